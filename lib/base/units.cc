@@ -1,0 +1,141 @@
+#include "base/units.h"
+
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+
+namespace jobd::base {
+
+namespace {
+
+constexpr double kMaxSize = 9.2e18;
+constexpr double kMaxSeconds = 100.0 * 365.25 * 86400;
+
+Error Bad(std::string_view what, std::string_view text, std::string_view example) {
+  return {Code::kInvalidArgument,
+          "'" + std::string(text) + "' is not a " + std::string(what) + " (as in " + std::string(example) + ")"};
+}
+
+// Takes a non-negative decimal number off the front of text.
+bool TakeNumber(std::string_view& text, double& value) {
+  if (text.empty() || (std::isdigit(static_cast<unsigned char>(text[0])) == 0 && text[0] != '.')) return false;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  if (error != std::errc()) return false;
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  return true;
+}
+
+std::string Lower(std::string_view text) {
+  std::string lower;
+  for (const char c : text) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return lower;
+}
+
+struct Unit {
+  std::string_view name;
+  double seconds;
+};
+constexpr std::array<Unit, 10> kUnits{{{"ns", 1e-9},
+                                       {"us", 1e-6},
+                                       {"ms", 1e-3},
+                                       {"s", 1},
+                                       {"sec", 1},
+                                       {"m", 60},
+                                       {"min", 60},
+                                       {"h", 3600},
+                                       {"d", 86400},
+                                       {"w", 604800}}};
+
+std::string Trimmed(double value, const char* unit) {
+  std::array<char, 48> buffer;
+  std::snprintf(buffer.data(), buffer.size(), "%.1f", value);
+  std::string text = buffer.data();
+  if (text.ends_with(".0")) text.resize(text.size() - 2);
+  return text + unit;
+}
+
+}  // namespace
+
+Result<uint64_t> ParseSize(std::string_view text) {
+  constexpr std::string_view kExample = "4096, 512M or 1.5G";
+  std::string_view rest = text;
+  double value = 0;
+  if (!TakeNumber(rest, value)) return Bad("size", text, kExample);
+  std::string unit = Lower(rest);
+  if (unit.ends_with("ib")) {
+    unit.resize(unit.size() - 2);
+  } else if (unit.ends_with("b")) {
+    unit.resize(unit.size() - 1);
+  }
+  constexpr std::string_view kPrefixes = "kmgt";
+  if (unit.size() > 1) return Bad("size", text, kExample);
+  if (unit.size() == 1) {
+    const size_t power = kPrefixes.find(unit[0]);
+    if (power == std::string_view::npos) return Bad("size", text, kExample);
+    value *= std::pow(1024.0, static_cast<double>(power + 1));
+  }
+  if (!(value < kMaxSize)) return Bad("size", text, kExample);
+  return static_cast<uint64_t>(value);
+}
+
+std::string FormatSize(uint64_t bytes) {
+  constexpr std::array<const char*, 5> kNames{" B", " KiB", " MiB", " GiB", " TiB"};
+  double value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (value >= 1024 && unit + 1 < kNames.size()) {
+    value /= 1024;
+    ++unit;
+  }
+  return Trimmed(value, kNames[unit]);
+}
+
+Result<Nanos> ParseDuration(std::string_view text) {
+  constexpr std::string_view kExample = "90, 250ms, 10m or 1h30m";
+  std::string_view rest = text;
+  double seconds = 0;
+  if (rest.empty()) return Bad("duration", text, kExample);
+  while (!rest.empty()) {
+    double value = 0;
+    if (!TakeNumber(rest, value)) return Bad("duration", text, kExample);
+    size_t length = 0;
+    while (length < rest.size() && std::isalpha(static_cast<unsigned char>(rest[length])) != 0) ++length;
+    const std::string name = length == 0 ? "s" : Lower(rest.substr(0, length));
+    if (length == 0 && !rest.empty()) return Bad("duration", text, kExample);
+    rest.remove_prefix(length);
+    const Unit* found = nullptr;
+    for (const Unit& unit : kUnits) {
+      if (unit.name == name) found = &unit;
+    }
+    if (found == nullptr) return Bad("duration", text, kExample);
+    seconds += value * found->seconds;
+  }
+  if (!(seconds <= kMaxSeconds)) return Bad("duration", text, kExample);
+  return static_cast<Nanos>(std::llround(seconds * 1e9));
+}
+
+std::string FormatDuration(Nanos duration) {
+  const double seconds = static_cast<double>(duration) / 1e9;
+  if (seconds < 0) return "0s";
+  if (seconds < 1) return Trimmed(seconds * 1e3, "ms");
+  if (seconds < 60) return Trimmed(seconds, "s");
+  const auto whole = static_cast<int64_t>(seconds);
+  std::string text;
+  if (whole >= 86400) text += std::to_string(whole / 86400) + "d";
+  if (whole % 86400 >= 3600) text += std::to_string(whole % 86400 / 3600) + "h";
+  if (whole % 3600 >= 60) text += std::to_string(whole % 3600 / 60) + "m";
+  if (whole < 3600 && whole % 60 != 0) text += std::to_string(whole % 60) + "s";
+  return text;
+}
+
+Result<uint32_t> ParseCpus(std::string_view text) {
+  std::string_view rest = text;
+  double value = 0;
+  if (!TakeNumber(rest, value) || !rest.empty() || value < 0.001 || value > 4096) {
+    return Bad("number of processors", text, "1.5");
+  }
+  return static_cast<uint32_t>(std::lround(value * 1000));
+}
+
+}  // namespace jobd::base

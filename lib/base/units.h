@@ -1,0 +1,26 @@
+// Sizes, durations and processor shares as people write them: "512M", "1h30m", "1.5".
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace jobd::base {
+
+// Bytes: a number with an optional K, M, G or T, each a power of 1024; "KiB", "kb" and so on are the same. 0 .. 2^63-1.
+Result<uint64_t> ParseSize(std::string_view text);
+// "1.5 GiB", for people.
+std::string FormatSize(uint64_t bytes);
+
+// "90", "90s", "1.5h", "1h30m", "250ms", "7d": seconds where no unit is given. 0 .. 100 years.
+Result<Nanos> ParseDuration(std::string_view text);
+// "1h30m", "2.5s", "12ms", for people.
+std::string FormatDuration(Nanos duration);
+
+// "1.5" is 1500 thousandths of a processor. 0.001 .. 4096.
+Result<uint32_t> ParseCpus(std::string_view text);
+
+}  // namespace jobd::base

@@ -1,0 +1,134 @@
+// The wire between jobd-server and the launcher: one frame a message over a SOCK_SEQPACKET socket pair that jobd-server inherits as
+// descriptor kServerSocketFd. Specified in FORMAT.md. Every decoder is total: any bytes give a frame or an error.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "launch/contract/launch_request.h"
+
+namespace jobd::launch {
+
+// Descriptors that jobd-server inherits. Directories are passed open, so that the unprivileged server need not be able to walk to
+// them; see FORMAT.md.
+inline constexpr int kServerSocketFd = 3;
+inline constexpr int kStateDirFd = 4;
+inline constexpr int kLogDirFd = 5;
+inline constexpr int kRuntimeDirFd = 6;
+
+inline constexpr uint16_t kProtocolVersion = 1;
+inline constexpr size_t kMaxFrame = 64 * 1024;  // larger launch requests travel in a memfd
+inline constexpr size_t kMaxLaunchPayload = 8 * 1024 * 1024;
+inline constexpr size_t kMaxFrameFds = 8;
+
+// ---- server to launcher ----
+
+// First of all. Answered by HelloAck.
+struct Hello {
+  uint16_t version = kProtocolVersion;
+};
+// The server accepts connections: the launcher tells the service manager.
+struct Ready {
+  std::string address;
+};
+// Start a job. Answered, at once, by nothing when the shim was forked, or by Refused. Then ShimExited ends it. Sent inline when it
+// fits kMaxFrame, else as a sealed memfd beside an empty frame.
+struct Launch {
+  LaunchRequest request;
+};
+// Adopt: the server found the slot's lock held. The launcher watches the holder; ShimExited tells when it is gone. Answered by
+// ShimExited at once when it already is.
+struct Watch {
+  JobKey key;
+  std::string owner;
+  std::string correlation_id;
+};
+// End the job as cancelled: TERM to all its processes, KILL to the tree after grace. Unknown jobs are ignored: their ShimExited is
+// under way.
+struct CancelJob {
+  JobKey key;
+  base::Nanos grace = 0;
+};
+// A signal for the job's process group.
+struct SignalJob {
+  JobKey key;
+  int32_t signal = 0;
+};
+// No shim lives for this attempt: kill and remove what may be left of it. Answered by Swept.
+struct Sweep {
+  JobKey key;
+};
+// Every live job of the store has been named by Watch or Sweep: cgroups of others are killed and removed.
+struct Reconciled {};
+// Read configuration, certificates, key, revocation list and users again. Answered by Files.
+struct ReadFiles {};
+
+// ---- launcher to server ----
+
+struct HelloAck {
+  uint16_t version = kProtocolVersion;
+  uint32_t server_restarts = 0;
+  // name, available, detail: as `admin status` shows it.
+  struct Capability {
+    std::string name;
+    bool available = false;
+    std::string detail;
+    bool operator==(const Capability&) const = default;
+  };
+  std::vector<Capability> capabilities;
+};
+// The job was not started and never will be under this key. When `retry` it is the machine's state, not the request, that is at
+// fault (EAGAIN, ENOSPC, …): the server may launch the same key again later.
+struct Refused {
+  JobKey key;
+  bool retry = false;
+  bool policy = false;  // refused by the launcher's own policy
+  std::string text;     // "running as root is not allowed"
+};
+// The shim of this attempt is gone and its cgroup is empty and removed; the slot has its last content.
+struct ShimExited {
+  JobKey key;
+};
+struct Swept {
+  JobKey key;
+};
+// The files, as read-only descriptors beside the frame, in the order of `names` ("config", "ca", "cert", "key", "revoked",
+// "users"); those not configured are absent. With error non-empty nothing could be read, and there are no descriptors.
+struct Files {
+  std::vector<std::string> names;
+  std::string error;
+};
+
+using ServerFrame = std::variant<Hello, Ready, Launch, Watch, CancelJob, SignalJob, Sweep, Reconciled, ReadFiles>;
+using LauncherFrame = std::variant<HelloAck, Refused, ShimExited, Swept, Files>;
+
+// Encoding is total; EncodeServerFrame of a large Launch may exceed kMaxFrame, see SendServerFrame.
+std::string EncodeFrame(const ServerFrame& frame);
+std::string EncodeFrame(const LauncherFrame& frame);
+base::Result<ServerFrame> DecodeServerFrame(std::span<const std::byte> bytes);
+base::Result<LauncherFrame> DecodeLauncherFrame(std::span<const std::byte> bytes);
+
+// Sends one frame, with MSG_NOSIGNAL, and waits when the socket is full. `socket` is blocking or not. kUnavailable when the other
+// side is gone.
+base::Status SendFrame(int socket, const ServerFrame& frame);
+base::Status SendFrame(int socket, const LauncherFrame& frame, std::span<const int> fds = {});
+
+template <typename Frame>
+struct Received {
+  Frame frame;
+  std::vector<base::Fd> fds;
+};
+// Receives one frame. kUnavailable at the end of the stream; kAborted when it would block (MSG_DONTWAIT); kInvalidArgument for bad
+// bytes, after which the other side is not to be trusted further.
+base::Result<Received<ServerFrame>> ReceiveServerFrame(int socket, bool wait);
+base::Result<Received<LauncherFrame>> ReceiveLauncherFrame(int socket, bool wait);
+
+}  // namespace jobd::launch
