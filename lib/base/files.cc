@@ -18,7 +18,7 @@ Result<Fd> OpenAt(int dir, const std::string& name, int flags, mode_t mode) {
 
 Result<Fd> OpenBeneath(int dir, const std::string& name, int flags, mode_t mode) {
   open_how how{};
-  how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
+  how.flags = static_cast<unsigned>(flags | O_CLOEXEC);
   how.mode = mode;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
   const long fd = ::syscall(SYS_openat2, dir, name.c_str(), &how, sizeof how);

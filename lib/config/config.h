@@ -82,6 +82,7 @@ struct Overrides {
 };
 
 // Parses and checks. Errors read "FILE:LINE: what is wrong" (file as named), or name the variable or flag. Unknown keys are errors.
+// Relative paths are taken from the folder of file_name.
 base::Result<LoadedConfig> Load(const std::string& file_name, std::string_view text, const Overrides& overrides);
 
 }  // namespace jobd::config

@@ -1,0 +1,112 @@
+#include "config/users.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "config/toml_text.h"
+
+namespace jobd::config {
+
+namespace {
+
+using base::Code;
+using base::Error;
+using base::Result;
+using base::Status;
+
+Result<Role> ParseRole(const std::string& file, const toml::node& node) {
+  const std::optional<std::string> text = ScalarText(node);
+  for (const Role role : {Role::kViewer, Role::kOperator, Role::kAdmin}) {
+    if (text == RoleName(role)) return role;
+  }
+  return ErrorAt(file, node, "role must be one of: admin, operator, viewer");
+}
+
+Result<std::vector<std::string>> ParseList(const std::string& file, std::string_view key, const toml::node& node) {
+  std::vector<std::string> list;
+  const toml::array* array = node.as_array();
+  if (array == nullptr) return ErrorAt(file, node, std::string(key) + " must be a list of texts");
+  for (const toml::node& item : *array) {
+    const auto* text = item.as_string();
+    if (text == nullptr || text->get().empty()) return ErrorAt(file, item, std::string(key) + " must be a list of texts");
+    list.push_back(text->get());
+  }
+  return list;
+}
+
+Result<uint64_t> ParseCount(const std::string& file, std::string_view key, const toml::node& node, int64_t high) {
+  const auto* number = node.as_integer();
+  if (number == nullptr || number->get() < 0 || number->get() > high) {
+    return ErrorAt(file, node, std::string(key) + " must be a number from 0 to " + std::to_string(high));
+  }
+  return static_cast<uint64_t>(number->get());
+}
+
+Status ParseField(const std::string& file, std::string_view key, const toml::node& node, User& user) {
+  const auto text = [&]() -> std::string { return ScalarText(node).value_or(""); };
+  if (key == "name") {
+    user.name = text();
+    if (!base::IsSafeName(user.name)) return ErrorAt(file, node, "name must be letters, digits, '_', and then also '.', ':', '-'");
+  } else if (key == "role") {
+    JOBD_ASSIGN_OR_RETURN(user.role, ParseRole(file, node));
+  } else if (key == "disabled") {
+    if (!node.is_boolean()) return ErrorAt(file, node, "disabled must be true or false");
+    user.disabled = node.as_boolean()->get();
+  } else if (key == "password") {
+    user.password = text();
+    if (!user.password.starts_with("$argon2id$")) return ErrorAt(file, node, "password must be an argon2id hash");
+  } else if (key == "profiles") {
+    JOBD_ASSIGN_OR_RETURN(user.profiles, ParseList(file, key, node));
+  } else if (key == "run_as") {
+    JOBD_ASSIGN_OR_RETURN(user.run_as, ParseList(file, key, node));
+  } else if (key == "max_queued") {
+    JOBD_ASSIGN_OR_RETURN(user.max_queued, ParseCount(file, key, node, 100'000'000));
+  } else if (key == "max_running") {
+    JOBD_ASSIGN_OR_RETURN(const uint64_t count, ParseCount(file, key, node, 100'000));
+    user.max_running = static_cast<uint32_t>(count);
+  } else {
+    return ErrorAt(file, node, "unknown key '" + base::EscapeForTerminal(key) + "'");
+  }
+  return base::Ok();
+}
+
+}  // namespace
+
+std::string_view RoleName(Role role) {
+  switch (role) {
+    case Role::kViewer: return "viewer";
+    case Role::kOperator: return "operator";
+    case Role::kAdmin: return "admin";
+  }
+  return "viewer";
+}
+
+Result<Users> Users::Parse(const std::string& file_name, std::string_view text) {
+  JOBD_ASSIGN_OR_RETURN(const toml::table root, ParseToml(file_name, text));
+  Users users;
+  for (const auto& [key, node] : root) {
+    const toml::array* list = node.as_array();
+    if (key.str() != "user" || list == nullptr) return ErrorAt(file_name, node, "expected [[user]] entries only");
+    for (const toml::node& entry : *list) {
+      const toml::table* table = entry.as_table();
+      if (table == nullptr) return ErrorAt(file_name, entry, "expected [[user]] entries only");
+      User user;
+      for (const auto& [field, value] : *table) JOBD_RETURN_IF_ERROR(ParseField(file_name, field.str(), value, user));
+      if (user.name.empty()) return ErrorAt(file_name, entry, "a user needs a name");
+      if (!table->contains("role")) return ErrorAt(file_name, entry, "user '" + user.name + "' needs a role");
+      if (users.Find(user.name) != nullptr) return ErrorAt(file_name, entry, "user '" + user.name + "' is given twice");
+      const auto place = std::lower_bound(users.users_.begin(), users.users_.end(), user.name,
+                                          [](const User& other, const std::string& name) { return other.name < name; });
+      users.users_.insert(place, std::move(user));
+    }
+  }
+  return users;
+}
+
+const User* Users::Find(std::string_view name) const {
+  const auto place = std::lower_bound(users_.begin(), users_.end(), name,
+                                      [](const User& user, std::string_view wanted) { return user.name < wanted; });
+  return place != users_.end() && place->name == name ? &*place : nullptr;
+}
+
+}  // namespace jobd::config

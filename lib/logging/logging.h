@@ -1,0 +1,29 @@
+// Logging of the programs, through spdlog. Libraries do not log.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+
+namespace spdlog {
+class logger;
+}
+
+namespace jobd::logging {
+
+struct Options {
+  std::string level = "info";   // trace debug info warn error
+  std::string format = "text";  // "text": 2026-01-31T12:00:00.123Z jobd info message; "json": an object a line
+  std::string file;             // empty: standard error
+  std::string program;          // "jobd", "jobd-server"
+};
+
+// A thread-safe logger that writes each line at once. Messages are made harmless by the caller where they hold foreign bytes; in
+// JSON they are quoted.
+base::Result<std::shared_ptr<spdlog::logger>> Create(const Options& options);
+
+// For a reload. Unknown levels leave the old one.
+void SetLevel(spdlog::logger& logger, const std::string& level);
+
+}  // namespace jobd::logging
