@@ -1,0 +1,159 @@
+// The fields of every frame, each listed once, in the order of the wire, for both directions: `io` is an Encoder and the frame is
+// const, or it is a Decoder and the frame is filled. Private to frames.cc.
+#pragma once
+
+#include <concepts>
+#include <type_traits>
+#include <utility>
+
+#include "launch/contract/frames.h"
+#include "launch/contract/wire.h"
+
+namespace jobd::launch {
+
+class Encoder {
+ public:
+  explicit Encoder(std::string& out) : wire_(out) {}
+  void operator()(const std::string& text) { wire_.Text(text); }
+  void operator()(bool flag) { wire_.Flag(flag); }
+  template <std::integral Int>
+  void operator()(Int value) {
+    wire_.Number(value);
+  }
+  template <typename Item, typename Each>
+  void List(const std::vector<Item>& items, size_t /*min_size*/, Each each) {
+    wire_.Number(static_cast<uint32_t>(items.size()));
+    for (const Item& item : items) each(item);
+  }
+
+ private:
+  WireWriter wire_;
+};
+
+class Decoder {
+ public:
+  explicit Decoder(WireReader& wire) : wire_(wire) {}
+  void operator()(std::string& text) { text = wire_.Text(); }
+  void operator()(bool& flag) { flag = wire_.Flag(); }
+  template <std::integral Int>
+  void operator()(Int& value) {
+    value = wire_.Number<Int>();
+  }
+  // min_size: the fewest bytes an item takes.
+  template <typename Item, typename Each>
+  void List(std::vector<Item>& items, size_t min_size, Each each) {
+    items.resize(wire_.Count(min_size));
+    for (Item& item : items) each(item);
+  }
+
+ private:
+  WireReader& wire_;
+};
+
+// T itself or const T.
+template <typename F, typename T>
+concept Is = std::same_as<std::remove_const_t<F>, T>;
+
+inline constexpr size_t kMinText = sizeof(uint32_t);
+
+template <typename Io, Is<JobKey> F>
+void Fields(Io& io, F& f) {
+  io(f.batch);
+  io(f.index);
+  io(f.attempt);
+}
+
+template <typename Io, Is<JobLimits> F>
+void Fields(Io& io, F& f) {
+  io(f.memory_bytes);
+  io(f.cpu_millis);
+  io(f.pids);
+  io(f.output_bytes);
+}
+
+template <typename Io, Is<Hello> F>
+void Fields(Io& io, F& f) {
+  io(f.version);
+}
+
+template <typename Io, Is<Ready> F>
+void Fields(Io& io, F& f) {
+  io(f.address);
+}
+
+template <typename Io, Is<Launch> F>
+void Fields(Io& io, F& f) {
+  auto& r = f.request;
+  Fields(io, r.key);
+  io(r.owner);
+  io(r.correlation_id);
+  io(r.job_count);
+  io.List(r.argv, kMinText, [&](auto& arg) { io(arg); });
+  io.List(r.env, 2 * kMinText, [&](auto& variable) {
+    io(variable.first);
+    io(variable.second);
+  });
+  io(r.workdir);
+  io(r.stdin_data);
+  io(r.user);
+  io(r.profile);
+  Fields(io, r.limits);
+  io(r.timeout);
+  io(r.kill_after);
+}
+
+template <typename Io, Is<Watch> F>
+void Fields(Io& io, F& f) {
+  Fields(io, f.key);
+  io(f.owner);
+  io(f.correlation_id);
+}
+
+template <typename Io, Is<CancelJob> F>
+void Fields(Io& io, F& f) {
+  Fields(io, f.key);
+  io(f.grace);
+}
+
+template <typename Io, Is<SignalJob> F>
+void Fields(Io& io, F& f) {
+  Fields(io, f.key);
+  io(f.signal);
+}
+
+// Frames that hold a key and nothing else.
+template <typename Io, typename F>
+requires Is<F, Sweep> || Is<F, ShimExited> || Is<F, Swept>
+void Fields(Io& io, F& f) { Fields(io, f.key); }
+
+// Frames that hold nothing.
+template <typename Io, typename F>
+requires Is<F, Reconciled> || Is<F, ReadFiles>
+void Fields(Io& /*io*/, F& /*f*/) {}
+
+template <typename Io, Is<HelloAck> F>
+void Fields(Io& io, F& f) {
+  io(f.version);
+  io(f.server_restarts);
+  io.List(f.capabilities, 2 * kMinText + 1, [&](auto& capability) {
+    io(capability.name);
+    io(capability.available);
+    io(capability.detail);
+  });
+}
+
+template <typename Io, Is<Refused> F>
+void Fields(Io& io, F& f) {
+  Fields(io, f.key);
+  io(f.retry);
+  io(f.policy);
+  io(f.text);
+}
+
+template <typename Io, Is<Files> F>
+void Fields(Io& io, F& f) {
+  io.List(f.names, kMinText, [&](auto& name) { io(name); });
+  io(f.error);
+}
+
+}  // namespace jobd::launch
