@@ -9,8 +9,8 @@ target_compile_options(jobd_options INTERFACE
   -Wno-missing-field-initializers
   -fstack-protector-strong)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  # GCC 12 sees null dereferences and uninitialised values in inlined library code that are not there.
-  target_compile_options(jobd_options INTERFACE -Wno-null-dereference -Wno-maybe-uninitialized)
+  # GCC 12 sees null dereferences, uninitialised values and overlapping copies in inlined library code that are not there.
+  target_compile_options(jobd_options INTERFACE -Wno-null-dereference -Wno-maybe-uninitialized -Wno-restrict)
 endif()
 target_compile_definitions(jobd_options INTERFACE JOBD_VERSION="${PROJECT_VERSION}")
 if(NOT JOBD_SANITIZE AND CMAKE_BUILD_TYPE STREQUAL "Release")
