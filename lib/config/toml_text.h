@@ -5,8 +5,6 @@
 #include <string>
 #include <string_view>
 
-// toml++ reports errors by value when told so; it must be told the same everywhere.
-#define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
 #include "base/result.h"

@@ -1,0 +1,62 @@
+# The front door. CMake does the building (see CMakePresets.json); this says what people do.
+#   make demo    from nothing to a batch that runs        make test    all tests
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PREFIX ?= /usr/local
+DEV := build/dev
+JOBS ?= $(shell nproc)
+
+.PHONY: help deps build demo run certs test asan tsan fuzz bench lint fmt install clean
+
+help:
+	@echo 'make demo    build, start a daemon, run and follow a real batch, stop'
+	@echo 'make test    build and run all tests'
+	@echo 'make run     a development daemon in the foreground'
+	@echo 'make install DESTDIR=… PREFIX=…'
+	@echo 'also: deps build certs asan tsan fuzz bench lint fmt clean'
+
+deps:
+	@scripts/deps.sh
+
+build: deps
+	@mkdir -p build && { cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }; }
+	@cmake --build build -j $(JOBS)
+
+# Development certificates, users and configuration in build/dev.
+certs: deps
+	@scripts/dev-setup.sh $(DEV)
+
+demo: build certs
+	@scripts/demo.sh $(DEV)
+
+run: build certs
+	@scripts/dev-setup.sh --hint $(DEV)
+	@exec build/bin/jobd --config $(DEV)/jobd.toml
+
+test: build
+	@JOBD_TEST_STRICT=1 ctest --test-dir build --output-on-failure -j $(JOBS)
+
+# The same tests under AddressSanitizer and UndefinedBehaviorSanitizer, and under ThreadSanitizer.
+asan tsan: deps
+	@cmake --preset $@ >/dev/null && cmake --build build-$@ -j $(JOBS) && \
+	  JOBD_TEST_STRICT=1 ctest --test-dir build-$@ --output-on-failure -j $(JOBS)
+
+# Each target for FUZZ_SECONDS; needs clang and its runtime.
+FUZZ_SECONDS ?= 30
+fuzz: deps
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+bench: build
+	@bench/run.sh
+
+lint: deps
+	@scripts/lint.sh
+
+fmt:
+	@git ls-files '*.h' '*.cc' | xargs clang-format -i
+
+install: build
+	@DESTDIR=$(DESTDIR) cmake --install build --prefix $(PREFIX)
+
+clean:
+	rm -rf build build-asan build-tsan build-fuzz build-dev

@@ -1,0 +1,93 @@
+#include "config/config.h"
+
+#include <gtest/gtest.h>
+
+namespace jobd::config {
+namespace {
+
+constexpr std::string_view kComplete = R"([server]
+listen = "127.0.0.1:0"
+state_dir = "state"
+[tls]
+ca = "/c/ca.crt"
+cert = "server.crt"
+key = "server.key"
+[users]
+file = "users.toml"
+)";
+
+std::string ErrorOf(std::string_view text, const Overrides& overrides = {}) {
+  const auto loaded = Load("/etc/jobd/jobd.toml", text, overrides);
+  return loaded.ok() ? "OK" : loaded.error().message();
+}
+
+std::string With(std::string_view more) { return std::string(kComplete) + std::string(more); }
+
+TEST(Load, NamesFileLineAndKeyOfWhatIsWrong) {
+  EXPECT_EQ(ErrorOf(With("[limits]\nmax_runing = 2\n")), "/etc/jobd/jobd.toml:11: unknown setting 'limits.max_runing'");
+  EXPECT_EQ(ErrorOf(With("[limits]\nmax_running = -1\n")),
+            "/etc/jobd/jobd.toml:11: limits.max_running: must be a number from 0 to 100000");
+  EXPECT_EQ(ErrorOf(With("[limits]\nmax_running = [1]\n")),
+            "/etc/jobd/jobd.toml:11: limits.max_running must be a text or a number");
+  EXPECT_EQ(ErrorOf(With("[log]\nlevel = \"loud\"\n")),
+            "/etc/jobd/jobd.toml:11: log.level: must be one of: trace, debug, info, warn, error");
+  EXPECT_EQ(ErrorOf("top = 1\n"), "/etc/jobd/jobd.toml:1: 'top' must stand in a [section]");
+  EXPECT_TRUE(ErrorOf(With("[log\n")).starts_with("/etc/jobd/jobd.toml:10: ")) << ErrorOf(With("[log\n"));
+}
+
+TEST(Load, AsksForWhatItCannotDoWithout) {
+  EXPECT_EQ(ErrorOf(""), "/etc/jobd/jobd.toml: tls.ca is missing");
+  EXPECT_EQ(ErrorOf(With(""), {{}, {"server.listen=nonsense"}}),
+            "/etc/jobd/jobd.toml: server.listen must be host:port, as in 127.0.0.1:7443");
+}
+
+TEST(Load, TakesRelativePathsFromTheFilesFolder) {
+  const auto loaded = Load("/etc/jobd/jobd.toml", kComplete, {});
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(loaded->config.state_dir, "/etc/jobd/state");
+  EXPECT_EQ(loaded->config.tls_ca, "/c/ca.crt");
+  EXPECT_EQ(loaded->config.users_file, "/etc/jobd/users.toml");
+}
+
+TEST(Load, FlagsWinOverTheEnvironmentOverTheFile) {
+  const std::string text = With("[limits]\nmax_running = 1\nmax_queued = 10\nmax_batch_jobs = 100\n");
+  const Overrides overrides{{{"JOBD_LIMITS_MAX_QUEUED", "20"}, {"JOBD_LIMITS_MAX_BATCH_JOBS", "200"}, {"PATH", "/bin"}},
+                            {"limits.max_batch_jobs=300"}};
+  const auto loaded = Load("f.toml", text, overrides);
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message();
+  EXPECT_EQ(loaded->config.max_running, 1u);
+  EXPECT_EQ(loaded->config.max_queued, 20u);
+  EXPECT_EQ(loaded->config.max_batch_jobs, 300u);
+  std::map<std::string, Origin> origins;
+  for (const SettingValue& setting : loaded->settings) origins[setting.key] = setting.origin;
+  EXPECT_EQ(origins["limits.max_queued"], Origin::kEnvironment);
+  EXPECT_EQ(origins["limits.max_batch_jobs"], Origin::kFlag);
+  EXPECT_EQ(origins["limits.max_running"], Origin::kFile);
+  EXPECT_EQ(origins["log.level"], Origin::kDefault);
+}
+
+TEST(Load, NamesTheOverrideThatIsWrong) {
+  EXPECT_EQ(ErrorOf(With(""), {{}, {"limits.max_running"}}),
+            "--set limits.max_running: expected section.key=value of a known setting");
+  EXPECT_EQ(ErrorOf(With(""), {{{"JOBD_LIMITS_MAX_RUNNING", "many"}}, {}}),
+            "JOBD_LIMITS_MAX_RUNNING: must be a number from 0 to 100000");
+}
+
+TEST(Load, RevisionChangesWithASetting) {
+  const auto one = Load("f", kComplete, {});
+  const auto two = Load("f", kComplete, {{}, {"limits.max_running=3"}});
+  ASSERT_TRUE(one.ok() && two.ok());
+  EXPECT_NE(one->revision, two->revision);
+}
+
+TEST(Load, ReadsUnitsAsUsersWriteThem) {
+  const auto loaded = Load("f", With("[defaults]\ntimeout = \"1h30m\"\nmemory = \"512M\"\ncpus = 1.5\nkill_after = 5\n"), {});
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message();
+  EXPECT_EQ(loaded->config.default_timeout, 5400 * base::kNanosPerSecond);
+  EXPECT_EQ(loaded->config.default_memory, 512u << 20);
+  EXPECT_EQ(loaded->config.default_cpu_millis, 1500u);
+  EXPECT_EQ(loaded->config.default_kill_after, 5 * base::kNanosPerSecond);
+}
+
+}  // namespace
+}  // namespace jobd::config
