@@ -1,0 +1,136 @@
+// jobctl as a tool among tools: usage, contexts, pipes.
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "tests/e2e/harness/daemon.h"
+
+namespace jobd::e2e {
+namespace {
+
+Output Jobctl(std::vector<std::string> args, std::vector<std::pair<std::string, std::string>> env = {}) {
+  args.insert(args.begin(), Binary("jobctl"));
+  return Run({std::move(args), std::move(env), {}, "/"});
+}
+
+TEST(Cli, WrongUsageIsTwoAndSaysWhatToDo) {
+  for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+           {}, {"frobnicate"}, {"run"}, {"status", "--bogus"}, {"list", "--limit", "x"}, {"logs"}, {"kill", "x"}}) {
+    const Output output = Jobctl(args);
+    EXPECT_EQ(output.code(), 2) << testing::PrintToString(args);
+    EXPECT_TRUE(output.out.empty());
+    EXPECT_FALSE(output.err.empty());
+  }
+}
+
+TEST(Cli, HelpVersionAndCompletionNeedNoDaemon) {
+  for (const std::string verb : {"run", "submit", "status", "list", "logs", "wait", "cancel", "kill", "retry", "rm", "prune",
+                                 "admin", "context", "completion", "version"}) {
+    const Output output = Jobctl({verb, "--help"});
+    EXPECT_EQ(output.code(), 0) << verb;
+    EXPECT_FALSE(output.out.empty()) << verb;
+  }
+  EXPECT_NE(Jobctl({"version"}).out.find("0.1.0"), std::string::npos);
+  for (const std::string shell : {"bash", "zsh", "fish"}) EXPECT_FALSE(Jobctl({"completion", shell}).out.empty()) << shell;
+  EXPECT_EQ(Run({{"/bin/bash", "-c", "\"$0\" completion bash | bash -n", Binary("jobctl")}, {}, {}, {}}).code(), 0);
+}
+
+TEST(Cli, ThereIsNoInsecureMode) {
+  for (const char* flag : {"--insecure", "--no-tls", "--password"}) EXPECT_EQ(Jobctl({flag, "list"}).code(), 2) << flag;
+}
+
+class CliTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    daemon_ = new Daemon;
+    ASSERT_TRUE(daemon_->Start()) << daemon_->log();
+  }
+  static void TearDownTestSuite() {
+    delete daemon_;
+    daemon_ = nullptr;
+  }
+  static Daemon* daemon_;
+};
+
+Daemon* CliTest::daemon_ = nullptr;
+
+TEST_F(CliTest, AForeignServerIsRefused) {
+  ASSERT_EQ(Run({{"/bin/sh", "-c",
+                  "openssl ecparam -name prime256v1 -genkey -noout -out x.key && openssl req -x509 -new -key x.key -subj /CN=x "
+                  "-out x.crt"},
+                 {},
+                 {},
+                 daemon_->CertDir()})
+                .code(),
+            0);
+  const Output output = daemon_->Do({"--ca", daemon_->CertDir() + "/x.crt", "list"});
+  EXPECT_EQ(output.code(), 125);
+  EXPECT_FALSE(output.err.empty());
+}
+
+TEST_F(CliTest, ContextsAndPrecedence) {
+  const std::string home = daemon_->folder() + "/home";
+  ASSERT_EQ(Run({{"/bin/mkdir", "-p", home + "/.config/jobctl"}, {}, {}, {}}).code(), 0);
+  const std::string certs = daemon_->CertDir();
+  const auto context = [&](const std::string& name, const std::string& address, const std::string& user) {
+    return "[context." + name + "]\naddress = \"" + address + "\"\nca = \"" + certs + "/ca.crt\"\ncert = \"" + certs + "/" + user +
+           ".crt\"\nkey = \"" + certs + "/" + user + ".key\"\n";
+  };
+  WriteFile(home + "/.config/jobctl/config.toml", "current = \"here\"\n" + context("here", daemon_->Address(), "operator") +
+                                                      context("boss", daemon_->Address(), "admin"));
+  const auto run = [&](std::vector<std::string> args, std::vector<std::pair<std::string, std::string>> env = {}) {
+    args.insert(args.begin(), {"/usr/bin/env", "HOME=" + home, Binary("jobctl")});
+    return Run({std::move(args), std::move(env), {}, "/"});
+  };
+  EXPECT_NE(run({"context", "list"}).out.find("boss"), std::string::npos);
+  EXPECT_NE(run({"whoami"}).out.find("operator"), std::string::npos);
+  EXPECT_NE(run({"--context", "boss", "whoami"}).out.find("admin"), std::string::npos);
+  EXPECT_EQ(run({"--context", "none", "whoami"}).code(), 2);
+  EXPECT_EQ(run({"list"}, {{"JOBCTL_ADDRESS", "127.0.0.1:1"}}).code(), 125) << "the environment wins over the context";
+  EXPECT_EQ(run({"--address", daemon_->Address(), "list"}, {{"JOBCTL_ADDRESS", "127.0.0.1:1"}}).code(), 0) << "a flag over both";
+  EXPECT_EQ(run({"context", "use", "boss"}).code(), 0);
+  EXPECT_NE(run({"whoami"}).out.find("admin"), std::string::npos);
+}
+
+TEST_F(CliTest, AClosedPipeEndsItQuietly) {
+  Command command = daemon_->Ctl({"run", "--", "seq", "1", "10000000"});
+  command.argv.insert(command.argv.begin(), {"/bin/bash", "-c", "\"$0\" \"$@\" | head -n 1"});
+  const Output output = Run(command);
+  EXPECT_EQ(output.out, "1\n");
+  EXPECT_EQ(output.err, "");
+}
+
+TEST_F(CliTest, FollowDetachesOnCtrlCAndHarmsNothing) {
+  const std::string id = daemon_->Ok({"run", "-d", "--", "sh", "-c", "echo up; exec sleep 1000"});
+  Process follower(daemon_->Ctl({"logs", "-f", id}));
+  ASSERT_TRUE(follower.WaitForOutput("up"));
+  follower.Signal(SIGINT);
+  (void)follower.Finish();
+  EXPECT_NE(daemon_->Ok({"status", "--json", id}).find("RUNNING"), std::string::npos);
+  daemon_->Ok({"cancel", "-t", "0s", id});
+}
+
+TEST_F(CliTest, KillSendsASignal) {
+  const std::string id =
+      daemon_->Ok({"run", "-d", "--", "sh", "-c", "trap 'echo caught; exit 7' USR1; echo up; while :; do sleep 0.01; done"});
+  Process follower(daemon_->Ctl({"logs", "-f", id}));
+  ASSERT_TRUE(follower.WaitForOutput("up"));
+  EXPECT_EQ(daemon_->Do({"kill", "-s", "NOPE", id}).code(), 2);
+  daemon_->Ok({"kill", "-s", "USR1", id});
+  EXPECT_EQ(follower.Finish().out, "up\ncaught\n");
+  EXPECT_EQ(daemon_->Do({"wait", id}).code(), 7);
+}
+
+TEST_F(CliTest, PruneTakesOnlyWhatHasEnded) {
+  const std::string ended = daemon_->Ok({"run", "-d", "--", "true"});
+  daemon_->Do({"wait", ended});
+  const std::string live = daemon_->Ok({"run", "-d", "--", "sleep", "1000"});
+  daemon_->Ok({"prune", "--older-than", "0s"});
+  const std::string left = daemon_->Ok({"list", "-o", "name"});
+  EXPECT_EQ(left.find(ended), std::string::npos);
+  EXPECT_NE(left.find(live), std::string::npos);
+  EXPECT_NE(daemon_->Do({"rm", live}).code(), 0) << "a running batch cannot be removed";
+  daemon_->Ok({"cancel", "-t", "0s", live});
+}
+
+}  // namespace
+}  // namespace jobd::e2e

@@ -1,0 +1,183 @@
+#include "tests/e2e/harness/daemon.h"
+
+#include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/text.h"
+
+namespace jobd::e2e {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kConfig = R"([server]
+listen = "127.0.0.1:0"
+state_dir = "state"
+log_dir = "logs"
+runtime_dir = "run"
+)";
+
+constexpr const char* kConfigRest = R"(
+[tls]
+ca = "certs/ca.crt"
+cert = "certs/server.crt"
+key = "certs/server.key"
+revoked = "certs/revoked"
+[users]
+file = "certs/users.toml"
+)";
+
+}  // namespace
+
+std::string Binary(const std::string& name) { return std::string(JOBD_BIN_DIR) + "/" + name; }
+
+std::string ReadFileOrEmpty(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream all;
+  all << in.rdbuf();
+  return all.str();
+}
+
+void WriteFile(const std::string& path, const std::string& content) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out << content;
+}
+
+bool ProcessLives(pid_t pid) {
+  const std::string stat = ReadFileOrEmpty("/proc/" + std::to_string(pid) + "/stat");
+  const size_t paren = stat.rfind(')');
+  return paren != std::string::npos && stat.size() > paren + 2 && stat[paren + 2] != 'Z' && stat[paren + 2] != 'X';
+}
+
+std::string Sha256(const std::string& bytes) {
+  std::array<unsigned char, 32> digest{};
+  unsigned int length = 0;
+  EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr);
+  return base::Hex(std::as_bytes(std::span(digest)));
+}
+
+namespace {
+
+std::string MakeFolder(mode_t mode) {
+  std::string name = "/tmp/jobd-e2e-XXXXXX";
+  if (::mkdtemp(name.data()) == nullptr || ::chmod(name.c_str(), mode) != 0) std::abort();
+  return name;
+}
+
+}  // namespace
+
+// The daemon's own folder is closed to everybody else: it must work below a folder that its unprivileged part cannot walk to.
+Daemon::Daemon(DaemonOptions options) : options_(std::move(options)), folder_(MakeFolder(0700)), share_(MakeFolder(0777)) {
+  const Output certs = Run({{std::string(JOBD_SOURCE_DIR) + "/certs/make-certs.sh", CertDir()}, {}, {}, {}});
+  EXPECT_EQ(certs.code(), 0) << certs.err;
+  WriteFile(CertDir() + "/revoked", "# nothing is revoked\n");
+  WriteFile(ConfigFile(), kConfig + options_.server + kConfigRest + options_.config);
+}
+
+Daemon::~Daemon() {
+  if (!process_) Start();
+  if (process_) {
+    Do({"admin", "stop", "--now"}, "admin");
+    const auto idle = [&] {
+      const nlohmann::json status = nlohmann::json::parse(Do({"admin", "status", "--json"}, "admin").out, nullptr, false);
+      return !status.is_discarded() && status.value("running", 1) == 0;
+    };
+    EXPECT_TRUE(WaitUntil(idle)) << "jobs are left after stop --now\n" << Do({"admin", "status"}, "admin").out;
+    Stop();
+  }
+  if (testing::Test::HasFailure()) std::fprintf(stderr, "---- log of jobd ----\n%s---- end ----\n", log().c_str());
+  std::error_code ignored;
+  fs::remove_all(folder_, ignored);
+  fs::remove_all(share_, ignored);
+}
+
+bool Daemon::Start() {
+  Command command{{Binary("jobd"), "--config", ConfigFile()}, {}, {}, "/"};
+  for (const std::string& flag : options_.flags) command.argv.push_back(flag);
+  // Through a shell, so that the log goes to a file that the test can read at any time.
+  command.argv.insert(command.argv.begin(), {"/bin/sh", "-c", "exec 2>>\"$0\"; exec \"$@\"", folder_ + "/jobd.log"});
+  process_.emplace(command);
+  if (WaitReady(-1)) return true;
+  process_.reset();
+  return false;
+}
+
+bool Daemon::WaitReady(pid_t other_than) {
+  return WaitUntil([&] {
+           if (!ProcessLives(process_->pid())) return true;
+           return !Address().empty() && ServerPid() > 0 && ServerPid() != other_than;
+         }) &&
+         ProcessLives(process_->pid());
+}
+
+Output Daemon::Stop() {
+  process_->Signal(SIGTERM);
+  Output output = process_->Finish();
+  process_.reset();
+  return output;
+}
+
+void Daemon::KillLauncher() {
+  const pid_t server = ServerPid();
+  process_->Signal(SIGKILL);
+  (void)process_->Finish();
+  process_.reset();
+  EXPECT_TRUE(WaitUntil([&] { return !ProcessLives(server); })) << "the server outlives its launcher";
+}
+
+void Daemon::KillServer() {
+  const pid_t old = ServerPid();
+  ::kill(old, SIGKILL);
+  EXPECT_TRUE(WaitUntil([&] { return !ProcessLives(old); }));
+  EXPECT_TRUE(WaitReady(old)) << "no new server after the old one was killed\n" << log();
+}
+
+std::string Daemon::Address() const {
+  std::string address = ReadFileOrEmpty(folder_ + "/run/address");
+  while (!address.empty() && address.back() == '\n') address.pop_back();
+  return address;
+}
+
+int Daemon::Port() const {
+  const std::string address = Address();
+  return std::atoi(address.substr(address.rfind(':') + 1).c_str());
+}
+
+pid_t Daemon::ServerPid() const { return std::atoi(ReadFileOrEmpty(folder_ + "/run/server.pid").c_str()); }
+
+std::string Daemon::log() const { return ReadFileOrEmpty(folder_ + "/jobd.log"); }
+
+Command Daemon::Ctl(std::vector<std::string> args, const std::string& user, std::string input) const {
+  args.insert(args.begin(), Binary("jobctl"));
+  return {std::move(args),
+          {{"JOBCTL_ADDRESS", Address()},
+           {"JOBCTL_CA", CertDir() + "/ca.crt"},
+           {"JOBCTL_CERT", CertDir() + "/" + user + ".crt"},
+           {"JOBCTL_KEY", CertDir() + "/" + user + ".key"}},
+          std::move(input),
+          "/"};
+}
+
+Output Daemon::Do(std::vector<std::string> args, const std::string& user, std::string input, Seconds patience) const {
+  return Run(Ctl(std::move(args), user, std::move(input)), patience);
+}
+
+std::string Daemon::Ok(std::vector<std::string> args, const std::string& user, std::string input) const {
+  const Output output = Do(args, user, std::move(input));
+  EXPECT_EQ(output.code(), 0) << testing::PrintToString(args) << "\n" << output.out << output.err;
+  std::string out = output.out;
+  if (!out.empty() && out.back() == '\n') out.pop_back();
+  return out;
+}
+
+}  // namespace jobd::e2e

@@ -1,0 +1,78 @@
+// A real jobd of the test's own: a folder, certificates and a port of its own, and jobctl to talk to it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/e2e/harness/process.h"
+
+namespace jobd::e2e {
+
+struct DaemonOptions {
+  std::string config;              // more TOML, behind the sections every test needs
+  std::vector<std::string> flags;  // of jobd
+  std::string server = "";         // more lines of [server]
+};
+
+// Made with everything but the running daemon; Start runs it. When destroyed, its jobs are cancelled, it is stopped, nothing of it
+// may be left running (a test failure otherwise), and its folder is removed.
+class Daemon {
+ public:
+  explicit Daemon(DaemonOptions options = {});
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  // Starts jobd and waits until it accepts connections. False with why in log().
+  bool Start();
+  // SIGTERM, and waits for its end.
+  Output Stop();
+  // kill -9 of the launcher alone, and waits for the end of the server that then has none.
+  void KillLauncher();
+  // kill -9 of jobd-server, and waits until the next one accepts connections.
+  void KillServer();
+  bool running() const { return process_.has_value(); }
+
+  const std::string& folder() const { return folder_; }
+  // A folder that jobs, which run as other users, can write to.
+  const std::string& ShareDir() const { return share_; }
+  std::string LogDir() const { return folder_ + "/logs"; }
+  std::string CertDir() const { return folder_ + "/certs"; }
+  std::string ConfigFile() const { return folder_ + "/jobd.toml"; }
+  // host:port; read anew each time, since a restart may change it.
+  std::string Address() const;
+  int Port() const;
+  pid_t LauncherPid() const { return process_->pid(); }
+  pid_t ServerPid() const;
+  // What jobd wrote to standard error.
+  std::string log() const;
+
+  // A jobctl command line, as one of the users that make-certs.sh makes.
+  Command Ctl(std::vector<std::string> args, const std::string& user = "operator", std::string input = "") const;
+  // Runs it to its end.
+  Output Do(std::vector<std::string> args, const std::string& user = "operator", std::string input = "",
+            Seconds patience = kPatience) const;
+  // Runs it, expects exit 0, and returns its standard output without the last newline.
+  std::string Ok(std::vector<std::string> args, const std::string& user = "operator", std::string input = "") const;
+
+ private:
+  bool WaitReady(pid_t other_than);
+
+  DaemonOptions options_;
+  std::string folder_;
+  std::string share_;
+  std::optional<Process> process_;
+};
+
+// The path of one of the built programs.
+std::string Binary(const std::string& name);
+// A file's content; empty when it cannot be read.
+std::string ReadFileOrEmpty(const std::string& path);
+void WriteFile(const std::string& path, const std::string& content);
+// True while a process of this pid exists and is no zombie.
+bool ProcessLives(pid_t pid);
+// SHA-256, hex.
+std::string Sha256(const std::string& bytes);
+
+}  // namespace jobd::e2e
