@@ -69,17 +69,18 @@ TEST_F(AdminTest, StatusTellsWhatAnOperatorOfTheServiceAsks) {
 TEST_F(AdminTest, UnreachableIsFour) {
   const std::string address = daemon_.Address();
   daemon_.Stop();
-  const Output output = Run({{Binary("jobctl"), "--address", address, "--ca", daemon_.CertDir() + "/ca.crt", "--cert",
-                              daemon_.CertDir() + "/admin.crt", "--key", daemon_.CertDir() + "/admin.key", "admin", "status"},
-                             {},
-                             {},
-                             {}});
+  const Output output =
+      RunCommand({{Binary("jobctl"), "--address", address, "--ca", daemon_.CertDir() + "/ca.crt", "--cert",
+                   daemon_.CertDir() + "/admin.crt", "--key", daemon_.CertDir() + "/admin.key", "admin", "status"},
+                  {},
+                  {},
+                  {}});
   EXPECT_EQ(output.code(), 4) << output.err;
   EXPECT_TRUE(ReadFileOrEmpty(daemon_.folder() + "/run/address").empty()) << "a stopped service has no address";
 }
 
 TEST_F(AdminTest, ASecondDaemonOnTheSameStateIsRefusedAtOnce) {
-  const Output second = Run({{Binary("jobd"), "--config", daemon_.ConfigFile()}, {}, {}, {}}, Seconds(20));
+  const Output second = RunCommand({{Binary("jobd"), "--config", daemon_.ConfigFile()}, {}, {}, {}}, Seconds(20));
   EXPECT_NE(second.code(), 0);
   EXPECT_NE(second.err.find("state"), std::string::npos) << second.err;
   EXPECT_EQ(daemon_.Do({"run", "--", "true"}).code(), 0) << "the first goes on";
@@ -113,26 +114,26 @@ TEST_F(AdminTest, ReloadTakesWhatIsGoodAndKeepsTheOldOtherwise) {
 
 TEST_F(AdminTest, ReloadRotatesTheServersCertificate) {
   const std::string make = "set -e; rm server.crt server.key; cp ../again/server.crt ../again/server.key .";
-  ASSERT_EQ(Run({{"/bin/sh", "-c",
-                  "mkdir -p again && cp certs/ca.crt certs/ca.key again/ && " + std::string(JOBD_SOURCE_DIR) +
-                      "/certs/make-certs.sh again"},
-                 {},
-                 {},
-                 daemon_.folder()})
+  ASSERT_EQ(RunCommand({{"/bin/sh", "-c",
+                         "mkdir -p again && cp certs/ca.crt certs/ca.key again/ && " + std::string(JOBD_SOURCE_DIR) +
+                             "/certs/make-certs.sh again"},
+                        {},
+                        {},
+                        daemon_.folder()})
                 .code(),
             0);
   const auto serial = [&] {
-    return Run({{"/bin/sh", "-c",
-                 "openssl s_client -connect " + daemon_.Address() +
-                     " -CAfile ca.crt -cert admin.crt -key admin.key </dev/null 2>/dev/null | openssl x509 -noout -serial"},
-                {},
-                {},
-                daemon_.CertDir()})
+    return RunCommand({{"/bin/sh", "-c",
+                        "openssl s_client -connect " + daemon_.Address() +
+                            " -CAfile ca.crt -cert admin.crt -key admin.key </dev/null 2>/dev/null | openssl x509 -noout -serial"},
+                       {},
+                       {},
+                       daemon_.CertDir()})
         .out;
   };
   const std::string before = serial();
   ASSERT_NE(before, "");
-  ASSERT_EQ(Run({{"/bin/sh", "-c", make}, {}, {}, daemon_.CertDir()}).code(), 0);
+  ASSERT_EQ(RunCommand({{"/bin/sh", "-c", make}, {}, {}, daemon_.CertDir()}).code(), 0);
   daemon_.Ok({"admin", "reload"}, "admin");
   EXPECT_TRUE(WaitUntil([&] { return serial() != before; }, Seconds(10))) << "new handshakes show the new certificate";
   EXPECT_EQ(daemon_.Do({"run", "--", "true"}).code(), 0);
@@ -147,7 +148,7 @@ TEST_F(AdminTest, ConfigShowsSettingsAndWhereTheyCameFrom) {
 class CheckConfigTest : public testing::Test {
  protected:
   Daemon daemon_;
-  Output Check() { return Run({{Binary("jobd"), "--check-config", daemon_.ConfigFile()}, {}, {}, {}}); }
+  Output Check() { return RunCommand({{Binary("jobd"), "--check-config", daemon_.ConfigFile()}, {}, {}, {}}); }
 };
 
 TEST_F(CheckConfigTest, SaysOkOrFileAndLine) {
@@ -164,7 +165,7 @@ TEST_F(CheckConfigTest, SaysOkOrFileAndLine) {
 
 TEST_F(CheckConfigTest, AKeyThatOthersCanReadIsRefused) {
   ::chmod((daemon_.CertDir() + "/server.key").c_str(), 0644);
-  const Output refused = Run({{Binary("jobd"), "--config", daemon_.ConfigFile()}, {}, {}, {}}, Seconds(20));
+  const Output refused = RunCommand({{Binary("jobd"), "--config", daemon_.ConfigFile()}, {}, {}, {}}, Seconds(20));
   EXPECT_NE(refused.code(), 0);
   EXPECT_NE(refused.err.find("server.key"), std::string::npos) << refused.err;
   ::chmod((daemon_.CertDir() + "/server.key").c_str(), 0600);

@@ -9,7 +9,7 @@ namespace {
 
 Output Jobctl(std::vector<std::string> args, std::vector<std::pair<std::string, std::string>> env = {}) {
   args.insert(args.begin(), Binary("jobctl"));
-  return Run({std::move(args), std::move(env), {}, "/"});
+  return RunCommand({std::move(args), std::move(env), {}, "/"});
 }
 
 TEST(Cli, WrongUsageIsTwoAndSaysWhatToDo) {
@@ -31,7 +31,7 @@ TEST(Cli, HelpVersionAndCompletionNeedNoDaemon) {
   }
   EXPECT_NE(Jobctl({"version"}).out.find("0.1.0"), std::string::npos);
   for (const std::string shell : {"bash", "zsh", "fish"}) EXPECT_FALSE(Jobctl({"completion", shell}).out.empty()) << shell;
-  EXPECT_EQ(Run({{"/bin/bash", "-c", "\"$0\" completion bash | bash -n", Binary("jobctl")}, {}, {}, {}}).code(), 0);
+  EXPECT_EQ(RunCommand({{"/bin/bash", "-c", "\"$0\" completion bash | bash -n", Binary("jobctl")}, {}, {}, {}}).code(), 0);
 }
 
 TEST(Cli, ThereIsNoInsecureMode) {
@@ -54,14 +54,15 @@ class CliTest : public testing::Test {
 Daemon* CliTest::daemon_ = nullptr;
 
 TEST_F(CliTest, AForeignServerIsRefused) {
-  ASSERT_EQ(Run({{"/bin/sh", "-c",
-                  "openssl ecparam -name prime256v1 -genkey -noout -out x.key && openssl req -x509 -new -key x.key -subj /CN=x "
-                  "-out x.crt"},
-                 {},
-                 {},
-                 daemon_->CertDir()})
-                .code(),
-            0);
+  ASSERT_EQ(
+      RunCommand({{"/bin/sh", "-c",
+                   "openssl ecparam -name prime256v1 -genkey -noout -out x.key && openssl req -x509 -new -key x.key -subj /CN=x "
+                   "-out x.crt"},
+                  {},
+                  {},
+                  daemon_->CertDir()})
+          .code(),
+      0);
   const Output output = daemon_->Do({"--ca", daemon_->CertDir() + "/x.crt", "list"});
   EXPECT_EQ(output.code(), 125);
   EXPECT_FALSE(output.err.empty());
@@ -69,7 +70,7 @@ TEST_F(CliTest, AForeignServerIsRefused) {
 
 TEST_F(CliTest, ContextsAndPrecedence) {
   const std::string home = daemon_->folder() + "/home";
-  ASSERT_EQ(Run({{"/bin/mkdir", "-p", home + "/.config/jobctl"}, {}, {}, {}}).code(), 0);
+  ASSERT_EQ(RunCommand({{"/bin/mkdir", "-p", home + "/.config/jobctl"}, {}, {}, {}}).code(), 0);
   const std::string certs = daemon_->CertDir();
   const auto context = [&](const std::string& name, const std::string& address, const std::string& user) {
     return "[context." + name + "]\naddress = \"" + address + "\"\nca = \"" + certs + "/ca.crt\"\ncert = \"" + certs + "/" + user +
@@ -79,7 +80,7 @@ TEST_F(CliTest, ContextsAndPrecedence) {
                                                       context("boss", daemon_->Address(), "admin"));
   const auto run = [&](std::vector<std::string> args, std::vector<std::pair<std::string, std::string>> env = {}) {
     args.insert(args.begin(), {"/usr/bin/env", "HOME=" + home, Binary("jobctl")});
-    return Run({std::move(args), std::move(env), {}, "/"});
+    return RunCommand({std::move(args), std::move(env), {}, "/"});
   };
   EXPECT_NE(run({"context", "list"}).out.find("boss"), std::string::npos);
   EXPECT_NE(run({"whoami"}).out.find("operator"), std::string::npos);
@@ -94,7 +95,7 @@ TEST_F(CliTest, ContextsAndPrecedence) {
 TEST_F(CliTest, AClosedPipeEndsItQuietly) {
   Command command = daemon_->Ctl({"run", "--", "seq", "1", "10000000"});
   command.argv.insert(command.argv.begin(), {"/bin/bash", "-c", "\"$0\" \"$@\" | head -n 1"});
-  const Output output = Run(command);
+  const Output output = RunCommand(command);
   EXPECT_EQ(output.out, "1\n");
   EXPECT_EQ(output.err, "");
 }

@@ -19,7 +19,7 @@ class IdentityTest : public testing::Test {
     daemon_ = nullptr;
   }
 
-  static Output Sh(const std::string& script) { return Run({{"/bin/sh", "-c", script}, {}, {}, daemon_->CertDir()}); }
+  static Output Sh(const std::string& script) { return RunCommand({{"/bin/sh", "-c", script}, {}, {}, daemon_->CertDir()}); }
 
   // A client certificate NAME with these X.509 extensions, signed by `ca`.
   static void MakeCert(const std::string& name, const std::string& extensions, const std::string& more = "-days 1",

@@ -28,7 +28,7 @@ class LogsTest : public testing::Test {
   static std::string ShaOf(const std::string& script) {
     Command command = daemon_->Ctl({});
     command.argv = {"/bin/bash", "-c", script + " | sha256sum | cut -d' ' -f1"};
-    std::string sum = Run(command, Seconds(300)).out;
+    std::string sum = RunCommand(command, Seconds(300)).out;
     if (!sum.empty()) sum.pop_back();
     return sum;
   }

@@ -160,7 +160,7 @@ TEST_F(RunTest, OutcomeIsData) {
 TEST_F(RunTest, FullStandardOutputIsAnError) {
   Command command = daemon_->Ctl({"run", "--", "echo", "hello"});
   command.argv.insert(command.argv.begin(), {"/bin/sh", "-c", "exec \"$0\" \"$@\" >/dev/full"});
-  const Output output = Run(command);
+  const Output output = RunCommand(command);
   EXPECT_EQ(output.code(), 125) << output.err;
 }
 

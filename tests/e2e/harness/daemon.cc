@@ -78,7 +78,7 @@ std::string MakeFolder(mode_t mode) {
 
 // The daemon's own folder is closed to everybody else: it must work below a folder that its unprivileged part cannot walk to.
 Daemon::Daemon(DaemonOptions options) : options_(std::move(options)), folder_(MakeFolder(0700)), share_(MakeFolder(0777)) {
-  const Output certs = Run({{std::string(JOBD_SOURCE_DIR) + "/certs/make-certs.sh", CertDir()}, {}, {}, {}});
+  const Output certs = RunCommand({{std::string(JOBD_SOURCE_DIR) + "/certs/make-certs.sh", CertDir()}, {}, {}, {}});
   EXPECT_EQ(certs.code(), 0) << certs.err;
   WriteFile(CertDir() + "/revoked", "# nothing is revoked\n");
   WriteFile(ConfigFile(), kConfig + options_.server + kConfigRest + options_.config);
@@ -169,7 +169,7 @@ Command Daemon::Ctl(std::vector<std::string> args, const std::string& user, std:
 }
 
 Output Daemon::Do(std::vector<std::string> args, const std::string& user, std::string input, Seconds patience) const {
-  return Run(Ctl(std::move(args), user, std::move(input)), patience);
+  return RunCommand(Ctl(std::move(args), user, std::move(input)), patience);
 }
 
 std::string Daemon::Ok(std::vector<std::string> args, const std::string& user, std::string input) const {

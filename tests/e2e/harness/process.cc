@@ -140,7 +140,7 @@ Output Process::Finish(Seconds patience) {
   return {base::ExitStatus::FromWait(status), std::move(out_), std::move(err_)};
 }
 
-Output Run(const Command& command, Seconds patience) { return Process(command).Finish(patience); }
+Output RunCommand(const Command& command, Seconds patience) { return Process(command).Finish(patience); }
 
 void Breathe() { ::poll(nullptr, 0, 2); }
 

@@ -64,7 +64,7 @@ class Process {
   std::string err_;
 };
 
-Output Run(const Command& command, Seconds patience = kPatience);
+Output RunCommand(const Command& command, Seconds patience = kPatience);
 
 // True as soon as `condition` holds; false when patience ends first.
 template <typename Condition>
