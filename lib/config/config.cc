@@ -107,7 +107,9 @@ Status CheckWhole(const std::string& file, const Config& config) {
   return base::Ok();
 }
 
-std::string Revision(const std::vector<SettingValue>& settings) {
+}  // namespace
+
+std::string RevisionOf(const std::vector<SettingValue>& settings) {
   std::string all;
   for (const SettingValue& setting : settings) all += setting.key + "=" + setting.value + "\n";
   std::array<unsigned char, 32> digest{};
@@ -115,8 +117,6 @@ std::string Revision(const std::vector<SettingValue>& settings) {
   EVP_Digest(all.data(), all.size(), digest.data(), &length, EVP_sha256(), nullptr);
   return base::Hex(std::as_bytes(std::span(digest)));
 }
-
-}  // namespace
 
 Result<LoadedConfig> Load(const std::string& file_name, std::string_view text, const Overrides& overrides) {
   LoadedConfig loaded;
@@ -131,7 +131,7 @@ Result<LoadedConfig> Load(const std::string& file_name, std::string_view text, c
                                origin == origins.end() ? Origin::kDefault : origin->second, setting.reloadable,
                                std::string(setting.help)});
   }
-  loaded.revision = Revision(loaded.settings);
+  loaded.revision = RevisionOf(loaded.settings);
   return loaded;
 }
 

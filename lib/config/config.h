@@ -75,6 +75,9 @@ struct LoadedConfig {
   std::string revision;                // SHA-256, hex, of keys and values
 };
 
+// SHA-256, hex, of keys and values: equal settings have equal revisions.
+std::string RevisionOf(const std::vector<SettingValue>& settings);
+
 // What overrides the file: JOBD_SECTION_KEY of the environment (given as pairs, others ignored), then --set section.key=value.
 struct Overrides {
   std::vector<std::pair<std::string, std::string>> environment;
