@@ -1,0 +1,27 @@
+// What matters of an X.509 certificate, as plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace jobd::server {
+
+struct Certificate {
+  std::vector<std::string> uris;  // URI subject alternative names, byte for byte, in order
+  int64_t not_before = 0;         // seconds since 1970
+  int64_t not_after = 0;
+  bool is_ca = false;
+  bool client_auth = false;        // an extended key usage is present and names clientAuth
+  bool digital_signature = false;  // a key usage is present and names digitalSignature
+  std::string fingerprint;         // SHA-256 of the DER, 64 lower-case hex digits
+  std::string serial;              // lower-case hex without leading zeros; "0" for zero
+};
+
+// The first certificate in `pem`. kInvalidArgument when there is none or it cannot be read. Thread-safe.
+base::Result<Certificate> ParseCertificate(std::string_view pem);
+
+}  // namespace jobd::server

@@ -1,0 +1,42 @@
+#include "server/log_stream.h"
+
+#include <algorithm>
+
+#include "server/convert_reply.h"
+#include "server/grpc_status.h"
+#include "worker/worker.h"
+
+namespace jobd::server {
+namespace {
+
+constexpr size_t kAllStreamsBytes = 16u << 20;
+constexpr size_t kMostBytes = 256u << 10;
+constexpr size_t kLeastBytes = 16u << 10;
+
+}  // namespace
+
+size_t LogPageBytes(size_t streams) {
+  return std::clamp(kAllStreamsBytes / std::max<size_t>(streams, 1), kLeastBytes, kMostBytes);
+}
+
+Pump::Next LogStream::Produce(grpc::Status& end) {
+  const auto fail = [&](const base::Error& error) {
+    end = backend().errors.Report(error, "StreamLogs correlation_id=" + query_.batch.correlation_id);
+    return Next::kEnd;
+  };
+  if (finished_) return Next::kEnd;
+  if (!session_) {
+    auto session = backend().worker.OpenLogs(query_);
+    if (!session.ok()) return fail(session.error());
+    session_ = *std::move(session);
+  }
+  auto page = session_->Read(LogPageBytes(backend().streams.size()));
+  if (!page.ok()) return fail(page.error());
+  finished_ = page->finished;
+  // The last page is sent even when it is empty of data: its cursor is where a later call goes on.
+  if (page->empty() && !finished_) return Next::kWait;
+  SetLogPage(*std::move(page), &response());
+  return Next::kSend;
+}
+
+}  // namespace jobd::server

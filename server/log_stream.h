@@ -1,0 +1,30 @@
+// StreamLogs, as a call that lasts.
+#pragma once
+
+#include <memory>
+
+#include "jobd/v1/job_query_service.pb.h"
+#include "server/write_stream.h"
+#include "worker/log_session.h"
+
+namespace jobd::server {
+
+// How much of a log one message carries, so that all followers together, each of whom may be slow with one message in hand, stay
+// within what the server may use for that: 256 KiB while they are few, 16 KiB at the least.
+size_t LogPageBytes(size_t streams);
+
+class LogStream final : public WriteStream<jobd::v1::StreamLogsResponse> {
+ public:
+  LogStream(const Backend& backend, Call call, grpc::CallbackServerContext* context, worker::LogQuery query)
+      : WriteStream(backend, std::move(call), context), query_(std::move(query)) {}
+
+ private:
+  Next Produce(grpc::Status& end) override;
+  void Arm(std::function<void()> wake) override { session_->Arm(std::move(wake)); }
+
+  const worker::LogQuery query_;
+  bool finished_ = false;
+  std::unique_ptr<worker::LogSession> session_;
+};
+
+}  // namespace jobd::server

@@ -1,0 +1,152 @@
+#include "server/service.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "base/text.h"
+#include "logging/logging.h"
+#include "server/access.h"
+#include "server/admission.h"
+#include "server/auth_service.h"
+#include "server/backend.h"
+#include "server/call_limits.h"
+#include "server/credentials.h"
+#include "server/grpc_status.h"
+#include "server/query_service.h"
+#include "server/rate_limit.h"
+#include "server/rpc_server.h"
+#include "server/schedule_service.h"
+#include "server/self_check.h"
+#include "server/stream_registry.h"
+#include "server/submit_stream.h"
+#include "server/task_pool.h"
+
+namespace jobd::server {
+namespace {
+
+constexpr uint32_t kRefusalLinesPerSecond = 5;
+
+unsigned TaskThreads() { return std::clamp(std::thread::hardware_concurrency(), 2u, 16u); }
+
+class ServiceImpl final : public Service {
+ public:
+  ServiceImpl(worker::Worker& worker, const base::Clock& clock, ServiceOptions options)
+      : options_(std::move(options)),
+        worker_(worker),
+        refusals_(kRefusalLinesPerSecond, clock),
+        access_(options_.initial.rules, clock),
+        tls_(options_.initial.tls),
+        gate_(access_, [this](auto path, auto caller, const grpc::Status& status) { LogRefusal(path, caller, status); }),
+        call_limits_(Config().max_streams_per_user),
+        max_batch_jobs_(Config().max_batch_jobs),
+        admission_(access_, call_limits_),
+        uploads_(kMaxUploadBytes),
+        errors_(options_.log),
+        tasks_("task", TaskThreads()),
+        backend_{worker, admission_, streams_, tasks_, uploads_, errors_, *options_.log, max_batch_jobs_},
+        reloader_(options_.files, options_.config_name, options_.overrides, options_.initial, clock,
+                  {access_, tls_, [this](const TlsMaterial& tls) { return CheckHandshake(rpc_->address(), tls); },
+                   [this](const config::Config& config) { Apply(config); }}),
+        auth_(backend_),
+        schedule_(backend_),
+        query_(backend_),
+        admin_(backend_, reloader_, tls_, clock, options_.about) {}
+
+  ~ServiceImpl() override { Shutdown(0); }
+
+  base::Status Serve() {
+    RpcServerOptions options{.listen = Config().listen,
+                             .max_connections_per_address = Config().max_connections_per_address,
+                             .on_refused = [this](const char* why) { LogLine("connection refused: {}", why); }};
+    JOBD_ASSIGN_OR_RETURN(rpc_, RpcServer::Start(std::move(options), MakeServerCredentials(tls_, gate_),
+                                                 {&auth_, &schedule_, &query_, &admin_}));
+    JOBD_RETURN_IF_ERROR(CheckHandshake(rpc_->address(), *options_.initial.tls));
+    return CheckRefusals(rpc_->address(), *options_.initial.tls);
+  }
+
+  const std::string& address() const override { return rpc_->address(); }
+  base::Result<ReloadReport> Reload() override { return reloader_.Reload(); }
+
+  void Shutdown(int grace_ms) override {
+    if (!rpc_) return;
+    rpc_->StopAccepting();
+    streams_.EndAll({grpc::StatusCode::UNAVAILABLE, "the service is stopping; go on at your cursor when it is back"});
+    rpc_->Shutdown(grace_ms);
+    rpc_.reset();
+  }
+
+ private:
+  const config::Config& Config() const { return options_.initial.config->config; }
+
+  void Apply(const config::Config& config) {
+    worker_.SetLimits(WorkerLimitsOf(config));
+    call_limits_.SetMax(config.max_streams_per_user);
+    max_batch_jobs_.store(config.max_batch_jobs, std::memory_order_relaxed);
+    rpc_->SetMaxPerAddress(config.max_connections_per_address);
+    logging::SetLevel(*options_.log, config.log_level);
+    streams_.RecheckAll();
+  }
+
+  void LogRefusal(std::string_view path, std::string_view caller, const grpc::Status& status) {
+    LogLine("refused {} of {}: {}", base::EscapeForTerminal(path.substr(0, 128)), caller.empty() ? "a stranger" : caller,
+            status.error_message());
+  }
+
+  template <typename... Args>
+  void LogLine(fmt::format_string<Args...> format, Args&&... args) {
+    const auto suppressed = refusals_.Allow();
+    if (!suppressed) return;
+    if (*suppressed > 0) options_.log->warn("{} refusals were not logged", *suppressed);
+    options_.log->warn(format, std::forward<Args>(args)...);
+  }
+
+  const ServiceOptions options_;
+  worker::Worker& worker_;
+  RateLimit refusals_;
+  AccessControl access_;
+  TlsState tls_;
+  const Gate gate_;
+  CallLimits call_limits_;
+  std::atomic<uint32_t> max_batch_jobs_;
+  Admission admission_;
+  UploadBudget uploads_;
+  const ErrorReporter errors_;
+  StreamRegistry streams_;
+  TaskPool tasks_;
+  const Backend backend_;
+  Reloader reloader_;
+  AuthService auth_;
+  ScheduleService schedule_;
+  QueryService query_;
+  AdminService admin_;
+  std::unique_ptr<RpcServer> rpc_;  // last: it ends before what its calls use
+};
+
+}  // namespace
+
+worker::WorkerLimits WorkerLimitsOf(const config::Config& config) {
+  return {.max_running = config.max_running != 0 ? config.max_running : std::max(1u, std::thread::hardware_concurrency()),
+          .max_queued = config.max_queued,
+          .max_queued_per_user = config.max_queued_per_user,
+          .max_batch_jobs = config.max_batch_jobs,
+          .max_output_bytes = config.max_output_bytes,
+          .min_free_bytes = config.min_free_bytes,
+          .default_profile = config.default_profile,
+          .default_timeout = config.default_timeout,
+          .default_kill_after = config.default_kill_after,
+          .default_limits = {.memory_bytes = config.default_memory,
+                             .cpu_millis = config.default_cpu_millis,
+                             .pids = config.default_pids},
+          .default_workdir = config.default_workdir,
+          .default_path = config.default_path};
+}
+
+base::Result<std::unique_ptr<Service>> Service::Start(worker::Worker& worker, const base::Clock& clock, ServiceOptions options) {
+  auto service = std::make_unique<ServiceImpl>(worker, clock, std::move(options));
+  JOBD_RETURN_IF_ERROR(service->Serve());
+  return std::unique_ptr<Service>(std::move(service));
+}
+
+}  // namespace jobd::server

@@ -1,0 +1,50 @@
+// The worker on the network: everything between the launcher's files and the listening socket, put together.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "config/config.h"
+#include "server/admin_service.h"
+#include "server/file_set.h"
+#include "server/reloader.h"
+#include "worker/worker.h"
+
+namespace spdlog {
+class logger;
+}
+
+namespace jobd::server {
+
+// The worker's share of the configuration.
+worker::WorkerLimits WorkerLimitsOf(const config::Config& config);
+
+struct ServiceOptions {
+  FileSource files;  // for reloads
+  FileSet initial;
+  std::string config_name;
+  config::Overrides overrides;
+  AdminService::About about;
+  std::shared_ptr<spdlog::logger> log;
+};
+
+// ApplyTlsPolicy was called before. Thread-safe.
+class Service {
+ public:
+  // Serves when it returns: real handshakes with itself have shown that TLS 1.3 with a client certificate works, and that without
+  // one, and below 1.3, nothing does. `worker` and `clock` outlive the result.
+  static base::Result<std::unique_ptr<Service>> Start(worker::Worker& worker, const base::Clock& clock, ServiceOptions options);
+  virtual ~Service() = default;
+
+  virtual const std::string& address() const = 0;
+  // As Reloader::Reload.
+  virtual base::Result<ReloadReport> Reload() = 0;
+  // Accepts nothing more, ends lasting calls with UNAVAILABLE, gives the others `grace_ms`, and returns when gRPC has stopped. Jobs
+  // run on. Once, before the destructor.
+  virtual void Shutdown(int grace_ms) = 0;
+};
+
+}  // namespace jobd::server

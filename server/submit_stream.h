@@ -1,0 +1,23 @@
+// SubmitBatch: gathers a batch, and submits it when it is whole.
+#pragma once
+
+#include <grpcpp/support/server_callback.h>
+
+#include "server/backend.h"
+
+namespace jobd::v1 {
+class SubmitBatchRequest;
+class SubmitBatchResponse;
+}  // namespace jobd::v1
+
+namespace jobd::server {
+
+inline constexpr uint64_t kMaxBatchBytes = 256ull << 20;   // of one submission, as received
+inline constexpr uint64_t kMaxUploadBytes = 512ull << 20;  // of all that are being received
+
+// Nothing reaches the worker before the client has ended its stream, and then only if it may still submit. A client that stops
+// sending for a minute is told DEADLINE_EXCEEDED. `response` lives as long as the call.
+grpc::ServerReadReactor<jobd::v1::SubmitBatchRequest>* StartSubmitStream(const Backend& backend, grpc::CallbackServerContext* context,
+                                                                         jobd::v1::SubmitBatchResponse* response);
+
+}  // namespace jobd::server

@@ -1,0 +1,29 @@
+#include "server/unary_call.h"
+
+#include <spdlog/spdlog.h>
+
+#include "server/grpc_status.h"
+
+namespace jobd::server {
+
+base::Status UnaryCall::Admit(const grpc::CallbackServerContext& context) {
+  JOBD_ASSIGN_OR_RETURN(call_, backend_.admission.Admit(context, call_.method));
+  return base::Ok();
+}
+
+base::Result<std::string> UnaryCall::OwnerOf(const std::string& requested) const {
+  return ResolveOwner(caller().name(), call_.reach, requested);
+}
+
+void UnaryCall::Succeed() {
+  backend_.log.debug("{} by {}: OK", call_.method, caller().name());
+  Finish(grpc::Status::OK);
+}
+
+void UnaryCall::Fail(const base::Error& error) {
+  const grpc::Status status = backend_.errors.Report(error, call_.method);
+  backend_.log.debug("{} by {}: {}", call_.method, caller().name(), base::CodeName(error.code()));
+  Finish(status);
+}
+
+}  // namespace jobd::server

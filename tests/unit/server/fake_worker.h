@@ -1,0 +1,215 @@
+// A worker that remembers what it was asked and runs nothing.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "worker/worker.h"
+
+namespace jobd::server::testing {
+
+// A log that a test writes while it is read.
+class FakeLog {
+ public:
+  void Append(const std::string& data) {
+    std::unique_lock lock(mutex_);
+    data_ += data;
+    Wake(lock);
+  }
+  void Finish() {
+    std::unique_lock lock(mutex_);
+    finished_ = true;
+    Wake(lock);
+  }
+  std::string Take(size_t from, size_t most, bool& finished) {
+    const std::lock_guard lock(mutex_);
+    std::string part = from < data_.size() ? data_.substr(from, most) : "";
+    finished = finished_ && from + part.size() == data_.size();
+    return part;
+  }
+  void Arm(size_t from, std::function<void()> wake) {
+    std::unique_lock lock(mutex_);
+    if (from < data_.size() || finished_) {
+      lock.unlock();
+      return wake();
+    }
+    wakes_.push_back(std::move(wake));
+  }
+  void Disarm() {
+    const std::lock_guard lock(mutex_);
+    wakes_.clear();
+  }
+
+ private:
+  void Wake(std::unique_lock<std::mutex>& lock) {
+    const auto wakes = std::exchange(wakes_, {});
+    lock.unlock();
+    for (const auto& wake : wakes) wake();
+  }
+  std::mutex mutex_;
+  std::string data_;
+  bool finished_ = false;
+  std::vector<std::function<void()>> wakes_;
+};
+
+class FakeLogSession final : public worker::LogSession {
+ public:
+  FakeLogSession(std::shared_ptr<FakeLog> log, bool follow, std::atomic<int>& live) : log_(std::move(log)), follow_(follow), live_(live) {
+    ++live_;
+  }
+  ~FakeLogSession() override {
+    log_->Disarm();
+    --live_;
+  }
+  base::Result<worker::LogPage> Read(size_t max_bytes) override {
+    worker::LogPage page;
+    bool finished = false;
+    std::string data = log_->Take(offset_, max_bytes, finished);
+    if (!data.empty()) {
+      worker::LogChunk chunk{.index = 1, .offset = offset_};
+      offset_ += data.size();
+      chunk.data = std::move(data);
+      page.chunks.push_back(std::move(chunk));
+    }
+    page.cursor = std::to_string(offset_);
+    page.finished = finished || (!follow_ && page.chunks.empty());
+    return page;
+  }
+  void Arm(std::function<void()> wake) override { log_->Arm(offset_, std::move(wake)); }
+
+ private:
+  const std::shared_ptr<FakeLog> log_;
+  const bool follow_;
+  std::atomic<int>& live_;
+  size_t offset_ = 0;
+};
+
+class FakeWatch final : public worker::BatchWatch {
+ public:
+  explicit FakeWatch(worker::BatchView batch) : batch_(std::move(batch)) {}
+  base::Result<std::optional<worker::WatchUpdate>> Next() override {
+    return std::optional<worker::WatchUpdate>(worker::WatchUpdate{.batch = batch_, .jobs = {}, .finished = true});
+  }
+  void Arm(std::function<void()> wake) override { wake(); }
+
+ private:
+  worker::BatchView batch_;
+};
+
+class FakeWorker final : public worker::Worker {
+ public:
+  struct Submission {
+    worker::Submitter submitter;
+    worker::BatchOptions options;
+    std::vector<worker::JobSpec> jobs;
+  };
+
+  std::vector<Submission> submissions() {
+    const std::lock_guard lock(mutex_);
+    return submissions_;
+  }
+  int changes() const { return changes_; }
+  // Sessions and watches that are open.
+  int live_sessions() const { return live_; }
+  std::shared_ptr<FakeLog> log = std::make_shared<FakeLog>();
+  // What reads fail with, when set.
+  std::optional<base::Error> read_error;
+  worker::WorkerLimits limits;
+
+  void Submit(worker::Submitter submitter, worker::BatchOptions options, std::vector<worker::JobSpec> jobs,
+              worker::Callback<worker::Receipt> done) override {
+    const std::string id = options.correlation_id.empty() ? "made-up" : options.correlation_id;
+    const auto count = static_cast<uint32_t>(jobs.size());
+    {
+      const std::lock_guard lock(mutex_);
+      batches_.insert({submitter.owner, id});
+      submissions_.push_back({std::move(submitter), std::move(options), std::move(jobs)});
+    }
+    done(worker::Receipt{.correlation_id = id, .job_count = count, .created_at = 1, .replayed = false});
+  }
+  void Cancel(worker::JobSelector jobs, std::string, std::string, std::optional<base::Nanos>,
+              worker::Callback<worker::CancelCounts> done) override {
+    if (!Has(jobs.batch)) return done(Absent());
+    ++changes_;
+    done(worker::CancelCounts{.cancelled = 1});
+  }
+  void Signal(worker::JobSelector jobs, int, worker::Callback<uint32_t> done) override { Change(jobs.batch, std::move(done)); }
+  void Retry(worker::JobSelector jobs, bool, worker::Callback<uint32_t> done) override { Change(jobs.batch, std::move(done)); }
+  void Hold(worker::JobSelector jobs, worker::Callback<uint32_t> done) override { Change(jobs.batch, std::move(done)); }
+  void Release(worker::JobSelector jobs, worker::Callback<uint32_t> done) override { Change(jobs.batch, std::move(done)); }
+  void Remove(worker::BatchName batch, worker::Callback<bool> done) override {
+    if (!Has(batch)) return done(Absent());
+    ++changes_;
+    done(true);
+  }
+  void Prune(std::string, base::Nanos, bool, worker::Callback<Pruned> done) override {
+    ++changes_;
+    done(Pruned{});
+  }
+
+  base::Result<worker::JobPage> GetBatch(const worker::JobQuery& query) override {
+    if (read_error) return *read_error;
+    if (!Has(query.batch)) return Absent();
+    worker::JobPage page{.batch = View(query.batch)};
+    page.jobs.push_back({.index = 1, .outcome = {.state = worker::JobState::kSucceeded, .exit_code = 0}, .attempt = 1});
+    return page;
+  }
+  base::Result<worker::BatchPage> ListBatches(const worker::BatchQuery& query) override {
+    worker::BatchPage page;
+    const std::lock_guard lock(mutex_);
+    for (const worker::BatchName& name : batches_) {
+      if (!query.owner || *query.owner == name.owner) page.batches.push_back(View(name));
+    }
+    return page;
+  }
+  base::Result<std::unique_ptr<worker::LogSession>> OpenLogs(const worker::LogQuery& query) override {
+    if (!Has(query.batch)) return Absent();
+    return std::unique_ptr<worker::LogSession>(std::make_unique<FakeLogSession>(log, query.follow, live_));
+  }
+  base::Result<std::unique_ptr<worker::BatchWatch>> Watch(const worker::BatchName& batch) override {
+    if (!Has(batch)) return Absent();
+    return std::unique_ptr<worker::BatchWatch>(std::make_unique<FakeWatch>(View(batch)));
+  }
+
+  void Start(worker::Callback<worker::ServiceState> done) override {
+    ++changes_;
+    done(worker::ServiceState::kRunning);
+  }
+  void Stop(bool, std::string, worker::Callback<uint32_t> done) override {
+    ++changes_;
+    done(0u);
+  }
+  void Drain(worker::Callback<worker::ServiceState> done) override {
+    ++changes_;
+    done(worker::ServiceState::kDraining);
+  }
+  worker::WorkerStatus GetStatus() override { return {}; }
+  void SetLimits(worker::WorkerLimits fresh) override { limits = std::move(fresh); }
+
+ private:
+  static base::Error Absent() { return {base::Code::kNotFound, "batch not found in table batches"}; }
+  bool Has(const worker::BatchName& name) {
+    const std::lock_guard lock(mutex_);
+    return batches_.contains(name);
+  }
+  static worker::BatchView View(const worker::BatchName& name) { return {.name = name, .job_count = 1}; }
+  void Change(const worker::BatchName& batch, worker::Callback<uint32_t> done) {
+    if (!Has(batch)) return done(Absent());
+    ++changes_;
+    done(1u);
+  }
+
+  std::mutex mutex_;
+  std::vector<Submission> submissions_;
+  std::set<worker::BatchName> batches_;
+  std::atomic<int> changes_ = 0;
+  std::atomic<int> live_ = 0;
+};
+
+}  // namespace jobd::server::testing

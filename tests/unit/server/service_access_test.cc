@@ -1,0 +1,221 @@
+// Who gets in, and how far: over the network, through the real gRPC server.
+#include <grpcpp/generic/generic_stub.h>
+
+#include "jobd/v1/admin_service.grpc.pb.h"
+#include "jobd/v1/auth_service.grpc.pb.h"
+#include "jobd/v1/job_query_service.grpc.pb.h"
+#include "jobd/v1/job_schedule_service.grpc.pb.h"
+#include "server/authz.h"
+#include "tests/unit/server/service_fixture.h"
+
+namespace jobd::server {
+namespace {
+
+using testing::Context;
+using testing::Issued;
+using testing::TestCa;
+
+class ServiceAccess : public testing::ServiceFixture {
+ protected:
+  grpc::Status WhoAmI(const std::shared_ptr<grpc::Channel>& channel, jobd::v1::WhoAmIResponse* response = nullptr) {
+    Context context;
+    jobd::v1::WhoAmIResponse ignored;
+    return jobd::v1::AuthService::NewStub(channel)->WhoAmI(&context, {}, response != nullptr ? response : &ignored);
+  }
+
+  // The status of a call of any method with an empty message.
+  grpc::Status CallMethod(const std::shared_ptr<grpc::Channel>& channel, const std::string& method) {
+    Context context;
+    grpc::GenericStub stub(channel);
+    grpc::CompletionQueue queue;
+    const auto call = stub.PrepareUnaryCall(&context, method, grpc::ByteBuffer(), &queue);
+    call->StartCall();
+    grpc::ByteBuffer reply;
+    grpc::Status status;
+    call->Finish(&reply, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    queue.Next(&tag, &ok);
+    return status;
+  }
+
+  std::string Execute(const std::shared_ptr<grpc::Channel>& channel, const std::string& id, grpc::Status& status) {
+    Context context;
+    jobd::v1::ExecuteJobRequest request;
+    request.mutable_options()->set_correlation_id(id);
+    request.mutable_job()->add_argv("true");
+    jobd::v1::ExecuteJobResponse response;
+    status = jobd::v1::JobScheduleService::NewStub(channel)->ExecuteJob(&context, request, &response);
+    return response.correlation_id();
+  }
+};
+
+TEST_F(ServiceAccess, WithoutACertificateThereIsNoConnection) {
+  grpc::ChannelArguments arguments;
+  arguments.SetSslTargetNameOverride("localhost");
+  const auto channel =
+      grpc::CreateCustomChannel(service_->address(), grpc::SslCredentials({ca_.pem(), "", ""}), arguments);
+  EXPECT_EQ(WhoAmI(channel).error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(ServiceAccess, AnotherAuthorityOfTheSameNameIsRefused) {
+  TestCa other;
+  EXPECT_EQ(WhoAmI(Channel(other.User("admin"))).error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(ServiceAccess, ExpiredAndFutureCertificatesAreRefused) {
+  testing::CertSpec spec{.uris = {"spiffe://jobd/user/admin"}, .not_before = -7200, .not_after = -3600};
+  EXPECT_EQ(WhoAmI(Channel(ca_.Issue(spec))).error_code(), grpc::StatusCode::UNAVAILABLE);
+  spec.not_before = 3600;
+  spec.not_after = 7200;
+  EXPECT_EQ(WhoAmI(Channel(ca_.Issue(spec))).error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(ServiceAccess, CertificatesOfNobodyAreUnauthenticatedEverywhere) {
+  const Issued nobodies[] = {ca_.Issue({.common_name = "admin"}),
+                             ca_.Issue({.uris = {"spiffe://jobd/user/admin", "spiffe://jobd/user/viewer"}}),
+                             ca_.Issue({.uris = {"spiffe://jobd/user/admin"}, .extended_key_usage = ""}),
+                             ca_.User("stranger")};
+  for (const Issued& nobody : nobodies) {
+    const auto channel = Channel(nobody);
+    for (const Rule& rule : Rules()) {
+      EXPECT_EQ(CallMethod(channel, std::string(rule.method)).error_code(), grpc::StatusCode::UNAUTHENTICATED) << rule.method;
+    }
+    EXPECT_EQ(CallMethod(channel, "/no.such.Service/Method").error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  }
+  EXPECT_EQ(worker_.changes(), 0);
+  EXPECT_TRUE(worker_.submissions().empty());
+}
+
+TEST_F(ServiceAccess, TheTableHoldsOverTheNetwork) {
+  const std::pair<const char*, config::Role> users[] = {
+      {"viewer", config::Role::kViewer}, {"operator", config::Role::kOperator}, {"admin", config::Role::kAdmin}};
+  for (const auto& [name, role] : users) {
+    const auto channel = ChannelOf(name);
+    for (const Rule& rule : Rules()) {
+      // Reflection waits for its client; who may call it is in the next test.
+      if (rule.method.starts_with("/grpc.")) continue;
+      const auto code = CallMethod(channel, std::string(rule.method)).error_code();
+      if (rule.For(role) == Reach::kNone) {
+        EXPECT_EQ(code, grpc::StatusCode::PERMISSION_DENIED) << name << " " << rule.method;
+      } else {
+        EXPECT_NE(code, grpc::StatusCode::PERMISSION_DENIED) << name << " " << rule.method;
+        EXPECT_NE(code, grpc::StatusCode::UNAUTHENTICATED) << name << " " << rule.method;
+        EXPECT_NE(code, grpc::StatusCode::UNIMPLEMENTED) << name << " " << rule.method;
+      }
+    }
+  }
+}
+
+TEST_F(ServiceAccess, HealthAndReflectionAnswerWhoIsKnown) {
+  const auto channel = ChannelOf("viewer");
+  EXPECT_TRUE(CallMethod(channel, "/grpc.health.v1.Health/Check").ok());
+  EXPECT_EQ(CallMethod(Channel(ca_.User("stranger")), "/grpc.health.v1.Health/Check").error_code(),
+            grpc::StatusCode::UNAUTHENTICATED);
+  // One request and the end of the stream: reflection answers, and then with OK.
+  EXPECT_TRUE(CallMethod(channel, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo").ok());
+}
+
+TEST_F(ServiceAccess, UnknownMethodsAreUnimplemented) {
+  const auto channel = ChannelOf("admin");
+  for (const std::string& path :
+       {std::string("/jobd.v1.AdminService/Shutdown"), std::string("/jobd.v1.JobQueryService/../AdminService/Stop"),
+        std::string("/grpc.channelz.v1.Channelz/GetServers"), "/" + std::string(8000, 'x') + "/y"}) {
+    EXPECT_EQ(CallMethod(channel, path).error_code(), grpc::StatusCode::UNIMPLEMENTED) << path.substr(0, 60);
+  }
+  EXPECT_EQ(worker_.changes(), 0);
+}
+
+TEST_F(ServiceAccess, RefusalsAreLoggedWithoutLettingTheClientWriteTheLog) {
+  (void)CallMethod(ChannelOf("viewer"), "/jobd.v1.AdminService/Stop\n2026 forged line");
+  (void)CallMethod(ChannelOf("viewer"), "/jobd.v1.AdminService/Stop");
+  const std::string log = Log();
+  EXPECT_NE(log.find("refused /jobd.v1.AdminService/Stop of viewer"), std::string::npos) << log;
+  EXPECT_EQ(log.find("\n2026 forged"), std::string::npos) << log;
+}
+
+TEST_F(ServiceAccess, WhoAmIToldByTheCertificateAlone) {
+  Context context;
+  context.AddMetadata("x-user", "admin");
+  context.AddMetadata("role", "admin");
+  jobd::v1::WhoAmIResponse response;
+  ASSERT_TRUE(jobd::v1::AuthService::NewStub(ChannelOf("operator"))->WhoAmI(&context, {}, &response).ok());
+  EXPECT_EQ(response.name(), "operator");
+  EXPECT_EQ(response.role(), "operator");
+}
+
+TEST_F(ServiceAccess, OthersBatchesCannotBeToldFromNone) {
+  grpc::Status status;
+  EXPECT_EQ(Execute(ChannelOf("operator"), "mine", status), "mine");
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  const auto other = ChannelOf("operator2");
+  const auto get = [&](const std::string& id, const std::string& owner) {
+    Context context;
+    jobd::v1::GetBatchRequest request;
+    request.set_correlation_id(id);
+    request.set_owner(owner);
+    jobd::v1::GetBatchResponse response;
+    return jobd::v1::JobQueryService::NewStub(other)->GetBatch(&context, request, &response);
+  };
+  const grpc::Status absent = get("absent", "");
+  EXPECT_EQ(absent.error_code(), grpc::StatusCode::NOT_FOUND);
+  for (const grpc::Status& foreign : {get("mine", ""), get("mine", "operator"), get("absent", "operator"), get("x", "nobody")}) {
+    EXPECT_EQ(foreign.error_code(), absent.error_code());
+    EXPECT_EQ(foreign.error_message(), absent.error_message());
+    EXPECT_EQ(foreign.error_details(), absent.error_details());
+  }
+  Context context;
+  jobd::v1::CancelRequest cancel;
+  cancel.mutable_jobs()->set_correlation_id("mine");
+  cancel.mutable_jobs()->set_owner("operator");
+  jobd::v1::CancelResponse cancelled;
+  const auto refused = jobd::v1::JobScheduleService::NewStub(other)->Cancel(&context, cancel, &cancelled);
+  EXPECT_EQ(refused.error_message(), absent.error_message());
+  EXPECT_EQ(worker_.changes(), 0);
+}
+
+TEST_F(ServiceAccess, ListingEverybodysIsOnesOwnForAnOperator) {
+  grpc::Status status;
+  Execute(ChannelOf("operator"), "one", status);
+  Execute(ChannelOf("operator2"), "two", status);
+  const auto count = [&](const std::string& user) {
+    Context context;
+    jobd::v1::ListBatchesRequest request;
+    request.set_owner("*");
+    jobd::v1::ListBatchesResponse response;
+    EXPECT_TRUE(jobd::v1::JobQueryService::NewStub(ChannelOf(user))->ListBatches(&context, request, &response).ok());
+    return response.batches_size();
+  };
+  EXPECT_EQ(count("operator"), 1);
+  EXPECT_EQ(count("viewer"), 2);
+  EXPECT_EQ(count("admin"), 2);
+}
+
+TEST_F(ServiceAccess, RevocationEndsCallsAndStreamsOfOpenConnections) {
+  grpc::Status status;
+  Execute(ChannelOf("operator"), "mine", status);
+  const Issued certificate = ca_.User("operator");
+  const auto channel = Channel(certificate);
+  Context context;
+  jobd::v1::StreamLogsRequest request;
+  request.set_correlation_id("mine");
+  request.set_follow(true);
+  const auto stub = jobd::v1::JobQueryService::NewStub(channel);
+  const auto reader = stub->StreamLogs(&context, request);
+  worker_.log->Append("hello");
+  jobd::v1::StreamLogsResponse page;
+  ASSERT_TRUE(reader->Read(&page));
+  {
+    const std::lock_guard lock(mutex_);
+    files_.revoked = ParseCertificate(certificate.cert)->fingerprint + "\n";
+  }
+  ASSERT_TRUE(service_->Reload().ok());
+  while (reader->Read(&page)) {
+  }
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(WhoAmI(channel).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_TRUE(WhoAmI(ChannelOf("operator2")).ok());
+}
+
+}  // namespace
+}  // namespace jobd::server

@@ -1,0 +1,267 @@
+// Calls that last: submissions that arrive in pieces, followers that come and go.
+#include <future>
+#include <thread>
+
+#include "jobd/v1/job_query_service.grpc.pb.h"
+#include "jobd/v1/job_schedule_service.grpc.pb.h"
+#include "tests/unit/server/service_fixture.h"
+
+namespace jobd::server {
+namespace {
+
+using testing::Context;
+
+class ServiceStream : public testing::ServiceFixture {
+ protected:
+  void SetUp() override {
+    ServiceFixture::SetUp();
+    channel_ = ChannelOf("operator");
+    schedule_ = jobd::v1::JobScheduleService::NewStub(channel_);
+    query_ = jobd::v1::JobQueryService::NewStub(channel_);
+  }
+
+  void Execute(const std::string& id) {
+    Context context;
+    jobd::v1::ExecuteJobRequest request;
+    request.mutable_options()->set_correlation_id(id);
+    request.mutable_job()->add_argv("true");
+    jobd::v1::ExecuteJobResponse response;
+    const auto status = schedule_->ExecuteJob(&context, request, &response);
+    ASSERT_TRUE(status.ok()) << status.error_message();
+  }
+
+  static jobd::v1::SubmitBatchRequest Jobs(int count) {
+    jobd::v1::SubmitBatchRequest request;
+    for (int i = 0; i < count; ++i) request.add_jobs()->add_argv("true");
+    return request;
+  }
+
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<jobd::v1::JobScheduleService::Stub> schedule_;
+  std::unique_ptr<jobd::v1::JobQueryService::Stub> query_;
+};
+
+TEST_F(ServiceStream, ABatchThatWasCutOffIsNeverSubmitted) {
+  for (int i = 0; i < 50; ++i) {
+    grpc::ClientContext context;
+    jobd::v1::SubmitBatchResponse response;
+    const auto writer = schedule_->SubmitBatch(&context, &response);
+    writer->Write(Jobs(10));
+    context.TryCancel();
+    EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
+  // A whole one behind them shows that they have been dealt with.
+  Execute("after");
+  EXPECT_EQ(worker_.submissions().size(), 1u);
+}
+
+TEST_F(ServiceStream, AConnectionThatIsLostSubmitsNothing) {
+  for (int i = 0; i < 10; ++i) {
+    grpc::ClientContext context;
+    jobd::v1::SubmitBatchResponse response;
+    auto channel = ChannelOf("operator");
+    auto stub = jobd::v1::JobScheduleService::NewStub(channel);
+    auto writer = stub->SubmitBatch(&context, &response);
+    ASSERT_TRUE(writer->Write(Jobs(10)));
+  }
+  Execute("after");
+  EXPECT_EQ(worker_.submissions().size(), 1u);
+}
+
+TEST_F(ServiceStream, PiecesBecomeOneBatch) {
+  Context context;
+  jobd::v1::SubmitBatchResponse response;
+  const auto writer = schedule_->SubmitBatch(&context, &response);
+  auto first = Jobs(2);
+  first.mutable_options()->set_correlation_id("pieces");
+  writer->Write(first);
+  writer->Write(Jobs(3));
+  writer->WritesDone();
+  const auto status = writer->Finish();
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.correlation_id(), "pieces");
+  EXPECT_EQ(response.job_count(), 5u);
+  ASSERT_EQ(worker_.submissions().size(), 1u);
+  EXPECT_EQ(worker_.submissions()[0].jobs.size(), 5u);
+  EXPECT_EQ(worker_.submissions()[0].submitter.owner, "operator");
+}
+
+TEST_F(ServiceStream, ABadJobAnywhereRefusesTheWhole) {
+  Context context;
+  jobd::v1::SubmitBatchResponse response;
+  const auto writer = schedule_->SubmitBatch(&context, &response);
+  writer->Write(Jobs(2));
+  jobd::v1::SubmitBatchRequest bad;
+  bad.add_jobs();
+  writer->Write(bad);
+  writer->WritesDone();
+  const auto status = writer->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(status.error_message().find("jobs[2].argv"), std::string::npos) << status.error_message();
+  EXPECT_TRUE(worker_.submissions().empty());
+}
+
+TEST_F(ServiceStream, AnEmptyOrTooLongBatchIsRefused) {
+  {
+    Context context;
+    jobd::v1::SubmitBatchResponse response;
+    const auto writer = schedule_->SubmitBatch(&context, &response);
+    writer->WritesDone();
+    EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  }
+  Context context;
+  jobd::v1::SubmitBatchResponse response;
+  const auto writer = schedule_->SubmitBatch(&context, &response);
+  const auto many = Jobs(20'000);
+  while (writer->Write(many)) {
+  }
+  EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_TRUE(worker_.submissions().empty());
+}
+
+TEST_F(ServiceStream, InvalidUtf8InATextIsRefused) {
+  Context context;
+  jobd::v1::ExecuteJobRequest request;
+  request.mutable_job()->add_argv("true");
+  request.mutable_options()->set_name("\xff\xfe");
+  jobd::v1::ExecuteJobResponse response;
+  EXPECT_FALSE(schedule_->ExecuteJob(&context, request, &response).ok());
+  EXPECT_TRUE(worker_.submissions().empty());
+}
+
+TEST_F(ServiceStream, ExecuteCanWaitForTheEnd) {
+  Context context;
+  jobd::v1::ExecuteJobRequest request;
+  request.mutable_job()->add_argv("true");
+  request.set_wait(true);
+  jobd::v1::ExecuteJobResponse response;
+  const auto status = schedule_->ExecuteJob(&context, request, &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.result().state(), jobd::v1::JOB_STATE_SUCCEEDED);
+}
+
+TEST_F(ServiceStream, AFollowerSeesEveryByteAndTheEnd) {
+  Execute("log");
+  Context context;
+  jobd::v1::StreamLogsRequest request;
+  request.set_correlation_id("log");
+  request.set_follow(true);
+  const auto reader = query_->StreamLogs(&context, request);
+  std::string written;
+  std::thread writer([&] {
+    for (int i = 0; i < 200; ++i) {
+      const std::string part(static_cast<size_t>(i * 37), static_cast<char>('a' + i % 26));
+      written += part;
+      worker_.log->Append(part);
+    }
+    worker_.log->Finish();
+  });
+  std::string read;
+  jobd::v1::StreamLogsResponse page;
+  while (reader->Read(&page)) {
+    for (const auto& chunk : page.chunks()) {
+      EXPECT_EQ(chunk.offset(), read.size());
+      read += chunk.data();
+    }
+  }
+  writer.join();
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(read, written);
+}
+
+TEST_F(ServiceStream, AFollowerThatLeavesFreesEverything) {
+  Execute("log");
+  for (int i = 0; i < 100; ++i) {
+    grpc::ClientContext context;
+    jobd::v1::StreamLogsRequest request;
+    request.set_correlation_id("log");
+    request.set_follow(true);
+    const auto reader = query_->StreamLogs(&context, request);
+    if (i % 2 == 0) reader->WaitForInitialMetadata();
+    context.TryCancel();
+    (void)reader->Finish();
+  }
+  service_->Shutdown(2000);
+  service_.reset();
+  EXPECT_EQ(worker_.live_sessions(), 0);
+}
+
+TEST_F(ServiceStream, AStopTellsFollowers) {
+  Execute("log");
+  Context context;
+  jobd::v1::StreamLogsRequest request;
+  request.set_correlation_id("log");
+  request.set_follow(true);
+  const auto reader = query_->StreamLogs(&context, request);
+  worker_.log->Append("x");
+  jobd::v1::StreamLogsResponse page;
+  ASSERT_TRUE(reader->Read(&page));
+  service_->Shutdown(3000);
+  EXPECT_FALSE(reader->Read(&page));
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(ServiceStream, OneUserHasSoManyCallsAndOthersTheirs) {
+  {
+    const std::lock_guard lock(mutex_);
+    files_.config += "[limits]\nmax_streams_per_user = 3\n";
+  }
+  Execute("log");
+  ASSERT_TRUE(service_->Reload().ok());
+  worker_.log->Append("x");
+  std::vector<std::unique_ptr<Context>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<jobd::v1::StreamLogsResponse>>> readers;
+  jobd::v1::StreamLogsRequest request;
+  request.set_correlation_id("log");
+  request.set_follow(true);
+  jobd::v1::StreamLogsResponse page;
+  for (int i = 0; i < 3; ++i) {
+    contexts.push_back(std::make_unique<Context>());
+    readers.push_back(query_->StreamLogs(contexts.back().get(), request));
+    ASSERT_TRUE(readers.back()->Read(&page));
+  }
+  Context fourth;
+  const auto refused = query_->StreamLogs(&fourth, request);
+  EXPECT_FALSE(refused->Read(&page));
+  EXPECT_EQ(refused->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  Context other;
+  jobd::v1::ListBatchesResponse batches;
+  EXPECT_TRUE(jobd::v1::JobQueryService::NewStub(ChannelOf("operator2"))->ListBatches(&other, {}, &batches).ok());
+  for (const auto& context : contexts) context->TryCancel();
+}
+
+TEST_F(ServiceStream, AReadThatFailsInsideTellsNothingOfTheInside) {
+  Execute("mine");
+  worker_.read_error = base::Error(base::Code::kInternal, "disk I/O error in /var/lib/jobd/jobd.db");
+  Context context;
+  jobd::v1::GetBatchRequest request;
+  request.set_correlation_id("mine");
+  jobd::v1::GetBatchResponse response;
+  const auto status = query_->GetBatch(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INTERNAL);
+  EXPECT_EQ(status.error_message().find("/var"), std::string::npos);
+  const std::string reference = status.error_message().substr(status.error_message().size() - 13, 12);
+  EXPECT_NE(Log().find(reference), std::string::npos) << status.error_message() << "\n" << Log();
+}
+
+TEST_F(ServiceStream, SearchGivesResultsAndLogs) {
+  Execute("mine");
+  worker_.log->Append("output");
+  worker_.log->Finish();
+  Context context;
+  jobd::v1::SearchJobRequest request;
+  request.set_correlation_id("mine");
+  const auto reader = query_->SearchJob(&context, request);
+  jobd::v1::SearchJobResponse piece;
+  std::string output;
+  while (reader->Read(&piece)) {
+    EXPECT_EQ(piece.index(), 1u);
+    EXPECT_EQ(piece.result().state(), jobd::v1::JOB_STATE_SUCCEEDED);
+    output += piece.log_output();
+  }
+  EXPECT_TRUE(reader->Finish().ok());
+  EXPECT_EQ(output, "output");
+}
+
+}  // namespace
+}  // namespace jobd::server
