@@ -1,1 +1,84 @@
-int main() { return 0; }
+// jobd, the launcher. It holds the privileges, parses nothing that comes from the network, and stays small, because forking it is
+// the price of every job.
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdio>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "daemon/configuration.h"
+#include "daemon/options.h"
+#include "daemon/service_dirs.h"
+#include "daemon/supervisor.h"
+#include "logging/logging.h"
+#include "sandbox/job_group.h"
+
+namespace {
+
+using jobd::base::Error;
+
+int Fail(const Error& error) {
+  std::fprintf(stderr, "jobd: %s\n", jobd::base::EscapeForTerminal(error.message()).c_str());
+  return 1;
+}
+
+void BlockSignals() {
+  sigset_t mask;
+  ::sigemptyset(&mask);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::sigaddset(&mask, signal);
+  ::sigprocmask(SIG_BLOCK, &mask, nullptr);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // 1. What is asked of us.
+  const jobd::daemon::Options options = jobd::daemon::ParseOptions(argc, argv);
+
+  // 2. From here on signals are read in the loop: a stop that comes while we start is not lost.
+  BlockSignals();
+  // No core file and no debugger: the private key passes through this process.
+  ::prctl(PR_SET_DUMPABLE, 0);
+
+  // 3. Configuration, certificates and users, before anything is touched.
+  auto configuration = jobd::daemon::OpenConfiguration(options);
+  if (options.check_only) {
+    if (!configuration.ok()) {
+      std::printf("%s\n", jobd::base::EscapeForTerminal(configuration.error().message()).c_str());
+      return 1;
+    }
+    std::puts("OK");
+    return 0;
+  }
+  if (!configuration.ok()) return Fail(configuration.error());
+  const jobd::config::Config& config = configuration->config;
+
+  // 4. Directories, the lock that keeps a second jobd away, the pid file.
+  const auto account = jobd::daemon::FindServerAccount(config);
+  if (!account.ok()) return Fail(account.error());
+  const auto dirs = jobd::daemon::PrepareDirs(config, *account);
+  if (!dirs.ok()) return Fail(dirs.error());
+
+  // 5. Our own log.
+  if (const auto status = jobd::daemon::PrepareLogFile(config, *account); !status.ok()) return Fail(status.error());
+  const auto log =
+      jobd::logging::Create({.level = config.log_level, .format = config.log_format, .file = config.log_file, .program = "jobd"});
+  if (!log.ok()) return Fail(log.error());
+
+  // 6. How jobs can be held together and limited on this machine; said aloud, never silently skipped.
+  const auto tag = jobd::daemon::StateTag(*dirs);
+  if (!tag.ok()) return Fail(tag.error());
+  const auto driver = jobd::sandbox::DetectGroupDriver(*tag);
+  if (!driver.ok()) return Fail(driver.error());
+  for (const jobd::sandbox::Capability& capability : (*driver)->capabilities()) {
+    (*log)->log(capability.available ? spdlog::level::info : spdlog::level::warn, "{}: {}", capability.name, capability.detail);
+  }
+
+  // 7. The server, and the loop.
+  const int code = jobd::daemon::Supervisor(options, *configuration, *account, *dirs, **driver, **log).Run();
+  jobd::daemon::RemoveRuntimeFiles(*dirs);
+  return code;
+}

@@ -23,7 +23,7 @@ constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
 base::Error Bad(const char* what) { return {base::Code::kInvalidArgument, std::string("bad frame: ") + what}; }
 base::Error Gone() { return {base::Code::kUnavailable, "the other side of the launcher socket is gone"}; }
 
-base::Status SendBytes(int socket, std::string_view bytes, std::span<const int> fds) {
+base::Status SendBytes(int socket, std::string_view bytes, std::span<const int> fds, bool wait) {
   if (fds.size() > kMaxFrameFds) return Bad("too many descriptors");
   iovec iov{const_cast<char*>(bytes.data()), bytes.size()};
   msghdr message{};
@@ -40,12 +40,13 @@ base::Status SendBytes(int socket, std::string_view bytes, std::span<const int> 
     std::memcpy(CMSG_DATA(header), fds.data(), fds.size_bytes());
   }
   for (;;) {
-    if (::sendmsg(socket, &message, MSG_NOSIGNAL) >= 0) return base::Ok();
+    if (::sendmsg(socket, &message, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT)) >= 0) return base::Ok();
     if (errno == EINTR) continue;
     if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) return Gone();
     if (errno != EAGAIN) return base::SysError("sending a frame", errno);
-    pollfd wait{socket, POLLOUT, 0};
-    if (::poll(&wait, 1, -1) < 0 && errno != EINTR) return base::SysError("waiting to send a frame", errno);
+    if (!wait) return base::Error(base::Code::kAborted, "the launcher socket is full");
+    pollfd writable{socket, POLLOUT, 0};
+    if (::poll(&writable, 1, -1) < 0 && errno != EINTR) return base::SysError("waiting to send a frame", errno);
   }
 }
 
@@ -125,7 +126,7 @@ base::Result<ServerFrame> DecodeMemfd(const base::Fd& memfd) {
 
 base::Status SendFrame(int socket, const ServerFrame& frame) {
   const std::string bytes = EncodeFrame(frame);
-  if (bytes.size() <= kMaxFrame) return SendBytes(socket, bytes, {});
+  if (bytes.size() <= kMaxFrame) return SendBytes(socket, bytes, {}, true);
   if (!std::holds_alternative<Launch>(frame) || bytes.size() > kMaxLaunchPayload) {
     return base::Error(base::Code::kInvalidArgument, "the request is larger than the launcher takes");
   }
@@ -133,11 +134,15 @@ base::Status SendFrame(int socket, const ServerFrame& frame) {
   std::string empty(kHeaderSize, '\0');
   StoreHeader(empty, kLaunchInMemfdType);
   const int fd = memfd.get();
-  return SendBytes(socket, empty, std::span(&fd, 1));
+  return SendBytes(socket, empty, std::span(&fd, 1), true);
 }
 
 base::Status SendFrame(int socket, const LauncherFrame& frame, std::span<const int> fds) {
-  return SendBytes(socket, EncodeFrame(frame), fds);
+  return SendBytes(socket, EncodeFrame(frame), fds, true);
+}
+
+base::Status TrySendFrame(int socket, const LauncherFrame& frame, std::span<const int> fds) {
+  return SendBytes(socket, EncodeFrame(frame), fds, false);
 }
 
 base::Result<Received<ServerFrame>> ReceiveServerFrame(int socket, bool wait) {

@@ -120,6 +120,8 @@ base::Result<LauncherFrame> DecodeLauncherFrame(std::span<const std::byte> bytes
 // side is gone.
 base::Status SendFrame(int socket, const ServerFrame& frame);
 base::Status SendFrame(int socket, const LauncherFrame& frame, std::span<const int> fds = {});
+// As SendFrame, but does not wait: kAborted when the socket is full.
+base::Status TrySendFrame(int socket, const LauncherFrame& frame, std::span<const int> fds = {});
 
 template <typename Frame>
 struct Received {

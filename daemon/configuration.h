@@ -1,0 +1,31 @@
+// Configuration and the files it names, as the launcher opens them: for itself, and for jobd-server, which may not.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "config/config.h"
+#include "config/users.h"
+#include "daemon/options.h"
+#include "launch/contract/frames.h"
+
+namespace jobd::daemon {
+
+// The environment's JOBD_* variables, as NAME and value, and the --set flags.
+config::Overrides OverridesOf(const Options& options);
+
+struct Configuration {
+  config::Config config;
+  config::Users users;
+  // For jobd-server, by the names of launch::Files. Positioned at their beginnings.
+  std::vector<std::string> names;
+  std::vector<base::Fd> fds;
+};
+
+// Reads and checks the configuration, and opens every file it names. kPermissionDenied when the private key can be read, or the
+// users file be written, by others than its owner. Errors are one line that says which file and what is wrong.
+base::Result<Configuration> OpenConfiguration(const Options& options);
+
+}  // namespace jobd::daemon

@@ -1,0 +1,12 @@
+// A word to the service manager that started us (sd_notify(3), systemd's or another's).
+#pragma once
+
+#include <string>
+
+namespace jobd::daemon {
+
+// Sends `state` ("READY=1") to the socket that NOTIFY_SOCKET names; nothing when there is none. Errors are ignored, as the
+// manager's own library does: the service is no worse for it.
+void NotifyServiceManager(const std::string& state);
+
+}  // namespace jobd::daemon

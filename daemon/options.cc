@@ -1,0 +1,33 @@
+#include "daemon/options.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+
+namespace jobd::daemon {
+
+Options ParseOptions(int argc, char** argv) {
+  Options options;
+  std::string to_check;
+  CLI::App app{"jobd runs jobs for others: a secure job worker daemon."};
+  app.footer(
+      "Every setting can also come from the environment, as JOBD_SECTION_KEY.\n"
+      "SIGHUP reads files again; SIGTERM stops the service and leaves running jobs alone.");
+  app.set_version_flag("--version", std::string("jobd ") + JOBD_VERSION);
+  auto* config = app.add_option("--config", options.config_file, "The configuration file")->capture_default_str();
+  app.add_option("--check-config", to_check, "Check this file, say OK or what is wrong where, and end")->excludes(config);
+  app.add_option("--set", options.set_flags, "section.key=value; wins over file and environment. May be repeated")
+      ->allow_extra_args(false);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    std::exit(code == 0 ? 0 : 2);
+  }
+  if (!to_check.empty()) {
+    options.check_only = true;
+    options.config_file = to_check;
+  }
+  return options;
+}
+
+}  // namespace jobd::daemon

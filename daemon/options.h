@@ -1,0 +1,18 @@
+// jobd's command line.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace jobd::daemon {
+
+struct Options {
+  std::string config_file = "/etc/jobd/jobd.toml";
+  bool check_only = false;
+  std::vector<std::string> set_flags;  // section.key=value
+};
+
+// Parses; help, version and errors are printed and end the process, as users expect of them: 0, 0 and 2.
+Options ParseOptions(int argc, char** argv);
+
+}  // namespace jobd::daemon

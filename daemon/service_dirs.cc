@@ -1,0 +1,96 @@
+#include "daemon/service_dirs.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+
+#include "base/files.h"
+#include "sandbox/accounts.h"
+
+namespace jobd::daemon {
+
+namespace {
+
+// Makes `path` and its parents, as mkdir -p does, and opens it.
+base::Result<base::Fd> MakeDirs(const std::string& path, mode_t mode) {
+  for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    if (::mkdir(path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST) {
+      return base::SysError("making directory " + path.substr(0, slash), errno);
+    }
+  }
+  if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return base::SysError("making directory " + path, errno);
+  return base::OpenAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+}
+
+base::Status GiveTo(int fd, const std::string& path, const ServerAccount& account, mode_t mode) {
+  if (account.uid && ::fchown(fd, *account.uid, account.gid) != 0)
+    return base::SysError("giving " + path + " to " + account.name, errno);
+  // Not ours to change when somebody else owns it; then using it will tell.
+  if (::fchmod(fd, mode) != 0 && errno != EPERM) return base::SysError("setting the mode of " + path, errno);
+  return base::Ok();
+}
+
+}  // namespace
+
+base::Result<ServerAccount> FindServerAccount(const config::Config& config) {
+  if (::geteuid() != 0) {
+    const passwd* self = ::getpwuid(::geteuid());
+    return ServerAccount{self != nullptr ? self->pw_name : std::to_string(::geteuid()), std::nullopt, 0};
+  }
+  auto account = sandbox::FindAccount(config.server_user);
+  std::string name = config.server_user;
+  if (!account.ok()) {
+    name = "nobody";
+    account = sandbox::FindAccount(name);
+  }
+  if (!account.ok()) return std::move(account).error().WithContext("server.user");
+  if (account->uid == 0) return base::Error(base::Code::kInvalidArgument, "server.user: jobd-server must not run as root");
+  return ServerAccount{name, account->uid, account->gid};
+}
+
+base::Result<ServiceDirs> PrepareDirs(const config::Config& config, const ServerAccount& account) {
+  ServiceDirs dirs;
+  JOBD_ASSIGN_OR_RETURN(dirs.state, MakeDirs(config.state_dir, 0750));
+  if (::flock(dirs.state.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return base::SysError("locking " + config.state_dir, errno);
+    return base::Error(base::Code::kFailedPrecondition, "another jobd is running on " + config.state_dir);
+  }
+  JOBD_RETURN_IF_ERROR(GiveTo(dirs.state.get(), config.state_dir, account, 0750));
+  JOBD_ASSIGN_OR_RETURN(dirs.log, MakeDirs(config.log_dir, 0750));
+  JOBD_RETURN_IF_ERROR(GiveTo(dirs.log.get(), config.log_dir, account, 0750));
+  JOBD_ASSIGN_OR_RETURN(dirs.runtime, MakeDirs(config.runtime_dir, 0755));
+  JOBD_RETURN_IF_ERROR(GiveTo(dirs.runtime.get(), config.runtime_dir, account, 0755));
+  RemoveRuntimeFiles(dirs);
+  JOBD_RETURN_IF_ERROR(base::ReplaceFile(dirs.runtime.get(), "pid", std::to_string(::getpid()) + "\n", 0644));
+  return dirs;
+}
+
+void RemoveRuntimeFiles(const ServiceDirs& dirs) {
+  for (const char* name : {"address", "server.pid", "pid"}) ::unlinkat(dirs.runtime.get(), name, 0);
+}
+
+base::Status PrepareLogFile(const config::Config& config, const ServerAccount& account) {
+  if (config.log_file.empty()) return base::Ok();
+  JOBD_ASSIGN_OR_RETURN(const base::Fd file,
+                        base::OpenAt(AT_FDCWD, config.log_file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640));
+  if (account.uid && ::fchown(file.get(), *account.uid, account.gid) != 0)
+    return base::SysError("giving away " + config.log_file, errno);
+  return base::Ok();
+}
+
+base::Result<std::string> StateTag(const ServiceDirs& dirs) {
+  struct stat info {};
+  if (::fstat(dirs.state.get(), &info) != 0) return base::SysError("looking at the state directory", errno);
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "jobd-%llx-%llx", static_cast<unsigned long long>(info.st_dev),
+                static_cast<unsigned long long>(info.st_ino));
+  return std::string(text.data());
+}
+
+}  // namespace jobd::daemon

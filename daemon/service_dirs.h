@@ -1,0 +1,44 @@
+// The directories of the service and the account of its server.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "config/config.h"
+
+namespace jobd::daemon {
+
+// Whom jobd-server runs as; absent: as we do, because we are not root.
+struct ServerAccount {
+  std::string name;
+  std::optional<uid_t> uid;
+  gid_t gid = 0;
+};
+
+// [server] user, or nobody when there is no such account, if we are root.
+base::Result<ServerAccount> FindServerAccount(const config::Config& config);
+
+struct ServiceDirs {
+  base::Fd state;  // with a lock that keeps a second jobd away
+  base::Fd log;
+  base::Fd runtime;  // holds our pid file
+};
+
+// Makes the directories, gives them to the server's account (state and log 0750, so that nobody else reads them; runtime 0755),
+// locks the state directory and writes the pid file. kFailedPrecondition when another jobd has the lock.
+base::Result<ServiceDirs> PrepareDirs(const config::Config& config, const ServerAccount& account);
+
+// Takes `address` and the pid files away.
+void RemoveRuntimeFiles(const ServiceDirs& dirs);
+
+// Makes the log file, if one is configured, and gives it to the server's account, which writes to it as well.
+base::Status PrepareLogFile(const config::Config& config, const ServerAccount& account);
+
+// Names this state directory among all of the machine: by its device and inode, so that no path can be mistaken.
+base::Result<std::string> StateTag(const ServiceDirs& dirs);
+
+}  // namespace jobd::daemon

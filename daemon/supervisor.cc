@@ -1,0 +1,217 @@
+#include "daemon/supervisor.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "base/errno_text.h"
+#include "base/text.h"
+#include "daemon/notify.h"
+
+namespace jobd::daemon {
+
+namespace {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstBackoff{100};
+constexpr milliseconds kLongestBackoff{5000};
+constexpr std::chrono::seconds kHealthyAfter{10};  // who lived so long starts again without delay
+constexpr std::chrono::seconds kStopPatience{5};
+
+// jobd-server is beside us.
+std::string ServerProgram() {
+  std::string self(4096, '\0');
+  const ssize_t size = ::readlink("/proc/self/exe", self.data(), self.size());
+  self.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  // "…/jobd (deleted)" after an upgrade in place: the folder is still right.
+  return self.substr(0, self.rfind('/') + 1) + "jobd-server";
+}
+
+launch::LauncherOptions LauncherOptionsOf(const Configuration& configuration, const ServerAccount& account, const ServiceDirs& dirs,
+                                          sandbox::GroupDriver& driver) {
+  launch::LauncherOptions options;
+  options.shim.log_dir = dirs.log.get();
+  if (account.uid) options.shim.log_owner = {.switch_user = true, .uid = *account.uid, .gid = account.gid};
+  options.shim.driver = &driver;
+  options.shim.default_workdir = configuration.config.default_workdir;
+  ::getrlimit(RLIMIT_NOFILE, &options.shim.job_files);
+  options.policy = PolicyOf(configuration.config, configuration.users, account);
+  options.job_uid_first = configuration.config.job_uid_first;
+  options.job_uid_count = configuration.config.job_uid_count;
+  return options;
+}
+
+}  // namespace
+
+launch::Policy PolicyOf(const config::Config& config, const config::Users& users, const ServerAccount& account) {
+  launch::Policy policy;
+  policy.privileged = account.uid.has_value();
+  policy.own_account = policy.privileged ? "root" : account.name;
+  policy.job_user = config.job_user;
+  for (const config::User& user : users.all()) {
+    if (!user.disabled) policy.run_as.emplace(user.name, user.run_as);
+  }
+  return policy;
+}
+
+Supervisor::Supervisor(const Options& options, const Configuration& configuration, const ServerAccount& account,
+                       const ServiceDirs& dirs, sandbox::GroupDriver& driver, spdlog::logger& log)
+    : options_(options),
+      account_(account),
+      dirs_(dirs),
+      log_(log),
+      launcher_(context_, LauncherOptionsOf(configuration, account, dirs, driver), Hooks()),
+      signals_(context_),
+      timer_(context_),
+      backoff_(kFirstBackoff) {}
+
+int Supervisor::Run() {
+  sigset_t mask;
+  ::sigemptyset(&mask);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&mask, signal);
+  signals_.assign(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
+  AwaitSignal();
+  StartServerOrRetry();
+  context_.run();
+  return exit_code_;
+}
+
+launch::LauncherHooks Supervisor::Hooks() {
+  launch::LauncherHooks hooks;
+  hooks.on_ready = [this](const std::string& address) {
+    was_ready_ = true;
+    log_.info("ready at {}", base::EscapeForTerminal(address));
+    NotifyServiceManager("READY=1\nSTATUS=ready at " + base::EscapeForTerminal(address) + "\n");
+  };
+  hooks.on_server_gone = [this](const std::string& why) {
+    if (why.empty() || !server_) return;
+    log_.error("jobd-server sent what it must not ({}): ending it", why);
+    server_->Signal(SIGKILL);
+  };
+  hooks.read_files = [this](std::vector<base::Fd>& fds) { return ReadFiles(fds); };
+  hooks.report = [this](const std::string& text) { log_.warn("{}", base::EscapeForTerminal(text)); };
+  return hooks;
+}
+
+launch::Files Supervisor::ReadFiles(std::vector<base::Fd>& fds) {
+  auto configuration = OpenConfiguration(options_);
+  if (!configuration.ok()) {
+    log_.error("the files were not read again: {}", base::EscapeForTerminal(configuration.error().message()));
+    return {.names = {}, .error = configuration.error().message()};
+  }
+  launcher_.SetPolicy(PolicyOf(configuration->config, configuration->users, account_));
+  fds = std::move(configuration->fds);
+  return {.names = std::move(configuration->names), .error = {}};
+}
+
+base::Status Supervisor::StartServer() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return base::SysError("making a socket pair", errno);
+  base::Fd ours(ends[0]);
+  const base::Fd theirs(ends[1]);
+  launch::ServerPlan plan;
+  plan.program = ServerProgram();
+  plan.argv = {"jobd-server", "--config", options_.config_file};
+  for (const std::string& flag : options_.set_flags) {
+    plan.argv.emplace_back("--set");
+    plan.argv.push_back(flag);
+  }
+  for (const auto& [name, value] : OverridesOf(options_).environment) plan.environment.push_back(name + "=" + value);
+  plan.socket = theirs.get();
+  plan.state_dir = dirs_.state.get();
+  plan.log_dir = dirs_.log.get();
+  plan.runtime_dir = dirs_.runtime.get();
+  if (account_.uid) {
+    plan.uid = account_.uid;
+    plan.gid = account_.gid;
+  }
+  // What an earlier server still had to say died with it: the new one finds out from the store and the exit files.
+  JOBD_ASSIGN_OR_RETURN(server_,
+                        launch::ServerProcess::Start(context_, plan, [this](base::ExitStatus status) { OnServerExit(status); }));
+  started_ = std::chrono::steady_clock::now();
+  launcher_.Serve(std::move(ours), starts_++);
+  return base::Ok();
+}
+
+void Supervisor::StartServerOrRetry() {
+  const auto status = StartServer();
+  if (status.ok()) return;
+  log_.error("starting jobd-server: {}", status.error().message());
+  if (!was_ready_) {
+    exit_code_ = 1;
+    context_.stop();
+    return;
+  }
+  timer_.expires_after(std::exchange(backoff_, std::min(backoff_ * 2, kLongestBackoff)));
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && !stopping_) StartServerOrRetry();
+  });
+}
+
+void Supervisor::OnServerExit(base::ExitStatus status) {
+  // We are called from within the server's own handler.
+  asio::post(context_, [dead = std::shared_ptr<launch::ServerProcess>(std::move(server_))] {});
+  launcher_.Disconnect();
+  if (stopping_) {
+    context_.stop();
+    return;
+  }
+  if (!was_ready_ && status.kind == base::ExitStatus::Kind::kExited) {
+    // It has said why; trying again would say the same.
+    exit_code_ = status.value == 0 ? 1 : status.value;
+    context_.stop();
+    return;
+  }
+  if (std::chrono::steady_clock::now() - started_ >= kHealthyAfter) backoff_ = kFirstBackoff;
+  log_.warn("jobd-server ended ({}); starting it again in {} ms; jobs run on", status.ToString(), backoff_.count());
+  timer_.expires_after(std::exchange(backoff_, std::min(backoff_ * 2, kLongestBackoff)));
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && !stopping_) StartServerOrRetry();
+  });
+}
+
+void Supervisor::AwaitSignal() {
+  signals_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+    if (error) return;
+    signalfd_siginfo info;
+    while (::read(signals_.native_handle(), &info, sizeof info) == sizeof info) OnSignal(static_cast<int>(info.ssi_signo));
+    AwaitSignal();
+  });
+}
+
+void Supervisor::OnSignal(int signal) {
+  if (signal == SIGHUP) {
+    if (server_) server_->Signal(SIGHUP);
+    return;
+  }
+  if (!stopping_) BeginStop();
+}
+
+void Supervisor::BeginStop() {
+  stopping_ = true;
+  log_.info("stopping the service; {} running jobs go on", launcher_.live_shims());
+  NotifyServiceManager("STOPPING=1\n");
+  timer_.cancel();
+  if (!server_) {
+    context_.stop();
+    return;
+  }
+  server_->Signal(SIGTERM);
+  timer_.expires_after(kStopPatience);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error || !server_) return;
+    log_.warn("jobd-server does not end by itself: killing it");
+    server_->Signal(SIGKILL);
+  });
+}
+
+}  // namespace jobd::daemon

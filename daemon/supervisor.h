@@ -1,0 +1,62 @@
+// Keeps one jobd-server running beside the launcher's loop, and ends both on request. Jobs never notice.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "daemon/configuration.h"
+#include "daemon/options.h"
+#include "daemon/service_dirs.h"
+#include "launch/launcher.h"
+#include "launch/server_process.h"
+#include "sandbox/job_group.h"
+#include "spdlog/fwd.h"
+
+namespace jobd::daemon {
+
+// Single-threaded. Used once.
+class Supervisor {
+ public:
+  // All references are borrowed and outlive the supervisor. `configuration` is what was read at the start.
+  Supervisor(const Options& options, const Configuration& configuration, const ServerAccount& account, const ServiceDirs& dirs,
+             sandbox::GroupDriver& driver, spdlog::logger& log);
+
+  // Runs until SIGTERM or SIGINT, or until the server says that it cannot start at all. Returns the exit code. The signals it
+  // handles must be blocked.
+  int Run();
+
+ private:
+  base::Status StartServer();
+  void StartServerOrRetry();
+  void OnServerExit(base::ExitStatus status);
+  void AwaitSignal();
+  void OnSignal(int signal);
+  void BeginStop();
+  launch::Files ReadFiles(std::vector<base::Fd>& fds);
+  launch::LauncherHooks Hooks();
+
+  const Options& options_;
+  const ServerAccount& account_;
+  const ServiceDirs& dirs_;
+  spdlog::logger& log_;
+  boost::asio::io_context context_{1};
+  launch::Launcher launcher_;
+  boost::asio::posix::stream_descriptor signals_;
+  boost::asio::steady_timer timer_;  // back-off of a start, or patience with an end
+  std::unique_ptr<launch::ServerProcess> server_;
+  uint32_t starts_ = 0;
+  bool was_ready_ = false;  // ever
+  bool stopping_ = false;
+  int exit_code_ = 0;
+  std::chrono::milliseconds backoff_;
+  std::chrono::steady_clock::time_point started_;
+};
+
+// What the launcher allows, from the configuration and the users file.
+launch::Policy PolicyOf(const config::Config& config, const config::Users& users, const ServerAccount& account);
+
+}  // namespace jobd::daemon

@@ -1,0 +1,117 @@
+#include "launch/child.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "launch/contract/step.h"
+
+namespace jobd::launch {
+
+namespace {
+
+[[noreturn]] void Fail(const ChildPlan& plan, Step step, int error) noexcept {
+  const ChildReport report{static_cast<uint16_t>(step), 0, error};
+  (void)!::write(plan.report_fd, &report, sizeof report);  // a shim that is gone needs no report
+  ::_exit(127);
+}
+
+// Raw, because glibc's wrappers tell other threads, which there are none of, and take locks for it.
+int SetGroups(const ChildPlan& plan) noexcept { return static_cast<int>(::syscall(SYS_setgroups, plan.group_count, plan.groups)); }
+
+// A job of an ordinary user holds no capability and cannot get one back: bounding, ambient and inheritable sets are emptied too.
+// The permitted and effective sets are emptied by the kernel when the uid changes.
+bool DropCapabilitySources() noexcept {
+  if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) return false;
+  for (unsigned long capability = 0; capability < 64; ++capability) {
+    // EINVAL: the last one is behind us. EPERM: without CAP_SETPCAP the set stays, and no_new_privs makes it worthless.
+    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return errno == EINVAL || errno == EPERM;
+  }
+  return true;
+}
+
+bool ClearCapabilities() noexcept {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  const __user_cap_data_struct none[2] = {};
+  return ::syscall(SYS_capset, &header, none) == 0;
+}
+
+// As execvpe(3) searches: what is not there or may not be entered is passed over, and a refusal is remembered.
+int ExecFirst(const ChildPlan& plan) noexcept {
+  int answer = ENOENT;
+  for (const char* const* program = plan.programs; *program != nullptr; ++program) {
+    ::execve(*program, plan.argv, plan.environment);
+    switch (errno) {
+      case EACCES: answer = EACCES; break;
+      case ENOENT:
+      case ENOTDIR:
+      case ESTALE:
+      case ENODEV:
+      case ETIMEDOUT: break;
+      default: return errno;
+    }
+  }
+  return answer;
+}
+
+}  // namespace
+
+void RunChild(const ChildPlan& plan) noexcept {
+  // Should the shim be killed now, the launcher empties the cgroup once. Whoever is not in it yet must not survive that: so first
+  // tie our life to the shim's, then see that it still lives, then enter.
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) Fail(plan, Step::kClone, errno);
+  if (::getppid() != plan.parent) ::_exit(127);
+  for (size_t i = 0; i < plan.join_count; ++i) {
+    if (::write(plan.join_fds[i], "0", 1) != 1) Fail(plan, Step::kEnterCgroup, errno);
+  }
+
+  if (::setsid() < 0) Fail(plan, Step::kSession, errno);
+
+  // exec resets handlers but keeps what is ignored, and the shim ignores a few.
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < _NSIG; ++signal) ::sigaction(signal, &standard, nullptr);  // fails for KILL, STOP and glibc's own
+  sigset_t none;
+  ::sigemptyset(&none);
+  if (::sigprocmask(SIG_SETMASK, &none, nullptr) != 0) Fail(plan, Step::kSession, errno);
+  ::umask(022);
+
+  for (int fd = 0; fd < 3; ++fd) {
+    if (::dup2(plan.stdio[fd], fd) < 0) Fail(plan, Step::kDescriptors, errno);
+  }
+  // Close-on-exec rather than closed: the report must get through until exec has happened.
+  if (::syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) Fail(plan, Step::kDescriptors, errno);
+
+  for (size_t i = 0; i < plan.limit_count; ++i) {
+    if (::syscall(SYS_prlimit64, 0, plan.limits[i].resource, &plan.limits[i].value, nullptr) != 0) {
+      Fail(plan, Step::kLimits, errno);
+    }
+  }
+
+  if (plan.switch_user) {
+    if (plan.uid != 0 && !DropCapabilitySources()) Fail(plan, Step::kPrivileges, errno);
+    if (SetGroups(plan) != 0) Fail(plan, Step::kUser, errno);
+    if (::syscall(SYS_setresgid, plan.gid, plan.gid, plan.gid) != 0) Fail(plan, Step::kUser, errno);
+    if (::syscall(SYS_setresuid, plan.uid, plan.uid, plan.uid) != 0) Fail(plan, Step::kUser, errno);
+    // A change of user clears this (prctl(2)).
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) Fail(plan, Step::kUser, errno);
+    if (::getppid() != plan.parent) ::_exit(127);
+  }
+  if (plan.uid != 0 && !ClearCapabilities()) Fail(plan, Step::kPrivileges, errno);
+  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) Fail(plan, Step::kPrivileges, errno);
+
+  if (::chdir(plan.workdir) != 0) Fail(plan, Step::kWorkdir, errno);
+
+  const int error = ExecFirst(plan);
+  Fail(plan, Step::kExec, error);
+}
+
+}  // namespace jobd::launch

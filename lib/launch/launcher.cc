@@ -1,0 +1,122 @@
+// The launcher towards its server: frames in, frames out.
+#include "launch/launcher.h"
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+namespace jobd::launch {
+
+namespace {
+
+namespace asio = boost::asio;
+
+// Frames taken before other events get their turn.
+constexpr int kFramesPerTurn = 64;
+
+std::vector<HelloAck::Capability> Capabilities(const LauncherOptions& options) {
+  std::vector<HelloAck::Capability> all;
+  for (const sandbox::Capability& c : options.shim.driver->capabilities()) all.push_back({c.name, c.available, c.detail});
+  all.push_back({"user switch", options.policy.privileged,
+                 options.policy.privileged ? "jobs run under accounts of their own"
+                                           : "jobd is not root: jobs run as " + options.policy.own_account});
+  return all;
+}
+
+}  // namespace
+
+Launcher::Launcher(asio::io_context& context, LauncherOptions options, LauncherHooks hooks)
+    : context_(context),
+      options_(std::move(options)),
+      hooks_(std::move(hooks)),
+      // Another launcher's jobs may still use the uids it gave out last; beginning elsewhere makes it unlikely to meet them.
+      uids_(options_.job_uid_first, options_.job_uid_count,
+            static_cast<uint32_t>(base::SystemClock().Realtime() / base::kNanosPerMilli)),
+      server_(context) {}
+
+Launcher::~Launcher() = default;
+
+void Launcher::Serve(base::Fd socket, uint32_t server_restarts) {
+  server_restarts_ = server_restarts;
+  outgoing_.clear();
+  server_.assign(socket.release());
+  AwaitFrames();
+}
+
+void Launcher::AwaitFrames() {
+  server_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+    if (!error) OnFrames();
+  });
+}
+
+void Launcher::OnFrames() {
+  for (int i = 0; i < kFramesPerTurn; ++i) {
+    auto received = ReceiveServerFrame(server_.native_handle(), false);
+    if (!received.ok()) {
+      switch (received.error().code()) {
+        case base::Code::kAborted: AwaitFrames(); return;
+        case base::Code::kUnavailable: ServerGone(""); return;
+        default: ServerGone(received.error().message()); return;
+      }
+    }
+    std::visit([this](const auto& frame) { Handle(frame); }, received->frame);
+    if (!server_.is_open()) return;
+  }
+  AwaitFrames();
+}
+
+void Launcher::Disconnect() {
+  if (server_.is_open()) server_.close();
+  outgoing_.clear();
+  flushing_ = false;
+}
+
+void Launcher::ServerGone(const std::string& why) {
+  Disconnect();
+  hooks_.on_server_gone(why);
+}
+
+void Launcher::SendToServer(LauncherFrame frame, std::vector<base::Fd> fds) {
+  if (!server_.is_open()) return;  // the next server finds out by reading the store and the exit files
+  outgoing_.push_back({std::move(frame), std::move(fds)});
+  if (!flushing_) FlushToServer();
+}
+
+void Launcher::FlushToServer() {
+  flushing_ = false;
+  while (!outgoing_.empty()) {
+    std::vector<int> fds;
+    for (const base::Fd& fd : outgoing_.front().fds) fds.push_back(fd.get());
+    const auto status = TrySendFrame(server_.native_handle(), outgoing_.front().frame, fds);
+    if (!status.ok() && status.error().code() == base::Code::kAborted) {
+      flushing_ = true;
+      server_.async_wait(asio::posix::stream_descriptor::wait_write, [this](const boost::system::error_code& error) {
+        if (!error) FlushToServer();
+      });
+      return;
+    }
+    if (!status.ok()) {
+      // Its end is read from the socket, in its turn; there is nobody left to send to.
+      outgoing_.clear();
+      return;
+    }
+    outgoing_.pop_front();
+  }
+}
+
+void Launcher::Handle(const Hello& /*frame*/) {
+  SendToServer(HelloAck{.server_restarts = server_restarts_, .capabilities = Capabilities(options_)});
+}
+
+void Launcher::Handle(const Ready& frame) { hooks_.on_ready(frame.address); }
+
+void Launcher::Handle(const ReadFiles& /*frame*/) {
+  std::vector<base::Fd> fds;
+  Files files = hooks_.read_files(fds);
+  SendToServer(std::move(files), std::move(fds));
+}
+
+void Launcher::Refuse(JobKey key, const base::Error& error, bool retry, bool policy) {
+  SendToServer(Refused{.key = key, .retry = retry, .policy = policy, .text = error.message()});
+}
+
+}  // namespace jobd::launch

@@ -1,0 +1,109 @@
+// The launcher's loop: obeys one server over its socket, forks shims, watches them, and sweeps up after those that died. Jobs are
+// not its children and don't depend on it: it may end and another one go on.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "launch/contract/frames.h"
+#include "launch/policy.h"
+#include "launch/shim.h"
+#include "launch/uid_pool.h"
+#include "sandbox/job_group.h"
+
+namespace jobd::launch {
+
+// What the launcher asks of the program around it. All are called on the loop's thread.
+struct LauncherHooks {
+  // The server accepts connections at `address`.
+  std::function<void(const std::string& address)> on_ready;
+  // The server's side of the socket is closed, or it sent what no honest server sends, which `why` then tells (else it is empty).
+  // Nothing more is taken from it.
+  std::function<void(const std::string& why)> on_server_gone;
+  // Opens the files a server may see; see Files.
+  std::function<Files(std::vector<base::Fd>& fds)> read_files;
+  // What a person should know, a line.
+  std::function<void(const std::string& text)> report;
+};
+
+struct LauncherOptions {
+  ShimContext shim;  // its driver and descriptors are borrowed and outlive the launcher
+  Policy policy;
+  uid_t job_uid_first = 0;
+  uint32_t job_uid_count = 1;
+};
+
+// Single-threaded: everything happens on the context's one thread. The destructor leaves shims and jobs alone.
+class Launcher {
+ public:
+  Launcher(boost::asio::io_context& context, LauncherOptions options, LauncherHooks hooks);
+  ~Launcher();
+  Launcher(const Launcher&) = delete;
+  Launcher& operator=(const Launcher&) = delete;
+
+  // From now on obeys the server at the other end of `socket` (SOCK_SEQPACKET), until on_server_gone.
+  void Serve(base::Fd socket, uint32_t server_restarts);
+  // Takes no more from the server; what it still had to say is dropped. on_server_gone is not called.
+  void Disconnect();
+  // Whom jobs may run as, from now on.
+  void SetPolicy(Policy policy) { options_.policy = std::move(policy); }
+  size_t live_shims() const { return shims_.size(); }
+
+ private:
+  // One that was forked or adopted, until it is gone and swept up after.
+  struct LiveShim {
+    explicit LiveShim(boost::asio::io_context& context) : pidfd(context) {}
+    boost::asio::posix::stream_descriptor pidfd;
+    pid_t pid = 0;
+    bool own_child = false;
+    std::optional<uid_t> uid;  // of the pool
+    bool sweep_asked = false;  // Swept is owed when it is gone
+  };
+  struct Outgoing {
+    LauncherFrame frame;
+    std::vector<base::Fd> fds;
+  };
+
+  void AwaitFrames();
+  void OnFrames();
+  void Handle(const Hello& frame);
+  void Handle(const Ready& frame);
+  void Handle(const Launch& frame);
+  void Handle(const Watch& frame);
+  void Handle(const CancelJob& frame);
+  void Handle(const SignalJob& frame);
+  void Handle(const Sweep& frame);
+  void Handle(const Reconciled& frame);
+  void Handle(const ReadFiles& frame);
+
+  base::Result<Identity> IdentityOf(const LaunchRequest& request, std::optional<uid_t>& own_uid);
+  void Refuse(JobKey key, const base::Error& error, bool retry, bool policy);
+  void AwaitShim(JobKey key, LiveShim& shim);
+  void OnShimGone(JobKey key);
+  void Forget(JobKey key);
+  void SweepThen(JobKey key, std::function<void()> done);
+  void SendToShim(JobKey key, int signal, int value);
+  void SendToServer(LauncherFrame frame, std::vector<base::Fd> fds = {});
+  void FlushToServer();
+  void ServerGone(const std::string& why);
+
+  boost::asio::io_context& context_;
+  LauncherOptions options_;
+  LauncherHooks hooks_;
+  UidPool uids_;
+  boost::asio::posix::stream_descriptor server_;
+  uint32_t server_restarts_ = 0;
+  bool flushing_ = false;
+  std::deque<Outgoing> outgoing_;
+  std::map<JobKey, std::unique_ptr<LiveShim>> shims_;
+};
+
+}  // namespace jobd::launch

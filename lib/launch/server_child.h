@@ -1,0 +1,26 @@
+// What happens between clone and exec of jobd-server; as child.h is for jobs, with the same rules.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+
+namespace jobd::launch {
+
+inline constexpr size_t kServerFds = 4;  // become kServerSocketFd and those after it
+
+struct ServerChildPlan {
+  int report_fd = -1;        // an int, errno, when it fails; close-on-exec
+  int program_fd = -1;       // executed; close-on-exec
+  int fds[kServerFds] = {};  // all above the numbers they become
+  bool switch_user = false;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  char* const* argv = nullptr;
+  char* const* environment = nullptr;
+};
+
+// Never returns.
+[[noreturn]] void RunServerChild(const ServerChildPlan& plan) noexcept;
+
+}  // namespace jobd::launch

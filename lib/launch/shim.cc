@@ -1,0 +1,74 @@
+#include "launch/shim.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include "base/files.h"
+#include "launch/exit_slot.h"
+#include "launch/job_run.h"
+
+namespace jobd::launch {
+
+namespace {
+
+// Closes every descriptor but 0-2 and those of `keep`: holding the launcher's socket would keep the server from seeing its end.
+void CloseAllBut(std::vector<int> keep) {
+  std::sort(keep.begin(), keep.end());
+  unsigned int from = 3;
+  for (const int fd : keep) {
+    const auto kept = static_cast<unsigned int>(fd);
+    if (kept < from) continue;
+    if (kept > from) ::syscall(SYS_close_range, from, kept - 1, 0);
+    from = kept + 1;
+  }
+  ::syscall(SYS_close_range, from, ~0u, 0);
+}
+
+// An exit status that says why nothing was recorded.
+[[noreturn]] void Unrecorded(const base::Error& error) {
+  ::_exit(error.sys_errno() > 0 && error.sys_errno() < 256 ? error.sys_errno() : EIO);
+}
+
+}  // namespace
+
+void RunShim(const ShimContext& context, const LaunchRequest& request, const Identity& identity) {
+  // A session of our own, and no signal but the two that are read in the loop: neither the end of the service nor a terminal's
+  // Ctrl-C may end the recorder of a job.
+  ::setsid();
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  ::prctl(PR_SET_NAME, "jobd-shim");
+  ::prctl(PR_SET_DUMPABLE, 0);
+  std::vector<int> keep = context.driver->fds();
+  keep.push_back(context.log_dir);
+  CloseAllBut(std::move(keep));
+  // Whoever reads the launcher's output must see its end while jobs run on.
+  if (const base::Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC)); null) {
+    for (int fd = 0; fd < 3; ++fd) ::dup2(null.get(), fd);
+  }
+
+  base::Fd batch_dir;
+  {
+    const ActAs acting(context.log_owner);
+    auto dir = base::OpenBeneath(context.log_dir, request.owner + "/" + request.correlation_id, O_RDONLY | O_DIRECTORY);
+    if (!dir.ok()) Unrecorded(dir.error());
+    batch_dir = std::move(dir).value();
+  }
+  auto slot = [&] {
+    const ActAs acting(context.log_owner);
+    return ExitSlot::Claim(batch_dir.get(), request.key.index, request.key.attempt);
+  }();
+  if (!slot.ok()) Unrecorded(slot.error());
+  JobRun(context, request, identity, batch_dir.get(), *slot).Run();
+  ::_exit(kShimRecorded);
+}
+
+}  // namespace jobd::launch

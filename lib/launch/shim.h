@@ -1,0 +1,47 @@
+// The shim: one process per attempt of a job, forked from the launcher without exec. It starts the job, owns its pipes, log files,
+// deadline and exit record, and outlives jobd and jobd-server. Its contract is in contract/FORMAT.md.
+#pragma once
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "launch/contract/launch_request.h"
+#include "launch/file_owner.h"
+#include "sandbox/job_group.h"
+
+namespace jobd::launch {
+
+// Whom the job runs as.
+struct Identity {
+  bool switch_user = false;  // else: whoever we are
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;
+};
+
+// What a shim needs of its launcher. Borrowed: valid in the forked child, which is the launcher's image.
+struct ShimContext {
+  int log_dir = -1;
+  FileOwner log_owner;
+  sandbox::GroupDriver* driver = nullptr;
+  std::string default_workdir;
+  rlimit job_files{};            // RLIMIT_NOFILE of jobs: the one jobd was started with
+  bool reset_oom_score = false;  // the launcher lowered its own; jobs start from 0
+};
+
+// The signals by which the launcher steers a shim, with a value (sigqueue(3), pidfd_send_signal(2)). Numbers, not offsets from
+// SIGRTMIN: shims outlive the launcher that forked them.
+inline constexpr int kCancelSignal = 40;   // value: grace in milliseconds
+inline constexpr int kForwardSignal = 41;  // value: the signal for the job's process group
+
+// The exit status of a shim that ended before its attempt began, so that no record tells it: an errno, of claiming the exit slot.
+// EEXIST: the attempt has begun before. 0: the record tells.
+inline constexpr int kShimRecorded = 0;
+
+// Runs the whole life of the job, then ends the process. To be called in a child forked from the launcher.
+[[noreturn]] void RunShim(const ShimContext& context, const LaunchRequest& request, const Identity& identity);
+
+}  // namespace jobd::launch

@@ -1,0 +1,129 @@
+#include "launch/spawn.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <unordered_set>
+
+#include "base/files.h"
+#include "launch/child.h"
+#include "launch/clone.h"
+
+namespace jobd::launch {
+
+namespace {
+
+constexpr std::string_view kDefaultPath = "/usr/local/bin:/usr/bin:/bin";
+
+std::vector<char*> Pointers(std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
+  for (std::string& text : texts) pointers.push_back(text.data());
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+std::string_view PathOf(const LaunchRequest& request) {
+  std::string_view path = kDefaultPath;
+  for (const auto& [name, value] : request.env) {
+    if (name == "PATH") path = value;
+  }
+  return path;
+}
+
+}  // namespace
+
+std::vector<std::string> ProgramCandidates(const std::string& command, std::string_view path) {
+  if (command.empty()) return {};
+  if (command.find('/') != std::string::npos) return {command};
+  std::vector<std::string> candidates;
+  for (;;) {
+    const size_t end = path.find(':');
+    const std::string_view dir = path.substr(0, end);
+    candidates.push_back(dir.empty() ? "./" + command : std::string(dir) + "/" + command);  // an empty entry is the workdir
+    if (end == std::string_view::npos) return candidates;
+    path.remove_prefix(end + 1);
+  }
+}
+
+std::vector<std::string> JobEnvironment(const LaunchRequest& request) {
+  const std::string index = std::to_string(request.key.index);
+  std::vector<std::pair<std::string, std::string>> all = request.env;
+  all.emplace_back("JOBD_JOB_ID", request.correlation_id + "/" + index);
+  all.emplace_back("JOBD_BATCH_ID", request.correlation_id);
+  all.emplace_back("JOBD_INDEX", index);
+  all.emplace_back("JOBD_ATTEMPT", std::to_string(request.key.attempt));
+  std::unordered_set<std::string_view> seen;
+  std::vector<std::string> environment;
+  environment.reserve(all.size());
+  for (size_t i = all.size(); i-- > 0;) {
+    if (seen.insert(all[i].first).second) environment.push_back(all[i].first + "=" + all[i].second);
+  }
+  std::reverse(environment.begin(), environment.end());
+  return environment;
+}
+
+base::Result<base::Fd> MakeStdin(const std::string& data) {
+  if (data.empty()) return base::OpenAt(AT_FDCWD, "/dev/null", O_RDONLY);
+  base::Fd memfd(::memfd_create("stdin", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!memfd) return base::SysError("making a memfd", errno);
+  JOBD_RETURN_IF_ERROR(base::WriteAll(memfd.get(), data));
+  // The job could open it again for writing through /proc/self/fd.
+  constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+  if (::fcntl(memfd.get(), F_ADD_SEALS, kSeals) != 0 || ::lseek(memfd.get(), 0, SEEK_SET) != 0) {
+    return base::SysError("sealing a memfd", errno);
+  }
+  return memfd;
+}
+
+base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& request, const Identity& identity,
+                            const std::vector<int>& join_fds, SpawnFds stdio) {
+  int report[2];
+  if (::pipe2(report, O_CLOEXEC) != 0) return base::SysError("making a pipe", errno);
+  Spawned spawned;
+  spawned.report.reset(report[0]);
+  const base::Fd report_writer(report[1]);
+
+  std::vector<std::string> argv_texts = request.argv;
+  std::vector<std::string> environment_texts = JobEnvironment(request);
+  std::vector<std::string> program_texts = ProgramCandidates(request.argv[0], PathOf(request));
+  const std::vector<char*> argv = Pointers(argv_texts);
+  const std::vector<char*> environment = Pointers(environment_texts);
+  const std::vector<char*> programs = Pointers(program_texts);
+  const std::string& workdir = request.workdir.empty() ? context.default_workdir : request.workdir;
+  const std::array<ChildLimit, 2> limits{{{RLIMIT_CORE, {0, 0}}, {RLIMIT_NOFILE, context.job_files}}};
+
+  ChildPlan plan;
+  plan.parent = ::getpid();
+  plan.report_fd = report_writer.get();
+  plan.join_fds = join_fds.data();
+  plan.join_count = join_fds.size();
+  plan.stdio[0] = stdio.in;
+  plan.stdio[1] = stdio.out;
+  plan.stdio[2] = stdio.err;
+  plan.limits = limits.data();
+  plan.limit_count = limits.size();
+  plan.switch_user = identity.switch_user;
+  plan.uid = identity.switch_user ? identity.uid : ::geteuid();
+  plan.gid = identity.gid;
+  plan.groups = identity.groups.data();
+  plan.group_count = identity.groups.size();
+  plan.workdir = workdir.c_str();
+  plan.programs = programs.data();
+  plan.argv = argv.data();
+  plan.environment = environment.data();
+
+  // Without CLONE_VM: the child may hang for as long as somebody's file system likes (chdir, exec), and a shim suspended by
+  // CLONE_VFORK could neither time it out nor cancel it.
+  JOBD_ASSIGN_OR_RETURN(Cloned child, CloneProcess());
+  if (child.pid == 0) RunChild(plan);
+  spawned.pid = child.pid;
+  spawned.pidfd = std::move(child.pidfd);
+  return spawned;
+}
+
+}  // namespace jobd::launch

@@ -1,0 +1,44 @@
+// Making the job's process: everything the child needs is computed here, before the clone.
+#pragma once
+
+#include <sys/types.h>
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "launch/contract/launch_request.h"
+#include "launch/contract/step.h"
+#include "launch/shim.h"
+
+namespace jobd::launch {
+
+// The paths to try for a command, as execvpe(3) does: itself when it has a slash, else one below each entry of PATH.
+std::vector<std::string> ProgramCandidates(const std::string& command, std::string_view path);
+
+// "NAME=value" for each variable of the request, the last one of a name winning, and those of the job itself: JOBD_JOB_ID,
+// JOBD_BATCH_ID, JOBD_INDEX, JOBD_ATTEMPT.
+std::vector<std::string> JobEnvironment(const LaunchRequest& request);
+
+// Standard input: /dev/null, or a sealed memfd of its own with the bytes.
+base::Result<base::Fd> MakeStdin(const std::string& data);
+
+struct Spawned {
+  pid_t pid = 0;
+  base::Fd pidfd;
+  base::Fd report;  // a ChildReport when a step failed, end of file when the program was executed
+};
+
+struct SpawnFds {
+  int in = -1;
+  int out = -1;
+  int err = -1;
+};
+
+// Clones the child, which sets itself up and executes the program. All arguments are borrowed and may go afterwards.
+base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& request, const Identity& identity,
+                            const std::vector<int>& join_fds, SpawnFds stdio);
+
+}  // namespace jobd::launch

@@ -1,0 +1,61 @@
+#include "sandbox/cgroup_driver.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/files.h"
+
+namespace jobd::sandbox {
+
+CgroupDriver::CgroupDriver(std::string_view name, std::string where, base::Fd root, std::vector<LimitRoot> limits,
+                           std::vector<Missing> missing)
+    : name_(name), where_(std::move(where)), root_(std::move(root)), limits_(std::move(limits)), missing_(std::move(missing)) {}
+
+std::vector<Capability> CgroupDriver::capabilities() const {
+  std::vector<Capability> all{{"cgroup", true, std::string(name_) + ", at " + where_}};
+  const auto text = [](Controller controller) { return std::string(ControllerName(controller)) + " limit"; };
+  for (const LimitRoot& limit : limits_) all.push_back({text(limit.controller), true, limit.dir ? "cgroup v1" : "cgroup v2"});
+  for (const Missing& missing : missing_) all.push_back({text(missing.controller), false, missing.why});
+  return all;
+}
+
+base::Status CgroupDriver::Check(const GroupLimits& limits) const {
+  for (const Missing& missing : missing_) {
+    if (!Wanted(missing.controller, limits)) continue;
+    return base::Error(base::Code::kFailedPrecondition,
+                       std::string("the ") + ControllerName(missing.controller) + " limit cannot be enforced here: " + missing.why);
+  }
+  return base::Ok();
+}
+
+base::Result<std::unique_ptr<JobGroup>> CgroupDriver::Create(const std::string& name, const GroupLimits& limits) {
+  return KernelGroup::Create(root_.get(), limits_, name, limits);
+}
+
+base::Result<std::unique_ptr<JobGroup>> CgroupDriver::Open(const std::string& name) {
+  return KernelGroup::Open(root_.get(), limits_, name);
+}
+
+std::vector<std::string> CgroupDriver::List() {
+  std::vector<std::string> names;
+  auto again = base::OpenAt(root_.get(), ".", O_RDONLY | O_DIRECTORY);
+  if (!again.ok()) return names;
+  DIR* dir = ::fdopendir(again->release());
+  if (dir == nullptr) return names;
+  while (const dirent* entry = ::readdir(dir)) {
+    if (entry->d_type == DT_DIR && std::string_view(entry->d_name).starts_with("job-")) names.emplace_back(entry->d_name);
+  }
+  ::closedir(dir);
+  return names;
+}
+
+std::vector<int> CgroupDriver::fds() const {
+  std::vector<int> all{root_.get()};
+  for (const LimitRoot& limit : limits_) {
+    if (limit.dir) all.push_back(limit.dir.get());
+  }
+  return all;
+}
+
+}  // namespace jobd::sandbox

@@ -1,0 +1,45 @@
+// The drivers with cgroups.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "sandbox/kernel_group.h"
+
+namespace jobd::sandbox {
+
+// A root for tracking, and a place for each controller that can limit. What is not in `limits` cannot be limited, and says why.
+class CgroupDriver final : public GroupDriver {
+ public:
+  struct Missing {
+    Controller controller;
+    std::string why;
+  };
+  CgroupDriver(std::string_view name, std::string where, base::Fd root, std::vector<LimitRoot> limits,
+               std::vector<Missing> missing);
+
+  std::string_view name() const override { return name_; }
+  std::vector<Capability> capabilities() const override;
+  base::Status Check(const GroupLimits& limits) const override;
+  base::Result<std::unique_ptr<JobGroup>> Create(const std::string& name, const GroupLimits& limits) override;
+  base::Result<std::unique_ptr<JobGroup>> Open(const std::string& name) override;
+  std::vector<std::string> List() override;
+  std::vector<int> fds() const override;
+
+ private:
+  std::string_view name_;
+  std::string where_;
+  base::Fd root_;
+  std::vector<LimitRoot> limits_;
+  std::vector<Missing> missing_;
+};
+
+// Pure cgroup v2: groups below a root of our own that has the controllers delegated to it. kFailedPrecondition where that is not
+// so.
+base::Result<std::unique_ptr<GroupDriver>> TryCgroupV2(const std::string& tag);
+
+// The hybrid layout: /sys/fs/cgroup/unified tracks, the controllers of v1 beside it limit.
+base::Result<std::unique_ptr<GroupDriver>> TryCgroupHybrid(const std::string& tag);
+
+}  // namespace jobd::sandbox

@@ -1,0 +1,96 @@
+// The set of all processes of one job, whatever they fork, and the limits on them together. Behind one interface: kernel cgroups
+// where the machine lets us make them, else the process tree below the shim.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace jobd::sandbox {
+
+// On all processes of a job together; 0: no limit.
+struct GroupLimits {
+  uint64_t memory_bytes = 0;
+  uint32_t cpu_millis = 0;  // thousandths of a processor
+  uint32_t pids = 0;
+  bool operator==(const GroupLimits&) const = default;
+};
+
+// What the group knows of itself at its end; absent where it does not count.
+struct GroupUsage {
+  std::optional<uint64_t> user_cpu_us;
+  std::optional<uint64_t> system_cpu_us;
+  std::optional<uint64_t> peak_memory;
+  bool oom_killed = false;      // the memory limit made the kernel kill a process
+  bool pids_limit_hit = false;  // a fork was refused
+};
+
+// One job's processes. Not thread-safe. The destructor leaves processes and kernel objects as they are.
+class JobGroup {
+ public:
+  virtual ~JobGroup() = default;
+  // Descriptors to which a process writes "0" to enter the group, all of them, before it does anything else. Borrowed; valid as
+  // long as this object.
+  virtual const std::vector<int>& join_fds() const = 0;
+  // Sends `signal` to every process, those forked meanwhile included. A pid that was reused in between is never hit.
+  virtual base::Status Signal(int signal) = 0;
+  // Begins to kill every process; they may be there a little longer.
+  virtual base::Status Kill() = 0;
+  // Kills every process and returns when none is left. Blocks as long as one hangs in the kernel.
+  virtual base::Status KillAndWait() = 0;
+  virtual base::Result<bool> Empty() = 0;
+  // Signals POLLPRI when Empty() may have changed since it was last called; -1 when there is no such event, and then Kill() has
+  // waited already. Borrowed.
+  virtual int events_fd() const = 0;
+  // True when orphans of the job become children of the shim, which must reap them.
+  virtual bool adopts_orphans() const = 0;
+  virtual GroupUsage Usage() = 0;
+  // Removes the kernel's objects. kFailedPrecondition while a process is left. Removing what is gone is no error.
+  virtual base::Status Remove() = 0;
+};
+
+// What this machine can do, in the words of `admin status`.
+struct Capability {
+  std::string name;
+  bool available = false;
+  std::string detail;
+};
+
+// Makes groups below a root of our own. One for the life of the launcher, and of every shim forked from it. Not thread-safe.
+class GroupDriver {
+ public:
+  virtual ~GroupDriver() = default;
+  // "v2", "hybrid" or "none".
+  virtual std::string_view name() const = 0;
+  virtual std::vector<Capability> capabilities() const = 0;
+  // kFailedPrecondition when one of the limits asked for cannot be enforced here; the message names it.
+  virtual base::Status Check(const GroupLimits& limits) const = 0;
+  // A fresh group. `name` is a safe file name, see GroupName. kAlreadyExists when there is one of that name. To be called in the
+  // process that will be the parent of the group's first process.
+  virtual base::Result<std::unique_ptr<JobGroup>> Create(const std::string& name, const GroupLimits& limits) = 0;
+  // A group made by another process, to be killed and removed. kNotFound when there is none.
+  virtual base::Result<std::unique_ptr<JobGroup>> Open(const std::string& name) = 0;
+  // The names of all groups below our root, those of dead shims included.
+  virtual std::vector<std::string> List() = 0;
+  // Descriptors that Create and Open need; a process that closes its descriptors keeps these. Borrowed.
+  virtual std::vector<int> fds() const = 0;
+};
+
+// The name of a job's group: "job-BATCH-INDEX-ATTEMPT".
+std::string GroupName(uint64_t batch, uint32_t index, uint32_t attempt);
+
+// Finds the best driver that works here by trying: pure v2, hybrid, none. `tag` is a safe file name that tells this daemon's groups
+// from another's: the same after a restart. Fails only when the machine cannot even be looked at.
+base::Result<std::unique_ptr<GroupDriver>> DetectGroupDriver(const std::string& tag);
+
+// The driver without cgroups, wherever we are.
+std::unique_ptr<GroupDriver> MakeProcessTreeDriver(std::string why);
+
+}  // namespace jobd::sandbox

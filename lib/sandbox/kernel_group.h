@@ -1,0 +1,59 @@
+// A job's group as kernel cgroups: one of cgroup v2 that tracks and kills, and for limits either the same one (pure v2) or one more
+// for each controller of v1 that is asked for (hybrid).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "sandbox/job_group.h"
+#include "sandbox/limit_set.h"
+
+namespace jobd::sandbox {
+
+// Where one controller's groups are made.
+struct LimitRoot {
+  Controller controller;
+  base::Fd dir;  // absent: in the tracking group itself
+};
+
+class KernelGroup final : public JobGroup {
+ public:
+  // All descriptors are borrowed and outlive the group; `roots` are those of the limits asked for.
+  static base::Result<std::unique_ptr<JobGroup>> Create(int root, const std::vector<LimitRoot>& roots, const std::string& name,
+                                                        const GroupLimits& limits);
+  static base::Result<std::unique_ptr<JobGroup>> Open(int root, const std::vector<LimitRoot>& roots, const std::string& name);
+
+  const std::vector<int>& join_fds() const override { return join_fds_; }
+  base::Status Signal(int signal) override;
+  base::Status Kill() override;
+  base::Status KillAndWait() override;
+  base::Result<bool> Empty() override;
+  int events_fd() const override { return events_.get(); }
+  bool adopts_orphans() const override { return false; }
+  GroupUsage Usage() override;
+  base::Status Remove() override;
+
+ private:
+  struct Part {
+    Controller controller;
+    int root = -1;  // -1: the tracking group
+    base::Fd dir;   // of v1
+  };
+
+  KernelGroup(int root, std::string name, base::Fd dir) : root_(root), name_(std::move(name)), dir_(std::move(dir)) {}
+  base::Status AddPart(const LimitRoot& limit_root, const GroupLimits& limits);
+  base::Status OpenJoin(int dir);
+  base::Status OpenEvents();
+
+  int root_;
+  std::string name_;
+  base::Fd dir_;
+  base::Fd events_;
+  std::vector<Part> parts_;
+  std::vector<base::Fd> joins_;
+  std::vector<int> join_fds_;
+};
+
+}  // namespace jobd::sandbox
