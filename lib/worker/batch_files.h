@@ -1,0 +1,30 @@
+// The folders of log_dir/<owner>/<correlation id>/ and what the server does with them. Nothing here follows a symbolic link, and
+// nothing leaves log_dir.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "worker/model.h"
+#include "worker/worker.h"
+
+namespace jobd::worker {
+
+// Opens the folder of a batch for reading in it. kNotFound when there is none.
+base::Result<base::Fd> OpenBatchFolder(int log_dir, const BatchName& batch);
+
+// The same, making it if need be, with mode 0750.
+base::Result<base::Fd> MakeBatchFolder(int log_dir, const BatchName& batch);
+
+// Deletes the folder of a batch with all that is in it; that it is gone already is success.
+base::Status RemoveBatchFolder(int log_dir, const BatchName& batch);
+
+// What the files of a batch take, in bytes; 0 when there is no folder.
+uint64_t BatchFolderBytes(int log_dir, const BatchName& batch);
+
+// The disk a directory is on. `accepting` is false when fewer than min_free_bytes, or hardly any inodes, are left.
+DiskStatus MeasureDisk(int dir, std::string name, uint64_t min_free_bytes);
+
+}  // namespace jobd::worker

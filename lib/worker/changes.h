@@ -1,0 +1,49 @@
+// Tells sessions that jobs of a batch changed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "worker/waker.h"
+
+namespace jobd::worker {
+
+// What one session has not looked at yet. Thread-safe.
+class Subscription {
+ public:
+  explicit Subscription(std::shared_ptr<Waker> waker) : waker_(std::move(waker)) {}
+
+  void Add(uint32_t index) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (index != 0) changed_.insert(index);
+    }
+    waker_->Notify();
+  }
+  // At most `limit` indexes that changed since they were last taken, lowest first.
+  std::vector<uint32_t> Take(size_t limit);
+
+ private:
+  const std::shared_ptr<Waker> waker_;
+  std::mutex mutex_;
+  std::set<uint32_t> changed_;
+};
+
+// Thread-safe.
+class Changes {
+ public:
+  // Lasts as long as the subscription is held.
+  std::shared_ptr<Subscription> Subscribe(uint64_t batch, std::shared_ptr<Waker> waker);
+  // index 0: the batch, or very many of its jobs. Call it when readers can see the change. Cheap when nobody listens.
+  void Publish(uint64_t batch, uint32_t index);
+
+ private:
+  std::mutex mutex_;
+  std::unordered_map<uint64_t, std::vector<std::weak_ptr<Subscription>>> subscriptions_;
+};
+
+}  // namespace jobd::worker

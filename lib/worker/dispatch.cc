@@ -1,0 +1,179 @@
+// From the queue to the launcher.
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "launch/contract/log_index.h"
+#include "worker/batch_files.h"
+#include "worker/launch_build.h"
+#include "worker/supervisor.h"
+
+namespace jobd::worker {
+namespace {
+
+// After something the machine lacks (space, descriptors, processes): how long to wait before more of the same is asked of it.
+constexpr base::Nanos kBackOff = base::kNanosPerSecond;
+// The most starts that are recorded ahead of a free slot.
+constexpr uint32_t kMaxAhead = 16;
+
+}  // namespace
+
+uint32_t Supervisor::Ahead() const { return std::min(limits_.max_running, kMaxAhead); }
+
+void Supervisor::Dispatch() {
+  if (restoring_ || dispatching_) return;
+  dispatching_ = true;  // what fails below comes back here, and is gone on with by the loop
+  while (state_ != ServiceState::kStopped && !paused_ && taken_ < limits_.max_running + Ahead()) {
+    const auto pick = queue_.Next();
+    if (!pick) break;
+    Prepare(*pick);
+  }
+  LaunchPrepared();
+  dispatching_ = false;
+  Publish();
+}
+
+void Supervisor::Prepare(Queue::Pick pick) {
+  ++taken_;
+  auto row = reader().Row(pick.batch, pick.index);
+  auto home = row.ok() ? OpenHome(pick.batch) : base::Result<Home*>(row.error());
+  if (!home.ok()) {
+    --taken_;
+    queue_.PutBack(pick.batch, pick.index, true);
+    ForgetIfOver(pick.batch, 0);
+    Pause();
+    return;
+  }
+  Home& batch = **home;
+  JobRow next = row->value_or(JobRow{});
+  next.outcome = Outcome{.state = JobState::kStarting};
+  ++next.attempt;
+  next.started_at = next.ended_at = 0;
+  next.usage = {};
+  if (!batch.exits) return FailStart(pick.batch, batch, pick.index, std::move(next), "making the batch's folder", batch.open_errno);
+  auto spec = reader().Spec(pick.batch, pick.index);
+  if (!spec.ok()) return FailStart(pick.batch, batch, pick.index, std::move(next), "reading what was submitted", EIO);
+
+  Job& job = batch.jobs[pick.index];
+  job = Job{.row = std::move(next)};
+  job.bounds = BoundsOf(*spec, limits_);
+  job.kill_after = KillAfterOf(*spec, limits_);
+  job.retries = spec->retries;
+  const launch::JobKey key{.batch = pick.batch, .index = pick.index, .attempt = job.row.attempt};
+  job.request = std::make_unique<launch::LaunchRequest>(BuildRequest(key, batch.name, batch.job_count, std::move(*spec), limits_));
+
+  AddStart start{.batch = pick.batch, .index = pick.index, .attempt = key.attempt};
+  // Only grows, whatever the wall clock does.
+  start.seq = batch.last_seq = std::max(batch.last_seq + 1, parts_.clock.Realtime());
+  if (key.attempt > 1) {
+    struct stat about {};
+    if (::fstatat(batch.folder.get(), launch::IndexName(key.index).c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0) {
+      start.log_base = static_cast<uint64_t>(about.st_size) / launch::kIndexRecordSize;
+    }
+  }
+  Put({PutJob{.batch = pick.batch, .index = pick.index, .row = job.row}, start},
+      [this, key](const base::Status& status) { OnRecorded(key, status); });
+}
+
+void Supervisor::FailStart(uint64_t batch, Home& home, uint32_t index, JobRow row, std::string_view step, int errno_value) {
+  row.outcome = Outcome{.state = JobState::kFailed, .reason = StartFailed(step, errno_value)};
+  row.ended_at = parts_.clock.Realtime();
+  Job& job = home.jobs[index];
+  job = Job{.row = row};
+  Finish(batch, home, index, std::move(row));
+}
+
+base::Result<Supervisor::Home*> Supervisor::OpenHome(uint64_t batch) {
+  if (const auto known = homes_.find(batch); known != homes_.end()) return &known->second;
+  JOBD_ASSIGN_OR_RETURN(const ActiveBatch about, reader().Active(batch));
+  JOBD_ASSIGN_OR_RETURN(const int64_t last_seq, reader().LastStart(batch));
+  Home home{.name = about.view.name,
+            .job_count = about.view.job_count,
+            .fail_fast = about.view.options.fail_fast,
+            .last_seq = last_seq};
+  auto open = [&]() -> base::Status {
+    JOBD_ASSIGN_OR_RETURN(home.folder, MakeBatchFolder(parts_.log_dir, home.name));
+    JOBD_ASSIGN_OR_RETURN(home.exits, launch::OpenExitFile(home.folder.get(), home.job_count));
+    return base::Ok();
+  };
+  if (const base::Status opened = open(); !opened.ok()) {
+    if (opened.error().code() == base::Code::kResourceExhausted) return opened.error();
+    home.open_errno = opened.error().sys_errno();
+  }
+  Home& placed = homes_.emplace(batch, std::move(home)).first->second;
+  WatchExits(batch, placed);
+  return &placed;
+}
+
+void Supervisor::WatchExits(uint64_t batch, Home& home) {
+  if (!home.exits) return;
+  // One look for however many events came before it.
+  auto pending = std::make_shared<std::atomic<bool>>(false);
+  auto watch = parts_.tail.WatchFile(home.folder.get(), launch::kExitFileName, [this, batch, pending](std::string_view) {
+    if (pending->exchange(true)) return;
+    Post([this, batch, pending] {
+      pending->store(false);
+      LookAtSlots(batch);
+    });
+  });
+  // Without a watch (the user's inotify limits are used up) the launcher still tells when a shim is gone: ends are only seen later.
+  if (watch.ok()) home.watch = std::move(*watch);
+}
+
+void Supervisor::OnRecorded(launch::JobKey key, const base::Status& status) {
+  Job* const job = FindJob(key);
+  if (job == nullptr || job->stage != Stage::kRecording) return;  // cancelled in the meantime
+  if (!status.ok()) {
+    FreeSlot(key.batch, *job);
+    homes_.at(key.batch).jobs.erase(key.index);
+    queue_.PutBack(key.batch, key.index, false);
+    ForgetIfOver(key.batch, 0);
+    Pause();
+    Publish();
+    return;
+  }
+  job->stage = Stage::kPrepared;
+  prepared_.push_back(key);
+  Show(key, JobState::kScheduled);
+  if (state_ == ServiceState::kStopped || queue_.IsHeld(key.batch)) {
+    Unstart(key.batch, key.index, *job, 0);
+    return;
+  }
+  LaunchPrepared();
+  Publish();
+}
+
+void Supervisor::LaunchPrepared() {
+  while (state_ != ServiceState::kStopped && running_ < limits_.max_running && !prepared_.empty()) {
+    const launch::JobKey key = prepared_.front();
+    prepared_.pop_front();
+    Job* const job = FindJob(key);
+    if (job == nullptr || job->stage != Stage::kPrepared) continue;
+    job->stage = Stage::kLaunched;
+    job->launched = true;
+    ++running_;
+    Show(key, JobState::kStarting);
+    // The only failure is that the launcher is gone, and this process with it: a restart finds what became of the job.
+    (void)parts_.launcher.Launch(*job->request);
+    job->request.reset();
+  }
+}
+
+void Supervisor::Pause() {
+  if (paused_) return;
+  paused_ = true;
+  Later(kBackOff, [this] {
+    paused_ = false;
+    Dispatch();
+  });
+}
+
+void Supervisor::FreeSlot(uint64_t batch, Job& job) {
+  if (!job.holds_slot) return;
+  job.holds_slot = false;
+  --taken_;
+  if (job.launched) --running_;
+  queue_.Done(batch);
+}
+
+}  // namespace jobd::worker

@@ -1,0 +1,211 @@
+// From the exit slot to the store.
+#include <algorithm>
+
+#include "worker/supervisor.h"
+
+namespace jobd::worker {
+namespace {
+
+// How long a job the launcher could not start for want of something keeps its slot before it is queued again: so the launcher is
+// asked no more often than that per slot.
+constexpr base::Nanos kRefusedBackOff = base::kNanosPerSecond;
+// How often ends that the disk did not take are offered to it again.
+constexpr base::Nanos kSaveAgain = base::kNanosPerSecond;
+
+}  // namespace
+
+Supervisor::Job* Supervisor::FindJob(launch::JobKey key) {
+  const auto home = homes_.find(key.batch);
+  if (home == homes_.end()) return nullptr;
+  const auto job = home->second.jobs.find(key.index);
+  if (job == home->second.jobs.end() || job->second.row.attempt != key.attempt) return nullptr;
+  return &job->second;
+}
+
+void Supervisor::LookAtSlots(uint64_t batch) {
+  const auto found = homes_.find(batch);
+  if (found == homes_.end()) return;
+  std::vector<uint32_t> launched;
+  for (const auto& [index, job] : found->second.jobs) {
+    if (job.stage == Stage::kLaunched) launched.push_back(index);
+  }
+  for (const uint32_t index : launched) LookAtSlot(batch, found->second, index);
+}
+
+void Supervisor::LookAtSlot(uint64_t batch, Home& home, uint32_t index) {
+  const auto found = home.jobs.find(index);
+  if (found == home.jobs.end() || found->second.stage != Stage::kLaunched) return;
+  Job& job = found->second;
+  const auto record = launch::ReadSlot(home.exits.get(), index);
+  // A slot that is being written reads as damaged now and as right at the next event.
+  if (!record.ok() || record->attempt != job.row.attempt) return;
+  if (record->phase == launch::Phase::kEnded) {
+    JobRow row = WithRecord(job.row, *record);
+    row.outcome = OutcomeOf(*record, job.asked, job.bounds);
+    Finish(batch, home, index, std::move(row));
+  } else if (record->phase == launch::Phase::kRunning && !job.exec_seen) {
+    job.exec_seen = true;
+    job.row.started_at = record->started_at;
+    Show({.batch = batch, .index = index, .attempt = job.row.attempt}, JobState::kRunning, record->started_at);
+  }
+}
+
+void Supervisor::HandleRefused(const launch::Refused& refused) {
+  Job* const job = FindJob(refused.key);
+  if (job == nullptr || job->stage != Stage::kLaunched) return;
+  job->shim_gone = true;
+  if (refused.retry && job->asked.code == ReasonCode::kNone) {
+    Unstart(refused.key.batch, refused.key.index, *job, kRefusedBackOff);
+    return;
+  }
+  const bool cancelled = refused.retry;
+  job->retries = 0;  // the same request would be refused again
+  Finish(refused.key.batch, homes_.at(refused.key.batch), refused.key.index,
+         Ended(job->row, cancelled ? JobState::kCancelled : JobState::kFailed, cancelled ? job->asked : Refused(refused.text),
+               parts_.clock.Realtime()));
+}
+
+void Supervisor::HandleShimExited(launch::JobKey key) {
+  Job* job = FindJob(key);
+  if (job == nullptr) return;
+  job->shim_gone = true;
+  if (job->stage == Stage::kLaunched) LookAtSlot(key.batch, homes_.at(key.batch), key.index);
+  job = FindJob(key);
+  if (job == nullptr) return;
+  if (job->stage == Stage::kEnding) {
+    ForgetIfOver(key.batch, key.index);
+    return;
+  }
+  if (job->stage != Stage::kLaunched || job->after_sweep != AfterSweep::kNothing) return;
+  // Killed before it could say how the job ended. What it leaves is removed before the job counts as over.
+  const auto record = launch::ReadSlot(homes_.at(key.batch).exits.get(), key.index);
+  job->after_sweep = AfterSweep::kEnd;
+  job->lost = record.ok() ? ShimDied() : RecordDamaged();
+  (void)parts_.launcher.Sweep(key);
+}
+
+void Supervisor::HandleSwept(launch::JobKey key) {
+  Job* const job = FindJob(key);
+  if (job == nullptr || job->stage != Stage::kLaunched) return;
+  job->shim_gone = true;
+  const AfterSweep then = std::exchange(job->after_sweep, AfterSweep::kNothing);
+  if (then == AfterSweep::kRequeue && job->asked.code == ReasonCode::kNone) {
+    Unstart(key.batch, key.index, *job, 0);
+    return;
+  }
+  const bool cancelled = then == AfterSweep::kRequeue;  // told to end before it began
+  job->retries = 0;
+  Finish(key.batch, homes_.at(key.batch), key.index,
+         Ended(job->row, cancelled ? JobState::kCancelled : JobState::kLost, cancelled ? job->asked : job->lost,
+               parts_.clock.Realtime()));
+}
+
+void Supervisor::Finish(uint64_t batch, Home& home, uint32_t index, JobRow row) {
+  Job& job = home.jobs.at(index);
+  const JobState state = row.outcome.state;
+  const bool again = (state == JobState::kFailed || state == JobState::kTimedOut) && job.asked.code == ReasonCode::kNone &&
+                     row.retries_used < job.retries;
+  if (!job.launched) job.shim_gone = true;
+  FreeSlot(batch, job);
+  job.stage = Stage::kEnding;
+  job.request.reset();
+  job.row = std::move(row);
+  if (again) {
+    // What is kept of the failed attempt are its times and its usage, until the next one starts.
+    ++job.row.retries_used;
+    job.row.outcome = Outcome{.state = JobState::kQueued, .reason = job.row.outcome.reason};
+    job.requeue = true;
+  }
+  Save(batch, index, job);
+  if (!again && state != JobState::kSucceeded && home.fail_fast) CancelRest(batch, index);
+  Dispatch();
+}
+
+void Supervisor::Unstart(uint64_t batch, uint32_t index, Job& job, base::Nanos after, bool hold) {
+  if (!job.launched) job.shim_gone = true;
+  job.stage = Stage::kEnding;
+  job.request.reset();
+  job.requeue = true;
+  job.unstarted = true;
+  job.hold = hold;
+  const launch::JobKey key{.batch = batch, .index = index, .attempt = job.row.attempt};
+  job.row.outcome = Outcome{.state = hold ? JobState::kHeld : JobState::kQueued};
+  if (after == 0) {
+    FreeSlot(batch, job);
+    Save(batch, index, job);
+    Dispatch();
+    return;
+  }
+  Later(after, [this, key] {
+    Job* const waiting = FindJob(key);
+    if (waiting == nullptr) return;
+    FreeSlot(key.batch, *waiting);
+    ForgetIfOver(key.batch, key.index);
+    Dispatch();
+  });
+  Save(batch, index, job);
+}
+
+void Supervisor::Save(uint64_t batch, uint32_t index, Job& job) {
+  job.saved = false;
+  ++job.saving;
+  const launch::JobKey key{.batch = batch, .index = index, .attempt = job.row.attempt};
+  JobRow row = job.row;
+  if (job.unstarted) --row.attempt;
+  Put({PutJob{.batch = batch, .index = index, .row = std::move(row)}}, [this, key](const base::Status& status) { OnSaved(key, status); });
+}
+
+void Supervisor::OnSaved(launch::JobKey key, const base::Status& status) {
+  Job* const job = FindJob(key);
+  if (job == nullptr || job->stage != Stage::kEnding) return;
+  if (--job->saving > 0) return;  // a later one says more
+  if (!status.ok()) {
+    // How it ended stays here, and in its exit record, until the disk takes it.
+    unsaved_.push_back(key);
+    if (saving_later_) return;
+    saving_later_ = true;
+    Later(kSaveAgain, [this] {
+      saving_later_ = false;
+      for (const launch::JobKey& again : std::exchange(unsaved_, {})) {
+        if (Job* const held = FindJob(again); held != nullptr && held->stage == Stage::kEnding && !held->saved) {
+          Save(again.batch, again.index, *held);
+        }
+      }
+    });
+    return;
+  }
+  job->saved = true;
+  parts_.live.Erase(key.batch, key.index);
+  if (!job->final_told) {
+    job->final_told = IsFinal(job->row.outcome.state);
+    Told(key.batch, key.index, job->row.outcome.state);
+  }
+  ForgetIfOver(key.batch, key.index);
+}
+
+void Supervisor::ForgetIfOver(uint64_t batch, uint32_t index) {
+  const auto home = homes_.find(batch);
+  if (home != homes_.end()) {
+    if (const auto found = home->second.jobs.find(index); found != home->second.jobs.end()) {
+      const Job& job = found->second;
+      // A shim that still lives holds the lock of the slot: the next attempt would find it taken.
+      if (job.stage != Stage::kEnding || !job.saved || !job.shim_gone || job.holds_slot) return;
+      const bool requeue = job.requeue;
+      const bool hold = job.hold;
+      home->second.jobs.erase(found);
+      if (requeue) queue_.PutBack(batch, index, false);
+      if (requeue && hold) queue_.HoldJob(batch, index);
+    }
+    if (home->second.jobs.empty()) homes_.erase(home);
+  }
+  RetireIfIdle(batch);
+  Dispatch();
+}
+
+void Supervisor::CancelRest(uint64_t batch, uint32_t failed) {
+  PutCancel(batch, CollectCancel(batch, std::nullopt, FailFast(failed), std::nullopt), [](const base::Result<CancelCounts>&) {
+    // What could not be cancelled for want of disk is still queued, and is cancelled by the next job of the batch that fails.
+  });
+}
+
+}  // namespace jobd::worker

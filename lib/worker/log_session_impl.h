@@ -1,0 +1,27 @@
+// Opens log sessions.
+#pragma once
+
+#include <memory>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "worker/changes.h"
+#include "worker/log_session.h"
+#include "worker/seal.h"
+#include "worker/store.h"
+#include "worker/tail.h"
+
+namespace jobd::worker {
+
+// What sessions read from. All are borrowed and outlive them.
+struct LogSources {
+  Store& store;
+  Changes& changes;
+  Tail& tail;
+  const Seal& seal;
+  int log_dir = -1;
+};
+
+base::Result<std::unique_ptr<LogSession>> OpenLogSession(const LogSources& sources, const LogQuery& query);
+
+}  // namespace jobd::worker

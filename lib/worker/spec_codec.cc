@@ -1,0 +1,128 @@
+#include "worker/spec_codec.h"
+
+#include <openssl/evp.h>
+
+#include <array>
+#include <memory>
+
+#include "worker/wire.h"
+
+namespace jobd::worker {
+namespace {
+
+constexpr uint64_t kSpecVersion = 1;
+
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
+  void Add(std::string_view bytes) { EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
+  std::string Take() {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    EVP_DigestFinal_ex(context_.get(), digest.data(), &size);
+    return std::string(reinterpret_cast<const char*>(digest.data()), size);
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+base::Error Damaged() { return base::Error(base::Code::kDataLoss, "a stored job is damaged"); }
+
+}  // namespace
+
+std::string EncodeSpec(const JobSpec& spec) {
+  WireWriter out;
+  out.Number(kSpecVersion);
+  // What listings show comes first.
+  out.Text(spec.name);
+  out.Number(spec.shell ? 1 : 0);
+  out.Number(spec.argv.size());
+  for (const auto& arg : spec.argv) out.Text(arg);
+  out.Number(spec.env.size());
+  for (const auto& [name, value] : spec.env) {
+    out.Text(name);
+    out.Text(value);
+  }
+  out.Text(spec.workdir);
+  out.Number(static_cast<uint64_t>(spec.timeout));
+  out.Number(spec.kill_after ? 1 + static_cast<uint64_t>(*spec.kill_after) : 0);
+  out.Number(spec.limits.memory_bytes);
+  out.Number(spec.limits.cpu_millis);
+  out.Number(spec.limits.pids);
+  out.Number(spec.limits.output_bytes);
+  out.Text(spec.profile);
+  out.Text(spec.user);
+  out.Number(spec.retries);
+  return out.Take();
+}
+
+base::Result<JobSpec> DecodeSpec(std::string_view bytes) {
+  WireReader in(bytes);
+  JobSpec spec;
+  if (in.Number() != kSpecVersion) return Damaged();
+  spec.name = in.Text();
+  spec.shell = in.Number() != 0;
+  spec.argv.resize(in.Count());
+  for (auto& arg : spec.argv) arg = in.Text();
+  spec.env.resize(in.Count());
+  for (auto& [name, value] : spec.env) {
+    name = in.Text();
+    value = in.Text();
+  }
+  spec.workdir = in.Text();
+  spec.timeout = static_cast<base::Nanos>(in.Number());
+  if (const uint64_t kill_after = in.Number(); kill_after != 0) spec.kill_after = static_cast<base::Nanos>(kill_after - 1);
+  spec.limits.memory_bytes = in.Number();
+  spec.limits.cpu_millis = static_cast<uint32_t>(in.Number());
+  spec.limits.pids = static_cast<uint32_t>(in.Number());
+  spec.limits.output_bytes = in.Number();
+  spec.profile = in.Text();
+  spec.user = in.Text();
+  spec.retries = static_cast<uint32_t>(in.Number());
+  if (!in.AtEnd()) return Damaged();
+  return spec;
+}
+
+std::string EncodeLabels(const std::map<std::string, std::string>& labels) {
+  WireWriter out;
+  out.Number(labels.size());
+  for (const auto& [key, value] : labels) {
+    out.Text(key);
+    out.Text(value);
+  }
+  return out.Take();
+}
+
+base::Result<std::map<std::string, std::string>> DecodeLabels(std::string_view bytes) {
+  WireReader in(bytes);
+  std::map<std::string, std::string> labels;
+  for (uint64_t left = in.Count(); left > 0 && in.ok(); --left) {
+    const std::string_view key = in.Text();
+    labels.emplace(key, in.Text());
+  }
+  if (!in.AtEnd()) return Damaged();
+  return labels;
+}
+
+std::string Fingerprint(const BatchOptions& options, const std::vector<JobSpec>& jobs) {
+  Sha256 hash;
+  WireWriter head;
+  head.Text(options.name);
+  head.Text(EncodeLabels(options.labels));
+  head.Number(options.parallel);
+  head.Number(options.fail_fast ? 1 : 0);
+  head.Number(static_cast<uint64_t>(options.priority));
+  head.Number(options.hold ? 1 : 0);
+  head.Number(jobs.size());
+  hash.Add(head.bytes());
+  for (const JobSpec& job : jobs) {
+    WireWriter part;
+    part.Text(EncodeSpec(job));
+    part.Text(job.stdin_data);
+    hash.Add(part.bytes());
+  }
+  return hash.Take();
+}
+
+}  // namespace jobd::worker

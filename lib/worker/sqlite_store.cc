@@ -1,0 +1,182 @@
+#include "worker/sqlite_store.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "worker/schema.h"
+#include "worker/sqlite_reader.h"
+#include "worker/sqlite_writer.h"
+#include "worker/thread_name.h"
+
+namespace jobd::worker {
+namespace {
+
+// How much one commit takes on: enough that its fsync is shared widely, little enough that the first of them is not kept waiting.
+constexpr size_t kMaxRowsPerCommit = 20'000;
+constexpr size_t kMaxIdleReaders = 8;
+
+struct Submission {
+  NewBatch batch;
+  std::function<void(base::Result<Stored>)> done;
+};
+using Operation = std::variant<Submission, Write>;
+
+size_t Rows(const Operation& operation) {
+  if (const auto* submission = std::get_if<Submission>(&operation)) return submission->batch.specs.size() + 1;
+  return std::get<Write>(operation).changes.size();
+}
+
+bool IsFsyncFailure(int extended) {
+  return extended == SQLITE_IOERR_FSYNC || extended == SQLITE_IOERR_DIR_FSYNC || extended == SQLITE_IOERR_TRUNCATE;
+}
+
+class SqliteStore final : public Store {
+ public:
+  SqliteStore(std::string path, std::unique_ptr<Database> database) : path_(std::move(path)), home_(std::move(database)) {}
+
+  base::Status Start(const base::Clock& clock) {
+    JOBD_ASSIGN_OR_RETURN(writer_, SqliteWriter::Create(*home_, clock));
+    thread_ = std::thread([this] { Run(); });
+    return base::Ok();
+  }
+
+  ~SqliteStore() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_one();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void Submit(NewBatch batch, std::function<void(base::Result<Stored>)> done) override {
+    {
+      const std::lock_guard lock(mutex_);
+      waiting_.emplace_back(Submission{std::move(batch), std::move(done)});
+    }
+    wake_.notify_one();
+  }
+
+  void Apply(std::vector<Write> writes) override {
+    {
+      const std::lock_guard lock(mutex_);
+      for (Write& write : writes) waiting_.emplace_back(std::move(write));
+    }
+    wake_.notify_one();
+  }
+
+  bool writable() const override { return writable_.load(); }
+
+  base::Result<Lease> Read() override {
+    const auto give_back = [this](StoreReader* reader) {
+      std::unique_ptr<StoreReader> owned(reader);
+      const std::lock_guard lock(readers_mutex_);
+      if (readers_.size() < kMaxIdleReaders) readers_.push_back(std::move(owned));
+    };
+    {
+      const std::lock_guard lock(readers_mutex_);
+      if (!readers_.empty()) {
+        StoreReader* const reader = readers_.back().release();
+        readers_.pop_back();
+        return Lease(reader, give_back);
+      }
+    }
+    JOBD_ASSIGN_OR_RETURN(auto reader, OpenSqliteReader(path_));
+    return Lease(reader.release(), give_back);
+  }
+
+ private:
+  void Run() {
+    NameThisThread("store");
+    for (;;) {
+      std::deque<Operation> group;
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+        if (waiting_.empty()) return;
+        for (size_t rows = 0; !waiting_.empty() && rows < kMaxRowsPerCommit;) {
+          rows += Rows(waiting_.front());
+          group.push_back(std::move(waiting_.front()));
+          waiting_.pop_front();
+        }
+      }
+      CommitGroup(group);
+    }
+  }
+
+  void CommitGroup(std::deque<Operation>& group) {
+    std::deque<base::Result<Stored>> results;
+    const base::Status status = writable() ? Transact(group, results) : base::Status(ReadOnly());
+    for (size_t i = 0; i < group.size(); ++i) {
+      if (auto* submission = std::get_if<Submission>(&group[i])) {
+        submission->done(status.ok() ? std::move(results[i]) : base::Result<Stored>(status.error()));
+      } else if (auto& write = std::get<Write>(group[i]); write.done) {
+        write.done(status);
+      }
+    }
+  }
+
+  // All of the group in one transaction. `results` has an entry per operation, of which those of submissions count.
+  base::Status Transact(const std::deque<Operation>& group, std::deque<base::Result<Stored>>& results) {
+    auto status = TryTransact(group, results);
+    if (!status.ok()) {
+      if (IsFsyncFailure(home_->extended_error())) writable_.store(false);
+      writer_->Rollback();
+    }
+    return status;
+  }
+
+  base::Status TryTransact(const std::deque<Operation>& group, std::deque<base::Result<Stored>>& results) {
+    JOBD_RETURN_IF_ERROR(writer_->Begin());
+    for (const Operation& operation : group) {
+      if (const auto* submission = std::get_if<Submission>(&operation)) {
+        auto stored = writer_->Insert(submission->batch);
+        const bool answer = stored.ok() || stored.error().code() == base::Code::kAlreadyExists ||
+                            (submission->batch.refusal && stored.error().message() == submission->batch.refusal->message());
+        if (!answer) return std::move(stored).error();
+        results.push_back(std::move(stored));
+      } else {
+        for (const Change& change : std::get<Write>(operation).changes) JOBD_RETURN_IF_ERROR(writer_->Apply(change));
+        results.emplace_back(Stored{});
+      }
+    }
+    return writer_->Commit();
+  }
+
+  static base::Error ReadOnly() {
+    return base::Error(base::Code::kUnavailable, "the state disk failed; the service is read-only until it is restarted");
+  }
+
+  const std::string path_;
+  std::unique_ptr<Database> home_;
+  std::unique_ptr<SqliteWriter> writer_;
+  std::atomic<bool> writable_{true};
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Operation> waiting_;  // guarded by mutex_
+  bool stopping_ = false;          // guarded by mutex_
+
+  std::mutex readers_mutex_;
+  std::vector<std::unique_ptr<StoreReader>> readers_;  // guarded by readers_mutex_
+  std::thread thread_;
+};
+
+}  // namespace
+
+base::Result<std::unique_ptr<Store>> OpenSqliteStore(int state_dir, const base::Clock& clock) {
+  // Through the descriptor: this process may not be able to walk to the directory by its path.
+  const std::string path = "/proc/self/fd/" + std::to_string(state_dir) + "/" + kDatabaseName;
+  JOBD_ASSIGN_OR_RETURN(Database opened, Database::Open(path, true));
+  auto database = std::make_unique<Database>(std::move(opened));
+  JOBD_RETURN_IF_ERROR(PrepareDatabase(*database));
+  auto store = std::make_unique<SqliteStore>(path, std::move(database));
+  JOBD_RETURN_IF_ERROR(store->Start(clock));
+  return std::unique_ptr<Store>(std::move(store));
+}
+
+}  // namespace jobd::worker

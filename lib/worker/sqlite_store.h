@@ -1,0 +1,20 @@
+// The store in SQLite: one writing connection on the thread `store`, which commits whatever is waiting as one transaction, and a
+// pool of reading connections for everybody else.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "worker/store.h"
+
+namespace jobd::worker {
+
+inline constexpr const char* kDatabaseName = "jobd.db";
+
+// Opens, making or migrating it, the database in a directory (borrowed; outlives the store, like the clock). The destructor commits
+// what is waiting and joins the thread. Errors: see PrepareDatabase; kUnavailable when it cannot be opened.
+base::Result<std::unique_ptr<Store>> OpenSqliteStore(int state_dir, const base::Clock& clock);
+
+}  // namespace jobd::worker

@@ -1,0 +1,58 @@
+// Applies changes within a transaction. Keeps each batch's counts right by what its rows were before, so that they always add up
+// whatever was asked for.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "worker/sqlite.h"
+#include "worker/store.h"
+
+namespace jobd::worker {
+
+// One thread. Between Begin and Commit or Rollback.
+class SqliteWriter {
+ public:
+  // The connection is configured and prepared, and outlives the writer.
+  static base::Result<std::unique_ptr<SqliteWriter>> Create(Database& database, const base::Clock& clock);
+
+  base::Status Begin();
+  base::Status Commit();
+  void Rollback();
+
+  // kAlreadyExists, or the refusal in `batch`, leave the transaction usable; other errors do not.
+  base::Result<Stored> Insert(const NewBatch& batch);
+  base::Status Apply(const Change& change);
+
+ private:
+  // What is still to be added to a batch's row when the transaction commits.
+  struct Tally {
+    bool held = false;
+    std::array<int64_t, kJobStates> delta{};
+    int64_t rows = 0;
+    bool started = false;
+  };
+
+  explicit SqliteWriter(Database& database, const base::Clock& clock) : database_(database), clock_(clock) {}
+  base::Result<Tally*> TallyOf(uint64_t batch);
+  base::Status Flush(uint64_t batch, const Tally& tally);
+
+  base::Status Do(const PutJob& put);
+  base::Status Do(const AddStart& start);
+  base::Status Do(const PutRange& range);
+  base::Status Do(const SetHeld& hold);
+  base::Status Do(const PutMeta& meta);
+  base::Status Do(const DropBatch& drop);
+
+  Database& database_;
+  const base::Clock& clock_;
+  std::map<uint64_t, Tally> tallies_;
+  Statement begin_, commit_, rollback_;
+  Statement find_batch_, insert_batch_, insert_spec_, batch_held_, add_counts_, set_held_;
+  Statement job_state_, put_job_, put_new_job_, add_start_, put_meta_;
+};
+
+}  // namespace jobd::worker

@@ -1,0 +1,239 @@
+// The thread `loop`: owns the queue, the slots and the running jobs, without locks. Others post to it.
+//
+// A job's way through it: the planner picks it (SCHEDULED), its row STARTING is committed, it waits for a slot if need be, the
+// launcher gets it, its exit slot says RUNNING and then ENDED, its end is committed, watchers are told. Rows are committed for as
+// many jobs ahead as there are slots, so that a slot that falls free is filled without waiting for the disk; a job that was recorded
+// but not handed over provably never started, and goes back to the queue whenever that is asked for.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "launch/contract/exit_file.h"
+#include "worker/changes.h"
+#include "worker/cleaner.h"
+#include "worker/launcher.h"
+#include "worker/live_table.h"
+#include "worker/outcome.h"
+#include "worker/queue.h"
+#include "worker/store.h"
+#include "worker/tail.h"
+#include "worker/worker.h"
+
+namespace jobd::worker {
+
+class Supervisor final : public LauncherEvents {
+ public:
+  // All are borrowed and outlive the supervisor.
+  struct Parts {
+    Store& store;
+    Launcher& launcher;
+    const base::Clock& clock;
+    Tail& tail;
+    Changes& changes;
+    LiveTable& live;
+    int state_dir = -1;
+    int log_dir = -1;
+  };
+
+  Supervisor(Parts parts, WorkerLimits limits);
+  // Ends the thread; jobs run on. Store completions must not come any more.
+  ~Supervisor() override;
+
+  // Takes up what the store says is live, then starts the thread. Once, before anything else.
+  base::Status Restore();
+  // Ends the thread. Nothing that is posted later is done.
+  void Shutdown();
+
+  // Requests, as in worker.h; from any thread. `batch` of Submit is checked and encoded, but for its refusal.
+  void Submit(Submitter submitter, NewBatch batch, Callback<Receipt> done);
+  void Cancel(JobSelector jobs, std::string by, std::string reason, std::optional<base::Nanos> grace, Callback<CancelCounts> done);
+  void Signal(JobSelector jobs, int signal, Callback<uint32_t> done);
+  void Retry(JobSelector jobs, bool failed_only, Callback<uint32_t> done);
+  void Hold(JobSelector jobs, Callback<uint32_t> done);
+  void Release(JobSelector jobs, Callback<uint32_t> done);
+  void Remove(BatchName batch, Callback<bool> done);
+  void Prune(std::string owner, base::Nanos older_than, bool dry_run, Callback<Worker::Pruned> done);
+  void Start(Callback<ServiceState> done);
+  void Stop(bool now, std::string by, Callback<uint32_t> done);
+  void Drain(Callback<ServiceState> done);
+  void SetLimits(WorkerLimits limits);
+  WorkerStatus Status() const;
+
+  // From the launcher's thread.
+  void OnRefused(launch::Refused refused) override;
+  void OnShimExited(launch::JobKey key) override;
+  void OnSwept(launch::JobKey key) override;
+
+ private:
+  enum class Stage {
+    kRecording,  // its STARTING is being committed
+    kPrepared,   // committed, not handed over
+    kLaunched,   // the launcher has it
+    kEnding,     // its next state is being committed, or is and its shim has not been reported gone
+  };
+  // What is known once the cgroup of a job without a shim has been swept.
+  enum class AfterSweep { kNothing, kRequeue, kEnd };
+
+  struct Job {
+    Stage stage = Stage::kRecording;
+    JobRow row;  // as last committed, or on the way to be
+    Bounds bounds;
+    base::Nanos kill_after = 0;
+    uint32_t retries = 0;
+    std::unique_ptr<launch::LaunchRequest> request;  // until launched
+    Reason asked;                                    // why it was told to end
+    bool holds_slot = true;
+    bool exec_seen = false;
+    bool launched = false;  // a shim may have been made
+    bool shim_gone = false;
+    uint32_t saving = 0;     // kEnding: commits under way
+    bool saved = false;      // kEnding: committed
+    bool unstarted = false;  // kEnding: this attempt did not take place, its number is used again
+    bool requeue = false;    // kEnding: goes back to the queue
+    bool hold = false;       // and is held there
+    bool final_told = false;
+    AfterSweep after_sweep = AfterSweep::kNothing;
+    Reason lost;  // kEnd: why
+  };
+  struct Home {  // a batch with live jobs
+    BatchName name;
+    uint32_t job_count = 0;
+    bool fail_fast = false;
+    int64_t last_seq = 0;
+    base::Fd folder;
+    base::Fd exits;
+    int open_errno = 0;  // why there are none
+    bool damaged = false;  // what was found at the restart tells nothing about jobs from before it
+    std::unique_ptr<Tail::Watch> watch;
+    std::map<uint32_t, Job> jobs;
+  };
+
+  template <typename Work>
+  void Post(Work work);
+  void Later(base::Nanos delay, std::function<void()> work);
+  // Hands a write to the store with whatever else this turn of the loop writes; `done` comes on the loop.
+  void Put(std::vector<Change> changes, std::function<void(base::Status)> done);
+  void Flush();
+
+  // Dispatch (dispatch.cc).
+  void Dispatch();
+  void Prepare(Queue::Pick pick);
+  base::Result<Home*> OpenHome(uint64_t batch);
+  void WatchExits(uint64_t batch, Home& home);
+  void OnRecorded(launch::JobKey key, const base::Status& status);
+  void LaunchPrepared();
+  void Pause();
+  uint32_t Ahead() const;
+  void FreeSlot(uint64_t batch, Job& job);
+
+  // Ends (ending.cc).
+  void LookAtSlots(uint64_t batch);
+  void LookAtSlot(uint64_t batch, Home& home, uint32_t index);
+  void HandleRefused(const launch::Refused& refused);
+  void HandleShimExited(launch::JobKey key);
+  void HandleSwept(launch::JobKey key);
+  // The attempt is over; `row` says how. Decides on another attempt and on fail_fast, and commits.
+  void Finish(uint64_t batch, Home& home, uint32_t index, JobRow row);
+  // The attempt provably did not start: the same one again, `after` from now.
+  void Unstart(uint64_t batch, uint32_t index, Job& job, base::Nanos after, bool hold = false);
+  // A job without which nothing can be started: its end is its own, others may do better.
+  void FailStart(uint64_t batch, Home& home, uint32_t index, JobRow row, std::string_view step, int errno_value);
+  void Save(uint64_t batch, uint32_t index, Job& job);
+  void OnSaved(launch::JobKey key, const base::Status& status);
+  void ForgetIfOver(uint64_t batch, uint32_t index);
+  void CancelRest(uint64_t batch, uint32_t failed);
+  Job* FindJob(launch::JobKey key);
+  void Told(uint64_t batch, uint32_t index, JobState state);
+
+  // Control (control.cc).
+  struct Cancelling {
+    CancelCounts counts;
+    std::vector<Change> changes;
+    Queue::Waiting waiting;         // taken from the queue as a whole
+    std::vector<uint32_t> singles;  // taken one by one
+    std::vector<std::pair<launch::JobKey, base::Nanos>> stopping;
+  };
+  Cancelling CollectCancel(uint64_t batch, std::optional<uint32_t> index, const Reason& reason, std::optional<base::Nanos> grace);
+  void CancelLive(uint64_t batch, Home& home, uint32_t index, Job& job, const Reason& reason, std::optional<base::Nanos> grace,
+                  Cancelling& out);
+  void PutCancel(uint64_t batch, Cancelling cancelling, Callback<CancelCounts> done);
+  // The batch, with the index checked. kNotFound.
+  base::Result<ActiveBatch> FindBatch(const JobSelector& jobs);
+  // The batch is in the queue, if only with nothing queued.
+  base::Status EnsureQueued(uint64_t batch);
+  template <typename T>
+  void Answer(const Callback<T>& done, const base::Status& status, T value);
+  void HoldNow(const JobSelector& jobs, const Callback<uint32_t>& done);
+  void ReleaseNow(const JobSelector& jobs, const Callback<uint32_t>& done);
+  void RetryNow(const JobSelector& jobs, bool failed_only, const Callback<uint32_t>& done);
+  base::Status PutState(uint64_t batch, uint32_t index, JobState state, std::vector<Change>& changes);
+  std::optional<base::Error> Refusal(const Submitter& submitter, uint64_t jobs);
+  void RemoveFolders(std::vector<BatchView> batches, Callback<Worker::Pruned> done);
+
+  // Service (service.cc).
+  void SetState(ServiceState state, std::function<void(base::Status)> done);
+  void ReturnPrepared(std::optional<uint64_t> batch);
+  void RetireIfIdle(uint64_t batch);
+  void Publish();
+  void Show(launch::JobKey key, JobState state, base::Nanos started_at = 0);
+
+  // Restart (restart.cc).
+  base::Status RestoreQueue(StoreReader& reader);
+  base::Status RestoreBatch(StoreReader& reader, const ActiveBatch& batch);
+  base::Status RestoreLive(StoreReader& reader, bool host_restarted);
+  bool ExitFileIsWhole(const BatchView& batch) const;
+  base::Status RestoreJob(StoreReader& reader, uint64_t batch, uint32_t index, bool host_restarted);
+
+  StoreReader& reader() { return *reader_; }
+
+  const Parts parts_;
+  WorkerLimits limits_;
+  boost::asio::io_context io_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running_;
+  std::thread thread_;
+  Store::Lease reader_;
+
+  Queue queue_;
+  std::unordered_map<uint64_t, Home> homes_;
+  std::deque<launch::JobKey> prepared_;
+  std::vector<launch::JobKey> unsaved_;  // ends that could not be committed yet
+  std::set<uint64_t> removing_;
+  std::vector<Write> outbox_;
+  bool flush_posted_ = false;
+  bool restoring_ = true;
+  bool dispatching_ = false;
+  bool paused_ = false;
+  bool saving_later_ = false;
+  uint32_t taken_ = 0;    // jobs that were picked and have not ended
+  uint32_t running_ = 0;  // of them those the launcher has
+  uint64_t boot_ = 0;
+  ServiceState state_ = ServiceState::kRunning;
+
+  // What Status shows, written by the loop alone.
+  mutable std::mutex status_mutex_;
+  WorkerStatus status_;  // guarded by status_mutex_
+  uint64_t min_free_bytes_ = 0;  // guarded by status_mutex_
+  std::unique_ptr<Cleaner> cleaner_ = std::make_unique<Cleaner>();
+};
+
+template <typename Work>
+void Supervisor::Post(Work work) {
+  boost::asio::post(io_, std::move(work));
+}
+
+}  // namespace jobd::worker

@@ -1,0 +1,34 @@
+// The one inotify instance, on the thread `tail`: calls back when a file or a folder changes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace jobd::worker {
+
+// Thread-safe, but for its destructor: all watches must be gone before, and no callback runs after it.
+class Tail {
+ public:
+  // Ends the watch when destroyed. Its callback may then be running, or run once more: what it captures has to outlive that.
+  class Watch {
+   public:
+    virtual ~Watch() = default;
+  };
+  // `name`: the entry of a watched folder; empty for a watched file. Must not block.
+  using Callback = std::function<void(std::string_view name)>;
+
+  static base::Result<std::unique_ptr<Tail>> Create();
+  virtual ~Tail() = default;
+
+  // The file is written to. dir is borrowed for the call.
+  virtual base::Result<std::unique_ptr<Watch>> WatchFile(int dir, const std::string& name, Callback changed) = 0;
+  // A file comes into being in the folder.
+  virtual base::Result<std::unique_ptr<Watch>> WatchFolder(int dir, Callback created) = 0;
+};
+
+}  // namespace jobd::worker

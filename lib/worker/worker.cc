@@ -1,0 +1,192 @@
+#include "worker/worker.h"
+
+#include <openssl/rand.h>
+
+#include <array>
+#include <atomic>
+
+#include "base/text.h"
+#include "worker/admission.h"
+#include "worker/batch_watch.h"
+#include "worker/log_session_impl.h"
+#include "worker/query.h"
+#include "worker/seal.h"
+#include "worker/spec_codec.h"
+#include "worker/sqlite_store.h"
+#include "worker/supervisor.h"
+#include "worker/uuid7.h"
+
+namespace jobd::worker {
+namespace {
+
+base::Error BadField(const std::string& field, const std::string& problem) {
+  return base::Error(base::Code::kInvalidArgument, field + ": " + problem).WithViolations({{field, problem}});
+}
+
+base::Status CheckSelector(const JobSelector& jobs) {
+  if (!base::IsSafeName(jobs.batch.correlation_id)) return BadField("jobs.correlation_id", "is not a correlation ID");
+  return base::Ok();
+}
+
+class LocalWorker final : public Worker {
+ public:
+  LocalWorker(std::unique_ptr<Store> store, std::unique_ptr<Tail> tail, std::string seal_key, WorkerOptions options,
+              Launcher& launcher, const base::Clock& clock)
+      : options_(options),
+        launcher_(launcher),
+        clock_(clock),
+        store_(std::move(store)),
+        tail_(std::move(tail)),
+        seal_(std::move(seal_key)),
+        supervisor_(std::make_unique<Supervisor>(Supervisor::Parts{.store = *store_,
+                                                                   .launcher = launcher,
+                                                                   .clock = clock,
+                                                                   .tail = *tail_,
+                                                                   .changes = changes_,
+                                                                   .live = live_,
+                                                                   .state_dir = options.state_dir,
+                                                                   .log_dir = options.log_dir},
+                                                 options.limits)),
+        limits_(std::make_shared<const WorkerLimits>(std::move(options.limits))) {}
+
+  // In the order in which the parts call each other: nobody is called who is gone.
+  ~LocalWorker() override {
+    launcher_.SetEvents(nullptr);
+    supervisor_->Shutdown();
+    tail_.reset();
+    store_.reset();
+    supervisor_.reset();
+  }
+
+  base::Status Begin() {
+    launcher_.SetEvents(supervisor_.get());
+    return supervisor_->Restore();
+  }
+
+  void Submit(Submitter submitter, BatchOptions options, std::vector<JobSpec> jobs, Callback<Receipt> done) override {
+    const auto limits = limits_.load();
+    for (JobSpec& job : jobs) KeepLastOfDuplicates(job);
+    if (base::Status status = CheckBatch(submitter, options, jobs, *limits); !status.ok()) return done(std::move(status).error());
+    NewBatch batch;
+    batch.created_at = clock_.Realtime();
+    // The default account is the submitter's, and so part of what they submit.
+    for (JobSpec& job : jobs) {
+      if (job.user.empty() && !submitter.run_as.empty()) job.user = submitter.run_as.front();
+    }
+    batch.digest = Fingerprint(options, jobs);
+    if (options.correlation_id.empty()) options.correlation_id = MakeUuid7(batch.created_at);
+    batch.name = {.owner = submitter.owner, .correlation_id = options.correlation_id};
+    batch.options = std::move(options);
+    batch.max_running = submitter.max_running.value_or(0);
+    batch.specs.reserve(jobs.size());
+    for (JobSpec& job : jobs) {
+      EncodedSpec encoded{.spec = EncodeSpec(job), .stdin_data = std::move(job.stdin_data)};
+      batch.specs.push_back(std::move(encoded));
+    }
+    supervisor_->Submit(std::move(submitter), std::move(batch), std::move(done));
+  }
+
+  void Cancel(JobSelector jobs, std::string by, std::string reason, std::optional<base::Nanos> grace,
+              Callback<CancelCounts> done) override {
+    if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
+    if (grace && (*grace < 0 || *grace > kMaxTime)) return done(BadField("grace", "must be between 0 and 30 days"));
+    if (reason.size() > 1024 || !base::IsValidUtf8(reason)) return done(BadField("reason", "must be at most 1024 bytes of UTF-8"));
+    supervisor_->Cancel(std::move(jobs), std::move(by), std::move(reason), grace, std::move(done));
+  }
+  void Signal(JobSelector jobs, int signal, Callback<uint32_t> done) override {
+    if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
+    if (signal < 1 || signal > 64) return done(BadField("signal", "must be between 1 and 64"));
+    supervisor_->Signal(std::move(jobs), signal, std::move(done));
+  }
+  void Retry(JobSelector jobs, bool failed_only, Callback<uint32_t> done) override {
+    if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
+    supervisor_->Retry(std::move(jobs), failed_only, std::move(done));
+  }
+  void Hold(JobSelector jobs, Callback<uint32_t> done) override {
+    if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
+    supervisor_->Hold(std::move(jobs), std::move(done));
+  }
+  void Release(JobSelector jobs, Callback<uint32_t> done) override {
+    if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
+    supervisor_->Release(std::move(jobs), std::move(done));
+  }
+  void Remove(BatchName batch, Callback<bool> done) override {
+    if (!base::IsSafeName(batch.correlation_id)) return done(BadField("correlation_id", "is not a correlation ID"));
+    supervisor_->Remove(std::move(batch), std::move(done));
+  }
+  void Prune(std::string owner, base::Nanos older_than, bool dry_run, Callback<Pruned> done) override {
+    if (older_than < 0) return done(BadField("older_than", "must not be negative"));
+    supervisor_->Prune(std::move(owner), older_than, dry_run, std::move(done));
+  }
+
+  base::Result<JobPage> GetBatch(const JobQuery& query) override {
+    if (!base::IsSafeName(query.batch.correlation_id)) return BadField("correlation_id", "is not a correlation ID");
+    JOBD_ASSIGN_OR_RETURN(const auto reader, store_->Read());
+    return QueryBatch(*reader, live_, seal_, query);
+  }
+  base::Result<BatchPage> ListBatches(const BatchQuery& query) override {
+    JOBD_ASSIGN_OR_RETURN(const auto reader, store_->Read());
+    return QueryBatches(*reader, live_, seal_, query);
+  }
+  base::Result<std::unique_ptr<LogSession>> OpenLogs(const LogQuery& query) override {
+    if (!base::IsSafeName(query.batch.correlation_id)) return BadField("correlation_id", "is not a correlation ID");
+    return OpenLogSession(
+        {.store = *store_, .changes = changes_, .tail = *tail_, .seal = seal_, .log_dir = options_.log_dir}, query);
+  }
+  base::Result<std::unique_ptr<BatchWatch>> Watch(const BatchName& batch) override {
+    if (!base::IsSafeName(batch.correlation_id)) return BadField("correlation_id", "is not a correlation ID");
+    return OpenBatchWatch(*store_, live_, changes_, batch);
+  }
+
+  void Start(Callback<ServiceState> done) override { supervisor_->Start(std::move(done)); }
+  void Stop(bool now, std::string by, Callback<uint32_t> done) override { supervisor_->Stop(now, std::move(by), std::move(done)); }
+  void Drain(Callback<ServiceState> done) override { supervisor_->Drain(std::move(done)); }
+  WorkerStatus GetStatus() override { return supervisor_->Status(); }
+  void SetLimits(WorkerLimits limits) override {
+    limits_.store(std::make_shared<const WorkerLimits>(limits));
+    supervisor_->SetLimits(std::move(limits));
+  }
+
+ private:
+  const WorkerOptions options_;
+  Launcher& launcher_;
+  const base::Clock& clock_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Tail> tail_;
+  const Seal seal_;
+  Changes changes_;
+  LiveTable live_;
+  std::unique_ptr<Supervisor> supervisor_;
+  std::atomic<std::shared_ptr<const WorkerLimits>> limits_;
+};
+
+// The key of page tokens and cursors: made once per database.
+base::Result<std::string> SealKey(Store& store) {
+  {
+    JOBD_ASSIGN_OR_RETURN(const auto reader, store.Read());
+    JOBD_ASSIGN_OR_RETURN(auto known, reader->Meta("seal_key"));
+    if (known && known->size() == 32) return std::move(*known);
+  }
+  std::array<unsigned char, 32> random{};
+  if (RAND_bytes(random.data(), static_cast<int>(random.size())) != 1) {
+    return base::Error(base::Code::kInternal, "the system has no random numbers");
+  }
+  std::string key(reinterpret_cast<const char*>(random.data()), random.size());
+  store.Apply({Write{.changes = {PutMeta{.key = "seal_key", .value = key}}, .done = [](const base::Status&) {
+                       // Not stored: tokens given out now are refused after a restart, and nothing else.
+                     }}});
+  return key;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Worker>> Worker::Create(WorkerOptions options, Launcher& launcher, const base::Clock& clock) {
+  JOBD_ASSIGN_OR_RETURN(auto store, OpenSqliteStore(options.state_dir, clock));
+  JOBD_ASSIGN_OR_RETURN(auto key, SealKey(*store));
+  JOBD_ASSIGN_OR_RETURN(auto tail, Tail::Create());
+  auto worker = std::make_unique<LocalWorker>(std::move(store), std::move(tail), std::move(key), std::move(options), launcher, clock);
+  JOBD_RETURN_IF_ERROR(worker->Begin());
+  return std::unique_ptr<Worker>(std::move(worker));
+}
+
+}  // namespace jobd::worker
