@@ -1,0 +1,39 @@
+// A parsed batch file before its meaning is looked at: JSON and YAML read alike from here on.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace jobd::cli {
+
+struct Node {
+  enum class Kind { kNull, kScalar, kList, kMap };
+  Kind kind = Kind::kNull;
+  std::string scalar;       // kScalar: numbers and truth values as they are written
+  bool is_text = true;      // kScalar: certainly a string; false for what may be a number, a truth value, …
+  int line = 0;             // where it begins, from 1
+  std::vector<Node> items;  // kList
+  std::vector<std::pair<std::string, Node>> entries;  // kMap, in the order of the file
+
+  // The entry of a map, or nullptr.
+  const Node* Find(std::string_view key) const;
+};
+
+// What these bounds refuse is an attack or an accident; errors are kInvalidArgument.
+inline constexpr int kMaxDepth = 16;
+inline constexpr size_t kMaxNodes = size_t{8} << 20;
+inline constexpr size_t kMaxKeys = 16384;  // of one map
+
+// One JSON text (RFC 8259); `first_line` is the number of its first line. Equal keys in a map are an error. Errors read "line 3:
+// …".
+base::Result<Node> ParseJson(std::string_view text, int first_line);
+
+// One YAML document. Aliases are expanded, as long as the result stays in bounds; tags are ignored; `<<` is no merge key. Errors
+// read "line 3: …".
+base::Result<Node> ParseYaml(const std::string& text);
+
+}  // namespace jobd::cli

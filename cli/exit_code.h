@@ -1,0 +1,39 @@
+// What jobctl's own exit code says.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace jobd::v1 {
+class JobResult;
+}
+
+namespace jobd::cli {
+
+inline constexpr int kExitOk = 0;
+inline constexpr int kExitUsage = 2;
+inline constexpr int kExitServiceStopped = 3;      // `admin status`
+inline constexpr int kExitServiceUnreachable = 4;  // `admin status`
+inline constexpr int kExitTimedOut = 124;
+inline constexpr int kExitFailed = 125;  // jobd or jobctl failed; also a job of which nobody can tell how it ended
+inline constexpr int kExitNotExecutable = 126;
+inline constexpr int kExitNotFound = 127;
+inline constexpr int kExitSignalBase = 128;
+inline constexpr int kExitInterrupted = 130;  // by Ctrl-C
+inline constexpr int kExitBrokenPipe = 141;   // 128 + SIGPIPE, as a shell shows it
+
+// The exit code a shell would show for a job that ended so: its own exit code, 128 + the signal's number, 124 timed out, 137 out of
+// memory, 143 cancelled, 126/127 for a program that cannot be executed or was not found, 125 when jobd failed. For a job that has
+// not ended: 125.
+int ExitCodeOf(const v1::JobResult& result);
+
+// How a job ended, in a few words for a person, escaped for a terminal: "exit 3", "SIGKILL", "timed out (ran past 10s)".
+std::string Describe(const v1::JobResult& result);
+
+// What jobctl answers when it failed by `error`: 2 when what it was told makes no sense, else 125.
+int ExitCodeOf(const base::Error& error);
+
+}  // namespace jobd::cli

@@ -1,0 +1,43 @@
+// What a person types to name a batch or a job.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace jobd::v1 {
+class Batch;
+class JobSelector;
+}  // namespace jobd::v1
+
+namespace jobd::cli {
+
+class Client;
+
+struct JobRef {
+  std::string correlation_id;     // whole once it is resolved
+  std::optional<uint32_t> index;  // from 1; absent: the batch
+  std::string owner;              // empty: the caller
+  bool operator==(const JobRef&) const = default;
+
+  // "ID" or "ID/INDEX".
+  std::string ToString() const;
+};
+
+// "ID", "ID/INDEX", "last", "last/INDEX", where ID may be a prefix.
+base::Result<JobRef> ParseJobRef(std::string_view text, const std::string& owner);
+
+// A UUID in its usual form needs no look-up.
+bool IsWholeId(std::string_view id);
+
+// Asks the service what batch a prefix or "last" names. With `batch`, it is asked in any case, and *batch is what it answered.
+base::Result<JobRef> ResolveJobRef(Client& client, JobRef ref, v1::Batch* batch = nullptr);
+// Parse and Resolve.
+base::Result<JobRef> FindJob(Client& client, std::string_view text, const std::string& owner, v1::Batch* batch = nullptr);
+
+void ToProto(const JobRef& ref, v1::JobSelector* selector);
+
+}  // namespace jobd::cli

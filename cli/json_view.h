@@ -1,0 +1,31 @@
+// The API's messages as JSON. These names are what scripts rely on: fields may be added, never renamed or left out. What is absent
+// is null.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "jobd/v1/types.pb.h"
+
+namespace jobd::cli {
+
+using Json = nlohmann::ordered_json;
+
+// Bytes: a string where they are UTF-8, else {"base64": "…"}. Nothing is lost, and a batch file takes the same notation.
+Json BytesToJson(const std::string& bytes);
+// RFC 3339 in UTC with nanoseconds.
+Json TimeToJson(const google::protobuf::Timestamp& time);
+
+// {"state", "exit_code", "signal", "reason": {"code", "text", "step", "errno", "by", "detail"}}. Of exit_code and signal at most
+// one is a number.
+Json ResultToJson(const v1::JobResult& result);
+// {"correlation_id", "index"} and the result's fields.
+Json EndToJson(const std::string& correlation_id, uint32_t index, const v1::JobResult& result);
+// {"correlation_id", "index", "name", "argv", "shell"}, the result's fields, {"attempt", "executed_at", "ended_at", "usage",
+// "stdout_bytes", "stderr_bytes", "dropped_bytes"}. Times of usage are in seconds.
+Json JobToJson(const std::string& correlation_id, const v1::JobStatus& job);
+// {"correlation_id", "owner", "name", "labels", "state", "job_count", "counts": {"SUCCEEDED": 3}, "created_at", "started_at",
+// "ended_at", "parallel", "fail_fast", "priority"}.
+Json BatchToJson(const v1::Batch& batch);
+
+}  // namespace jobd::cli

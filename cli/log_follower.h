@@ -1,0 +1,44 @@
+// Logs as `logs` and `submit --follow` show them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "cli/job_ref.h"
+#include "cli/log_printer.h"
+#include "cli/signals.h"
+
+namespace jobd::cli {
+
+class Canceller;
+class Client;
+class Session;
+
+struct LogRequest {
+  enum class Streams { kBoth, kStdout, kStderr };
+
+  JobRef ref;  // resolved
+  Streams streams = Streams::kBoth;
+  // At most one of the three.
+  std::optional<std::string> cursor;
+  std::optional<uint64_t> tail_lines;
+  std::optional<base::Nanos> since;
+  std::optional<base::Nanos> until;
+  bool follow = false;
+  LogFormat format;
+};
+
+// Prints the log, across losses of the link. Following, it waits for the end and says on standard error how each job ended that did
+// not succeed. With JSON each chunk is a line {"correlation_id", "index", "stream", "offset", "time", "data", "dropped", "cursor"},
+// where the cursor stands in the last line of a message, and each end a line as EndToJson has it. Returns the largest of the exit
+// codes of the jobs whose end was told (0 without following), or 130 when `canceller` ended it.
+base::Result<int> FollowLogs(Session& session, Client& client, const LogRequest& request, Canceller* canceller);
+
+// While it lives, Ctrl-C cancels instead of ending the program. Make it before the connection, whose threads would take the signal.
+base::Result<std::unique_ptr<SignalThread>> LeaveOnInterrupt(Canceller* canceller);
+
+}  // namespace jobd::cli

@@ -1,0 +1,44 @@
+// Where jobctl writes: data to standard output, talk to standard error.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace jobd::cli {
+
+// A stream of the process. Writes at once, without a buffer, so that what a job prints is seen when it is printed. Thread-safe; a
+// Write of a line from another thread stays a line where write(2) takes it whole. The descriptor is borrowed. After the first
+// failure nothing more is written and error() tells why: the caller ends with a non-zero code, since a full disk must not look like
+// success.
+class OutputStream {
+ public:
+  explicit OutputStream(int fd);
+
+  // Writes all of it; waits where the descriptor is non-blocking and full. False when this or an earlier write failed.
+  bool Write(std::string_view bytes);
+
+  bool ok() const { return errno_ == 0; }
+  // The reader has gone (EPIPE).
+  bool broken_pipe() const;
+  // "writing to standard output: No space left on device".
+  base::Status status() const;
+  bool is_terminal() const { return is_terminal_; }
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+  bool is_terminal_;
+  std::atomic<int> errno_ = 0;
+};
+
+// The columns of the terminal at `fd`; 80 when that is unknown.
+size_t TerminalWidth(int fd);
+
+enum class Color { kNone, kRed, kGreen, kYellow, kBlue, kGray, kBold };
+// `text` in a colour, for a terminal.
+std::string Colored(std::string_view text, Color color);
+
+}  // namespace jobd::cli

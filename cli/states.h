@@ -1,0 +1,33 @@
+// The names of states and the like, as people type and read them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "jobd/v1/types.pb.h"
+
+namespace jobd::cli {
+
+// "SUCCEEDED" for JOB_STATE_SUCCEEDED; "UNKNOWN" for a state this jobctl does not know.
+std::string StateName(v1::JobState state);
+// "EXITED" for REASON_CODE_EXITED; empty when there is none.
+std::string ReasonName(v1::ReasonCode code);
+std::string PriorityName(v1::Priority priority);  // "normal"
+
+bool IsFinal(v1::JobState state);
+// Final, and not SUCCEEDED.
+bool IsFailure(v1::JobState state);
+
+// All states that do not change any more but SUCCEEDED, and all that still do.
+std::vector<v1::JobState> FailureStates();
+std::vector<v1::JobState> LiveStates();
+
+// States named by `text`, in any case, several with commas: "failed,lost"; also the groups "live" and "unsuccessful".
+base::Result<std::vector<v1::JobState>> ParseStates(std::string_view text);
+// "urgent", "normal", "low".
+base::Result<v1::Priority> ParsePriority(std::string_view text);
+
+}  // namespace jobd::cli

@@ -1,0 +1,23 @@
+// Points in time as people write and read them. Nanoseconds since 1970.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace jobd::cli {
+
+// "2026-01-02T15:04:05.123456789Z": RFC 3339 in UTC, nanoseconds always.
+std::string Rfc3339(int64_t time);
+// "2026-01-02 15:04:05" in the local time zone.
+std::string AbsoluteTime(int64_t time);
+// "2m ago"; "just now" within a second, also for what lies in the future by another machine's clock.
+std::string RelativeTime(int64_t time, int64_t now);
+
+// "2026-01-02T15:04:05.5Z", "2026-01-02 15:04[:05]" and "2026-01-02" (local), "15:04" (today, local), "@1700000000" (seconds since
+// 1970), or how long ago: "10m". Without a zone it is local time.
+base::Result<int64_t> ParseTime(std::string_view text, int64_t now);
+
+}  // namespace jobd::cli
