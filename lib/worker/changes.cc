@@ -13,6 +13,11 @@ std::vector<uint32_t> Subscription::Take(size_t limit) {
   return taken;
 }
 
+bool Subscription::TakeBatch() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(batch_changed_, false);
+}
+
 std::shared_ptr<Subscription> Changes::Subscribe(uint64_t batch, std::shared_ptr<Waker> waker) {
   auto subscription = std::make_shared<Subscription>(std::move(waker));
   const std::lock_guard lock(mutex_);

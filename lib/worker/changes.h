@@ -20,17 +20,24 @@ class Subscription {
   void Add(uint32_t index) {
     {
       const std::lock_guard lock(mutex_);
-      if (index != 0) changed_.insert(index);
+      if (index == 0) {
+        batch_changed_ = true;
+      } else {
+        changed_.insert(index);
+      }
     }
     waker_->Notify();
   }
   // At most `limit` indexes that changed since they were last taken, lowest first.
   std::vector<uint32_t> Take(size_t limit);
+  // Whether something changed since then that was not told by index.
+  bool TakeBatch();
 
  private:
   const std::shared_ptr<Waker> waker_;
   std::mutex mutex_;
   std::set<uint32_t> changed_;
+  bool batch_changed_ = false;
 };
 
 // Thread-safe.

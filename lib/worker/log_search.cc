@@ -1,0 +1,214 @@
+#include "worker/log_search.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <memory>
+
+#include "base/files.h"
+
+namespace jobd::worker {
+namespace {
+
+using launch::IndexRecord;
+using launch::kIndexRecordSize;
+using launch::Stream;
+
+constexpr size_t kBlock = 64 * 1024;
+
+// The index of one job, by record number. A damaged record reads as absent.
+class IndexFile {
+ public:
+  // An index that is not there has no records.
+  static base::Result<IndexFile> Open(int folder, uint32_t index) {
+    IndexFile file;
+    auto opened = base::OpenBeneath(folder, launch::IndexName(index), O_RDONLY);
+    if (!opened.ok()) {
+      if (opened.error().code() == base::Code::kNotFound) return file;
+      return std::move(opened).error();
+    }
+    struct stat about {};
+    if (::fstat(opened->get(), &about) != 0) return base::SysError("reading an index", errno);
+    file.count_ = static_cast<uint64_t>(about.st_size) / kIndexRecordSize;
+    file.fd_ = std::move(*opened);
+    return file;
+  }
+
+  uint64_t count() const { return count_; }
+
+  base::Result<std::optional<IndexRecord>> At(uint64_t number) {
+    std::array<std::byte, kIndexRecordSize> bytes;
+    JOBD_ASSIGN_OR_RETURN(const size_t size, base::PreadUpTo(fd_.get(), bytes, number * kIndexRecordSize));
+    if (size < bytes.size()) return std::optional<IndexRecord>();
+    const auto record = launch::DecodeIndex(bytes);
+    return record.ok() ? std::optional<IndexRecord>(*record) : std::nullopt;
+  }
+
+ private:
+  base::Fd fd_;
+  uint64_t count_ = 0;
+};
+
+// The first record for which `is_behind` holds, given that it holds for all later ones too, among those it has an answer for.
+template <typename IsBehind>
+base::Result<uint64_t> Search(IndexFile& index, IsBehind is_behind) {
+  uint64_t low = 0;
+  uint64_t high = index.count();
+  while (low < high) {
+    const uint64_t middle = low + (high - low) / 2;
+    // The nearest record from the middle on that has an answer.
+    uint64_t probe = middle;
+    std::optional<bool> behind;
+    for (; probe < high && !behind; ++probe) {
+      JOBD_ASSIGN_OR_RETURN(const auto record, index.At(probe));
+      if (record) behind = is_behind(*record);
+    }
+    if (behind && !*behind) {
+      low = probe;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+// One job, read backwards.
+class BackwardLog {
+ public:
+  static base::Result<std::unique_ptr<BackwardLog>> Open(int folder, uint32_t index, std::optional<Stream> only) {
+    JOBD_ASSIGN_OR_RETURN(IndexFile file, IndexFile::Open(folder, index));
+    std::unique_ptr<BackwardLog> log(new BackwardLog(folder, index, only, std::move(file)));
+    JOBD_RETURN_IF_ERROR(log->StepBack());
+    return log;
+  }
+
+  const std::optional<IndexRecord>& record() const { return record_; }
+  uint32_t index() const { return index_; }
+  LogPosition Here() const { return AtRecord(number_); }
+
+  // Goes on with the record before this one.
+  base::Status StepBack() {
+    record_.reset();
+    while (number_ > 0 && !record_) {
+      JOBD_ASSIGN_OR_RETURN(record_, file_.At(number_ - 1));
+      if (record_ && (record_->gap || (only_ && record_->stream != *only_))) record_.reset();
+      if (!record_) --number_;
+    }
+    return base::Ok();
+  }
+
+  // Counts the lines of this record from its end. The position behind the line that is one too many, if it is in here.
+  base::Result<std::optional<LogPosition>> Count(uint64_t& lines) {
+    const IndexRecord& record = *record_;
+    bool& seen = record.stream == Stream::kOut ? out_seen_ : err_seen_;
+    JOBD_ASSIGN_OR_RETURN(const int data, Data(record.stream));
+    std::string block;
+    for (uint64_t end = record.offset + record.length; end > record.offset;) {
+      const uint64_t begin = end - std::min<uint64_t>(end - record.offset, kBlock);
+      block.resize(static_cast<size_t>(end - begin));
+      JOBD_ASSIGN_OR_RETURN(const size_t size, base::PreadUpTo(data, std::as_writable_bytes(std::span(block)), begin));
+      for (size_t i = size; i > 0; --i) {
+        const bool ends_line = block[i - 1] == '\n' || !seen;
+        seen = true;
+        if (!ends_line) continue;
+        if (lines > 0) {
+          --lines;
+          continue;
+        }
+        LogPosition cut = AtRecord(number_ - 1);
+        cut.Of(record.stream) = begin + i;
+        return std::optional<LogPosition>(cut);
+      }
+      end = begin;
+    }
+    --number_;
+    return std::optional<LogPosition>();
+  }
+
+ private:
+  BackwardLog(int folder, uint32_t index, std::optional<Stream> only, IndexFile file)
+      : folder_(folder), index_(index), only_(only), file_(std::move(file)), number_(file_.count()) {}
+
+  base::Result<int> Data(Stream stream) {
+    base::Fd& file = stream == Stream::kOut ? out_ : err_;
+    if (!file) {
+      JOBD_ASSIGN_OR_RETURN(
+          file, base::OpenBeneath(folder_, stream == Stream::kOut ? launch::OutName(index_) : launch::ErrName(index_), O_RDONLY));
+    }
+    return file.get();
+  }
+
+  const int folder_;
+  const uint32_t index_;
+  const std::optional<Stream> only_;
+  IndexFile file_;
+  uint64_t number_;  // records from here on have been counted
+  std::optional<IndexRecord> record_;
+  base::Fd out_, err_;
+  bool out_seen_ = false;
+  bool err_seen_ = false;
+};
+
+}  // namespace
+
+LogPosition AtRecord(uint64_t record) {
+  if (record == 0) return {};
+  return {.record = record, .out = LogPosition::kUnknown, .err = LogPosition::kUnknown};
+}
+
+base::Result<LogPosition> SeekTime(int folder, uint32_t index, base::Nanos time) {
+  JOBD_ASSIGN_OR_RETURN(IndexFile file, IndexFile::Open(folder, index));
+  JOBD_ASSIGN_OR_RETURN(const uint64_t number,
+                        Search(file, [&](const IndexRecord& record) { return std::optional<bool>(record.time >= time); }));
+  return AtRecord(number);
+}
+
+base::Result<LogPosition> SeekOffset(int folder, uint32_t index, Stream stream, uint64_t offset) {
+  JOBD_ASSIGN_OR_RETURN(IndexFile file, IndexFile::Open(folder, index));
+  JOBD_ASSIGN_OR_RETURN(const uint64_t number, Search(file, [&](const IndexRecord& record) -> std::optional<bool> {
+                          if (record.stream != stream) return std::nullopt;
+                          return record.offset + (record.gap ? 0 : record.length) > offset;
+                        }));
+  LogPosition position = AtRecord(number);
+  position.Of(stream) = offset;
+  return position;
+}
+
+base::Result<std::map<uint32_t, LogPosition>> SeekLines(int folder, std::optional<Stream> only, uint64_t lines,
+                                                        const std::function<base::Result<std::optional<TailJob>>()>& next) {
+  std::map<uint32_t, LogPosition> positions;
+  std::vector<std::unique_ptr<BackwardLog>> open;
+  JOBD_ASSIGN_OR_RETURN(std::optional<TailJob> waiting, next());
+  for (;;) {
+    // The latest record, once every job is open that could have a later one.
+    auto latest = open.end();
+    for (auto one = open.begin(); one != open.end(); ++one) {
+      if ((*one)->record() && (latest == open.end() || (*one)->record()->time >= (*latest)->record()->time)) latest = one;
+    }
+    if (waiting && (latest == open.end() || waiting->ended_at == 0 || waiting->ended_at >= (*latest)->record()->time)) {
+      JOBD_ASSIGN_OR_RETURN(auto log, BackwardLog::Open(folder, waiting->index, only));
+      open.push_back(std::move(log));
+      JOBD_ASSIGN_OR_RETURN(waiting, next());
+      continue;
+    }
+    if (latest == open.end()) break;
+    JOBD_ASSIGN_OR_RETURN(const auto cut, (*latest)->Count(lines));
+    if (cut) {
+      positions[(*latest)->index()] = *cut;
+      break;
+    }
+    JOBD_RETURN_IF_ERROR((*latest)->StepBack());
+    if (!(*latest)->record()) {
+      // Counted to its beginning: closed, so that there are only as many open files as jobs that ran at once.
+      positions[(*latest)->index()] = (*latest)->Here();
+      open.erase(latest);
+    }
+  }
+  for (const auto& log : open) positions.try_emplace(log->index(), log->Here());
+  return positions;
+}
+
+}  // namespace jobd::worker
