@@ -82,9 +82,7 @@ bool AcceptLoop::AcceptOne(int listening, bool& shortage) {
   if (!connection) {
     switch (errno) {
       case EAGAIN: return false;
-      case EMFILE:
-        RefuseWithSpare(listening);
-        [[fallthrough]];
+      case EMFILE: RefuseWithSpare(listening); [[fallthrough]];
       case ENFILE:
       case ENOMEM:
       case ENOBUFS: shortage = true; return false;

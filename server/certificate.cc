@@ -59,8 +59,9 @@ base::Result<Certificate> ParseCertificate(std::string_view pem) {
   JOBD_ASSIGN_OR_RETURN(certificate.not_after, UnixTime(X509_get0_notAfter(x509.get())));
   // Reads and caches the extensions; a malformed or doubled one sets EXFLAG_INVALID.
   if ((X509_get_extension_flags(x509.get()) & EXFLAG_INVALID) != 0) return Bad("has a malformed extension");
-  certificate.is_ca = X509_check_ca(x509.get()) != 0;
   const uint32_t flags = X509_get_extension_flags(x509.get());
+  // X509_check_ca says no to a CA:TRUE whose key usage is not for signing certificates; here that is one all the same.
+  certificate.is_ca = (flags & EXFLAG_CA) != 0 || X509_check_ca(x509.get()) != 0;
   certificate.client_auth = (flags & EXFLAG_XKUSAGE) != 0 && (X509_get_extended_key_usage(x509.get()) & XKU_SSL_CLIENT) != 0;
   certificate.digital_signature = (flags & EXFLAG_KUSAGE) != 0 && (X509_get_key_usage(x509.get()) & KU_DIGITAL_SIGNATURE) != 0;
   certificate.uris = UriNames(x509.get());

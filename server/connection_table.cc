@@ -10,8 +10,8 @@
 namespace jobd::server {
 namespace {
 
-// A client that has finished the handshake has sent its hello and its certificate, well over this. (A hello alone is below it unless
-// it carries a large key share; such a one is taken for finished, and gRPC's handshake time-out ends it.)
+// A client that has finished the handshake has sent its hello and its certificate, well over this. (A hello alone is below it
+// unless it carries a large key share; such a one is taken for finished, and gRPC's handshake time-out ends it.)
 constexpr uint64_t kSpokenBytes = 600;
 
 // IPv6: a customer has a /64, so that is what counts as one.

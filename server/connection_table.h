@@ -13,8 +13,8 @@
 namespace jobd::server {
 
 // Sockets given away to gRPC, which tells nobody when it closes them. An entry is a descriptor's number and the cookie that the
-// kernel gave the socket (SO_COOKIE, socket(7): never used twice); it is live while that number still shows that cookie, and this is
-// looked at only when a limit is reached. Of an address that is at its limit, or of all when the total is, the oldest connection
+// kernel gave the socket (SO_COOKIE, socket(7): never used twice); it is live while that number still shows that cookie, and this
+// is looked at only when a limit is reached. Of an address that is at its limit, or of all when the total is, the oldest connection
 // that has not sent enough to have finished a handshake makes room; so those who never speak do not shut out those who do.
 // Not thread-safe: the accept loop's.
 class ConnectionTable {

@@ -9,9 +9,8 @@ base::Result<FileSet> CheckFiles(FileContents contents, const std::string& confi
   JOBD_ASSIGN_OR_RETURN(config::LoadedConfig loaded, config::Load(config_name, contents.config, overrides));
   AccessRules rules;
   JOBD_ASSIGN_OR_RETURN(rules.users, config::Users::Parse(loaded.config.users_file, contents.users));
-  const bool has_admin = std::ranges::any_of(rules.users.all(), [](const config::User& user) {
-    return user.role == config::Role::kAdmin && !user.disabled;
-  });
+  const bool has_admin = std::ranges::any_of(
+      rules.users.all(), [](const config::User& user) { return user.role == config::Role::kAdmin && !user.disabled; });
   if (!has_admin) {
     return base::Error(base::Code::kInvalidArgument, loaded.config.users_file + ": no admin is left who could change it again");
   }

@@ -32,8 +32,8 @@ struct FileSet {
   std::shared_ptr<const TlsMaterial> tls;
 };
 
-// Checks everything before anything is used. kInvalidArgument, for administrators: "FILE:LINE: what is wrong". A revocation list that
-// is configured but was not given is an error, never an empty list; so is a users file without an enabled admin.
+// Checks everything before anything is used. kInvalidArgument, for administrators: "FILE:LINE: what is wrong". A revocation list
+// that is configured but was not given is an error, never an empty list; so is a users file without an enabled admin.
 base::Result<FileSet> CheckFiles(FileContents contents, const std::string& config_name, const config::Overrides& overrides,
                                  base::Nanos now);
 

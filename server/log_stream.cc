@@ -15,9 +15,7 @@ constexpr size_t kLeastBytes = 16u << 10;
 
 }  // namespace
 
-size_t LogPageBytes(size_t streams) {
-  return std::clamp(kAllStreamsBytes / std::max<size_t>(streams, 1), kLeastBytes, kMostBytes);
-}
+size_t LogPageBytes(size_t streams) { return std::clamp(kAllStreamsBytes / std::max<size_t>(streams, 1), kLeastBytes, kMostBytes); }
 
 Pump::Next LogStream::Produce(grpc::Status& end) {
   const auto fail = [&](const base::Error& error) {

@@ -1,1 +1,158 @@
-int main() { return 0; }
+// jobd-server: what speaks to the network. It holds no privilege, forks nothing, and may be killed at any time: jobs are the
+// launcher's and the shims', and what was promised is in the database.
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <memory>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "launch/contract/frames.h"
+#include "logging/logging.h"
+#include "server/grpc_log.h"
+#include "server/launcher_files.h"
+#include "server/options.h"
+#include "server/runtime_files.h"
+#include "server/service.h"
+#include "server/tls_policy.h"
+#include "worker/launcher_client.h"
+#include "worker/worker.h"
+
+namespace {
+
+using jobd::base::Error;
+
+constexpr int kPredecessorMs = 5000;
+constexpr int kCallGraceMs = 3000;
+constexpr unsigned kShutdownSeconds = 5;
+
+int Fail(const Error& error) {
+  std::fprintf(stderr, "jobd-server: %s\n", jobd::base::EscapeForTerminal(error.message()).c_str());
+  return 1;
+}
+
+sigset_t BlockSignals() {
+  sigset_t mask;
+  sigemptyset(&mask);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&mask, signal);
+  pthread_sigmask(SIG_BLOCK, &mask, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return mask;
+}
+
+void RaiseDescriptorLimit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::shared_ptr<spdlog::logger> OpenLog(const jobd::config::Config& config) {
+  jobd::logging::Options options{
+      .level = config.log_level, .format = config.log_format, .file = config.log_file, .program = "jobd-server"};
+  auto log = jobd::logging::Create(options);
+  if (log.ok()) return *std::move(log);
+  // The file may be below a directory that only root may walk through. Standard error is the launcher's, which somebody reads.
+  options.file.clear();
+  const std::string why = log.error().message();
+  log = jobd::logging::Create(options);
+  if (!log.ok()) return nullptr;
+  (*log)->warn("logging to standard error: {}", jobd::base::EscapeForTerminal(why));
+  return *std::move(log);
+}
+
+// Until told to stop. Signals that come while a reload is under way are one signal.
+void ServeUntilStopped(const sigset_t& signals, jobd::server::Service& service, spdlog::logger& log) {
+  for (;;) {
+    int signal = 0;
+    if (sigwait(&signals, &signal) != 0) continue;
+    if (signal != SIGHUP) return;
+    const auto report = service.Reload();
+    if (!report.ok()) {
+      log.error("reload: {}", jobd::base::EscapeForTerminal(report.error().message()));
+      continue;
+    }
+    log.info("reload: {} settings changed, revision {}", report->changed.size(), report->revision);
+    for (const std::string& key : report->needs_restart) log.warn("reload: {} changes only with a restart", key);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // 1. What is asked of us.
+  const jobd::server::Options options = jobd::server::ParseOptions(argc, argv);
+
+  // 2. Before there are threads, which inherit it: signals are for the main thread to wait for.
+  const sigset_t signals = BlockSignals();
+  // No core file and no debugger: the private key is in our memory.
+  prctl(PR_SET_DUMPABLE, 0);
+  // Connections and log files are descriptors; what is soft about the limit protects programs that use select(2).
+  RaiseDescriptorLimit();
+
+  // 3. Before gRPC makes its first TLS context, which takes its settings from here.
+  if (const auto status = jobd::server::ApplyTlsPolicy(); !status.ok()) return Fail(status.error());
+
+  // 4. The launcher. Without it we can start nothing, and it will start another one of us: so when it is gone, so are we, at once.
+  const auto launcher = jobd::worker::LauncherClient::Create(jobd::base::Fd(jobd::launch::kServerSocketFd), [](const Error& error) {
+    Fail(Error(error).WithContext("the launcher is gone"));
+    _exit(1);
+  });
+  auto hello = launcher->Hello();
+  if (!hello.ok()) return Fail(hello.error());
+
+  // 5. Everything that comes from files, checked before anything is touched.
+  const jobd::base::SystemClock clock;
+  auto contents = jobd::server::ReadLauncherFiles(*launcher);
+  if (!contents.ok()) return Fail(contents.error());
+  auto files = jobd::server::CheckFiles(*std::move(contents), options.config_name, options.overrides, clock.Realtime());
+  if (!files.ok()) return Fail(files.error());
+  const auto log = OpenLog(files->config->config);
+  if (!log) return 1;
+  jobd::server::RouteGrpcLog(log, clock);
+
+  // 6. One server a database: a predecessor that is being killed may still hold it for a moment.
+  const auto lock = jobd::server::LockState(jobd::launch::kStateDirFd, kPredecessorMs);
+  if (!lock.ok()) return Fail(lock.error());
+  if (const auto status = jobd::server::WriteServerPid(jobd::launch::kRuntimeDirFd); !status.ok()) return Fail(status.error());
+
+  // 7. The worker takes up what ran and what waited, before anyone can ask for it.
+  auto worker = jobd::worker::Worker::Create({.state_dir = jobd::launch::kStateDirFd,
+                                              .log_dir = jobd::launch::kLogDirFd,
+                                              .limits = jobd::server::WorkerLimitsOf(files->config->config)},
+                                             *launcher, clock);
+  if (!worker.ok()) return Fail(std::move(worker).error());
+
+  // 8. The network. Serves, and has proved it, when it returns.
+  auto service = jobd::server::Service::Start(
+      **worker, clock,
+      {.files = [&launcher] { return jobd::server::ReadLauncherFiles(*launcher); },
+       .initial = *std::move(files),
+       .config_name = options.config_name,
+       .overrides = options.overrides,
+       .about = {.started_at = clock.Realtime(), .server_restarts = hello->server_restarts, .capabilities = hello->capabilities},
+       .log = log});
+  if (!service.ok()) return Fail(std::move(service).error());
+
+  // 9. Only now may others find us.
+  const std::string address = (*service)->address();
+  if (const auto status = jobd::server::WriteAddress(jobd::launch::kRuntimeDirFd, address); !status.ok())
+    return Fail(status.error());
+  if (const auto status = launcher->Ready(address); !status.ok()) return Fail(status.error());
+  log->info("jobd-server {} is ready at {}", JOBD_VERSION, address);
+
+  ServeUntilStopped(signals, **service, *log);
+
+  // 10. Stop. Jobs run on; followers are told to come back. Should anything hang, the alarm ends us: nothing is lost by that.
+  alarm(kShutdownSeconds);
+  jobd::server::RemoveAddress(jobd::launch::kRuntimeDirFd);
+  (*service)->Shutdown(kCallGraceMs);
+  service->reset();
+  worker->reset();
+  log->info("jobd-server has stopped");
+  return 0;
+}

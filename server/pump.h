@@ -21,8 +21,8 @@ namespace jobd::server {
 //   waiting   armed   -> running (the wake-up), finished (End)
 //   finished  the status is with gRPC; nothing follows
 //
-// End takes effect at once when waiting, else at the end of the step or of the send. Wake-ups come on threads that must not wait and
-// must not destroy what woke them, so they only post to the pool, and hold no reference.
+// End takes effect at once when waiting, else at the end of the step or of the send. Wake-ups come on threads that must not wait
+// and must not destroy what woke them, so they only post to the pool, and hold no reference.
 class Pump : public LiveCall, public std::enable_shared_from_this<Pump> {
  public:
   Pump(const Backend& backend, Call call) : backend_(backend), call_(std::move(call)) {}

@@ -96,36 +96,36 @@ grpc::ServerWriteReactor<jobd::v1::SearchJobResponse>* QueryService::SearchJob(C
                                                                                const jobd::v1::SearchJobRequest* request) {
   FieldCheck check;
   CheckCorrelationId(request->correlation_id(), "correlation_id", check);
-  return ServeStream<jobd::v1::SearchJobResponse>(
-      backend_, *context, "/jobd.v1.JobQueryService/SearchJob", std::move(check), request->owner(),
-      [&](Call call, std::string owner) {
-        return std::make_shared<SearchStream>(backend_, std::move(call), context,
-                                              worker::BatchName{std::move(owner), request->correlation_id()});
-      });
+  return ServeStream<jobd::v1::SearchJobResponse>(backend_, *context, "/jobd.v1.JobQueryService/SearchJob", std::move(check),
+                                                  request->owner(), [&](Call call, std::string owner) {
+                                                    return std::make_shared<SearchStream>(
+                                                        backend_, std::move(call), context,
+                                                        worker::BatchName{std::move(owner), request->correlation_id()});
+                                                  });
 }
 
 grpc::ServerWriteReactor<jobd::v1::StreamLogsResponse>* QueryService::StreamLogs(Context* context,
                                                                                  const jobd::v1::StreamLogsRequest* request) {
   FieldCheck check;
   worker::LogQuery query = LogQueryOf(*request, check);
-  return ServeStream<jobd::v1::StreamLogsResponse>(
-      backend_, *context, "/jobd.v1.JobQueryService/StreamLogs", std::move(check), request->owner(),
-      [&](Call call, std::string owner) {
-        query.batch.owner = std::move(owner);
-        return std::make_shared<LogStream>(backend_, std::move(call), context, std::move(query));
-      });
+  return ServeStream<jobd::v1::StreamLogsResponse>(backend_, *context, "/jobd.v1.JobQueryService/StreamLogs", std::move(check),
+                                                   request->owner(), [&](Call call, std::string owner) {
+                                                     query.batch.owner = std::move(owner);
+                                                     return std::make_shared<LogStream>(backend_, std::move(call), context,
+                                                                                        std::move(query));
+                                                   });
 }
 
 grpc::ServerWriteReactor<jobd::v1::WatchBatchResponse>* QueryService::WatchBatch(Context* context,
                                                                                  const jobd::v1::WatchBatchRequest* request) {
   FieldCheck check;
   CheckCorrelationId(request->correlation_id(), "correlation_id", check);
-  return ServeStream<jobd::v1::WatchBatchResponse>(
-      backend_, *context, "/jobd.v1.JobQueryService/WatchBatch", std::move(check), request->owner(),
-      [&](Call call, std::string owner) {
-        return std::make_shared<WatchStream>(backend_, std::move(call), context,
-                                             worker::BatchName{std::move(owner), request->correlation_id()});
-      });
+  return ServeStream<jobd::v1::WatchBatchResponse>(backend_, *context, "/jobd.v1.JobQueryService/WatchBatch", std::move(check),
+                                                   request->owner(), [&](Call call, std::string owner) {
+                                                     return std::make_shared<WatchStream>(
+                                                         backend_, std::move(call), context,
+                                                         worker::BatchName{std::move(owner), request->correlation_id()});
+                                                   });
 }
 
 }  // namespace jobd::server

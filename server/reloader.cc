@@ -28,8 +28,8 @@ std::vector<config::SettingValue> Merge(const config::LoadedConfig& old, const c
 
 }  // namespace
 
-Reloader::Reloader(FileSource source, std::string config_name, config::Overrides overrides, FileSet initial, const base::Clock& clock,
-                   Targets targets)
+Reloader::Reloader(FileSource source, std::string config_name, config::Overrides overrides, FileSet initial,
+                   const base::Clock& clock, Targets targets)
     : source_(std::move(source)),
       config_name_(std::move(config_name)),
       overrides_(std::move(overrides)),
@@ -47,7 +47,8 @@ base::Result<ReloadReport> Reloader::Reload() {
   const std::lock_guard lock(reloading_);
   auto report = ReloadLocked();
   if (report.ok()) return report;
-  // One code for all that may be wrong with the files: it is not the request that is at fault, and the text is for the admin to see.
+  // One code for all that may be wrong with the files: it is not the request that is at fault, and the text is for the admin to
+  // see.
   return base::Error(base::Code::kFailedPrecondition, "nothing was changed: " + report.error().message());
 }
 
@@ -60,8 +61,8 @@ base::Result<ReloadReport> Reloader::ReloadLocked() {
   report.revision = merged.revision;
 
   const TlsMaterial& old_tls = *current_.tls;
-  const bool tls_changed = fresh.tls->pem.ca != old_tls.pem.ca || fresh.tls->pem.cert != old_tls.pem.cert ||
-                           fresh.tls->pem.key != old_tls.pem.key;
+  const bool tls_changed =
+      fresh.tls->pem.ca != old_tls.pem.ca || fresh.tls->pem.cert != old_tls.pem.cert || fresh.tls->pem.key != old_tls.pem.key;
   if (tls_changed) {
     targets_.tls.Swap(fresh.tls);
     if (const base::Status checked = targets_.handshake(*fresh.tls); !checked.ok()) {

@@ -25,8 +25,8 @@ struct ReloadReport {
 // Thread-safe; one reload at a time.
 class Reloader {
  public:
-  // What it steers, all of which outlives it. `handshake` proves that a client can still connect; `apply` takes the settings that can
-  // change while running, and must not fail.
+  // What it steers, all of which outlives it. `handshake` proves that a client can still connect; `apply` takes the settings that
+  // can change while running, and must not fail.
   struct Targets {
     AccessControl& access;
     TlsState& tls;
@@ -36,8 +36,8 @@ class Reloader {
   Reloader(FileSource source, std::string config_name, config::Overrides overrides, FileSet initial, const base::Clock& clock,
            Targets targets);
 
-  // Reads, checks, and swaps. Blocks: the launcher is asked, and a handshake made; when that fails, the old certificates are put back
-  // and nothing else is changed. kFailedPrecondition, for administrators, says what is wrong; nothing was replaced then.
+  // Reads, checks, and swaps. Blocks: the launcher is asked, and a handshake made; when that fails, the old certificates are put
+  // back and nothing else is changed. kFailedPrecondition, for administrators, says what is wrong; nothing was replaced then.
   base::Result<ReloadReport> Reload();
 
   // In force. Settings that need a restart have the values of the start.

@@ -28,7 +28,8 @@ struct RpcServerOptions {
 class RpcServer {
  public:
   // Binds, and serves when it returns. The services outlive the result. kUnavailable names the address when it cannot be bound.
-  static base::Result<std::unique_ptr<RpcServer>> Start(RpcServerOptions options, std::shared_ptr<grpc::ServerCredentials> credentials,
+  static base::Result<std::unique_ptr<RpcServer>> Start(RpcServerOptions options,
+                                                        std::shared_ptr<grpc::ServerCredentials> credentials,
                                                         const std::vector<grpc::Service*>& services);
   // Shuts down without waiting.
   ~RpcServer();

@@ -16,8 +16,8 @@ base::Status WriteAddress(int dir, const std::string& address);
 // Missing is fine.
 void RemoveAddress(int dir);
 
-// The lock on `server.lock` in the state directory, which the one server that uses the database holds; waits up to `timeout_ms` for a
-// predecessor that is dying. kUnavailable when it is still held then.
+// The lock on `server.lock` in the state directory, which the one server that uses the database holds; waits up to `timeout_ms` for
+// a predecessor that is dying. kUnavailable when it is still held then.
 base::Result<base::Fd> LockState(int dir, int timeout_ms);
 
 }  // namespace jobd::server

@@ -93,7 +93,9 @@ grpc::ServerUnaryReactor* ScheduleService::Retry(Context* context, const jobd::v
   return ServeUnary(backend_, *context, "/jobd.v1.JobScheduleService/Retry", [&](UnaryCall& call) {
     ServeCount(
         backend_, call, request->jobs(), "retry", {},
-        [&](worker::JobSelector jobs, auto done) { backend_.worker.Retry(std::move(jobs), request->failed_only(), std::move(done)); },
+        [&](worker::JobSelector jobs, auto done) {
+          backend_.worker.Retry(std::move(jobs), request->failed_only(), std::move(done));
+        },
         [response](uint32_t count) { response->set_requeued(count); });
   });
 }

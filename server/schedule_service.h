@@ -20,7 +20,8 @@ class ScheduleService final : public jobd::v1::JobScheduleService::CallbackServi
   Unary* Retry(Context* context, const jobd::v1::RetryRequest* request, jobd::v1::RetryResponse* response) override;
   Unary* Hold(Context* context, const jobd::v1::HoldRequest* request, jobd::v1::HoldResponse* response) override;
   Unary* Release(Context* context, const jobd::v1::ReleaseRequest* request, jobd::v1::ReleaseResponse* response) override;
-  Unary* RemoveBatch(Context* context, const jobd::v1::RemoveBatchRequest* request, jobd::v1::RemoveBatchResponse* response) override;
+  Unary* RemoveBatch(Context* context, const jobd::v1::RemoveBatchRequest* request,
+                     jobd::v1::RemoveBatchResponse* response) override;
   Unary* PruneBatches(Context* context, const jobd::v1::PruneBatchesRequest* request,
                       jobd::v1::PruneBatchesResponse* response) override;
 

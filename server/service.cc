@@ -60,8 +60,8 @@ class ServiceImpl final : public Service {
     RpcServerOptions options{.listen = Config().listen,
                              .max_connections_per_address = Config().max_connections_per_address,
                              .on_refused = [this](const char* why) { LogLine("connection refused: {}", why); }};
-    JOBD_ASSIGN_OR_RETURN(rpc_, RpcServer::Start(std::move(options), MakeServerCredentials(tls_, gate_),
-                                                 {&auth_, &schedule_, &query_, &admin_}));
+    JOBD_ASSIGN_OR_RETURN(
+        rpc_, RpcServer::Start(std::move(options), MakeServerCredentials(tls_, gate_), {&auth_, &schedule_, &query_, &admin_}));
     JOBD_RETURN_IF_ERROR(CheckHandshake(rpc_->address(), *options_.initial.tls));
     return CheckRefusals(rpc_->address(), *options_.initial.tls);
   }

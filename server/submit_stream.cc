@@ -158,7 +158,8 @@ class RefusedSubmit final : public grpc::ServerReadReactor<jobd::v1::SubmitBatch
 
 }  // namespace
 
-grpc::ServerReadReactor<jobd::v1::SubmitBatchRequest>* StartSubmitStream(const Backend& backend, grpc::CallbackServerContext* context,
+grpc::ServerReadReactor<jobd::v1::SubmitBatchRequest>* StartSubmitStream(const Backend& backend,
+                                                                         grpc::CallbackServerContext* context,
                                                                          jobd::v1::SubmitBatchResponse* response) {
   auto call = backend.admission.Admit(*context, kMethod);
   if (!call.ok()) return new RefusedSubmit(backend.errors.Report(call.error(), kMethod));

@@ -17,7 +17,8 @@ inline constexpr uint64_t kMaxUploadBytes = 512ull << 20;  // of all that are be
 
 // Nothing reaches the worker before the client has ended its stream, and then only if it may still submit. A client that stops
 // sending for a minute is told DEADLINE_EXCEEDED. `response` lives as long as the call.
-grpc::ServerReadReactor<jobd::v1::SubmitBatchRequest>* StartSubmitStream(const Backend& backend, grpc::CallbackServerContext* context,
+grpc::ServerReadReactor<jobd::v1::SubmitBatchRequest>* StartSubmitStream(const Backend& backend,
+                                                                         grpc::CallbackServerContext* context,
                                                                          jobd::v1::SubmitBatchResponse* response);
 
 }  // namespace jobd::server

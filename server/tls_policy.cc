@@ -26,15 +26,15 @@ using ConfPtr = std::unique_ptr<CONF, OpensslFree<NCONF_free>>;
 
 base::Status ApplyTlsPolicy() {
   // Loading openssl.cnf happens once per process and would replace the sections set here; this uses that one time up.
-  if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) != 1 || OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) != 1) {
+  if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) != 1 ||
+      OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) != 1) {
     return base::Error(base::Code::kInternal, "initialising OpenSSL failed");
   }
   OPENSSL_load_builtin_modules();
   const ConfPtr conf(NCONF_new(nullptr));
   const BioPtr text = BioOf(kPolicy);
   long bad_line = 0;
-  if (!conf || !text || NCONF_load_bio(conf.get(), text.get(), &bad_line) != 1 ||
-      CONF_modules_load(conf.get(), "jobd", 0) != 1) {
+  if (!conf || !text || NCONF_load_bio(conf.get(), text.get(), &bad_line) != 1 || CONF_modules_load(conf.get(), "jobd", 0) != 1) {
     return base::Error(base::Code::kInternal, "OpenSSL does not take the TLS policy");
   }
   return base::Ok();

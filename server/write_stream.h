@@ -20,6 +20,8 @@ class WriteStream : public Pump, public grpc::ServerWriteReactor<Response> {
   static grpc::ServerWriteReactor<Response>* Launch(std::shared_ptr<WriteStream> stream) {
     WriteStream* const raw = stream.get();
     raw->self_ = stream;
+    // At once, though there may be nothing to say for hours: the client can tell that it is being served.
+    raw->StartSendInitialMetadata();
     raw->Start();
     return raw;
   }

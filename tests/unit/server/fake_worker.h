@@ -60,7 +60,8 @@ class FakeLog {
 
 class FakeLogSession final : public worker::LogSession {
  public:
-  FakeLogSession(std::shared_ptr<FakeLog> log, bool follow, std::atomic<int>& live) : log_(std::move(log)), follow_(follow), live_(live) {
+  FakeLogSession(std::shared_ptr<FakeLog> log, bool follow, std::atomic<int>& live)
+      : log_(std::move(log)), follow_(follow), live_(live) {
     ++live_;
   }
   ~FakeLogSession() override {

@@ -16,10 +16,10 @@ using base::Error;
 std::string All(const grpc::Status& status) { return status.error_message() + status.error_details(); }
 
 TEST(GrpcStatus, InternalTextsStayHere) {
-  const Error errors[] = {
-      Error(Code::kInternal, "SELECT * FROM jobs at /var/lib/jobd"), Error(Code::kDataLoss, "/var/lib/jobd/jobd.db"),
-      base::SysError("opening /var/lib/jobd/logs", ENOSPC), base::SysError("opening /var/lib/jobd/logs", EACCES),
-      base::SysError("opening /var/lib/jobd/logs", ENOENT)};
+  const Error errors[] = {Error(Code::kInternal, "SELECT * FROM jobs at /var/lib/jobd"),
+                          Error(Code::kDataLoss, "/var/lib/jobd/jobd.db"), base::SysError("opening /var/lib/jobd/logs", ENOSPC),
+                          base::SysError("opening /var/lib/jobd/logs", EACCES),
+                          base::SysError("opening /var/lib/jobd/logs", ENOENT)};
   for (const Error& error : errors) {
     const grpc::Status status = ToGrpcStatus(error, "abc123");
     EXPECT_EQ(All(status).find("/var"), std::string::npos) << status.error_message();

@@ -54,7 +54,8 @@ TEST(Identity, CaseIsKept) { EXPECT_EQ(*NameOf(WithUris({"spiffe://jobd/user/Adm
 TEST(Identity, NoOtherNameCounts) {
   EXPECT_FALSE(NameOf({.common_name = "admin"}).ok());
   EXPECT_FALSE(NameOf({.common_name = "spiffe://jobd/user/admin", .dns = {"spiffe://jobd/user/admin"}}).ok());
-  EXPECT_EQ(*NameOf({.common_name = "admin", .uris = {"spiffe://jobd/user/viewer"}, .dns = {"spiffe://jobd/user/admin"}}), "viewer");
+  EXPECT_EQ(*NameOf({.common_name = "admin", .uris = {"spiffe://jobd/user/viewer"}, .dns = {"spiffe://jobd/user/admin"}}),
+            "viewer");
 }
 
 TEST(Identity, ThePurposeMustBeStated) {

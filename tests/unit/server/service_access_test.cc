@@ -28,7 +28,8 @@ class ServiceAccess : public testing::ServiceFixture {
     Context context;
     grpc::GenericStub stub(channel);
     grpc::CompletionQueue queue;
-    const auto call = stub.PrepareUnaryCall(&context, method, grpc::ByteBuffer(), &queue);
+    const grpc::Slice empty;
+    const auto call = stub.PrepareUnaryCall(&context, method, grpc::ByteBuffer(&empty, 1), &queue);
     call->StartCall();
     grpc::ByteBuffer reply;
     grpc::Status status;
@@ -53,8 +54,7 @@ class ServiceAccess : public testing::ServiceFixture {
 TEST_F(ServiceAccess, WithoutACertificateThereIsNoConnection) {
   grpc::ChannelArguments arguments;
   arguments.SetSslTargetNameOverride("localhost");
-  const auto channel =
-      grpc::CreateCustomChannel(service_->address(), grpc::SslCredentials({ca_.pem(), "", ""}), arguments);
+  const auto channel = grpc::CreateCustomChannel(service_->address(), grpc::SslCredentials({ca_.pem(), "", ""}), arguments);
   EXPECT_EQ(WhoAmI(channel).error_code(), grpc::StatusCode::UNAVAILABLE);
 }
 
@@ -74,8 +74,7 @@ TEST_F(ServiceAccess, ExpiredAndFutureCertificatesAreRefused) {
 TEST_F(ServiceAccess, CertificatesOfNobodyAreUnauthenticatedEverywhere) {
   const Issued nobodies[] = {ca_.Issue({.common_name = "admin"}),
                              ca_.Issue({.uris = {"spiffe://jobd/user/admin", "spiffe://jobd/user/viewer"}}),
-                             ca_.Issue({.uris = {"spiffe://jobd/user/admin"}, .extended_key_usage = ""}),
-                             ca_.User("stranger")};
+                             ca_.Issue({.uris = {"spiffe://jobd/user/admin"}, .extended_key_usage = ""}), ca_.User("stranger")};
   for (const Issued& nobody : nobodies) {
     const auto channel = Channel(nobody);
     for (const Rule& rule : Rules()) {

@@ -172,7 +172,7 @@ TEST_F(ServiceStream, AFollowerSeesEveryByteAndTheEnd) {
 TEST_F(ServiceStream, AFollowerThatLeavesFreesEverything) {
   Execute("log");
   for (int i = 0; i < 100; ++i) {
-    grpc::ClientContext context;
+    Context context;
     jobd::v1::StreamLogsRequest request;
     request.set_correlation_id("log");
     request.set_follow(true);

@@ -145,7 +145,7 @@ TEST_F(ServiceTls, BadFilesReplaceNothing) {
   const FileContents good = files_;
   const Issued stranger = other.Server();
   std::vector<FileContents> bad(8, good);
-  bad[0].tls.key = stranger.key;                // of another certificate
+  bad[0].tls.key = stranger.key;                            // of another certificate
   bad[1].tls = {good.tls.ca, stranger.cert, stranger.key};  // of another authority
   bad[2].tls.ca = "garbage";
   bad[3].users = "[[user]]\nname = \"admin\"\nrole = \"king\"\n";

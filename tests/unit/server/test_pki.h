@@ -23,7 +23,7 @@ struct CertSpec {
   std::string extended_key_usage = "clientAuth";  // empty: none
   std::string key_usage = "digitalSignature";     // empty: none
   bool ca = false;
-  long serial = 0;  // 0: the next
+  long serial = 0;          // 0: the next
   long not_before = -3600;  // seconds from now
   long not_after = 3600;
 };
@@ -61,9 +61,7 @@ class TestCa {
   }
   // What make-certs.sh would give a user of this name.
   Issued User(const std::string& name) { return Issue({.common_name = name, .uris = {"spiffe://jobd/user/" + name}}); }
-  Issued Server() {
-    return Issue({.common_name = "server", .dns = {"localhost"}, .extended_key_usage = "serverAuth"});
-  }
+  Issued Server() { return Issue({.common_name = "server", .dns = {"localhost"}, .extended_key_usage = "serverAuth"}); }
 
  private:
   static void AddExtension(X509* x509, int nid, const std::string& value) {

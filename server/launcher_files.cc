@@ -1,0 +1,35 @@
+#include "server/launcher_files.h"
+
+#include "base/files.h"
+#include "worker/launcher_client.h"
+
+namespace jobd::server {
+namespace {
+
+constexpr size_t kMaxFileBytes = 16u << 20;
+
+}  // namespace
+
+base::Result<FileContents> ReadLauncherFiles(worker::LauncherClient& launcher) {
+  JOBD_ASSIGN_OR_RETURN(const auto files, launcher.ReadFiles());
+  FileContents contents;
+  for (const auto& file : files) {
+    auto bytes = base::ReadAll(file.fd.get(), kMaxFileBytes);
+    if (!bytes.ok()) return std::move(bytes).error().WithContext("reading the " + file.name + " file");
+    if (file.name == "config")
+      contents.config = *std::move(bytes);
+    else if (file.name == "users")
+      contents.users = *std::move(bytes);
+    else if (file.name == "ca")
+      contents.tls.ca = *std::move(bytes);
+    else if (file.name == "cert")
+      contents.tls.cert = *std::move(bytes);
+    else if (file.name == "key")
+      contents.tls.key = *std::move(bytes);
+    else if (file.name == "revoked")
+      contents.revoked = *std::move(bytes);
+  }
+  return contents;
+}
+
+}  // namespace jobd::server
