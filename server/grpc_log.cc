@@ -34,6 +34,10 @@ void Write(gpr_log_func_args* line) {
 
 }  // namespace
 
+void MuteGrpcLog() {
+  gpr_set_log_function([](gpr_log_func_args*) {});
+}
+
 void RouteGrpcLog(std::shared_ptr<spdlog::logger> log, const base::Clock& clock) {
   if (TheRoute() != nullptr) return;
   TheRoute() = new Route{std::move(log), RateLimit(kLinesPerSecond, clock)};

@@ -113,7 +113,7 @@ int main(int argc, char** argv) {
   if (!files.ok()) return Fail(files.error());
   const auto log = OpenLog(files->config->config);
   if (!log) return 1;
-  jobd::server::RouteGrpcLog(log, clock);
+  jobd::server::MuteGrpcLog();
 
   // 6. One server a database: a predecessor that is being killed may still hold it for a moment.
   const auto lock = jobd::server::LockState(jobd::launch::kStateDirFd, kPredecessorMs);
@@ -137,6 +137,8 @@ int main(int argc, char** argv) {
        .about = {.started_at = clock.Realtime(), .server_restarts = hello->server_restarts, .capabilities = hello->capabilities},
        .log = log});
   if (!service.ok()) return Fail(std::move(service).error());
+
+  jobd::server::RouteGrpcLog(log, clock);
 
   // 9. Only now may others find us.
   const std::string address = (*service)->address();

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,9 +14,20 @@
 
 namespace jobd::server {
 
-base::Status WriteServerPid(int dir) { return base::ReplaceFile(dir, "server.pid", std::to_string(getpid()) + "\n", 0644); }
+namespace {
 
-base::Status WriteAddress(int dir, const std::string& address) { return base::ReplaceFile(dir, "address", address + "\n", 0644); }
+// For every user of the machine to read, whatever the umask we were started with.
+base::Status Publish(int dir, const char* name, const std::string& text) {
+  JOBD_RETURN_IF_ERROR(base::ReplaceFile(dir, name, text + "\n", 0644));
+  if (fchmodat(dir, name, 0644, 0) != 0) return base::SysError(std::string("making ") + name + " readable", errno);
+  return base::Ok();
+}
+
+}  // namespace
+
+base::Status WriteServerPid(int dir) { return Publish(dir, "server.pid", std::to_string(getpid())); }
+
+base::Status WriteAddress(int dir, const std::string& address) { return Publish(dir, "address", address); }
 
 void RemoveAddress(int dir) { unlinkat(dir, "address", 0); }
 
