@@ -79,6 +79,9 @@ int main(int argc, char** argv) {
 
   // 7. The server, and the loop.
   const int code = jobd::daemon::Supervisor(options, *configuration, *account, *dirs, **driver, **log).Run();
+
+  // 8. Nothing of ours stays behind but the jobs that run on.
   jobd::daemon::RemoveRuntimeFiles(*dirs);
+  (*driver)->RemoveRoot();
   return code;
 }

@@ -57,9 +57,11 @@ base::Result<ServerAccount> FindServerAccount(const config::Config& config) {
 base::Result<ServiceDirs> PrepareDirs(const config::Config& config, const ServerAccount& account) {
   ServiceDirs dirs;
   JOBD_ASSIGN_OR_RETURN(dirs.state, MakeDirs(config.state_dir, 0750));
-  if (::flock(dirs.state.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return base::SysError("locking " + config.state_dir, errno);
-    return base::Error(base::Code::kFailedPrecondition, "another jobd is running on " + config.state_dir);
+  JOBD_ASSIGN_OR_RETURN(dirs.lock, base::OpenAt(AT_FDCWD, config.state_dir, O_RDONLY | O_DIRECTORY));
+  if (::flock(dirs.lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return base::SysError("locking the state directory " + config.state_dir, errno);
+    return base::Error(base::Code::kFailedPrecondition, "the state directory " + config.state_dir +
+                                                            " is in use by another jobd: stop that one, or give this one its own");
   }
   JOBD_RETURN_IF_ERROR(GiveTo(dirs.state.get(), config.state_dir, account, 0750));
   JOBD_ASSIGN_OR_RETURN(dirs.log, MakeDirs(config.log_dir, 0750));

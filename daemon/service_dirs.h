@@ -23,7 +23,8 @@ struct ServerAccount {
 base::Result<ServerAccount> FindServerAccount(const config::Config& config);
 
 struct ServiceDirs {
-  base::Fd state;  // with a lock that keeps a second jobd away
+  base::Fd lock;  // on the state directory; keeps a second jobd away. Never passed on: it is to end with this process
+  base::Fd state;
   base::Fd log;
   base::Fd runtime;  // holds our pid file
 };

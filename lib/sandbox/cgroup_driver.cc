@@ -50,6 +50,14 @@ std::vector<std::string> CgroupDriver::List() {
   return names;
 }
 
+void CgroupDriver::RemoveRoot() {
+  const std::string name = where_.substr(where_.rfind('/') + 1);
+  for (const LimitRoot& limit : limits_) {
+    if (limit.dir) ::rmdir((std::string("/sys/fs/cgroup/") + ControllerName(limit.controller) + "/" + name).c_str());
+  }
+  ::rmdir(where_.c_str());
+}
+
 std::vector<int> CgroupDriver::fds() const {
   std::vector<int> all{root_.get()};
   for (const LimitRoot& limit : limits_) {

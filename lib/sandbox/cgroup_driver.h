@@ -25,11 +25,12 @@ class CgroupDriver final : public GroupDriver {
   base::Result<std::unique_ptr<JobGroup>> Create(const std::string& name, const GroupLimits& limits) override;
   base::Result<std::unique_ptr<JobGroup>> Open(const std::string& name) override;
   std::vector<std::string> List() override;
+  void RemoveRoot() override;
   std::vector<int> fds() const override;
 
  private:
   std::string_view name_;
-  std::string where_;
+  std::string where_;  // the root's path
   base::Fd root_;
   std::vector<LimitRoot> limits_;
   std::vector<Missing> missing_;

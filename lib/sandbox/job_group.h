@@ -79,6 +79,8 @@ class GroupDriver {
   virtual base::Result<std::unique_ptr<JobGroup>> Open(const std::string& name) = 0;
   // The names of all groups below our root, those of dead shims included.
   virtual std::vector<std::string> List() = 0;
+  // Removes our root if no group is left in it; for when the launcher ends for good. What is in use stays.
+  virtual void RemoveRoot() = 0;
   // Descriptors that Create and Open need; a process that closes its descriptors keeps these. Borrowed.
   virtual std::vector<int> fds() const = 0;
 };

@@ -68,7 +68,11 @@ class ProcessTree final : public JobGroup {
   int events_fd() const override { return -1; }
   bool adopts_orphans() const override { return true; }
   GroupUsage Usage() override { return {}; }
-  base::Status Remove() override { return base::Ok(); }
+  base::Status Remove() override {
+    JOBD_ASSIGN_OR_RETURN(const bool empty, Empty());
+    if (!empty) return base::Error(base::Code::kFailedPrecondition, "the job's processes are not gone");
+    return base::Ok();
+  }
 
  private:
   std::vector<int> no_fds_;
@@ -176,6 +180,7 @@ class ProcessTreeDriver final : public GroupDriver {
         std::make_unique<Orphans>(name.substr(index + 1, attempt - index - 1), name.substr(attempt + 1)));
   }
   std::vector<std::string> List() override { return {}; }
+  void RemoveRoot() override {}
   std::vector<int> fds() const override { return {}; }
 
  private:

@@ -1,0 +1,204 @@
+#include "tests/process/harness/launcher_host.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <pwd.h>
+#include <sys/inotify.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/files.h"
+
+namespace jobd::process_test {
+
+namespace {
+
+constexpr int kPatienceSeconds = 20;
+
+template <typename T>
+T Must(base::Result<T> result) {
+  if (!result.ok()) {
+    ADD_FAILURE() << result.error().message();
+    std::abort();
+  }
+  return std::move(result).value();
+}
+
+std::string TagOf(const std::string& log_dir) { return "jobd-test-" + std::to_string(std::hash<std::string>{}(log_dir)); }
+
+// One number for each batch of this test program and of any other that runs now.
+uint64_t NextNumber() {
+  static std::atomic<uint64_t> next{1};
+  return static_cast<uint64_t>(::getpid()) * 1'000'000 + next++;
+}
+
+// Sleeps until `done` holds; each event of the watched folder asks again.
+bool AwaitEvent(const std::string& dir, const std::function<bool()>& done) {
+  const base::Fd notify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  ::inotify_add_watch(notify.get(), dir.c_str(), IN_CREATE | IN_MODIFY | IN_MOVED_TO | IN_CLOSE_WRITE);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(kPatienceSeconds);
+  while (!done()) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    if (left <= 0) return false;
+    pollfd wait{notify.get(), POLLIN, 0};
+    ::poll(&wait, 1, static_cast<int>(left));
+    std::array<char, 4096> events;
+    while (::read(notify.get(), events.data(), events.size()) > 0) {
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+LauncherHost::LauncherHost(HostOptions options) : log_dir_(options.log_dir) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
+  base::Fd theirs(ends[0]);
+  socket_.reset(ends[1]);
+  pid_ = ::fork();
+  if (pid_ == 0) {
+    socket_.reset();
+    Run(std::move(theirs), options);
+    ::_exit(0);
+  }
+}
+
+void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
+  const base::Fd log_dir = Must(base::OpenAt(AT_FDCWD, options.log_dir, O_RDONLY | O_DIRECTORY));
+  const auto driver = options.without_cgroups ? sandbox::MakeProcessTreeDriver("asked for")
+                                              : Must(sandbox::DetectGroupDriver(TagOf(options.log_dir)));
+  boost::asio::io_context context(1);
+  launch::LauncherOptions launcher_options;
+  launcher_options.shim.log_dir = log_dir.get();
+  launcher_options.shim.log_owner = options.log_owner;
+  launcher_options.shim.driver = driver.get();
+  launcher_options.shim.default_workdir = "/";
+  ::getrlimit(RLIMIT_NOFILE, &launcher_options.shim.job_files);
+  launcher_options.policy = options.policy;
+  launcher_options.policy.privileged = ::geteuid() == 0;
+  launcher_options.policy.own_account = ::getpwuid(::geteuid())->pw_name;
+  launcher_options.job_uid_first = 1'879'048'192;
+  launcher_options.job_uid_count = 65'536;
+  launch::LauncherHooks hooks;
+  hooks.on_ready = [](const std::string&) {};
+  hooks.on_server_gone = [&context](const std::string&) { context.stop(); };
+  hooks.read_files = [](std::vector<base::Fd>&) { return launch::Files{.names = {}, .error = "none here"}; };
+  hooks.report = [](const std::string& text) { std::fprintf(stderr, "launcher: %s\n", text.c_str()); };
+  launch::Launcher launcher(context, launcher_options, hooks);
+  launcher.Serve(std::move(socket), 0);
+  context.run();
+}
+
+LauncherHost::~LauncherHost() {
+  Kill();
+  if (const auto driver = sandbox::DetectGroupDriver(TagOf(log_dir_)); driver.ok()) (*driver)->RemoveRoot();
+}
+
+void LauncherHost::Kill() {
+  if (pid_ == 0) return;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+  pid_ = 0;
+}
+
+void LauncherHost::Send(const launch::ServerFrame& frame) {
+  const auto status = launch::SendFrame(socket_.get(), frame);
+  ASSERT_TRUE(status.ok()) << status.error().message();
+}
+
+launch::LauncherFrame LauncherHost::Receive(int seconds) {
+  pollfd wait{socket_.get(), POLLIN, 0};
+  if (::poll(&wait, 1, seconds * 1000) != 1) {
+    ADD_FAILURE() << "no frame within " << seconds << " s";
+    std::abort();
+  }
+  return Must(launch::ReceiveLauncherFrame(socket_.get(), true)).frame;
+}
+
+Batch::Batch(std::string log_dir, uint32_t jobs, std::string id)
+    : log_dir_(std::move(log_dir)), id_(std::move(id)), number_(NextNumber()), jobs_(jobs) {
+  std::filesystem::create_directories(path());
+  const base::Fd dir = Must(base::OpenAt(AT_FDCWD, path(), O_RDONLY | O_DIRECTORY));
+  exits_ = Must(launch::OpenExitFile(dir.get(), jobs_));
+}
+
+launch::LaunchRequest Batch::Request(std::vector<std::string> argv, uint32_t index, uint32_t attempt) const {
+  launch::LaunchRequest request;
+  request.key = {number_, index, attempt};
+  request.owner = "owner";
+  request.correlation_id = id_;
+  request.job_count = jobs_;
+  request.argv = std::move(argv);
+  request.env = {{"PATH", "/usr/local/bin:/usr/bin:/bin"}};
+  request.profile = "open";
+  request.kill_after = base::kNanosPerSecond / 5;
+  return request;
+}
+
+launch::Watch Batch::WatchOf(const launch::LaunchRequest& request) const {
+  return {.key = request.key, .owner = request.owner, .correlation_id = request.correlation_id};
+}
+
+std::string Batch::File(const std::string& name) const {
+  std::ifstream in(path() + "/" + name, std::ios::binary);
+  std::ostringstream content;
+  content << in.rdbuf();
+  return content.str();
+}
+
+bool Batch::Has(const std::string& name) const { return std::filesystem::exists(path() + "/" + name); }
+
+launch::SlotRecord Batch::Slot(uint32_t index) const { return Must(launch::ReadSlot(exits_.get(), index)); }
+
+launch::SlotRecord Batch::AwaitSlot(const std::function<bool(const launch::SlotRecord&)>& condition, uint32_t index) const {
+  EXPECT_TRUE(AwaitEvent(path(), [&] { return condition(Slot(index)); })) << "the slot never came to what was waited for";
+  return Slot(index);
+}
+
+launch::SlotRecord RunToEnd(LauncherHost& host, const Batch& batch, const launch::LaunchRequest& request) {
+  host.Send(launch::Launch{request});
+  const launch::LauncherFrame answer = host.Receive();
+  if (const auto* refused = std::get_if<launch::Refused>(&answer)) {
+    ADD_FAILURE() << "refused: " << refused->text;
+    return {};
+  }
+  EXPECT_EQ(std::get<launch::ShimExited>(answer).key, request.key);
+  return batch.Slot(request.key.index);
+}
+
+std::string AwaitFile(const std::string& dir, const std::string& name, const std::function<bool(const std::string&)>& condition) {
+  std::string content;
+  EXPECT_TRUE(AwaitEvent(dir,
+                         [&] {
+                           auto read = base::ReadFile(AT_FDCWD, dir + "/" + name);
+                           content = read.ok() ? *read : "";
+                           return condition(content);
+                         }))
+      << dir << "/" << name << " never came; it holds: " << content;
+  return content;
+}
+
+bool IsAlive(pid_t pid) {
+  const auto stat = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat", 4096);
+  if (!stat.ok()) return false;
+  const size_t close = stat->rfind(')');
+  return close != std::string::npos && close + 2 < stat->size() && (*stat)[close + 2] != 'Z';
+}
+
+std::string Payload(const std::string& name) { return std::string(JOBD_PAYLOAD_DIR) + "/payload_" + name; }
+
+}  // namespace jobd::process_test

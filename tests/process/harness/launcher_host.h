@@ -1,0 +1,85 @@
+// A real launcher, in a process of its own, with the test in the place of jobd-server at the other end of the socket.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "launch/contract/exit_file.h"
+#include "launch/contract/frames.h"
+#include "launch/launcher.h"
+#include "tests/process/harness/temp_dir.h"
+
+namespace jobd::process_test {
+
+struct HostOptions {
+  std::string log_dir;  // must exist
+  bool without_cgroups = false;
+  launch::Policy policy;  // privileged and own_account are filled in
+  launch::FileOwner log_owner;
+};
+
+// Kills the launcher when destroyed and removes its cgroups if they are empty; jobs are the test's to end.
+class LauncherHost {
+ public:
+  explicit LauncherHost(HostOptions options);
+  ~LauncherHost();
+
+  void Send(const launch::ServerFrame& frame);
+  // The next frame; aborts the test after `seconds`.
+  launch::LauncherFrame Receive(int seconds = 20);
+  // kill -9.
+  void Kill();
+  pid_t pid() const { return pid_; }
+  int socket() const { return socket_.get(); }
+
+ private:
+  void Run(base::Fd socket, const HostOptions& options);
+
+  std::string log_dir_;
+  pid_t pid_ = 0;
+  base::Fd socket_;
+};
+
+// A batch's folder as the server makes it, and requests for its jobs.
+class Batch {
+ public:
+  explicit Batch(std::string log_dir, uint32_t jobs = 1, std::string id = "batch");
+
+  launch::LaunchRequest Request(std::vector<std::string> argv, uint32_t index = 1, uint32_t attempt = 1) const;
+  launch::Watch WatchOf(const launch::LaunchRequest& request) const;
+  std::string File(const std::string& name) const;  // its content; empty when there is none
+  bool Has(const std::string& name) const;
+  launch::SlotRecord Slot(uint32_t index = 1) const;
+  // Waits, woken by inotify, until the slot satisfies the condition.
+  launch::SlotRecord AwaitSlot(const std::function<bool(const launch::SlotRecord&)>& condition, uint32_t index = 1) const;
+  int exits() const { return exits_.get(); }
+  std::string path() const { return log_dir_ + "/owner/" + id_; }
+
+ private:
+  std::string log_dir_;
+  std::string id_;
+  uint64_t number_;
+  uint32_t jobs_;
+  base::Fd exits_;
+};
+
+// Runs a request to its end and gives the record.
+launch::SlotRecord RunToEnd(LauncherHost& host, const Batch& batch, const launch::LaunchRequest& request);
+
+// Waits until the file exists and its content satisfies the condition; inotify on its folder wakes.
+std::string AwaitFile(
+    const std::string& dir, const std::string& name,
+    const std::function<bool(const std::string&)>& condition = [](const std::string& s) { return !s.empty(); });
+
+// True when the process is there and no zombie.
+bool IsAlive(pid_t pid);
+
+// The path of a payload program.
+std::string Payload(const std::string& name);
+
+}  // namespace jobd::process_test

@@ -1,0 +1,193 @@
+// What is asked for is enforced, or the job does not run.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "tests/process/harness/launcher_host.h"
+
+namespace jobd::process_test {
+namespace {
+
+using launch::EndCause;
+using launch::Refused;
+using launch::SlotRecord;
+
+class PolicyTest : public testing::TestWithParam<bool> {
+ protected:
+  Refused ExpectRefused(const launch::LaunchRequest& request) {
+    host_.Send(launch::Launch{request});
+    const auto frame = host_.Receive();
+    const auto* refused = std::get_if<Refused>(&frame);
+    EXPECT_NE(refused, nullptr);
+    EXPECT_EQ(batch_.Slot().phase, launch::Phase::kNone) << "and nothing was begun";
+    return refused != nullptr ? *refused : Refused{};
+  }
+  TempDir logs_;
+  LauncherHost host_{{.log_dir = logs_.path(),
+                      .without_cgroups = GetParam(),
+                      .policy = {.run_as = {{"owner", {"no-such-account", "nobody", "uid-zero"}}}}}};
+  Batch batch_{logs_.path()};
+};
+INSTANTIATE_TEST_SUITE_P(Drivers, PolicyTest, testing::Bool(), [](const auto& driver) { return driver.param ? "Tree" : "Cgroup"; });
+
+TEST_P(PolicyTest, RefusesAccountsThatAreNotNamed) {
+  for (const char* user : {"root", "0", "daemon", "-1"}) {
+    auto request = batch_.Request({"true"});
+    request.user = user;
+    const Refused refused = ExpectRefused(request);
+    EXPECT_TRUE(refused.policy);
+    EXPECT_FALSE(refused.retry);
+  }
+}
+
+TEST_P(PolicyTest, RefusesAnAccountThatIsGone) {
+  auto request = batch_.Request({"true"});
+  request.user = "no-such-account";
+  EXPECT_FALSE(ExpectRefused(request).retry);
+}
+
+TEST_P(PolicyTest, RefusesProfilesItDoesNotHave) {
+  auto request = batch_.Request({"true"});
+  request.profile = "strict";
+  EXPECT_EQ(ExpectRefused(request).text, "profile 'strict' is not available");
+}
+
+TEST_P(PolicyTest, RefusesAFolderThatIsNotThere) {
+  auto request = batch_.Request({"true"});
+  request.correlation_id = "elsewhere";
+  ExpectRefused(request);
+}
+
+TEST_P(PolicyTest, DoesNotFollowAPlantedFolder) {
+  TempDir target;
+  std::filesystem::create_symlink(batch_.path(), logs_.path() + "/owner/planted");
+  auto request = batch_.Request({"true"});
+  request.correlation_id = "planted";
+  ExpectRefused(request);
+}
+
+TEST_P(PolicyTest, RunsAsTheAccountThatIsNamed) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  auto request = batch_.Request({"sh", "-c", "id -u; id -g; id -G"});
+  request.user = "nobody";
+  RunToEnd(host_, batch_, request);
+  EXPECT_EQ(batch_.File("1.out"), "65534\n65534\n65534\n");
+}
+
+TEST_P(PolicyTest, EveryJobHasAnAccountOfItsOwn) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  Batch batch(logs_.path(), 2, "two");
+  RunToEnd(host_, batch, batch.Request({"id", "-u"}, 1));
+  RunToEnd(host_, batch, batch.Request({"id", "-u"}, 2));
+  EXPECT_NE(batch.File("1.out"), batch.File("2.out"));
+  EXPECT_GE(std::stol(batch.File("1.out")), 1'879'048'192);
+}
+
+TEST_P(PolicyTest, ABadFrameEndsTheConnection) {
+  ASSERT_EQ(::send(host_.socket(), "garbage", 7, 0), 7);
+  EXPECT_EQ(launch::ReceiveLauncherFrame(host_.socket(), true).error().code(), base::Code::kUnavailable);
+}
+
+class NoCgroupTest : public testing::Test {};
+
+TEST_F(NoCgroupTest, RefusesLimitsItCannotEnforce) {
+  TempDir logs;
+  LauncherHost host({.log_dir = logs.path(), .without_cgroups = true});
+  Batch batch(logs.path());
+  for (const launch::JobLimits& limits :
+       {launch::JobLimits{.memory_bytes = 1 << 20}, launch::JobLimits{.cpu_millis = 500}, launch::JobLimits{.pids = 5}}) {
+    auto request = batch.Request({"true"});
+    request.limits = limits;
+    host.Send(launch::Launch{request});
+    const auto refused = std::get<Refused>(host.Receive());
+    EXPECT_FALSE(refused.policy);
+    EXPECT_FALSE(refused.retry);
+    EXPECT_NE(refused.text.find("cannot be enforced"), std::string::npos) << refused.text;
+  }
+}
+
+// With the machine's own cgroups.
+class LimitsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    host_.Send(launch::Hello{});
+    const auto hello = std::get<launch::HelloAck>(host_.Receive());
+    bool all = true;
+    for (const auto& capability : hello.capabilities) {
+      if (capability.name.ends_with("limit")) all = all && capability.available;
+    }
+    if (all) return;
+    if (std::getenv("JOBD_TEST_STRICT") != nullptr && ::geteuid() == 0) FAIL() << "no cgroups that limit";
+    GTEST_SKIP() << "needs cgroups that limit";
+  }
+  TempDir logs_;
+  LauncherHost host_{{.log_dir = logs_.path()}};
+  Batch batch_{logs_.path()};
+};
+
+TEST_F(LimitsTest, MemoryIsLimitedAndTold) {
+  auto request = batch_.Request({Payload("eat"), "memory", "256"});
+  request.limits.memory_bytes = 32u << 20;
+  const SlotRecord record = RunToEnd(host_, batch_, request);
+  EXPECT_EQ(record.cause, EndCause::kMemoryLimit);
+  EXPECT_EQ(record.exit, base::ExitStatus::Signaled(9));
+  EXPECT_LE(record.peak_memory, 33u << 20);
+  EXPECT_GT(record.peak_memory, 16u << 20);
+}
+
+TEST_F(LimitsTest, ProcessesAreLimitedAndTold) {
+  auto request = batch_.Request({Payload("eat"), "processes", "50"});
+  request.limits.pids = 10;
+  const SlotRecord record = RunToEnd(host_, batch_, request);
+  EXPECT_EQ(record.exit, base::ExitStatus::Exited(3));
+  EXPECT_EQ(record.flags, launch::kFlagPidsLimitHit);
+}
+
+TEST_F(LimitsTest, ALimitThatIsKeptIsNotTold) {
+  auto request = batch_.Request({Payload("eat"), "memory", "4"});
+  request.limits = {.memory_bytes = 64u << 20, .cpu_millis = 2000, .pids = 10};
+  const SlotRecord record = RunToEnd(host_, batch_, request);
+  EXPECT_EQ(record.cause, EndCause::kSelf);
+  EXPECT_TRUE(record.exit.success());
+  EXPECT_EQ(record.flags, 0u);
+}
+
+TEST_F(LimitsTest, CpuIsLimited) {
+  auto request = batch_.Request({"sh", "-c", "while :; do :; done"});
+  request.limits.cpu_millis = 200;
+  request.timeout = base::kNanosPerSecond;
+  request.kill_after = 0;
+  const SlotRecord record = RunToEnd(host_, batch_, request);
+  EXPECT_EQ(record.cause, EndCause::kTimeout);
+  EXPECT_LT(record.user_cpu_us + record.system_cpu_us, 500'000u);
+}
+
+TEST_F(LimitsTest, NoCgroupIsLeft) {
+  auto request = batch_.Request({Payload("stubborn")});
+  request.limits = {.memory_bytes = 64u << 20, .cpu_millis = 2000, .pids = 10};
+  RunToEnd(host_, batch_, request);
+  const std::string name = sandbox::GroupName(request.key.batch, 1, 1);
+  for (const auto& entry : std::filesystem::directory_iterator("/sys/fs/cgroup")) {
+    for (const auto& root :
+         std::filesystem::directory_iterator(entry.path(), std::filesystem::directory_options::skip_permission_denied)) {
+      EXPECT_FALSE(std::filesystem::exists(root.path() / name)) << root.path();
+    }
+  }
+}
+
+TEST_F(LimitsTest, ReconcilingRemovesWhatNobodyKnows) {
+  const auto request = batch_.Request({Payload("stubborn"), "stay"});
+  host_.Send(launch::Launch{request});
+  const auto grandchild = static_cast<pid_t>(std::stol(AwaitFile(batch_.path(), "1.out")));
+  host_.Kill();
+  LauncherHost next({.log_dir = logs_.path()});
+  next.Send(launch::Reconciled{});
+  batch_.AwaitSlot([](const SlotRecord& r) { return r.phase == launch::Phase::kEnded; });
+  EXPECT_FALSE(IsAlive(grandchild));
+}
+
+}  // namespace
+}  // namespace jobd::process_test

@@ -1,0 +1,182 @@
+// Ending jobs: whatever they do, nothing of them is left.
+#include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+
+#include "tests/process/harness/launcher_host.h"
+
+namespace jobd::process_test {
+namespace {
+
+using launch::EndCause;
+using launch::Phase;
+using launch::SlotRecord;
+constexpr base::Nanos kMilli = base::kNanosPerMilli;
+
+class StopTest : public testing::TestWithParam<bool> {
+ protected:
+  SlotRecord AwaitEnd(const launch::LaunchRequest& request) {
+    EXPECT_EQ(std::get<launch::ShimExited>(host_.Receive()).key, request.key);
+    return batch_.Slot();
+  }
+  // The pid that a payload has printed.
+  pid_t PrintedPid() { return static_cast<pid_t>(std::stol(AwaitFile(batch_.path(), "1.out", EndsLine))); }
+  static bool EndsLine(const std::string& text) { return text.ends_with("\n"); }
+  static bool IsRunning(const SlotRecord& record) { return record.phase == Phase::kRunning; }
+
+  TempDir logs_;
+  LauncherHost host_{{.log_dir = logs_.path(), .without_cgroups = GetParam()}};
+  Batch batch_{logs_.path()};
+};
+INSTANTIATE_TEST_SUITE_P(Drivers, StopTest, testing::Bool(), [](const auto& driver) { return driver.param ? "Tree" : "Cgroup"; });
+
+TEST_P(StopTest, CancelEndsAJobThatListens) {
+  const auto request = batch_.Request({"sh", "-c", "trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.05; done"});
+  host_.Send(launch::Launch{request});
+  AwaitFile(batch_.path(), "1.out", EndsLine);
+  host_.Send(launch::CancelJob{request.key, 10 * base::kNanosPerSecond});
+  const SlotRecord record = AwaitEnd(request);
+  EXPECT_EQ(record.cause, EndCause::kCancel);
+  EXPECT_EQ(record.exit, base::ExitStatus::Exited(7));
+  EXPECT_EQ(batch_.File("1.out"), "up\nbye\n") << "the last words are kept";
+}
+
+TEST_P(StopTest, CancelLeavesNothingOfAStubbornTree) {
+  const auto request = batch_.Request({Payload("stubborn"), "stay"});
+  host_.Send(launch::Launch{request});
+  const pid_t grandchild = PrintedPid();
+  EXPECT_TRUE(IsAlive(grandchild));
+  host_.Send(launch::CancelJob{request.key, 100 * kMilli});
+  const SlotRecord record = AwaitEnd(request);
+  EXPECT_EQ(record.cause, EndCause::kCancel);
+  EXPECT_EQ(record.exit, base::ExitStatus::Signaled(SIGKILL));
+  EXPECT_FALSE(IsAlive(grandchild));
+}
+
+TEST_P(StopTest, ASecondCancelShortensTheGrace) {
+  const auto request = batch_.Request({Payload("stubborn"), "stay"});
+  host_.Send(launch::Launch{request});
+  PrintedPid();
+  const auto begin = std::chrono::steady_clock::now();
+  host_.Send(launch::CancelJob{request.key, 3600 * base::kNanosPerSecond});
+  host_.Send(launch::CancelJob{request.key, 0});
+  AwaitEnd(request);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
+}
+
+TEST_P(StopTest, CancelAtOnceAfterTheLaunchIsNotLost) {
+  const auto request = batch_.Request({"sleep", "3600"});
+  host_.Send(launch::Launch{request});
+  host_.Send(launch::CancelJob{request.key, 0});
+  const SlotRecord record = AwaitEnd(request);
+  EXPECT_EQ(record.phase, Phase::kEnded);
+  EXPECT_EQ(record.cause, EndCause::kCancel);
+}
+
+TEST_P(StopTest, TimeoutTermsThenKills) {
+  auto request = batch_.Request({Payload("stubborn"), "stay"});
+  request.timeout = 200 * kMilli;
+  request.kill_after = 100 * kMilli;
+  host_.Send(launch::Launch{request});
+  const pid_t grandchild = PrintedPid();
+  const SlotRecord record = AwaitEnd(request);
+  EXPECT_EQ(record.cause, EndCause::kTimeout);
+  EXPECT_GE(record.wall, 300 * kMilli);
+  EXPECT_LT(record.wall, 5 * base::kNanosPerSecond);
+  EXPECT_FALSE(IsAlive(grandchild));
+}
+
+TEST_P(StopTest, WhatAJobLeavesBehindEndsWithIt) {
+  const auto request = batch_.Request({Payload("stubborn")});
+  const SlotRecord record = RunToEnd(host_, batch_, request);
+  EXPECT_EQ(record.cause, EndCause::kSelf);
+  EXPECT_TRUE(record.exit.success());
+  EXPECT_FALSE(IsAlive(static_cast<pid_t>(std::stol(batch_.File("1.out"))))) << "it held the pipe, and was ended, not waited for";
+}
+
+TEST_P(StopTest, ForwardsASignalToTheGroup) {
+  const auto request = batch_.Request({"sh", "-c", "trap 'echo got; exit 3' USR1; echo up; while :; do sleep 0.05; done"});
+  host_.Send(launch::Launch{request});
+  AwaitFile(batch_.path(), "1.out", EndsLine);
+  host_.Send(launch::SignalJob{request.key, SIGUSR1});
+  const SlotRecord record = AwaitEnd(request);
+  EXPECT_EQ(record.cause, EndCause::kSelf);
+  EXPECT_EQ(record.exit, base::ExitStatus::Exited(3));
+}
+
+TEST_P(StopTest, AKilledShimTakesItsJobAlong) {
+  const auto request = batch_.Request({Payload("stubborn"), "stay"});
+  host_.Send(launch::Launch{request});
+  const pid_t grandchild = PrintedPid();
+  const SlotRecord running = batch_.AwaitSlot(IsRunning);
+  ::kill(static_cast<pid_t>(running.shim_pid), SIGKILL);
+  const SlotRecord record = AwaitEnd(request);
+  EXPECT_EQ(record.phase, Phase::kRunning) << "how it ended is not known";
+  EXPECT_FALSE(IsAlive(grandchild));
+  EXPECT_FALSE(IsAlive(static_cast<pid_t>(running.job_pid)));
+}
+
+TEST_P(StopTest, ShimsAreDeafToTheServicesSignals) {
+  const auto request = batch_.Request({"sh", "-c", "echo up; read line; echo $line"});
+  host_.Send(launch::Launch{request});
+  const SlotRecord running = batch_.AwaitSlot([](const SlotRecord& r) { return r.phase != Phase::kNone; });
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGALRM, SIGTSTP}) {
+    ::kill(static_cast<pid_t>(running.shim_pid), signal);
+  }
+  EXPECT_EQ(AwaitEnd(request).phase, Phase::kEnded);
+  EXPECT_EQ(batch_.File("1.out"), "up\n\n");
+}
+
+TEST_P(StopTest, JobsOutliveTheLauncherAndAreAdopted) {
+  const auto request = batch_.Request({"sh", "-c", "echo up; sleep 0.5; echo down; exit 5"});
+  host_.Send(launch::Launch{request});
+  AwaitFile(batch_.path(), "1.out", EndsLine);
+  host_.Kill();
+  LauncherHost next({.log_dir = logs_.path(), .without_cgroups = GetParam()});
+  next.Send(batch_.WatchOf(request));
+  next.Send(launch::Reconciled{});
+  EXPECT_EQ(std::get<launch::ShimExited>(next.Receive()).key, request.key);
+  const SlotRecord record = batch_.Slot();
+  EXPECT_EQ(record.phase, Phase::kEnded);
+  EXPECT_EQ(record.exit, base::ExitStatus::Exited(5));
+  EXPECT_EQ(batch_.File("1.out"), "up\ndown\n");
+}
+
+TEST_P(StopTest, AnAdoptedJobCanBeCancelled) {
+  const auto request = batch_.Request({Payload("stubborn"), "stay"});
+  host_.Send(launch::Launch{request});
+  const pid_t grandchild = PrintedPid();
+  host_.Kill();
+  LauncherHost next({.log_dir = logs_.path(), .without_cgroups = GetParam()});
+  next.Send(batch_.WatchOf(request));
+  next.Send(launch::CancelJob{request.key, 0});
+  EXPECT_EQ(std::get<launch::ShimExited>(next.Receive()).key, request.key);
+  EXPECT_EQ(batch_.Slot().cause, EndCause::kCancel);
+  EXPECT_FALSE(IsAlive(grandchild));
+}
+
+TEST_P(StopTest, ASweepKillsWhatTwoDeathsLeft) {
+  const auto request = batch_.Request({Payload("stubborn"), "stay"});
+  host_.Send(launch::Launch{request});
+  const pid_t grandchild = PrintedPid();
+  const SlotRecord running = batch_.AwaitSlot(IsRunning);
+  host_.Kill();
+  ::kill(static_cast<pid_t>(running.shim_pid), SIGKILL);
+  LauncherHost next({.log_dir = logs_.path(), .without_cgroups = GetParam()});
+  next.Send(launch::Sweep{request.key});
+  EXPECT_EQ(std::get<launch::Swept>(next.Receive()).key, request.key);
+  EXPECT_FALSE(IsAlive(grandchild));
+  next.Send(batch_.WatchOf(request));
+  EXPECT_EQ(std::get<launch::ShimExited>(next.Receive()).key, request.key) << "nobody is there to be watched";
+}
+
+TEST_P(StopTest, SweepingNothingIsAnsweredToo) {
+  host_.Send(launch::Sweep{{999'999'999, 1, 1}});
+  EXPECT_EQ(std::get<launch::Swept>(host_.Receive()).key.batch, 999'999'999u);
+}
+
+}  // namespace
+}  // namespace jobd::process_test
