@@ -6,14 +6,14 @@ PREFIX ?= /usr/local
 DEV := build/dev
 JOBS ?= $(shell nproc)
 
-.PHONY: help deps build demo run certs test asan tsan fuzz bench lint fmt install clean
+.PHONY: help deps build demo run certs test test-vm asan tsan fuzz bench lint fmt install clean
 
 help:
 	@echo 'make demo    build, start a daemon, run and follow a real batch, stop'
 	@echo 'make test    build and run all tests'
 	@echo 'make run     a development daemon in the foreground'
 	@echo 'make install DESTDIR=… PREFIX=…'
-	@echo 'also: deps build certs asan tsan fuzz bench lint fmt clean'
+	@echo 'also: deps build certs test-vm asan tsan fuzz bench lint fmt clean'
 
 deps:
 	@scripts/deps.sh
@@ -35,6 +35,11 @@ run: build certs
 
 test: build
 	@JOBD_TEST_STRICT=1 ctest --test-dir build --output-on-failure -j $(JOBS)
+
+# What only a real machine shows: systemd, the unit and pure cgroup v2, in a virtual one.
+test-vm: build
+	@scripts/deps.sh vm
+	@tests/vm/test.sh build
 
 # The same tests under AddressSanitizer and UndefinedBehaviorSanitizer, and under ThreadSanitizer.
 asan tsan: deps

@@ -1,5 +1,7 @@
 #!/bin/bash
 # Installs what jobd is built from and tested with. Debian 12; does nothing when all of it is there.
+#
+# usage: deps.sh [vm]      vm: what the tests in a virtual machine need instead
 set -euo pipefail
 
 packages=(
@@ -13,6 +15,7 @@ packages=(
   # tests, certificates, demo
   libgtest-dev libgmock-dev openssl procps util-linux
 )
+[ "${1:-}" != vm ] || packages=(qemu-system-x86 mmdebstrap e2fsprogs)
 
 missing=()
 for package in "${packages[@]}"; do
