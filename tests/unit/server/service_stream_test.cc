@@ -103,6 +103,11 @@ TEST_F(ServiceStream, ABadJobAnywhereRefusesTheWhole) {
 
 TEST_F(ServiceStream, AnEmptyOrTooLongBatchIsRefused) {
   {
+    const std::lock_guard lock(mutex_);
+    files_.config += "[limits]\nmax_batch_jobs = 100\n";
+  }
+  ASSERT_TRUE(service_->Reload().ok());
+  {
     Context context;
     jobd::v1::SubmitBatchResponse response;
     const auto writer = schedule_->SubmitBatch(&context, &response);
@@ -112,7 +117,7 @@ TEST_F(ServiceStream, AnEmptyOrTooLongBatchIsRefused) {
   Context context;
   jobd::v1::SubmitBatchResponse response;
   const auto writer = schedule_->SubmitBatch(&context, &response);
-  const auto many = Jobs(20'000);
+  const auto many = Jobs(20);
   while (writer->Write(many)) {
   }
   EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
