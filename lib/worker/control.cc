@@ -9,6 +9,8 @@ namespace jobd::worker {
 namespace {
 
 constexpr uint32_t kRowsAtOnce = 1000;
+// Watchers are told of so many jobs by name; of more, that the batch changed.
+constexpr uint64_t kToldOneByOne = 1000;
 
 }  // namespace
 
@@ -80,8 +82,9 @@ Supervisor::Cancelling Supervisor::CollectCancel(uint64_t batch, std::optional<u
   const base::Nanos now = parts_.clock.Realtime();
   const auto put = [&](uint32_t one) {
     auto row = reader().Row(batch, one);
-    out.changes.push_back(PutJob{
-        .batch = batch, .index = one, .row = Ended(row.ok() ? row->value_or(JobRow{}) : JobRow{}, JobState::kCancelled, reason, now)});
+    out.changes.push_back(PutJob{.batch = batch,
+                                 .index = one,
+                                 .row = Ended(row.ok() ? row->value_or(JobRow{}) : JobRow{}, JobState::kCancelled, reason, now)});
     ++out.counts.cancelled;
   };
   if (index) {
@@ -121,7 +124,7 @@ void Supervisor::PutCancel(uint64_t batch, Cancelling cancelling, Callback<Cance
         const std::lock_guard lock(status_mutex_);
         status_.finished[JobState::kCancelled] += others;
       }
-      parts_.changes.Publish(batch, 0);
+      TellWaiting(batch, waiting);
       for (const auto& [key, grace] : cancelling.stopping) parts_.changes.Publish(batch, key.index);
       RetireIfIdle(batch);
     } else if ((waiting.count > 0 || !cancelling.singles.empty()) && EnsureQueued(batch).ok()) {
@@ -133,6 +136,14 @@ void Supervisor::PutCancel(uint64_t batch, Cancelling cancelling, Callback<Cance
     Answer(done, recorded ? base::Ok() : status, cancelling.counts);
   });
   Dispatch();
+}
+
+void Supervisor::TellWaiting(uint64_t batch, const Queue::Waiting& waiting) {
+  parts_.changes.Publish(batch, 0);
+  if (waiting.count > kToldOneByOne) return;
+  for (const uint32_t index : waiting.ready) parts_.changes.Publish(batch, index);
+  for (const uint32_t index : waiting.held) parts_.changes.Publish(batch, index);
+  for (uint32_t index = waiting.first; index <= waiting.last; ++index) parts_.changes.Publish(batch, index);
 }
 
 void Supervisor::Cancel(JobSelector jobs, std::string by, std::string reason, std::optional<base::Nanos> grace,

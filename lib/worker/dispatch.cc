@@ -87,10 +87,8 @@ base::Result<Supervisor::Home*> Supervisor::OpenHome(uint64_t batch) {
   if (const auto known = homes_.find(batch); known != homes_.end()) return &known->second;
   JOBD_ASSIGN_OR_RETURN(const ActiveBatch about, reader().Active(batch));
   JOBD_ASSIGN_OR_RETURN(const int64_t last_seq, reader().LastStart(batch));
-  Home home{.name = about.view.name,
-            .job_count = about.view.job_count,
-            .fail_fast = about.view.options.fail_fast,
-            .last_seq = last_seq};
+  Home home{
+      .name = about.view.name, .job_count = about.view.job_count, .fail_fast = about.view.options.fail_fast, .last_seq = last_seq};
   auto open = [&]() -> base::Status {
     JOBD_ASSIGN_OR_RETURN(home.folder, MakeBatchFolder(parts_.log_dir, home.name));
     JOBD_ASSIGN_OR_RETURN(home.exits, launch::OpenExitFile(home.folder.get(), home.job_count));

@@ -152,7 +152,8 @@ void Supervisor::Save(uint64_t batch, uint32_t index, Job& job) {
   const launch::JobKey key{.batch = batch, .index = index, .attempt = job.row.attempt};
   JobRow row = job.row;
   if (job.unstarted) --row.attempt;
-  Put({PutJob{.batch = batch, .index = index, .row = std::move(row)}}, [this, key](const base::Status& status) { OnSaved(key, status); });
+  Put({PutJob{.batch = batch, .index = index, .row = std::move(row)}},
+      [this, key](const base::Status& status) { OnSaved(key, status); });
 }
 
 void Supervisor::OnSaved(launch::JobKey key, const base::Status& status) {

@@ -47,7 +47,8 @@ base::Result<bool> JobLog::Load(int folder) {
       continue;
     }
     const uint64_t known = position_.Of(record->stream);
-    Head head{.time = record->time, .stream = record->stream, .offset = record->offset, .length = record->length, .gap = record->gap};
+    Head head{
+        .time = record->time, .stream = record->stream, .offset = record->offset, .length = record->length, .gap = record->gap};
     if (!record->gap && known != LogPosition::kUnknown) {
       // What lies before the record and was not given yet goes with it; what was given of it is left out.
       const uint64_t end = head.offset + head.length;

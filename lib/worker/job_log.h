@@ -24,8 +24,8 @@ struct LogPosition {
   bool operator==(const LogPosition&) const = default;
 };
 
-// Files are opened when they are first needed; one that is not there yet is empty. Records that are torn or damaged are passed over:
-// the bytes they stood for come with the next record of their stream, or at the end.
+// Files are opened when they are first needed; one that is not there yet is empty. Records that are torn or damaged are passed
+// over: the bytes they stood for come with the next record of their stream, or at the end.
 class JobLog {
  public:
   JobLog(uint32_t index, std::optional<launch::Stream> only, LogPosition position)

@@ -36,7 +36,9 @@ class SocketLauncher final : public LauncherClient {
   base::Status Watch(launch::JobKey key, const std::string& owner, const std::string& correlation_id) override {
     return Send(launch::Watch{.key = key, .owner = owner, .correlation_id = correlation_id});
   }
-  base::Status Cancel(launch::JobKey key, base::Nanos grace) override { return Send(launch::CancelJob{.key = key, .grace = grace}); }
+  base::Status Cancel(launch::JobKey key, base::Nanos grace) override {
+    return Send(launch::CancelJob{.key = key, .grace = grace});
+  }
   base::Status Signal(launch::JobKey key, int signal) override { return Send(launch::SignalJob{.key = key, .signal = signal}); }
   base::Status Sweep(launch::JobKey key) override { return Send(launch::Sweep{.key = key}); }
   base::Status Reconciled() override { return Send(launch::Reconciled{}); }

@@ -20,8 +20,8 @@ class LauncherClient : public Launcher {
     base::Fd fd;
   };
 
-  // `socket` is a connected SOCK_SEQPACKET. on_lost is called once, on the reading thread, when the launcher is gone or sends what is
-  // no frame; the process must end then. The destructor ends the thread and closes the socket; on_lost is not called by that.
+  // `socket` is a connected SOCK_SEQPACKET. on_lost is called once, on the reading thread, when the launcher is gone or sends what
+  // is no frame; the process must end then. The destructor ends the thread and closes the socket; on_lost is not called by that.
   static std::unique_ptr<LauncherClient> Create(base::Fd socket, std::function<void(base::Error)> on_lost);
 
   virtual base::Result<launch::HelloAck> Hello() = 0;

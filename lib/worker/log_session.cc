@@ -1,8 +1,8 @@
 // The merged reader of a batch.
 //
 // Jobs are opened in the order in which they were started, when the merge has come to the time of their start, and closed when they
-// have ended and given all: so open files are as many as jobs that ran at once, not as many as the batch has jobs. Among the open ones
-// the earliest record comes next. Where a running job has nothing to give the others are not kept waiting.
+// have ended and given all: so open files are as many as jobs that ran at once, not as many as the batch has jobs. Among the open
+// ones the earliest record comes next. Where a running job has nothing to give the others are not kept waiting.
 #include <algorithm>
 #include <deque>
 
@@ -127,12 +127,11 @@ class MergedSession final : public LogSession {
       LogPosition position;
       if (folder_) {
         bool given = false;
-        JOBD_ASSIGN_OR_RETURN(const auto found,
-                              SeekLines(folder_.get(), query_.stream, *query_.tail_lines,
-                                        [&]() -> base::Result<std::optional<TailJob>> {
-                                          if (std::exchange(given, true)) return std::optional<TailJob>();
-                                          return std::optional<TailJob>(TailJob{.index = *query_.index});
-                                        }));
+        JOBD_ASSIGN_OR_RETURN(const auto found, SeekLines(folder_.get(), query_.stream, *query_.tail_lines,
+                                                          [&]() -> base::Result<std::optional<TailJob>> {
+                                                            if (std::exchange(given, true)) return std::optional<TailJob>();
+                                                            return std::optional<TailJob>(TailJob{.index = *query_.index});
+                                                          }));
         if (const auto one = found.find(*query_.index); one != found.end()) position = one->second;
       }
       return OpenJob(*reader, *query_.index, 0, position);
@@ -148,7 +147,8 @@ class MergedSession final : public LogSession {
         JOBD_ASSIGN_OR_RETURN(const auto rows, reader->LastEnded(batch_.id, skip, kStartsAtOnce));
         more = rows.size() == kStartsAtOnce;
         skip += static_cast<uint32_t>(rows.size());
-        for (const IndexedRow& one : rows) jobs.push_back({.index = one.index, .ended_at = std::max<base::Nanos>(one.row.ended_at, 1)});
+        for (const IndexedRow& one : rows)
+          jobs.push_back({.index = one.index, .ended_at = std::max<base::Nanos>(one.row.ended_at, 1)});
       }
       if (jobs.empty()) return std::optional<TailJob>();
       const TailJob job = jobs.front();
@@ -199,16 +199,14 @@ class MergedSession final : public LogSession {
     const LogFeed::Changed changed = feed_.Take();
     const std::vector<uint32_t>& states = changed.states;
     const std::vector<uint32_t>& bytes = changed.bytes;
-    if (first_ || !states.empty() || feed_.BatchChanged()) {
+    const bool all = feed_.BatchChanged();
+    if (first_ || !states.empty() || all) {
       JOBD_ASSIGN_OR_RETURN(batch_, reader.Batch(batch_.id));
       more_starts_ = true;
     }
-    for (const uint32_t index : states) {
-      const auto job = jobs_.find(index);
-      if (job == jobs_.end()) continue;
-      JOBD_ASSIGN_OR_RETURN(job->second.row, reader.Row(batch_.id, index));
-      job->second.dry = false;
-      JOBD_RETURN_IF_ERROR(WatchJob(index, job->second));
+    for (const uint32_t index : states) JOBD_RETURN_IF_ERROR(ReadAgain(reader, index));
+    if (all) {
+      for (const auto& [index, job] : jobs_) JOBD_RETURN_IF_ERROR(ReadAgain(reader, index));
     }
     for (const uint32_t index : bytes) {
       const auto job = jobs_.find(index);
@@ -221,6 +219,14 @@ class MergedSession final : public LogSession {
     }
     first_ = false;
     return base::Ok();
+  }
+
+  base::Status ReadAgain(StoreReader& reader, uint32_t index) {
+    const auto job = jobs_.find(index);
+    if (job == jobs_.end() || job->second.is_final()) return base::Ok();
+    JOBD_ASSIGN_OR_RETURN(job->second.row, reader.Row(batch_.id, index));
+    job->second.dry = false;
+    return WatchJob(index, job->second);
   }
 
   // The open job with the earliest record, after opening all that were started by then and closing those that are done.
@@ -334,7 +340,8 @@ class MergedSession final : public LogSession {
       JOBD_ASSIGN_OR_RETURN(const auto rows, reader.Rows(batch_.id, cursor_.ends_after, kRowsAtOnce));
       for (const IndexedRow& one : rows) {
         cursor_.ends_after = one.index;
-        if (one.row.attempt == 0 && IsFinal(one.row.outcome.state)) page.ends.push_back({.index = one.index, .outcome = one.row.outcome});
+        if (one.row.attempt == 0 && IsFinal(one.row.outcome.state))
+          page.ends.push_back({.index = one.index, .outcome = one.row.outcome});
       }
       if (rows.size() < kRowsAtOnce) {
         page.finished = true;

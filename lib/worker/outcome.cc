@@ -48,8 +48,8 @@ Outcome OutcomeOf(const launch::SlotRecord& record, const Reason& asked, const B
       return outcome;
     case launch::EndCause::kTimeout:
       outcome.state = JobState::kTimedOut;
-      outcome.reason = Words(ReasonCode::kTimeout,
-                             bounds.timeout > 0 ? "timed out after " + base::FormatDuration(bounds.timeout) : std::string("timed out"));
+      outcome.reason = Words(ReasonCode::kTimeout, bounds.timeout > 0 ? "timed out after " + base::FormatDuration(bounds.timeout)
+                                                                      : std::string("timed out"));
       break;
     case launch::EndCause::kCancel:
       outcome.state = JobState::kCancelled;
@@ -123,7 +123,9 @@ Reason HostRestarted() { return Words(ReasonCode::kHostRestarted, "the machine r
 
 Reason RecordDamaged() { return Words(ReasonCode::kRecordDamaged, "its exit record cannot be read"); }
 
-Reason Refused(const std::string& text) { return Words(ReasonCode::kRefused, text.empty() ? std::string("refused by policy") : text); }
+Reason Refused(const std::string& text) {
+  return Words(ReasonCode::kRefused, text.empty() ? std::string("refused by policy") : text);
+}
 
 Reason StartFailed(std::string_view step, int errno_value) {
   Reason reason = Words(ReasonCode::kStartFailed, std::string(step) + ": " + base::ErrnoText(errno_value));

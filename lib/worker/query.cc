@@ -114,7 +114,8 @@ base::Result<JobPage> QueryBatch(StoreReader& reader, const LiveTable& live, con
   JOBD_ASSIGN_OR_RETURN(page.batch, reader.Batch(id));
   JOBD_RETURN_IF_ERROR(OverlayCounts(reader, running, page.batch));
   const uint32_t limit = query.page_size == 0 ? kMaxJobsPage : std::min(query.page_size, kMaxJobsPage);
-  JobFilter filter{.index = query.index, .states = StoredStates(query.states), .after = static_cast<uint32_t>(after), .limit = limit};
+  JobFilter filter{
+      .index = query.index, .states = StoredStates(query.states), .after = static_cast<uint32_t>(after), .limit = limit};
   JOBD_ASSIGN_OR_RETURN(auto jobs, reader.Jobs(id, filter));
   const uint32_t last = jobs.empty() ? 0 : jobs.back().view.index;
   for (JobRecord& job : jobs) {

@@ -1,11 +1,11 @@
 // The planner: which job starts next. Pure; no clock, no threads, no store.
 //
 // Classes come in order: urgent before normal before low. Within a class the owners take turns, so that no queue of one delays
-// another's; within an owner, batches start in the order of their acceptance, and jobs in that of their index. A batch with `parallel`
-// and an owner with max_running are passed over while they are at their bound.
+// another's; within an owner, batches start in the order of their acceptance, and jobs in that of their index. A batch with
+// `parallel` and an owner with max_running are passed over while they are at their bound.
 //
-// Memory does not grow with the number of queued jobs: a batch is a cursor over the jobs not yet looked at, and marks for the few that
-// stand out of line.
+// Memory does not grow with the number of queued jobs: a batch is a cursor over the jobs not yet looked at, and marks for the few
+// that stand out of line.
 #pragma once
 
 #include <array>

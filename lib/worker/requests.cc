@@ -36,7 +36,8 @@ void Supervisor::Submit(Submitter submitter, NewBatch batch, Callback<Receipt> d
                        .held = batch.options.hold};
     auto stored = [this, entry = std::move(entry), jobs, reserved, max_running = batch.max_running,
                    done = std::move(done)](base::Result<Stored> result) mutable {
-      Post([this, entry = std::move(entry), jobs, reserved, max_running, done = std::move(done), result = std::move(result)]() mutable {
+      Post([this, entry = std::move(entry), jobs, reserved, max_running, done = std::move(done),
+            result = std::move(result)]() mutable {
         if (reserved) queue_.Reserve(entry.owner, -jobs);
         if (!result.ok()) return done(std::move(result).error());
         if (!result->receipt.replayed) {

@@ -46,6 +46,7 @@ base::Status Supervisor::Restore() {
     });
   }
   restoring_ = false;
+  Publish();
   Post([this] {
     Dispatch();
     RetireIfIdle(0);
@@ -99,8 +100,8 @@ base::Status Supervisor::RestoreLive(StoreReader& from, bool host_restarted) {
 bool Supervisor::ExitFileIsWhole(const BatchView& batch) const {
   const auto folder = OpenBatchFolder(parts_.log_dir, batch.name);
   struct stat about {};
-  return folder.ok() && ::fstatat(folder->get(), launch::kExitFileName, &about, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(about.st_mode) &&
-         static_cast<uint64_t>(about.st_size) >= launch::SlotOffset(batch.job_count + 1);
+  return folder.ok() && ::fstatat(folder->get(), launch::kExitFileName, &about, AT_SYMLINK_NOFOLLOW) == 0 &&
+         S_ISREG(about.st_mode) && static_cast<uint64_t>(about.st_size) >= launch::SlotOffset(batch.job_count + 1);
 }
 
 base::Status Supervisor::RestoreJob(StoreReader& from, uint64_t batch, uint32_t index, bool host_restarted) {
@@ -127,8 +128,9 @@ base::Status Supervisor::RestoreJob(StoreReader& from, uint64_t batch, uint32_t 
   }
   if (row->outcome.state == JobState::kStopping) job.asked = row->outcome.reason;
 
-  const auto slot = home->exits && !home->damaged ? launch::ReadSlot(home->exits.get(), index)
-                                : base::Result<launch::SlotRecord>(base::Error(base::Code::kDataLoss, "the exit file is damaged"));
+  const auto slot = home->exits && !home->damaged
+                        ? launch::ReadSlot(home->exits.get(), index)
+                        : base::Result<launch::SlotRecord>(base::Error(base::Code::kDataLoss, "the exit file is damaged"));
   const bool ours = slot.ok() && slot->phase != launch::Phase::kNone && slot->attempt == row->attempt;
   if (ours && slot->phase == launch::Phase::kEnded) {
     job.shim_gone = true;

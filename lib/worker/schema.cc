@@ -112,11 +112,12 @@ constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1};
 constexpr int64_t kFullCheckBytes = 128ll << 20;
 
 base::Error Damaged(std::string_view what) {
-  return base::Error(base::Code::kDataLoss,
-                     "the database jobd.db in the state directory is damaged (" + std::string(what) +
-                         "); nothing was changed. Restore it from a backup, or save what can be read with `sqlite3 jobd.db .recover`, "
-                         "or move jobd.db, jobd.db-wal and jobd.db-shm away to start with an empty one. Output and exit records of jobs "
-                         "are in the log directory and are not affected");
+  return base::Error(
+      base::Code::kDataLoss,
+      "the database jobd.db in the state directory is damaged (" + std::string(what) +
+          "); nothing was changed. Restore it from a backup, or save what can be read with `sqlite3 jobd.db .recover`, "
+          "or move jobd.db, jobd.db-wal and jobd.db-shm away to start with an empty one. Output and exit records of jobs "
+          "are in the log directory and are not affected");
 }
 
 // What SQLite reports while the file is examined is damage, unless it is the disk that fails.
@@ -161,10 +162,10 @@ base::Status PrepareDatabase(Database& database) {
   if (!fresh) {
     if (*application != kApplicationId) return Damaged("it was not written by jobd");
     if (*version > kSchemaVersion) {
-      return base::Error(base::Code::kFailedPrecondition,
-                         "the database jobd.db in the state directory is of version " + std::to_string(*version) +
-                             ", and this jobd knows versions up to " + std::to_string(kSchemaVersion) +
-                             ": install the newer jobd that wrote it; nothing was changed");
+      return base::Error(base::Code::kFailedPrecondition, "the database jobd.db in the state directory is of version " +
+                                                              std::to_string(*version) + ", and this jobd knows versions up to " +
+                                                              std::to_string(kSchemaVersion) +
+                                                              ": install the newer jobd that wrote it; nothing was changed");
     }
     JOBD_RETURN_IF_ERROR(CheckWhole(database));
   }

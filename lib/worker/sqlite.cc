@@ -16,8 +16,8 @@ int IdentityFullPathname(sqlite3_vfs* /*vfs*/, const char* name, int size, char*
   return SQLITE_OK;
 }
 
-// SQLite keeps its list of file systems per process; ours is its own Unix one but for the resolving of names. Registered once, never
-// changed after.
+// SQLite keeps its list of file systems per process; ours is its own Unix one but for the resolving of names. Registered once,
+// never changed after.
 bool RegisterVfs() {
   static const bool registered = [] {
     sqlite3_vfs* const system = sqlite3_vfs_find("unix");
@@ -52,7 +52,8 @@ base::Error SqliteError(sqlite3* db, std::string_view doing) {
   const int extended = db == nullptr ? SQLITE_NOMEM : sqlite3_extended_errcode(db);
   const int system = db == nullptr ? 0 : sqlite3_system_errno(db);
   std::string text = std::string(doing) + ": " + (db == nullptr ? "out of memory" : sqlite3_errmsg(db));
-  const bool from_system = (extended & 0xff) == SQLITE_IOERR || (extended & 0xff) == SQLITE_FULL || (extended & 0xff) == SQLITE_CANTOPEN;
+  const bool from_system =
+      (extended & 0xff) == SQLITE_IOERR || (extended & 0xff) == SQLITE_FULL || (extended & 0xff) == SQLITE_CANTOPEN;
   if (from_system && system != 0) text += " (" + base::ErrnoText(system) + ")";
   return base::Error(CodeOf(extended), std::move(text)).WithErrno(from_system ? system : 0);
 }
@@ -121,7 +122,8 @@ base::Status Database::Execute(const char* sql) {
 
 base::Result<Statement> Database::Prepare(std::string_view sql) {
   sqlite3_stmt* raw = nullptr;
-  const int result = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
+  const int result =
+      sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
   if (result != SQLITE_OK) return SqliteError(db_.get(), "the database");
   return Statement(db_.get(), raw);
 }

@@ -65,8 +65,8 @@ class StatementScope {
 class Database {
  public:
   Database() = default;
-  // Through a VFS that takes path names as they are: "/proc/self/fd/N/jobd.db" must not be resolved, because this process may not be
-  // able to walk to where it leads. With create the file is made if need be.
+  // Through a VFS that takes path names as they are: "/proc/self/fd/N/jobd.db" must not be resolved, because this process may not
+  // be able to walk to where it leads. With create the file is made if need be.
   static base::Result<Database> Open(const std::string& path, bool create);
 
   base::Status Execute(const char* sql);

@@ -153,9 +153,8 @@ class SqliteReader final : public StoreReader {
   }
 
   base::Result<std::vector<IndexedRow>> Rows(uint64_t batch, uint32_t after, uint32_t limit) override {
-    JOBD_ASSIGN_OR_RETURN(
-        Statement* const select,
-        Prepared("SELECT idx, " + std::string(kJobColumns) + " FROM jobs WHERE batch = ?1 AND idx > ?2 ORDER BY idx LIMIT ?3"));
+    JOBD_ASSIGN_OR_RETURN(Statement* const select, Prepared("SELECT idx, " + std::string(kJobColumns) +
+                                                            " FROM jobs WHERE batch = ?1 AND idx > ?2 ORDER BY idx LIMIT ?3"));
     select->Bind(1, batch).Bind(2, after).Bind(3, limit);
     return IndexedRows(*select);
   }

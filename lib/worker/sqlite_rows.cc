@@ -82,7 +82,8 @@ JobRow ReadJobRow(Statement& statement, int first) {
 
 std::string_view CountColumn(JobState state) {
   static constexpr std::array<std::string_view, kJobStates> kColumns = {
-      "", "queued", "held_jobs", "", "starting", "", "stopping", "succeeded", "failed", "cancelled", "timed_out", "oom_killed", "lost"};
+      "",          "queued", "held_jobs", "",          "starting",   "",    "stopping",
+      "succeeded", "failed", "cancelled", "timed_out", "oom_killed", "lost"};
   const auto number = static_cast<size_t>(state);
   return number < kColumns.size() ? kColumns[number] : std::string_view();
 }
@@ -102,8 +103,9 @@ base::Result<ActiveBatch> ReadBatch(Statement& statement) {
   view.options.priority = static_cast<Priority>(statement.Int(at++));
   view.options.hold = statement.Int(at++) != 0;
   view.job_count = statement.Uint32(at++);
-  for (const JobState state : {JobState::kQueued, JobState::kHeld, JobState::kStarting, JobState::kStopping, JobState::kSucceeded,
-                               JobState::kFailed, JobState::kCancelled, JobState::kTimedOut, JobState::kOomKilled, JobState::kLost}) {
+  for (const JobState state :
+       {JobState::kQueued, JobState::kHeld, JobState::kStarting, JobState::kStopping, JobState::kSucceeded, JobState::kFailed,
+        JobState::kCancelled, JobState::kTimedOut, JobState::kOomKilled, JobState::kLost}) {
     if (const uint32_t count = statement.Uint32(at++); count > 0) view.counts[state] = count;
   }
   view.created_at = statement.Int(at++);

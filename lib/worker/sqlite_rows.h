@@ -23,7 +23,8 @@ void BindJobRow(Statement& statement, int first, const JobRow& row);
 JobRow ReadJobRow(Statement& statement, int first);
 
 inline constexpr std::string_view kBatchColumns =
-    "id, owner, correlation_id, name, labels, parallel, fail_fast, priority, hold, job_count, queued, held_jobs, starting, stopping, "
+    "id, owner, correlation_id, name, labels, parallel, fail_fast, priority, hold, job_count, queued, held_jobs, starting, "
+    "stopping, "
     "succeeded, failed, cancelled, timed_out, oom_killed, lost, created_at, started_at, ended_at, job_rows, held, max_running";
 base::Result<ActiveBatch> ReadBatch(Statement& statement);
 

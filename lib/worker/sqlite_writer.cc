@@ -131,8 +131,9 @@ base::Status SqliteWriter::Flush(uint64_t batch, const Tally& tally) {
   const base::Nanos now = clock_.Realtime();
   int at = 1;
   add_counts_.Bind(at++, batch);
-  for (const JobState state : {JobState::kQueued, JobState::kHeld, JobState::kStarting, JobState::kStopping, JobState::kSucceeded,
-                               JobState::kFailed, JobState::kCancelled, JobState::kTimedOut, JobState::kOomKilled, JobState::kLost}) {
+  for (const JobState state :
+       {JobState::kQueued, JobState::kHeld, JobState::kStarting, JobState::kStopping, JobState::kSucceeded, JobState::kFailed,
+        JobState::kCancelled, JobState::kTimedOut, JobState::kOomKilled, JobState::kLost}) {
     add_counts_.Bind(at++, tally.delta[static_cast<size_t>(state)]);
   }
   add_counts_.Bind(12, tally.rows).Bind(13, tally.started ? now : 0).Bind(14, now);
@@ -198,9 +199,9 @@ base::Status SqliteWriter::Do(const PutMeta& meta) {
 base::Status SqliteWriter::Do(const DropBatch& drop) {
   tallies_.erase(drop.batch);
   // Rare enough not to keep statements for.
-  for (const char* const sql : {"DELETE FROM specs WHERE key BETWEEN (?1 << 24) AND ((?1 << 24) | 16777215)",
-                                "DELETE FROM jobs WHERE batch = ?1", "DELETE FROM starts WHERE batch = ?1",
-                                "DELETE FROM batches WHERE id = ?1"}) {
+  for (const char* const sql :
+       {"DELETE FROM specs WHERE key BETWEEN (?1 << 24) AND ((?1 << 24) | 16777215)", "DELETE FROM jobs WHERE batch = ?1",
+        "DELETE FROM starts WHERE batch = ?1", "DELETE FROM batches WHERE id = ?1"}) {
     JOBD_ASSIGN_OR_RETURN(Statement statement, database_.Prepare(sql));
     statement.Bind(1, drop.batch);
     JOBD_RETURN_IF_ERROR(statement.Run());

@@ -8,8 +8,8 @@ namespace {
 
 constexpr uint16_t Bit(JobState state) { return static_cast<uint16_t>(1u << static_cast<unsigned>(state)); }
 
-constexpr uint16_t kFinal = Bit(JobState::kSucceeded) | Bit(JobState::kFailed) | Bit(JobState::kCancelled) | Bit(JobState::kTimedOut) |
-                            Bit(JobState::kOomKilled) | Bit(JobState::kLost);
+constexpr uint16_t kFinal = Bit(JobState::kSucceeded) | Bit(JobState::kFailed) | Bit(JobState::kCancelled) |
+                            Bit(JobState::kTimedOut) | Bit(JobState::kOomKilled) | Bit(JobState::kLost);
 
 // Which states each may be followed by, in the order of JobState.
 constexpr std::array<uint16_t, kJobStates> kNext = {

@@ -2,8 +2,8 @@
 //
 // A job's way through it: the planner picks it (SCHEDULED), its row STARTING is committed, it waits for a slot if need be, the
 // launcher gets it, its exit slot says RUNNING and then ENDED, its end is committed, watchers are told. Rows are committed for as
-// many jobs ahead as there are slots, so that a slot that falls free is filled without waiting for the disk; a job that was recorded
-// but not handed over provably never started, and goes back to the queue whenever that is asked for.
+// many jobs ahead as there are slots, so that a slot that falls free is filled without waiting for the disk; a job that was
+// recorded but not handed over provably never started, and goes back to the queue whenever that is asked for.
 #pragma once
 
 #include <atomic>
@@ -117,7 +117,7 @@ class Supervisor final : public LauncherEvents {
     int64_t last_seq = 0;
     base::Fd folder;
     base::Fd exits;
-    int open_errno = 0;  // why there are none
+    int open_errno = 0;    // why there are none
     bool damaged = false;  // what was found at the restart tells nothing about jobs from before it
     std::unique_ptr<Tail::Watch> watch;
     std::map<uint32_t, Job> jobs;
@@ -171,6 +171,7 @@ class Supervisor final : public LauncherEvents {
   Cancelling CollectCancel(uint64_t batch, std::optional<uint32_t> index, const Reason& reason, std::optional<base::Nanos> grace);
   void CancelLive(uint64_t batch, Home& home, uint32_t index, Job& job, const Reason& reason, std::optional<base::Nanos> grace,
                   Cancelling& out);
+  void TellWaiting(uint64_t batch, const Queue::Waiting& waiting);
   void PutCancel(uint64_t batch, Cancelling cancelling, Callback<CancelCounts> done);
   // The batch, with the index checked. kNotFound.
   base::Result<ActiveBatch> FindBatch(const JobSelector& jobs);
@@ -226,7 +227,7 @@ class Supervisor final : public LauncherEvents {
 
   // What Status shows, written by the loop alone.
   mutable std::mutex status_mutex_;
-  WorkerStatus status_;  // guarded by status_mutex_
+  WorkerStatus status_;          // guarded by status_mutex_
   uint64_t min_free_bytes_ = 0;  // guarded by status_mutex_
   std::unique_ptr<Cleaner> cleaner_ = std::make_unique<Cleaner>();
 };

@@ -130,8 +130,8 @@ class LocalWorker final : public Worker {
   }
   base::Result<std::unique_ptr<LogSession>> OpenLogs(const LogQuery& query) override {
     if (!base::IsSafeName(query.batch.correlation_id)) return BadField("correlation_id", "is not a correlation ID");
-    return OpenLogSession(
-        {.store = *store_, .changes = changes_, .tail = *tail_, .seal = seal_, .log_dir = options_.log_dir}, query);
+    return OpenLogSession({.store = *store_, .changes = changes_, .tail = *tail_, .seal = seal_, .log_dir = options_.log_dir},
+                          query);
   }
   base::Result<std::unique_ptr<BatchWatch>> Watch(const BatchName& batch) override {
     if (!base::IsSafeName(batch.correlation_id)) return BadField("correlation_id", "is not a correlation ID");
@@ -184,7 +184,8 @@ base::Result<std::unique_ptr<Worker>> Worker::Create(WorkerOptions options, Laun
   JOBD_ASSIGN_OR_RETURN(auto store, OpenSqliteStore(options.state_dir, clock));
   JOBD_ASSIGN_OR_RETURN(auto key, SealKey(*store));
   JOBD_ASSIGN_OR_RETURN(auto tail, Tail::Create());
-  auto worker = std::make_unique<LocalWorker>(std::move(store), std::move(tail), std::move(key), std::move(options), launcher, clock);
+  auto worker =
+      std::make_unique<LocalWorker>(std::move(store), std::move(tail), std::move(key), std::move(options), launcher, clock);
   JOBD_RETURN_IF_ERROR(worker->Begin());
   return std::unique_ptr<Worker>(std::move(worker));
 }

@@ -1,0 +1,249 @@
+// Reading output: files are written as a shim writes them.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "tests/unit/worker/worker_fixture.h"
+
+namespace jobd::worker {
+namespace {
+
+using base::ExitStatus;
+using launch::Stream;
+
+class LogSessionTest : public WorkerTest {
+ protected:
+  void SetUp() override {
+    limits_.max_running = 8;
+    ASSERT_TRUE(Open().ok());
+  }
+  FakeOutput Output(uint32_t index) { return FakeOutput(logs_.get(), "ann/b", index); }
+  // All pages of a query that does not follow.
+  base::Result<std::vector<LogChunk>> ReadAll(LogQuery query, size_t page_size = 65536) {
+    query.batch = {"ann", "b"};
+    auto session = worker_->OpenLogs(query);
+    if (!session.ok()) return std::move(session).error();
+    std::vector<LogChunk> chunks;
+    for (;;) {
+      auto page = (*session)->Read(page_size);
+      if (!page.ok()) return std::move(page).error();
+      for (auto& chunk : page->chunks) chunks.push_back(std::move(chunk));
+      if (page->finished) return chunks;
+    }
+  }
+  std::string Text(LogQuery query) {
+    const auto chunks = ReadAll(std::move(query));
+    if (!chunks.ok()) return "error: " + chunks.error().message();
+    std::string text;
+    for (const auto& chunk : *chunks) text += chunk.data;
+    return text;
+  }
+  base::Code CodeOf(LogQuery query) {
+    const auto chunks = ReadAll(std::move(query));
+    return chunks.ok() ? base::Code::kInternal : chunks.error().code();
+  }
+  // Three jobs, launched and running.
+  void StartThree() {
+    ASSERT_TRUE(Submit("b", Jobs(3)).ok());
+    for (size_t i = 1; i <= 3; ++i) keys_.push_back(launcher_->WaitLaunched(i).key);
+  }
+  std::vector<launch::JobKey> keys_;
+  static constexpr base::Nanos kT = FakeLauncher::kStarted + base::kNanosPerSecond;
+  static constexpr base::Nanos kMs = base::kNanosPerMilli;
+};
+
+TEST_F(LogSessionTest, BadQueriesAreRefused) {
+  StartThree();
+  EXPECT_EQ(CodeOf({.cursor = "garbage"}), base::Code::kInvalidArgument);
+  EXPECT_EQ(CodeOf({.cursor = ""}), base::Code::kInvalidArgument);
+  EXPECT_EQ(CodeOf({.offset = 3}), base::Code::kInvalidArgument);
+  EXPECT_EQ(CodeOf({.tail_lines = 1, .since = 1}), base::Code::kInvalidArgument);
+  EXPECT_EQ(CodeOf({.index = 4}), base::Code::kNotFound);
+  EXPECT_EQ(worker_->OpenLogs({.batch = {"eve", "b"}}).error().code(), base::Code::kNotFound);
+  EXPECT_EQ(worker_->OpenLogs({.batch = {"ann", "../b"}}).error().code(), base::Code::kInvalidArgument);
+}
+
+TEST_F(LogSessionTest, CursorOfAnotherRequestIsRefused) {
+  StartThree();
+  Output(1).Write(Stream::kOut, "x", kT);
+  auto session = worker_->OpenLogs({.batch = {"ann", "b"}});
+  const auto page = (*session)->Read(100);
+  EXPECT_EQ(Text({.cursor = page->cursor}), "");
+  EXPECT_EQ(CodeOf({.index = 1, .cursor = page->cursor}), base::Code::kInvalidArgument);
+}
+
+TEST_F(LogSessionTest, JobsAreMergedInOrderOfArrival) {
+  StartThree();
+  Output(2).Write(Stream::kOut, "two ", kT + 1);
+  Output(1).Write(Stream::kOut, "one ", kT);
+  Output(3).Write(Stream::kErr, "three ", kT + 2);
+  Output(1).Write(Stream::kErr, "four", kT + 3);
+  EXPECT_EQ(Text({}), "one two three four");
+  EXPECT_EQ(Text({.stream = Stream::kErr}), "three four");
+  EXPECT_EQ(Text({.index = 1}), "one four");
+  EXPECT_EQ(Text({.index = 1, .stream = Stream::kOut, .offset = 2}), "e ");
+}
+
+TEST_F(LogSessionTest, TailGivesTheLastLines) {
+  StartThree();
+  Output(1).Write(Stream::kOut, "a\nb\nc\n", kT);
+  Output(2).Write(Stream::kOut, "d\ne", kT + 20 * kMs);
+  EXPECT_EQ(Text({.tail_lines = 1}), "e");
+  EXPECT_EQ(Text({.tail_lines = 3}), "c\nd\ne");
+  EXPECT_EQ(Text({.tail_lines = 100}), "a\nb\nc\nd\ne");
+  EXPECT_EQ(Text({.tail_lines = 0}), "");
+  EXPECT_EQ(Text({.index = 1, .tail_lines = 2}), "b\nc\n");
+}
+
+TEST_F(LogSessionTest, SinceAndUntilBoundTheTime) {
+  StartThree();
+  for (int i = 0; i < 1000; ++i) Output(1).Write(i % 3 == 0 ? Stream::kErr : Stream::kOut, std::to_string(i) + " ", kT + i * kMs);
+  EXPECT_EQ(Text({.index = 1, .since = kT + 997 * kMs}), "997 998 999 ");
+  EXPECT_EQ(Text({.since = kT + 995 * kMs, .until = kT + 996 * kMs}), "995 996 ");
+  EXPECT_EQ(Text({.index = 1, .stream = Stream::kOut, .offset = 0, .until = kT + 2 * kMs}), "1 2 ");
+}
+
+TEST_F(LogSessionTest, CursorsCutAnywhereReproduceTheBytes) {
+  StartThree();
+  std::mt19937 random(7);
+  for (int i = 0; i < 600; ++i) {
+    std::string data(1 + random() % 300, '\0');
+    for (char& c : data) c = static_cast<char>(random());
+    Output(static_cast<uint32_t>(1 + random() % 3)).Write(random() % 2 == 0 ? Stream::kOut : Stream::kErr, data, kT + i * kMs);
+  }
+  const auto whole = ReadAll({});
+  ASSERT_TRUE(whole.ok());
+  std::map<std::pair<uint32_t, Stream>, std::string> expected;
+  for (const auto& chunk : *whole) expected[{chunk.index, chunk.stream}] += chunk.data;
+  std::map<std::pair<uint32_t, Stream>, std::string> got;
+  LogQuery query{.batch = {"ann", "b"}};
+  for (int cuts = 0; cuts < 2000; ++cuts) {
+    auto session = worker_->OpenLogs(query);
+    ASSERT_TRUE(session.ok()) << session.error().message();
+    const auto page = (*session)->Read(1 + random() % 400);
+    ASSERT_TRUE(page.ok());
+    for (const auto& chunk : page->chunks) {
+      auto& text = got[{chunk.index, chunk.stream}];
+      EXPECT_EQ(chunk.offset, text.size());
+      text += chunk.data;
+    }
+    query.cursor = page->cursor;
+    if (page->finished) break;
+  }
+  EXPECT_EQ(got, expected);
+}
+
+TEST_F(LogSessionTest, GapsAreToldOutOfBand) {
+  StartThree();
+  Output(1).Write(Stream::kOut, "before", kT);
+  Output(1).Gap(Stream::kOut, 6, 1000, kT + 1);
+  Output(1).Write(Stream::kOut, "after", kT + 2);
+  const auto chunks = ReadAll({.index = 1});
+  ASSERT_TRUE(chunks.ok());
+  ASSERT_EQ(chunks->size(), 2u);
+  EXPECT_EQ((*chunks)[0].data, "before");
+  EXPECT_EQ((*chunks)[1].dropped, 1000u);
+  EXPECT_EQ((*chunks)[1].data, "after");
+}
+
+TEST_F(LogSessionTest, BytesWithoutRecordComeLastOnceTheJobIsOver) {
+  StartThree();
+  Output(1).Write(Stream::kOut, "indexed ", kT);
+  Output(1).Append("1.out", "not indexed");
+  Output(1).Append("1.idx", "torn");
+  EXPECT_EQ(Text({.index = 1}), "indexed ");
+  launcher_->Gone(keys_[0]);
+  UntilState("b", 1, JobState::kLost);
+  EXPECT_EQ(Text({.index = 1}), "indexed not indexed");
+  EXPECT_EQ(Text({}), "indexed not indexed");
+}
+
+TEST_F(LogSessionTest, FollowGivesBytesAsTheyComeAndThenTheEnds) {
+  ASSERT_TRUE(Submit("b", Jobs(2), {.parallel = 1}).ok());
+  auto session = worker_->OpenLogs({.batch = {"ann", "b"}, .follow = true});
+  ASSERT_TRUE(session.ok());
+  std::string text;
+  std::vector<LogEnd> ends;
+  bool finished = false;
+  const auto read_until = [&](auto done) {
+    while (!done()) {
+      auto page = (*session)->Read(65536);
+      ASSERT_TRUE(page.ok()) << page.error().message();
+      for (const auto& chunk : page->chunks) text += chunk.data;
+      ends.insert(ends.end(), page->ends.begin(), page->ends.end());
+      finished = page->finished;
+      if (!page->empty() || finished) continue;
+      std::promise<void> woken;
+      (*session)->Arm([&] { woken.set_value(); });
+      woken.get_future().wait();
+    }
+  };
+  const auto one = launcher_->WaitLaunched(1).key;
+  Output(1).Write(Stream::kOut, "hello ", kT);
+  read_until([&] { return text == "hello "; });
+  Output(1).Write(Stream::kErr, "again ", kT + 1);
+  read_until([&] { return text == "hello again "; });
+  launcher_->Exit(one, ExitStatus::Exited(2));
+  read_until([&] { return ends.size() == 1; });
+  EXPECT_EQ(ends[0].index, 1u);
+  EXPECT_EQ(ends[0].outcome.exit_code, 2);
+  const auto two = launcher_->WaitLaunched(2).key;
+  Output(2).Write(Stream::kOut, "second", kT + 2);
+  launcher_->Exit(two, ExitStatus::Exited(0));
+  read_until([&] { return finished; });
+  EXPECT_EQ(text, "hello again second");
+  ASSERT_EQ(ends.size(), 2u);
+  EXPECT_EQ(ends[1].outcome.state, JobState::kSucceeded);
+}
+
+TEST_F(LogSessionTest, FollowOfAJobThatNeverStartsEndsWithIt) {
+  ASSERT_TRUE(Submit("b", Jobs(2), {.hold = true}).ok());
+  auto one = worker_->OpenLogs({.batch = {"ann", "b"}, .index = 2, .follow = true});
+  auto all = worker_->OpenLogs({.batch = {"ann", "b"}, .follow = true});
+  EXPECT_FALSE((*one)->Read(100)->finished);
+  EXPECT_FALSE((*all)->Read(100)->finished);
+  ASSERT_TRUE(Cancel("b").ok());
+  const auto page = (*one)->Read(100);
+  EXPECT_TRUE(page->finished);
+  ASSERT_EQ(page->ends.size(), 1u);
+  EXPECT_EQ(page->ends[0].outcome.state, JobState::kCancelled);
+  EXPECT_EQ((*all)->Read(100)->ends.size(), 2u);
+}
+
+TEST_F(LogSessionTest, RetriedOutputFollowsThatOfTheAttemptBefore) {
+  ASSERT_TRUE(Submit("b", Jobs(1, 1)).ok());
+  const auto first = launcher_->WaitLaunched(1).key;
+  Output(1).Write(Stream::kOut, "first ", kT);
+  launcher_->Exit(first, ExitStatus::Exited(1));
+  const auto second = launcher_->WaitLaunched(2).key;
+  Output(1).Write(Stream::kOut, "second ", kT + kMs);
+  launcher_->Exit(second, ExitStatus::Exited(1));
+  UntilEnded("b");
+  auto session = worker_->OpenLogs({.batch = {"ann", "b"}, .follow = true});
+  auto page = (*session)->Read(1000);
+  ASSERT_EQ(page->ends.size(), 1u);
+  EXPECT_TRUE(page->finished);
+  EXPECT_EQ(Text({}), "first second ");
+  // Retried by hand, long after a reader was done with it.
+  (void)Cancel("b");
+  ASSERT_EQ(*Await<uint32_t>([&](auto done) { worker_->Retry({.batch = {"ann", "b"}}, false, done); }), 1u);
+  const auto third = launcher_->WaitLaunched(3).key;
+  Output(1).Write(Stream::kOut, "third", kT + 2 * kMs);
+  launcher_->Exit(third, ExitStatus::Exited(0));
+  UntilEnded("b");
+  EXPECT_EQ(Text({.cursor = page->cursor}), "third");
+  EXPECT_EQ(Text({}), "first second third");
+}
+
+TEST_F(LogSessionTest, ManyJobsNeedFewDescriptors) {
+  launcher_->RunAtOnce();
+  ASSERT_TRUE(Submit("b", Jobs(300)).ok());
+  UntilEnded("b");
+  for (uint32_t i = 1; i <= 300; ++i) Output(i).Write(Stream::kOut, std::to_string(i) + "\n", kT + i * kMs);
+  std::string expected;
+  for (uint32_t i = 1; i <= 300; ++i) expected += std::to_string(i) + "\n";
+  EXPECT_EQ(Text({}), expected);
+}
+
+}  // namespace
+}  // namespace jobd::worker

@@ -1,0 +1,116 @@
+// The small parts: states, outcomes, identifiers, encodings.
+#include <gtest/gtest.h>
+
+#include "worker/log_cursor.h"
+#include "worker/outcome.h"
+#include "worker/seal.h"
+#include "worker/spec_codec.h"
+#include "worker/state_machine.h"
+#include "worker/uuid7.h"
+
+namespace jobd::worker {
+namespace {
+
+TEST(StateMachineTest, FinalStatesNeverChange) {
+  for (size_t from = 7; from < kJobStates; ++from) {
+    for (size_t to = 0; to <= kJobStates; ++to) {
+      EXPECT_FALSE(MayMove(static_cast<JobState>(from), static_cast<JobState>(to)));
+      EXPECT_EQ(MayMove(static_cast<JobState>(from), static_cast<JobState>(to), Move::kNewAttempt),
+                static_cast<JobState>(to) == JobState::kQueued);
+    }
+  }
+}
+
+TEST(StateMachineTest, LiveStatesMoveAsTheTableSays) {
+  EXPECT_TRUE(MayMove(JobState::kQueued, JobState::kStarting));
+  EXPECT_TRUE(MayMove(JobState::kStarting, JobState::kQueued));
+  EXPECT_TRUE(MayMove(JobState::kStopping, JobState::kSucceeded));
+  EXPECT_FALSE(MayMove(JobState::kHeld, JobState::kStarting));
+  EXPECT_FALSE(MayMove(JobState::kStopping, JobState::kQueued));
+  EXPECT_FALSE(MayMove(JobState::kQueued, JobState::kQueued, Move::kNewAttempt));
+  EXPECT_FALSE(MayMove(JobState::kRunning, JobState::kStarting));
+}
+
+launch::SlotRecord Record(launch::EndCause cause, base::ExitStatus exit) {
+  return {.phase = launch::Phase::kEnded, .cause = cause, .exit = exit};
+}
+
+TEST(OutcomeTest, WordsOfEveryEnd) {
+  using base::ExitStatus;
+  using launch::EndCause;
+  const Bounds bounds{.timeout = 2 * base::kNanosPerSecond, .limits = {.memory_bytes = 64 << 20}};
+  const auto text = [&](EndCause cause, ExitStatus exit) { return OutcomeOf(Record(cause, exit), {}, bounds).reason.text; };
+  EXPECT_EQ(text(EndCause::kSelf, ExitStatus::Exited(3)), "exit 3");
+  EXPECT_EQ(text(EndCause::kSelf, ExitStatus::Signaled(11)), "killed by SIGSEGV");
+  EXPECT_EQ(text(EndCause::kTimeout, ExitStatus::Signaled(15)), "timed out after 2s");
+  EXPECT_EQ(text(EndCause::kMemoryLimit, ExitStatus::Signaled(9)), "memory limit of 64 MiB reached");
+  EXPECT_EQ(text(EndCause::kCancel, ExitStatus::Exited(0)), "cancelled");
+  EXPECT_EQ(OutcomeOf(Record(EndCause::kCancel, ExitStatus::Exited(0)), CancelledByUser("ann", "oops"), bounds).reason.text,
+            "cancelled by ann: oops");
+  auto failed = Record(EndCause::kSetupFailed, {});
+  failed.step = launch::Step::kWorkdir;
+  failed.step_errno = ENOENT;
+  const Outcome outcome = OutcomeOf(failed, {}, bounds);
+  EXPECT_EQ(outcome.state, JobState::kFailed);
+  EXPECT_FALSE(outcome.exit_code || outcome.signal);
+  EXPECT_EQ(outcome.reason.errno_name, "ENOENT");
+  EXPECT_EQ(outcome.reason.text, std::string(launch::StepText(launch::Step::kWorkdir)) + ": No such file or directory");
+}
+
+TEST(OutcomeTest, OnlyAWitnessedZeroSucceeds) {
+  using launch::EndCause;
+  for (const EndCause cause :
+       {EndCause::kSetupFailed, EndCause::kTimeout, EndCause::kCancel, EndCause::kMemoryLimit, EndCause::kShimError}) {
+    EXPECT_NE(OutcomeOf(Record(cause, base::ExitStatus::Exited(0)), {}, {}).state, JobState::kSucceeded);
+  }
+  EXPECT_EQ(OutcomeOf(Record(EndCause::kSelf, base::ExitStatus::Exited(0)), {}, {}).state, JobState::kSucceeded);
+}
+
+TEST(SpecCodecTest, DamagedBytesAreNoSpec) {
+  const std::string good = EncodeSpec({.argv = {"a", "b"}, .env = {{"K", "V"}}, .kill_after = 0});
+  EXPECT_EQ(*DecodeSpec(good), (JobSpec{.argv = {"a", "b"}, .env = {{"K", "V"}}, .kill_after = 0}));
+  for (size_t size = 0; size < good.size(); ++size) EXPECT_FALSE(DecodeSpec(good.substr(0, size)).ok());
+  EXPECT_FALSE(DecodeSpec(good + "x").ok());
+}
+
+TEST(SpecCodecTest, FingerprintSeesEverythingButTheId) {
+  const std::vector<JobSpec> jobs = {{.argv = {"a"}}};
+  const std::string base = Fingerprint({.correlation_id = "1"}, jobs);
+  EXPECT_EQ(base, Fingerprint({.correlation_id = "2"}, jobs));
+  EXPECT_NE(base, Fingerprint({.name = "n"}, jobs));
+  EXPECT_NE(base, Fingerprint({}, {{.argv = {"a"}, .stdin_data = "x"}}));
+  EXPECT_NE(base, Fingerprint({}, {{.argv = {"a", ""}}}));
+  EXPECT_NE(base, Fingerprint({}, {{.argv = {"a"}}, {.argv = {"a"}}}));
+}
+
+TEST(CursorTest, TornCursorsAreRefused) {
+  LogCursor cursor{.last_start = 99, .ends_after = 3};
+  cursor.open[5] = {.attempt = 2, .position = {.record = 7, .out = LogPosition::kUnknown, .err = 4}};
+  const std::string bytes = EncodeCursor(cursor);
+  EXPECT_EQ(DecodeCursor(bytes), cursor);
+  for (size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(DecodeCursor(bytes.substr(0, size)));
+}
+
+TEST(SealTest, AlteredOrMovedTextsAreRefused) {
+  const Seal seal(std::string(32, 'k'));
+  const std::string text = seal.Close("here", "payload");
+  EXPECT_EQ(*seal.Open("here", text, "f"), "payload");
+  EXPECT_FALSE(seal.Open("there", text, "f").ok());
+  EXPECT_FALSE(Seal(std::string(32, 'x')).Open("here", text, "f").ok());
+  for (size_t i = 0; i + 1 < text.size(); ++i) {
+    std::string altered = text;
+    altered[i] = altered[i] == 'A' ? 'B' : 'A';
+    EXPECT_FALSE(seal.Open("here", altered, "f").ok());
+  }
+}
+
+TEST(Uuid7Test, OrderedByTimeAndWellFormed) {
+  const std::string first = MakeUuid7(1'700'000'000ll * base::kNanosPerSecond);
+  const std::string second = MakeUuid7(1'700'000'001ll * base::kNanosPerSecond);
+  EXPECT_EQ(first.size(), 36u);
+  EXPECT_EQ(first[14], '7');
+  EXPECT_LT(first, second);
+}
+
+}  // namespace
+}  // namespace jobd::worker

@@ -1,0 +1,154 @@
+// Submission and the database: idempotency, damage, versions, pages.
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <thread>
+
+#include "tests/unit/worker/worker_fixture.h"
+#include "worker/sqlite.h"
+
+namespace jobd::worker {
+namespace {
+
+using base::Code;
+
+class StoreTest : public WorkerTest {
+ protected:
+  std::filesystem::path Database() const { return dir_.path() / "state/jobd.db"; }
+  BatchOptions Held() const { return {.hold = true}; }
+};
+
+TEST_F(StoreTest, GarbageIsNotOpenedAndNotTouched) {
+  std::ofstream(Database()) << std::string(100'000, 'x');
+  const base::Status status = Open();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code(), Code::kDataLoss);
+  EXPECT_NE(status.error().message().find("move jobd.db"), std::string::npos);
+  EXPECT_EQ(std::filesystem::file_size(Database()), 100'000u);
+}
+
+TEST_F(StoreTest, TruncatedDatabaseIsNotOpened) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Submit("b", Jobs(5000), Held()).ok());
+  worker_.reset();
+  std::filesystem::resize_file(Database(), std::filesystem::file_size(Database()) / 2);
+  EXPECT_EQ(Open().error().code(), Code::kDataLoss);
+}
+
+TEST_F(StoreTest, DirectoryInItsPlaceIsNotOpened) {
+  std::filesystem::create_directory(Database());
+  EXPECT_FALSE(Open().ok());
+}
+
+TEST_F(StoreTest, AnotherProgramsDatabaseIsNotOpened) {
+  {
+    auto database = Database::Open(Database(), true);
+    ASSERT_TRUE(database->Execute("CREATE TABLE t (x); PRAGMA user_version = 1").ok());
+  }
+  EXPECT_EQ(Open().error().code(), Code::kDataLoss);
+}
+
+TEST_F(StoreTest, NewerDatabaseIsNotOpened) {
+  ASSERT_TRUE(Open().ok());
+  worker_.reset();
+  {
+    auto database = Database::Open(Database(), false);
+    ASSERT_TRUE(database->Execute("PRAGMA user_version = 2").ok());
+  }
+  const base::Status status = Open();
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code(), Code::kFailedPrecondition);
+}
+
+TEST_F(StoreTest, SameSubmissionAgainIsAnsweredAsTheFirstTime) {
+  ASSERT_TRUE(Open().ok());
+  const auto first = Submit("b", Jobs(2), Held());
+  const auto again = Submit("b", Jobs(2), Held());
+  ASSERT_TRUE(first.ok() && again.ok());
+  EXPECT_FALSE(first->replayed);
+  EXPECT_TRUE(again->replayed);
+  EXPECT_EQ(again->created_at, first->created_at);
+  EXPECT_EQ(Submit("b", Jobs(3), Held()).error().code(), Code::kAlreadyExists);
+  EXPECT_FALSE(Submit("b", Jobs(2), Held(), "eve")->replayed);
+  // Also when nothing new would be accepted.
+  ASSERT_TRUE(Await<uint32_t>([&](auto done) { worker_->Stop(false, "", done); }).ok());
+  EXPECT_TRUE(Submit("b", Jobs(2), Held())->replayed);
+}
+
+TEST_F(StoreTest, TwoHundredClientsWithOneIdMakeOneBatch) {
+  ASSERT_TRUE(Open().ok());
+  std::vector<std::future<base::Result<Receipt>>> answers;
+  for (int i = 0; i < 200; ++i) {
+    auto promise = std::make_shared<std::promise<base::Result<Receipt>>>();
+    answers.push_back(promise->get_future());
+    worker_->Submit({.owner = "ann"}, {.correlation_id = "b", .hold = true}, Jobs(1),
+                    [promise](base::Result<Receipt> receipt) { promise->set_value(std::move(receipt)); });
+  }
+  int made = 0;
+  for (auto& answer : answers) {
+    const auto receipt = answer.get();
+    ASSERT_TRUE(receipt.ok());
+    if (!receipt->replayed) ++made;
+  }
+  EXPECT_EQ(made, 1);
+  EXPECT_EQ(worker_->ListBatches({.owner = "ann"})->batches.size(), 1u);
+}
+
+TEST_F(StoreTest, WhatWasAcceptedIsThereAfterARestart) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Submit("b", {{.argv = {"a", "\xff"}, .env = {{"K", "V"}}, .stdin_data = "in", .retries = 3}},
+                     {.name = "n", .labels = {{"k", "v"}}, .priority = Priority::kUrgent})
+                  .ok());
+  launcher_->WaitLaunched(1);
+  Restart();
+  const auto request = launcher_->WaitLaunched(1);
+  EXPECT_EQ(request.argv, (std::vector<std::string>{"a", "\xff"}));
+  EXPECT_EQ(request.stdin_data, "in");
+  EXPECT_EQ(Batch("b").options.labels.at("k"), "v");
+}
+
+TEST_F(StoreTest, PrefixesResolveWhenUnique) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Submit("abc1", Jobs(1), Held()).ok());
+  ASSERT_TRUE(Submit("abc2", Jobs(1), Held()).ok());
+  ASSERT_TRUE(Submit("abc", Jobs(1), Held()).ok());
+  EXPECT_EQ(Batch("abc2").name.correlation_id, "abc2");
+  EXPECT_EQ(Batch("abc").name.correlation_id, "abc");
+  EXPECT_EQ(worker_->GetBatch({.batch = {"ann", "ab"}}).error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(worker_->GetBatch({.batch = {"ann", "abd"}}).error().code(), Code::kNotFound);
+  EXPECT_EQ(worker_->GetBatch({.batch = {"eve", "abc"}}).error().code(), Code::kNotFound);
+  EXPECT_EQ(worker_->GetBatch({.batch = {"ann", "%"}}).error().code(), Code::kInvalidArgument);
+}
+
+TEST_F(StoreTest, PagesCoverEverythingOnceAndTokensAreChecked) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Submit("b", Jobs(25), Held()).ok());
+  JobQuery query{.batch = {"ann", "b"}, .page_size = 10};
+  std::vector<uint32_t> seen;
+  do {
+    const auto page = worker_->GetBatch(query);
+    ASSERT_TRUE(page.ok());
+    for (const auto& job : page->jobs) seen.push_back(job.index);
+    query.page_token = page->next_page_token;
+  } while (!query.page_token.empty());
+  ASSERT_EQ(seen.size(), 25u);
+  EXPECT_EQ(seen.back(), 25u);
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(Submit("l" + std::to_string(i), Jobs(1), Held()).ok());
+  const auto list = worker_->ListBatches({.owner = "ann", .page_size = 2});
+  ASSERT_EQ(list->batches.size(), 2u);
+  EXPECT_EQ(list->batches[0].name.correlation_id, "l4");
+  EXPECT_EQ(worker_->ListBatches({.owner = "eve", .page_token = list->next_page_token}).error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(worker_->ListBatches({.owner = "ann", .page_token = "forged"}).error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(worker_->ListBatches({.owner = "ann", .page_token = list->next_page_token})->batches[0].name.correlation_id, "l2");
+  EXPECT_EQ(worker_->ListBatches({.owner = "ann", .states = {JobState::kFailed}})->batches.size(), 0u);
+}
+
+TEST_F(StoreTest, LowDiskRefusesNewWork) {
+  limits_.min_free_bytes = UINT64_MAX / 2;
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(Submit("b", Jobs(1)).error().code(), Code::kResourceExhausted);
+  EXPECT_FALSE(worker_->GetStatus().disks[0].accepting);
+}
+
+}  // namespace
+}  // namespace jobd::worker

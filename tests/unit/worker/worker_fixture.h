@@ -1,0 +1,137 @@
+// A worker in a temporary directory with a fake launcher, and calls that wait for their answers.
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <string>
+
+#include "base/fd.h"
+#include "tests/unit/worker/fake_launcher.h"
+#include "worker/worker.h"
+
+namespace jobd::worker {
+
+class TempDir {
+ public:
+  TempDir() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "jobd-worker-XXXXXX").string();
+    path_ = ::mkdtemp(pattern.data());
+  }
+  ~TempDir() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TempDir(const TempDir&) = delete;
+  TempDir& operator=(const TempDir&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+  base::Fd Open(const std::string& name) const {
+    std::filesystem::create_directories(path_ / name);
+    return base::Fd(::open((path_ / name).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// Time that the test moves; it also moves a little by itself, so that two readings differ.
+class FakeClock final : public base::Clock {
+ public:
+  base::Nanos Realtime() const override { return now_.fetch_add(1000); }
+  base::Nanos Monotonic() const override { return now_.fetch_add(1000); }
+  void Advance(base::Nanos by) { now_.fetch_add(by); }
+
+ private:
+  mutable std::atomic<base::Nanos> now_{FakeLauncher::kStarted};
+};
+
+// Calls `start` with a callback and waits for what it is called with.
+template <typename T, typename Start>
+base::Result<T> Await(Start start) {
+  std::promise<base::Result<T>> promise;
+  auto future = promise.get_future();
+  start([&promise](base::Result<T> result) { promise.set_value(std::move(result)); });
+  return future.get();
+}
+
+class WorkerTest : public ::testing::Test {
+ protected:
+  WorkerTest() : state_(dir_.Open("state")), logs_(dir_.Open("logs")), launcher_(std::make_unique<FakeLauncher>(logs_.get())) {
+    limits_.max_running = 2;
+    limits_.default_workdir = "/";
+    limits_.default_path = "/bin";
+  }
+  ~WorkerTest() override { worker_.reset(); }
+
+  base::Status Open() {
+    auto worker = Worker::Create({.state_dir = state_.get(), .log_dir = logs_.get(), .limits = limits_}, *launcher_, clock_);
+    if (!worker.ok()) return std::move(worker).error();
+    worker_ = std::move(*worker);
+    return base::Ok();
+  }
+  // As after a crash: the launcher forgets whom to tell, but what was launched is known to it.
+  void Restart() {
+    worker_.reset();
+    launcher_ = std::make_unique<FakeLauncher>(logs_.get());
+    ASSERT_TRUE(Open().ok());
+  }
+
+  static std::vector<JobSpec> Jobs(size_t count, uint32_t retries = 0) {
+    return std::vector<JobSpec>(count, JobSpec{.argv = {"true"}, .retries = retries});
+  }
+  base::Result<Receipt> Submit(const std::string& id, std::vector<JobSpec> jobs, BatchOptions options = {},
+                               const std::string& owner = "ann") {
+    options.correlation_id = id;
+    return Await<Receipt>([&](auto done) { worker_->Submit({.owner = owner}, options, jobs, done); });
+  }
+  base::Result<CancelCounts> Cancel(const std::string& id, std::optional<uint32_t> index = std::nullopt) {
+    return Await<CancelCounts>([&](auto done) {
+      worker_->Cancel({.batch = {"ann", id}, .index = index}, "bob", "enough", std::nullopt, done);
+    });
+  }
+  JobView Job(const std::string& id, uint32_t index) {
+    auto page = worker_->GetBatch({.batch = {"ann", id}, .index = index});
+    EXPECT_TRUE(page.ok()) << (page.ok() ? "" : page.error().message());
+    return page.ok() && !page->jobs.empty() ? page->jobs.front() : JobView{};
+  }
+  BatchView Batch(const std::string& id) {
+    auto page = worker_->GetBatch({.batch = {"ann", id}});
+    EXPECT_TRUE(page.ok()) << (page.ok() ? "" : page.error().message());
+    return page.ok() ? page->batch : BatchView{};
+  }
+  // Waits, woken by the watch, until `done` holds of the batch.
+  template <typename Condition>
+  void Until(const std::string& id, Condition done) {
+    auto watch = worker_->Watch({"ann", id});
+    ASSERT_TRUE(watch.ok());
+    while (!done()) {
+      auto update = (*watch)->Next();
+      ASSERT_TRUE(update.ok()) << update.error().message();
+      if (done()) return;
+      if (*update) continue;
+      std::promise<void> woken;
+      (*watch)->Arm([&] { woken.set_value(); });
+      woken.get_future().wait();
+    }
+  }
+  void UntilState(const std::string& id, uint32_t index, JobState state) {
+    Until(id, [&] { return Job(id, index).outcome.state == state; });
+  }
+  void UntilEnded(const std::string& id) {
+    Until(id, [&] { return Batch(id).ended_at != 0; });
+  }
+
+  TempDir dir_;
+  base::Fd state_;
+  base::Fd logs_;
+  FakeClock clock_;
+  WorkerLimits limits_;
+  std::unique_ptr<FakeLauncher> launcher_;
+  std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace jobd::worker

@@ -1,0 +1,259 @@
+// Jobs from submission to their end, with a launcher that the test plays.
+#include <gtest/gtest.h>
+
+#include "tests/unit/worker/worker_fixture.h"
+
+namespace jobd::worker {
+namespace {
+
+using base::ExitStatus;
+using launch::EndCause;
+
+class WorkerRunTest : public WorkerTest {
+ protected:
+  void SetUp() override { ASSERT_TRUE(Open().ok()); }
+};
+
+TEST_F(WorkerRunTest, OneJobRunsToItsEnd) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  const auto request = launcher_->WaitLaunched(1);
+  EXPECT_EQ(request.argv, std::vector<std::string>{"true"});
+  EXPECT_EQ(request.workdir, "/");
+  EXPECT_EQ(request.key.attempt, 1u);
+  launcher_->Running(request.key);
+  UntilState("b", 1, JobState::kRunning);
+  launcher_->Exit(request.key, ExitStatus::Exited(3));
+  UntilEnded("b");
+  const JobView job = Job("b", 1);
+  EXPECT_EQ(job.outcome.state, JobState::kFailed);
+  EXPECT_EQ(job.outcome.exit_code, 3);
+  EXPECT_EQ(job.outcome.reason.text, "exit 3");
+  EXPECT_EQ(Batch("b").state, JobState::kFailed);
+}
+
+TEST_F(WorkerRunTest, ShellIsSpelledOutAndPathIsGiven) {
+  ASSERT_TRUE(Submit("b", {{.argv = {"echo $1", "x"}, .shell = true}}).ok());
+  const auto request = launcher_->WaitLaunched(1);
+  EXPECT_EQ(request.argv, (std::vector<std::string>{"/bin/sh", "-c", "echo $1", "sh", "x"}));
+  EXPECT_EQ(request.env, (std::vector<std::pair<std::string, std::string>>{{"PATH", "/bin"}}));
+}
+
+TEST_F(WorkerRunTest, ManyJobsRunWithinTheSlots) {
+  launcher_->RunAtOnce();
+  ASSERT_TRUE(Submit("b", Jobs(500)).ok());
+  UntilEnded("b");
+  EXPECT_EQ(Batch("b").counts, (std::map<JobState, uint32_t>{{JobState::kSucceeded, 500}}));
+  EXPECT_EQ(launcher_->launched(), 500u);
+}
+
+TEST_F(WorkerRunTest, NoMoreThanMaxRunningAreLaunched) {
+  ASSERT_TRUE(Submit("b", Jobs(10)).ok());
+  const auto first = launcher_->WaitLaunched(1);
+  launcher_->WaitLaunched(2);
+  UntilState("b", 4, JobState::kScheduled);  // recorded ahead, not launched
+  EXPECT_EQ(launcher_->launched(), 2u);
+  launcher_->Exit(first.key, ExitStatus::Exited(0));
+  EXPECT_EQ(launcher_->WaitLaunched(3).key.index, 3u);
+}
+
+TEST_F(WorkerRunTest, FailFastCancelsTheRest) {
+  ASSERT_TRUE(Submit("b", Jobs(20), {.fail_fast = true}).ok());
+  const auto one = launcher_->WaitLaunched(1);
+  const auto two = launcher_->WaitLaunched(2);
+  launcher_->Exit(one.key, ExitStatus::Exited(1));
+  EXPECT_EQ(launcher_->WaitCancelled(1), two.key);
+  launcher_->Exit(two.key, ExitStatus::Signaled(15), EndCause::kCancel);
+  UntilEnded("b");
+  EXPECT_EQ(Job("b", 2).outcome.reason.code, ReasonCode::kFailFast);
+  EXPECT_EQ(Job("b", 20).outcome.reason.code, ReasonCode::kFailFast);
+  EXPECT_EQ(Job("b", 20).attempt, 0u);
+  EXPECT_EQ(Batch("b").counts[JobState::kCancelled], 19u);
+  EXPECT_EQ(Batch("b").state, JobState::kFailed);
+}
+
+TEST_F(WorkerRunTest, RetriesAreUsedUpBeforeTheJobFails) {
+  ASSERT_TRUE(Submit("b", Jobs(1, 2)).ok());
+  for (uint32_t attempt = 1; attempt <= 3; ++attempt) {
+    const auto request = launcher_->WaitLaunched(attempt);
+    EXPECT_EQ(request.key.attempt, attempt);
+    EXPECT_FALSE(IsFinal(Job("b", 1).outcome.state));
+    launcher_->Exit(request.key, ExitStatus::Exited(1));
+  }
+  UntilEnded("b");
+  EXPECT_EQ(Job("b", 1).outcome.state, JobState::kFailed);
+  EXPECT_EQ(Job("b", 1).attempt, 3u);
+}
+
+TEST_F(WorkerRunTest, NextAttemptWaitsForTheShimOfTheLast) {
+  ASSERT_TRUE(Submit("b", Jobs(1, 1)).ok());
+  const auto request = launcher_->WaitLaunched(1);
+  launcher_->Slot(request.key,
+                  {.phase = launch::Phase::kEnded, .attempt = 1, .started_at = 1, .ended_at = 2, .exit = ExitStatus::Exited(1)});
+  Until("b", [&] { return Job("b", 1).outcome.state == JobState::kQueued; });
+  EXPECT_EQ(launcher_->launched(), 1u);
+  launcher_->Gone(request.key);
+  EXPECT_EQ(launcher_->WaitLaunched(2).key.attempt, 2u);
+}
+
+TEST_F(WorkerRunTest, ShimThatDiesMakesTheJobLost) {
+  ASSERT_TRUE(Submit("b", Jobs(1, 5)).ok());
+  const auto request = launcher_->WaitLaunched(1);
+  launcher_->Running(request.key);
+  launcher_->Gone(request.key);
+  UntilEnded("b");
+  EXPECT_EQ(Job("b", 1).outcome.state, JobState::kLost);
+  EXPECT_EQ(Job("b", 1).outcome.reason.text, "its recorder was killed");
+  EXPECT_EQ(launcher_->swept(), std::vector<launch::JobKey>{request.key});
+}
+
+TEST_F(WorkerRunTest, RefusalByPolicyFailsTheJob) {
+  ASSERT_TRUE(Submit("b", Jobs(1, 3)).ok());
+  const auto request = launcher_->WaitLaunched(1);
+  launcher_->Refuse({.key = request.key, .policy = true, .text = "running as root is not allowed"});
+  UntilEnded("b");
+  EXPECT_EQ(Job("b", 1).outcome.state, JobState::kFailed);
+  EXPECT_EQ(Job("b", 1).outcome.reason.code, ReasonCode::kRefused);
+  EXPECT_EQ(Job("b", 1).outcome.reason.text, "running as root is not allowed");
+}
+
+TEST_F(WorkerRunTest, RefusalForWantOfSomethingIsTriedAgainAsTheSameAttempt) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  const auto request = launcher_->WaitLaunched(1);
+  launcher_->Refuse({.key = request.key, .retry = true, .text = "no processes left"});
+  EXPECT_EQ(launcher_->WaitLaunched(2).key, request.key);
+}
+
+TEST_F(WorkerRunTest, CancelInTheQueueEndsAtOnce) {
+  ASSERT_TRUE(Submit("b", Jobs(3), {.hold = true}).ok());
+  const auto counts = Cancel("b", 2);
+  ASSERT_TRUE(counts.ok());
+  EXPECT_EQ(counts->cancelled, 1u);
+  EXPECT_EQ(Job("b", 2).outcome.state, JobState::kCancelled);
+  EXPECT_EQ(Job("b", 2).outcome.reason.text, "cancelled by bob: enough");
+  EXPECT_EQ(Job("b", 1).outcome.state, JobState::kHeld);
+  EXPECT_EQ(Cancel("b")->cancelled, 2u);
+  EXPECT_EQ(Batch("b").state, JobState::kCancelled);
+  EXPECT_NE(Batch("b").ended_at, 0);
+}
+
+TEST_F(WorkerRunTest, CancelBetweenRecordingAndLaunchIsNotLost) {
+  ASSERT_TRUE(Submit("b", Jobs(4)).ok());
+  launcher_->WaitLaunched(2);
+  UntilState("b", 4, JobState::kScheduled);
+  EXPECT_EQ(Cancel("b", 4)->cancelled, 1u);
+  EXPECT_EQ(Job("b", 4).outcome.state, JobState::kCancelled);
+  EXPECT_EQ(Job("b", 4).attempt, 0u);
+}
+
+TEST_F(WorkerRunTest, CancelOfARunningJobNamesWhoAndWhy) {
+  ASSERT_TRUE(Submit("b", Jobs(1, 3)).ok());
+  const auto request = launcher_->WaitLaunched(1);
+  launcher_->Running(request.key);
+  EXPECT_EQ(Cancel("b")->stopping, 1u);
+  EXPECT_EQ(launcher_->WaitCancelled(1), request.key);
+  EXPECT_EQ(Job("b", 1).outcome.state, JobState::kStopping);
+  launcher_->Exit(request.key, ExitStatus::Signaled(15), EndCause::kCancel);
+  UntilEnded("b");
+  EXPECT_EQ(Job("b", 1).outcome.state, JobState::kCancelled);
+  EXPECT_EQ(Job("b", 1).outcome.signal, 15);
+  EXPECT_EQ(Job("b", 1).outcome.reason.text, "cancelled by bob: enough");
+}
+
+TEST_F(WorkerRunTest, SignalReachesRunningJobsAlone) {
+  ASSERT_TRUE(Submit("b", Jobs(5)).ok());
+  launcher_->WaitLaunched(2);
+  const auto signalled = Await<uint32_t>([&](auto done) { worker_->Signal({.batch = {"ann", "b"}}, 10, done); });
+  EXPECT_EQ(*signalled, 2u);
+  EXPECT_EQ(launcher_->signals().size(), 2u);
+  for (const int bad : {0, -1, 65}) {
+    const auto refused = Await<uint32_t>([&](auto done) { worker_->Signal({.batch = {"ann", "b"}}, bad, done); });
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code(), base::Code::kInvalidArgument);
+  }
+}
+
+TEST_F(WorkerRunTest, HoldTakesBackWhatWaitsForASlot) {
+  ASSERT_TRUE(Submit("b", Jobs(6)).ok());
+  const auto first = launcher_->WaitLaunched(1);
+  const auto second = launcher_->WaitLaunched(2);
+  UntilState("b", 4, JobState::kScheduled);
+  EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", "b"}}, done); }), 4u);
+  launcher_->Exit(first.key, ExitStatus::Exited(0));
+  launcher_->Exit(second.key, ExitStatus::Exited(0));
+  UntilState("b", 2, JobState::kSucceeded);
+  UntilState("b", 1, JobState::kSucceeded);
+  EXPECT_EQ(Batch("b").counts[JobState::kHeld], 4u);
+  EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Release({.batch = {"ann", "b"}}, done); }), 4u);
+  EXPECT_EQ(launcher_->WaitLaunched(3).key.attempt, 1u);
+}
+
+TEST_F(WorkerRunTest, RetryOfAFinishedBatchMakesANewAttempt) {
+  ASSERT_TRUE(Submit("b", Jobs(2)).ok());
+  launcher_->Exit(launcher_->WaitLaunched(1).key, ExitStatus::Exited(0));
+  launcher_->Exit(launcher_->WaitLaunched(2).key, ExitStatus::Exited(1));
+  UntilEnded("b");
+  EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Retry({.batch = {"ann", "b"}}, true, done); }), 1u);
+  const auto again = launcher_->WaitLaunched(3);
+  EXPECT_EQ(again.key.attempt, 2u);
+  EXPECT_EQ(Batch("b").ended_at, 0);
+  launcher_->Exit(again.key, ExitStatus::Exited(0));
+  UntilEnded("b");
+  EXPECT_EQ(Batch("b").state, JobState::kSucceeded);
+}
+
+TEST_F(WorkerRunTest, StoppedServiceRefusesAndStartsNothing) {
+  ASSERT_TRUE(Await<uint32_t>([&](auto done) { worker_->Stop(false, "root", done); }).ok());
+  const auto refused = Submit("b", Jobs(1));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), base::Code::kUnavailable);
+  Restart();
+  EXPECT_EQ(worker_->GetStatus().state, ServiceState::kStopped);
+  ASSERT_TRUE(Await<ServiceState>([&](auto done) { worker_->Start(done); }).ok());
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  launcher_->WaitLaunched(1);
+}
+
+TEST_F(WorkerRunTest, StopNowCancelsEverything) {
+  ASSERT_TRUE(Submit("b", Jobs(10)).ok());
+  const auto one = launcher_->WaitLaunched(1);
+  const auto two = launcher_->WaitLaunched(2);
+  const auto count = Await<uint32_t>([&](auto done) { worker_->Stop(true, "root", done); });
+  ASSERT_TRUE(count.ok());
+  EXPECT_EQ(*count, 10u);
+  launcher_->WaitCancelled(2);
+  launcher_->Exit(one.key, ExitStatus::Signaled(15), EndCause::kCancel);
+  launcher_->Exit(two.key, ExitStatus::Signaled(15), EndCause::kCancel);
+  UntilEnded("b");
+  EXPECT_EQ(Batch("b").counts[JobState::kCancelled], 10u);
+  EXPECT_EQ(Job("b", 9).outcome.reason.code, ReasonCode::kCancelledByStop);
+}
+
+TEST_F(WorkerRunTest, DrainBecomesStoppedWhenNothingIsLeft) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  const auto request = launcher_->WaitLaunched(1);
+  EXPECT_EQ(*Await<ServiceState>([&](auto done) { worker_->Drain(done); }), ServiceState::kDraining);
+  EXPECT_FALSE(Submit("c", Jobs(1)).ok());
+  launcher_->Exit(request.key, ExitStatus::Exited(0));
+  UntilEnded("b");
+  // Another request goes through the loop behind what ended the drain.
+  (void)Cancel("b");
+  EXPECT_EQ(worker_->GetStatus().state, ServiceState::kStopped);
+}
+
+TEST_F(WorkerRunTest, RemoveForgetsRowsAndFiles) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  const auto request = launcher_->WaitLaunched(1);
+  const auto early = Await<bool>([&](auto done) { worker_->Remove({"ann", "b"}, done); });
+  ASSERT_FALSE(early.ok());
+  EXPECT_EQ(early.error().code(), base::Code::kFailedPrecondition);
+  launcher_->Exit(request.key, ExitStatus::Exited(0));
+  UntilEnded("b");
+  (void)Cancel("b");  // behind the report that the shim is gone
+  ASSERT_TRUE(std::filesystem::exists(dir_.path() / "logs/ann/b/exits"));
+  EXPECT_TRUE(*Await<bool>([&](auto done) { worker_->Remove({"ann", "b"}, done); }));
+  EXPECT_FALSE(std::filesystem::exists(dir_.path() / "logs/ann/b"));
+  EXPECT_EQ(worker_->GetBatch({.batch = {"ann", "b"}}).error().code(), base::Code::kNotFound);
+}
+
+}  // namespace
+}  // namespace jobd::worker
