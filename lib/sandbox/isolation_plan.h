@@ -1,0 +1,61 @@
+// What is done to a job's process between fork and exec to isolate it. Plain data made before, and code that makes system calls and
+// nothing else: no allocation, no locks.
+#pragma once
+
+#include <linux/filter.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace jobd::sandbox {
+
+// A folder of the machine that becomes part of the job's file system.
+struct FolderBind {
+  int source_dir = -1;                   // `source` is relative to it; AT_FDCWD: to the view's root
+  const char* source = nullptr;          // "" is the folder itself
+  const char* target = nullptr;          // absolute
+  const char* const* to_make = nullptr;  // folders above the target, and the target, that must be made first; ends with nullptr
+  bool writable = false;                 // even where the view is read-only
+};
+
+// Pointers are borrowed and must stay valid until exec; so must descriptors.
+struct IsolationPlan {
+  bool namespaces = false;
+  int mount_view = -1;
+  bool network = true;
+  const char* tmp_options = nullptr;  // of tmpfs: "mode=1777,size=…"
+  bool var_tmp = false;               // the view has a /var/tmp
+  bool read_only_proc = false;        // for uid 0, who could write to /proc/sys without any capability
+  bool bind_folder = false;
+  FolderBind folder;
+  // As whom `folder` is reached: only what the job could reach itself is given to it.
+  bool switch_user = false;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  const gid_t* groups = nullptr;
+  size_t group_count = 0;
+
+  bool landlock = false;
+  uint64_t landlock_files = 0;  // the rights to be handled, see landlock(7)
+  uint64_t landlock_scopes = 0;
+
+  const sock_filter* filter = nullptr;
+  uint16_t filter_length = 0;
+};
+
+enum class IsolationStep { kNone, kNamespaces, kMounts, kWorkdir };
+
+struct IsolationFailure {
+  IsolationStep step = IsolationStep::kNone;  // kNone: all is well
+  int error = 0;                              // errno
+};
+
+// Enters namespaces and mounts what is the job's own. In a process with CAP_SYS_ADMIN over the view.
+IsolationFailure EnterIsolation(const IsolationPlan& plan) noexcept;
+// Landlock, once the process is who the job is. 0 or an errno. Needs no_new_privs.
+int RestrictFiles(const IsolationPlan& plan) noexcept;
+// The last thing of all. 0 or an errno. Needs no_new_privs.
+int InstallFilter(const IsolationPlan& plan) noexcept;
+
+}  // namespace jobd::sandbox

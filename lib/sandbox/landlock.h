@@ -1,0 +1,17 @@
+// Landlock: what this kernel offers. See landlock(7).
+#pragma once
+
+#include <cstdint>
+
+namespace jobd::sandbox {
+
+struct LandlockRights {
+  int abi = 0;  // 0: not there
+  uint64_t files = 0;
+  uint64_t scopes = 0;
+};
+
+// The rights that can be handled here.
+LandlockRights DetectLandlock();
+
+}  // namespace jobd::sandbox

@@ -1,0 +1,36 @@
+// The file system as isolated jobs see it, made once: a mount namespace that a job enters and copies. What is the same for all jobs
+// is mounted here, so that a start pays only for what is a job's own: /proc and /tmp.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace jobd::sandbox {
+
+struct ViewOptions {
+  bool privileged = false;  // else in a user namespace in which we are mapped to ourselves
+  bool read_only = false;   // the whole system, and /run empty
+  // Absolute paths, without symbolic links, of folders and files that no job may see. What does not exist is left out.
+  std::vector<std::string> hidden;
+};
+
+// The machine's folders as they were when the view was made, with nothing mounted later; /dev with null, zero, full, random,
+// urandom and links, nothing else, read-only; /sys read-only; no set-user-id, no devices. In /proc, /tmp and /var/tmp the job
+// mounts its own: until then the machine's are there.
+struct MountView {
+  base::Fd mounts;  // the mount namespace
+  base::Fd users;   // the user namespace that owns it; absent when privileged
+  // The machine's own /tmp and /var/tmp in that namespace, reached from below what a job mounts on them. Absent where there is
+  // none.
+  base::Fd machine_tmp;
+  base::Fd machine_var_tmp;
+};
+
+// Forks a process that makes the view, and waits for it. Errors name the step: "making the jobs' file system: mounting /dev: …". To
+// be called in a process with one thread.
+base::Result<MountView> MakeMountView(const ViewOptions& options);
+
+}  // namespace jobd::sandbox
