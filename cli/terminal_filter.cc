@@ -38,8 +38,7 @@ std::string TerminalFilter::Feed(std::string_view bytes) {
   all += bytes;
   const size_t tail = UnfinishedTail(all);
   held_ = all.substr(all.size() - tail);
-  all.resize(all.size() - tail);
-  return Show(all);
+  return Show(std::string_view(all).substr(0, all.size() - tail));
 }
 
 std::string TerminalFilter::Finish() {
