@@ -15,14 +15,17 @@ namespace {
 constexpr base::Nanos kBackOff = base::kNanosPerSecond;
 // The most starts that are recorded ahead of a free slot.
 constexpr uint32_t kMaxAhead = 16;
+// And the least, for few slots: a commit may take longer than a job.
+constexpr uint32_t kMinAhead = 2;
 
 }  // namespace
 
-uint32_t Supervisor::Ahead() const { return std::min(limits_.max_running, kMaxAhead); }
+uint32_t Supervisor::Ahead() const { return std::clamp(limits_.max_running, kMinAhead, kMaxAhead); }
 
 void Supervisor::Dispatch() {
   if (restoring_ || dispatching_) return;
   dispatching_ = true;  // what fails below comes back here, and is gone on with by the loop
+  ReturnOvertaken();
   while (state_ != ServiceState::kStopped && !paused_ && taken_ < limits_.max_running + Ahead()) {
     const auto pick = queue_.Next();
     if (!pick) break;
@@ -133,7 +136,7 @@ void Supervisor::OnRecorded(launch::JobKey key, const base::Status& status) {
   job->stage = Stage::kPrepared;
   prepared_.push_back(key);
   Show(key, JobState::kScheduled);
-  if (state_ == ServiceState::kStopped || queue_.IsHeld(key.batch)) {
+  if (state_ == ServiceState::kStopped || queue_.IsHeld(key.batch) || IsOvertaken(key.batch)) {
     Unstart(key.batch, key.index, *job, 0);
     return;
   }
@@ -154,6 +157,21 @@ void Supervisor::LaunchPrepared() {
     // The only failure is that the launcher is gone, and this process with it: a restart finds what became of the job.
     (void)parts_.launcher.Launch(*job->request);
     job->request.reset();
+  }
+}
+
+bool Supervisor::IsOvertaken(uint64_t batch) const {
+  const auto best = queue_.Best();
+  const auto home = homes_.find(batch);
+  return best && home != homes_.end() && *best > home->second.priority;
+}
+
+void Supervisor::ReturnOvertaken() {
+  if (prepared_.empty() || running_ < limits_.max_running) return;
+  const auto prepared = prepared_;
+  for (const launch::JobKey& key : prepared) {
+    Job* const job = FindJob(key);
+    if (job != nullptr && job->stage == Stage::kPrepared && IsOvertaken(key.batch)) Unstart(key.batch, key.index, *job, 0);
   }
 }
 

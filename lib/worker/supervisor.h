@@ -114,6 +114,7 @@ class Supervisor final : public LauncherEvents {
     BatchName name;
     uint32_t job_count = 0;
     bool fail_fast = false;
+    Priority priority = Priority::kNormal;
     int64_t last_seq = 0;
     base::Fd folder;
     base::Fd exits;
@@ -138,6 +139,9 @@ class Supervisor final : public LauncherEvents {
   void OnRecorded(launch::JobKey key, const base::Status& status);
   void LaunchPrepared();
   void Pause();
+  // Jobs that wait for a slot go back when one of a higher class could have it.
+  void ReturnOvertaken();
+  bool IsOvertaken(uint64_t batch) const;
   uint32_t Ahead() const;
   void FreeSlot(uint64_t batch, Job& job);
 

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include "tests/unit/worker/worker_fixture.h"
+#include "worker/sqlite.h"
 
 namespace jobd::worker {
 namespace {
@@ -111,6 +112,21 @@ TEST_F(WorkerRestartTest, DamagedOrMissingExitFileMakesTheJobLostNotStartedAgain
     ASSERT_EQ(*Await<uint32_t>([&](auto done) { worker_->Retry({.batch = {"ann", "b"}}, true, done); }), 1u);
     launcher_->WaitLaunched(1);
   }
+}
+
+TEST_F(WorkerRestartTest, AnotherBootMakesUnaccountedJobsLostAndImportsRecords) {
+  ASSERT_TRUE(Submit("c", Jobs(1)).ok());
+  const auto other = launcher_->WaitLaunched(2).key;
+  worker_.reset();
+  launcher_->Slot(other, {.phase = Phase::kEnded, .attempt = 1, .started_at = 7, .ended_at = 9, .exit = ExitStatus::Exited(0)});
+  ASSERT_TRUE(
+      Database::Open(dir_.path() / "state/jobd.db", false)->Execute("UPDATE meta SET value = x'31' WHERE key = 'boot'").ok());
+  Restart();
+  UntilEnded("b");
+  UntilEnded("c");
+  EXPECT_EQ(Job("b", 1).outcome.reason.code, ReasonCode::kHostRestarted);
+  EXPECT_EQ(Job("c", 1).outcome.state, JobState::kSucceeded);
+  EXPECT_EQ(launcher_->launched(), 0u);
 }
 
 TEST_F(WorkerRestartTest, CancelThatWasRecordedIsRepeated) {

@@ -56,6 +56,18 @@ TEST_F(WorkerRunTest, NoMoreThanMaxRunningAreLaunched) {
   EXPECT_EQ(launcher_->WaitLaunched(3).key.index, 3u);
 }
 
+TEST_F(WorkerRunTest, UrgentJobsOvertakeThoseThatWaitForASlot) {
+  ASSERT_TRUE(Submit("b", Jobs(6)).ok());
+  const auto first = launcher_->WaitLaunched(1);
+  launcher_->WaitLaunched(2);
+  UntilState("b", 4, JobState::kScheduled);
+  ASSERT_TRUE(Submit("u", Jobs(1), {.priority = Priority::kUrgent}).ok());
+  UntilState("u", 1, JobState::kScheduled);
+  UntilState("b", 3, JobState::kQueued);
+  launcher_->Exit(first.key, ExitStatus::Exited(0));
+  EXPECT_EQ(launcher_->WaitLaunched(3).correlation_id, "u");
+}
+
 TEST_F(WorkerRunTest, FailFastCancelsTheRest) {
   ASSERT_TRUE(Submit("b", Jobs(20), {.fail_fast = true}).ok());
   const auto one = launcher_->WaitLaunched(1);
