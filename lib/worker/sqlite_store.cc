@@ -126,6 +126,7 @@ class SqliteStore final : public Store {
     if (!status.ok()) {
       if (IsFsyncFailure(home_->extended_error())) writable_.store(false);
       writer_->Rollback();
+      return Plain(status.error());
     }
     return status;
   }
@@ -145,6 +146,16 @@ class SqliteStore final : public Store {
       }
     }
     return writer_->Commit();
+  }
+
+  // What SQLite says is for whoever debugs it; what callers may pass on is what it means to them.
+  static base::Error Plain(const base::Error& error) {
+    const bool full = error.code() == base::Code::kResourceExhausted;
+    const bool disk = full || error.code() == base::Code::kUnavailable;
+    return base::Error(error.code(), full   ? "the state disk is full"
+                                     : disk ? "the state disk failed"
+                                            : "the database failed")
+        .WithErrno(error.sys_errno());
   }
 
   static base::Error ReadOnly() {
