@@ -75,10 +75,10 @@ void RunChild(const ChildPlan& plan) noexcept {
 
   if (::setsid() < 0) Fail(plan, Step::kSession, errno);
 
-  // exec resets handlers but keeps what is ignored, and the shim ignores a few.
+  // exec resets handlers but keeps what is ignored, as whoever started jobd may have left it.
   struct sigaction standard {};
   standard.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < _NSIG; ++signal) ::sigaction(signal, &standard, nullptr);  // fails for KILL, STOP and glibc's own
+  for (size_t i = 0; i < plan.ignored_count; ++i) ::sigaction(plan.ignored_signals[i], &standard, nullptr);
   sigset_t none;
   ::sigemptyset(&none);
   if (::sigprocmask(SIG_SETMASK, &none, nullptr) != 0) Fail(plan, Step::kSession, errno);

@@ -23,6 +23,8 @@ struct ChildPlan {
   int report_fd = -1;             // where a failed step is told
   const int* join_fds = nullptr;  // each is written "0": enters the job's cgroups
   size_t join_count = 0;
+  const int* ignored_signals = nullptr;  // to be set back to their defaults; the others have them at exec anyway
+  size_t ignored_count = 0;
   int stdio[3] = {-1, -1, -1};  // become 0, 1 and 2
   const ChildLimit* limits = nullptr;
   size_t limit_count = 0;

@@ -10,12 +10,16 @@
 
 namespace jobd::launch {
 
-base::Result<Cloned> CloneProcess() {
+base::Result<Cloned> CloneProcess(int cgroup) {
   int pidfd = -1;
   clone_args args{};
   args.flags = CLONE_PIDFD;
   args.pidfd = reinterpret_cast<uint64_t>(&pidfd);
   args.exit_signal = SIGCHLD;
+  if (cgroup >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<__u64>(cgroup);
+  }
   const long pid = ::syscall(SYS_clone3, &args, sizeof args);
   if (pid < 0) return base::SysError("creating a process", errno);
   Cloned cloned;

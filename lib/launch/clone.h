@@ -15,6 +15,7 @@ struct Cloned {
 
 // For processes with one thread: clone3(2) runs no atfork handlers. The parent gets SIGCHLD at the child's end and must reap it.
 // Errors carry errno; EAGAIN and ENOMEM are the machine's state.
-base::Result<Cloned> CloneProcess();
+// With cgroup (borrowed; -1: none) the child is born in that group, see sandbox::JobGroup::birth_fd.
+base::Result<Cloned> CloneProcess(int cgroup = -1);
 
 }  // namespace jobd::launch

@@ -61,7 +61,7 @@ JobRun::JobRun(const ShimContext& context, const LaunchRequest& request, const I
       log_(batch_dir, context.log_owner, request.key.index, request.key.attempt, request.limits.output_bytes) {
   record_.attempt = request.key.attempt;
   record_.shim_pid = static_cast<uint32_t>(::getpid());
-  record_.boot = BootTag();
+  record_.boot = context.boot;
 }
 
 void JobRun::Run() {
@@ -102,7 +102,7 @@ base::Status JobRun::Start() {
   signals_ = std::move(signals).value();
 
   const SpawnFds stdio{.in = input->get(), .out = pipes.out.get(), .err = pipes.err.get()};
-  auto spawned = Spawn(context_, request_, identity_, group_->join_fds(), stdio);
+  auto spawned = Spawn(context_, request_, identity_, *group_, stdio);
   if (!spawned.ok()) return Failed(Step::kClone, std::move(spawned).error());
   pid_ = spawned->pid;
   pidfd_ = std::move(spawned->pidfd);

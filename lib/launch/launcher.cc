@@ -1,8 +1,10 @@
 // The launcher towards its server: frames in, frames out.
 #include "launch/launcher.h"
 
-#include <boost/asio/post.hpp>
+#include <csignal>
 #include <utility>
+
+#include "launch/contract/exit_file.h"
 
 namespace jobd::launch {
 
@@ -12,6 +14,15 @@ namespace asio = boost::asio;
 
 // Frames taken before other events get their turn.
 constexpr int kFramesPerTurn = 64;
+
+std::vector<int> IgnoredSignals() {
+  std::vector<int> ignored;
+  for (int signal = 1; signal < _NSIG; ++signal) {
+    struct sigaction now {};
+    if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN) ignored.push_back(signal);
+  }
+  return ignored;
+}
 
 std::vector<HelloAck::Capability> Capabilities(const LauncherOptions& options) {
   std::vector<HelloAck::Capability> all;
@@ -31,7 +42,10 @@ Launcher::Launcher(asio::io_context& context, LauncherOptions options, LauncherH
       // Another launcher's jobs may still use the uids it gave out last; beginning elsewhere makes it unlikely to meet them.
       uids_(options_.job_uid_first, options_.job_uid_count,
             static_cast<uint32_t>(base::SystemClock().Realtime() / base::kNanosPerMilli)),
-      server_(context) {}
+      server_(context) {
+  options_.shim.boot = BootTag();
+  options_.shim.ignored_signals = IgnoredSignals();
+}
 
 Launcher::~Launcher() = default;
 

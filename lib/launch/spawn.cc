@@ -81,7 +81,7 @@ base::Result<base::Fd> MakeStdin(const std::string& data) {
 }
 
 base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& request, const Identity& identity,
-                            const std::vector<int>& join_fds, SpawnFds stdio) {
+                            const sandbox::JobGroup& group, SpawnFds stdio) {
   int report[2];
   if (::pipe2(report, O_CLOEXEC) != 0) return base::SysError("making a pipe", errno);
   Spawned spawned;
@@ -100,8 +100,10 @@ base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& req
   ChildPlan plan;
   plan.parent = ::getpid();
   plan.report_fd = report_writer.get();
-  plan.join_fds = join_fds.data();
-  plan.join_count = join_fds.size();
+  plan.join_fds = group.join_fds().data();
+  plan.join_count = group.join_fds().size();
+  plan.ignored_signals = context.ignored_signals.data();
+  plan.ignored_count = context.ignored_signals.size();
   plan.stdio[0] = stdio.in;
   plan.stdio[1] = stdio.out;
   plan.stdio[2] = stdio.err;
@@ -119,7 +121,7 @@ base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& req
 
   // Without CLONE_VM: the child may hang for as long as somebody's file system likes (chdir, exec), and a shim suspended by
   // CLONE_VFORK could neither time it out nor cancel it.
-  JOBD_ASSIGN_OR_RETURN(Cloned child, CloneProcess());
+  JOBD_ASSIGN_OR_RETURN(Cloned child, CloneProcess(group.birth_fd()));
   if (child.pid == 0) RunChild(plan);
   spawned.pid = child.pid;
   spawned.pidfd = std::move(child.pidfd);

@@ -39,6 +39,6 @@ struct SpawnFds {
 
 // Clones the child, which sets itself up and executes the program. All arguments are borrowed and may go afterwards.
 base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& request, const Identity& identity,
-                            const std::vector<int>& join_fds, SpawnFds stdio);
+                            const sandbox::JobGroup& group, SpawnFds stdio);
 
 }  // namespace jobd::launch

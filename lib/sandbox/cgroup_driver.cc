@@ -10,7 +10,12 @@ namespace jobd::sandbox {
 
 CgroupDriver::CgroupDriver(std::string_view name, std::string where, base::Fd root, std::vector<LimitRoot> limits,
                            std::vector<Missing> missing)
-    : name_(name), where_(std::move(where)), root_(std::move(root)), limits_(std::move(limits)), missing_(std::move(missing)) {}
+    : name_(name),
+      where_(std::move(where)),
+      root_(std::move(root)),
+      limits_(std::move(limits)),
+      missing_(std::move(missing)),
+      can_be_born_into_(CanBeBornInto(root_.get())) {}
 
 std::vector<Capability> CgroupDriver::capabilities() const {
   std::vector<Capability> all{{"cgroup", true, std::string(name_) + ", at " + where_}};
@@ -30,7 +35,7 @@ base::Status CgroupDriver::Check(const GroupLimits& limits) const {
 }
 
 base::Result<std::unique_ptr<JobGroup>> CgroupDriver::Create(const std::string& name, const GroupLimits& limits) {
-  return KernelGroup::Create(root_.get(), limits_, name, limits);
+  return KernelGroup::Create(root_.get(), limits_, name, limits, can_be_born_into_);
 }
 
 base::Result<std::unique_ptr<JobGroup>> CgroupDriver::Open(const std::string& name) {

@@ -34,7 +34,13 @@ class CgroupDriver final : public GroupDriver {
   base::Fd root_;
   std::vector<LimitRoot> limits_;
   std::vector<Missing> missing_;
+  bool can_be_born_into_;
 };
+
+// Tries whether a process can be born into a fresh group below `root` (borrowed). It should be: joining afterwards takes a lock of
+// the whole system and waits for all processors (some ms, measured). But since Linux 6.14 a process cloned by one whose own group
+// was once killed by cgroup.kill is killed at birth, as the kernel compares the kill counts of two different groups.
+bool CanBeBornInto(int root);
 
 // Pure cgroup v2: groups below a root of our own that has the controllers delegated to it. kFailedPrecondition where that is not
 // so.

@@ -36,8 +36,10 @@ struct GroupUsage {
 class JobGroup {
  public:
   virtual ~JobGroup() = default;
-  // Descriptors to which a process writes "0" to enter the group, all of them, before it does anything else. Borrowed; valid as
-  // long as this object.
+  // For clone3(2) with CLONE_INTO_CGROUP: the group in which a process is to be born; -1: in none. Borrowed.
+  virtual int birth_fd() const { return -1; }
+  // Descriptors to which a process writes "0" to enter the rest of the group, all of them, before it does anything else. Borrowed;
+  // valid as long as this object.
   virtual const std::vector<int>& join_fds() const = 0;
   // Sends `signal` to every process, those forked meanwhile included. A pid that was reused in between is never hit.
   virtual base::Status Signal(int signal) = 0;

@@ -39,10 +39,11 @@ std::vector<pid_t> ReadPids(int dir) {
 }  // namespace
 
 base::Result<std::unique_ptr<JobGroup>> KernelGroup::Create(int root, const std::vector<LimitRoot>& roots, const std::string& name,
-                                                            const GroupLimits& limits) {
+                                                            const GroupLimits& limits, bool can_be_born_into) {
   JOBD_ASSIGN_OR_RETURN(base::Fd dir, MakeGroupDir(root, name, true));
   std::unique_ptr<KernelGroup> group(new KernelGroup(root, name, std::move(dir)));
-  auto status = group->OpenJoin(group->dir_.get());
+  group->can_be_born_into_ = can_be_born_into;
+  auto status = can_be_born_into ? base::Ok() : group->OpenJoin(group->dir_.get());
   for (const LimitRoot& limit_root : roots) {
     if (status.ok() && Wanted(limit_root.controller, limits)) status = group->AddPart(limit_root, limits);
   }

@@ -21,10 +21,12 @@ struct LimitRoot {
 class KernelGroup final : public JobGroup {
  public:
   // All descriptors are borrowed and outlive the group; `roots` are those of the limits asked for.
+  // A process is born into the group when can_be_born_into (see CanBeBornInto), else it joins.
   static base::Result<std::unique_ptr<JobGroup>> Create(int root, const std::vector<LimitRoot>& roots, const std::string& name,
-                                                        const GroupLimits& limits);
+                                                        const GroupLimits& limits, bool can_be_born_into);
   static base::Result<std::unique_ptr<JobGroup>> Open(int root, const std::vector<LimitRoot>& roots, const std::string& name);
 
+  int birth_fd() const override { return can_be_born_into_ ? dir_.get() : -1; }
   const std::vector<int>& join_fds() const override { return join_fds_; }
   base::Status Signal(int signal) override;
   base::Status Kill() override;
@@ -51,6 +53,7 @@ class KernelGroup final : public JobGroup {
   std::string name_;
   base::Fd dir_;
   base::Fd events_;
+  bool can_be_born_into_ = false;
   std::vector<Part> parts_;
   std::vector<base::Fd> joins_;
   std::vector<int> join_fds_;
