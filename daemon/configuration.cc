@@ -75,6 +75,18 @@ base::Result<Configuration> OpenConfiguration(const Options& options) {
   JOBD_ASSIGN_OR_RETURN(const std::string users_text, ReadFrom(users, all.config.users_file));
   JOBD_ASSIGN_OR_RETURN(all.users, config::Users::Parse(all.config.users_file, users_text));
   add("users", std::move(users));
+  if (!all.config.profiles_file.empty()) {
+    // Only ours to read: the server knows profiles by name.
+    const std::string& path = all.config.profiles_file;
+    JOBD_ASSIGN_OR_RETURN(const base::Fd profiles, OpenFile("policy.profiles", path, S_IWGRP | S_IWOTH,
+                                                            "can be written by others than its owner: chmod go-w it"));
+    JOBD_ASSIGN_OR_RETURN(const std::string profiles_text, ReadFrom(profiles, path));
+    JOBD_ASSIGN_OR_RETURN(all.profiles, sandbox::Profiles::Parse(path, profiles_text));
+  }
+  if (all.profiles.Find(all.config.default_profile) == nullptr) {
+    return base::Error(base::Code::kInvalidArgument,
+                       options.config_file + ": defaults.profile: there is no profile '" + all.config.default_profile + "'");
+  }
   return all;
 }
 

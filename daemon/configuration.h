@@ -10,6 +10,7 @@
 #include "config/users.h"
 #include "daemon/options.h"
 #include "launch/contract/frames.h"
+#include "sandbox/profile.h"
 
 namespace jobd::daemon {
 
@@ -19,13 +20,14 @@ config::Overrides OverridesOf(const Options& options);
 struct Configuration {
   config::Config config;
   config::Users users;
+  sandbox::Profiles profiles = sandbox::Profiles::BuiltIn();
   // For jobd-server, by the names of launch::Files. Positioned at their beginnings.
   std::vector<std::string> names;
   std::vector<base::Fd> fds;
 };
 
 // Reads and checks the configuration, and opens every file it names. kPermissionDenied when the private key can be read, or the
-// users file be written, by others than its owner. Errors are one line that says which file and what is wrong.
+// users file or the profiles be written, by others than its owner. Errors are one line that says which file and what is wrong.
 base::Result<Configuration> OpenConfiguration(const Options& options);
 
 }  // namespace jobd::daemon

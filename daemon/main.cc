@@ -14,6 +14,7 @@
 #include "daemon/service_dirs.h"
 #include "daemon/supervisor.h"
 #include "logging/logging.h"
+#include "sandbox/isolation.h"
 #include "sandbox/job_group.h"
 
 namespace {
@@ -73,12 +74,16 @@ int main(int argc, char** argv) {
   if (!tag.ok()) return Fail(tag.error());
   const auto driver = jobd::sandbox::DetectGroupDriver(*tag);
   if (!driver.ok()) return Fail(driver.error());
-  for (const jobd::sandbox::Capability& capability : (*driver)->capabilities()) {
+  const auto isolation =
+      jobd::sandbox::Isolation::Make({.privileged = account->uid.has_value(), .hidden = jobd::daemon::HiddenPaths(config, *dirs)});
+  auto capabilities = (*driver)->capabilities();
+  for (auto& capability : isolation.capabilities()) capabilities.push_back(std::move(capability));
+  for (const jobd::sandbox::Capability& capability : capabilities) {
     (*log)->log(capability.available ? spdlog::level::info : spdlog::level::warn, "{}: {}", capability.name, capability.detail);
   }
 
   // 7. The server, and the loop.
-  const int code = jobd::daemon::Supervisor(options, *configuration, *account, *dirs, **driver, **log).Run();
+  const int code = jobd::daemon::Supervisor(options, *configuration, *account, *dirs, **driver, isolation, **log).Run();
 
   // 8. Nothing of ours stays behind but the jobs that run on.
   jobd::daemon::RemoveRuntimeFiles(*dirs);

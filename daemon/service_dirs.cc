@@ -9,6 +9,8 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 
 #include "base/files.h"
 #include "sandbox/accounts.h"
@@ -93,6 +95,20 @@ base::Result<std::string> StateTag(const ServiceDirs& dirs) {
   std::snprintf(text.data(), text.size(), "jobd-%llx-%llx", static_cast<unsigned long long>(info.st_dev),
                 static_cast<unsigned long long>(info.st_ino));
   return std::string(text.data());
+}
+
+std::vector<std::string> HiddenPaths(const config::Config& config, const ServiceDirs& dirs) {
+  std::vector<std::string> paths;
+  const auto add = [&paths](const std::string& path) {
+    std::error_code error;
+    const std::filesystem::path real = std::filesystem::canonical(path, error);
+    if (!error) paths.push_back(real.string());  // else there is nothing to hide
+  };
+  for (const base::Fd* dir : {&dirs.state, &dirs.log, &dirs.runtime}) add("/proc/self/fd/" + std::to_string(dir->get()));
+  for (const std::string* file : {&config.tls_key, &config.users_file, &config.log_file}) {
+    if (!file->empty()) add(*file);
+  }
+  return paths;
 }
 
 }  // namespace jobd::daemon

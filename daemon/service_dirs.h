@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -41,5 +42,8 @@ base::Status PrepareLogFile(const config::Config& config, const ServerAccount& a
 
 // Names this state directory among all of the machine: by its device and inode, so that no path can be mistaken.
 base::Result<std::string> StateTag(const ServiceDirs& dirs);
+
+// What isolated jobs must not see: the three directories, the private key, the users file and our log, where they really lie.
+std::vector<std::string> HiddenPaths(const config::Config& config, const ServiceDirs& dirs);
 
 }  // namespace jobd::daemon

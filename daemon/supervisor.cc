@@ -37,14 +37,15 @@ std::string ServerProgram() {
 }
 
 launch::LauncherOptions LauncherOptionsOf(const Configuration& configuration, const ServerAccount& account, const ServiceDirs& dirs,
-                                          sandbox::GroupDriver& driver) {
+                                          sandbox::GroupDriver& driver, const sandbox::Isolation& isolation) {
   launch::LauncherOptions options;
   options.shim.log_dir = dirs.log.get();
   if (account.uid) options.shim.log_owner = {.switch_user = true, .uid = *account.uid, .gid = account.gid};
   options.shim.driver = &driver;
+  options.shim.isolation = &isolation;
   options.shim.default_workdir = configuration.config.default_workdir;
   ::getrlimit(RLIMIT_NOFILE, &options.shim.job_files);
-  options.policy = PolicyOf(configuration.config, configuration.users, account);
+  options.policy = PolicyOf(configuration, account);
   options.job_uid_first = configuration.config.job_uid_first;
   options.job_uid_count = configuration.config.job_uid_count;
   return options;
@@ -52,24 +53,27 @@ launch::LauncherOptions LauncherOptionsOf(const Configuration& configuration, co
 
 }  // namespace
 
-launch::Policy PolicyOf(const config::Config& config, const config::Users& users, const ServerAccount& account) {
+launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount& account) {
   launch::Policy policy;
   policy.privileged = account.uid.has_value();
   policy.own_account = policy.privileged ? "root" : account.name;
-  policy.job_user = config.job_user;
-  for (const config::User& user : users.all()) {
+  policy.job_user = configuration.config.job_user;
+  policy.profiles = configuration.profiles;
+  for (const config::User& user : configuration.users.all()) {
     if (!user.disabled) policy.run_as.emplace(user.name, user.run_as);
+    policy.allowed_profiles.emplace(user.name, user.profiles);
   }
   return policy;
 }
 
 Supervisor::Supervisor(const Options& options, const Configuration& configuration, const ServerAccount& account,
-                       const ServiceDirs& dirs, sandbox::GroupDriver& driver, spdlog::logger& log)
+                       const ServiceDirs& dirs, sandbox::GroupDriver& driver, const sandbox::Isolation& isolation,
+                       spdlog::logger& log)
     : options_(options),
       account_(account),
       dirs_(dirs),
       log_(log),
-      launcher_(context_, LauncherOptionsOf(configuration, account, dirs, driver), Hooks()),
+      launcher_(context_, LauncherOptionsOf(configuration, account, dirs, driver, isolation), Hooks()),
       signals_(context_),
       timer_(context_),
       backoff_(kFirstBackoff) {}
@@ -108,7 +112,7 @@ launch::Files Supervisor::ReadFiles(std::vector<base::Fd>& fds) {
     log_.error("the files were not read again: {}", base::EscapeForTerminal(configuration.error().message()));
     return {.names = {}, .error = configuration.error().message()};
   }
-  launcher_.SetPolicy(PolicyOf(configuration->config, configuration->users, account_));
+  launcher_.SetPolicy(PolicyOf(*configuration, account_));
   fds = std::move(configuration->fds);
   return {.names = std::move(configuration->names), .error = {}};
 }

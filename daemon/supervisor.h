@@ -13,6 +13,7 @@
 #include "daemon/service_dirs.h"
 #include "launch/launcher.h"
 #include "launch/server_process.h"
+#include "sandbox/isolation.h"
 #include "sandbox/job_group.h"
 #include "spdlog/fwd.h"
 
@@ -23,7 +24,7 @@ class Supervisor {
  public:
   // All references are borrowed and outlive the supervisor. `configuration` is what was read at the start.
   Supervisor(const Options& options, const Configuration& configuration, const ServerAccount& account, const ServiceDirs& dirs,
-             sandbox::GroupDriver& driver, spdlog::logger& log);
+             sandbox::GroupDriver& driver, const sandbox::Isolation& isolation, spdlog::logger& log);
 
   // Runs until SIGTERM or SIGINT, or until the server says that it cannot start at all. Returns the exit code. The signals it
   // handles must be blocked.
@@ -57,6 +58,6 @@ class Supervisor {
 };
 
 // What the launcher allows, from the configuration and the users file.
-launch::Policy PolicyOf(const config::Config& config, const config::Users& users, const ServerAccount& account);
+launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount& account);
 
 }  // namespace jobd::daemon

@@ -55,6 +55,7 @@ struct Config {
   std::string job_user = "auto";
   uint32_t job_uid_first = 1'879'048'192;
   uint32_t job_uid_count = 65'536;
+  std::string profiles_file;  // empty: the built-in profiles alone
 };
 
 // Where a setting's value came from.

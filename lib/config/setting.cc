@@ -145,6 +145,7 @@ std::vector<Setting> Declare() {
            "user"),
       Number("policy.job_uid_first", &Config::job_uid_first, kRestart, 1000, kMax32 - 1, "the first uid for auto"),
       Number("policy.job_uid_count", &Config::job_uid_count, kRestart, 1, 16'777'216, "how many uids for auto"),
+      Path("policy.profiles", &Config::profiles_file, kReload, "isolation profiles beside open, standard and strict"),
   };
 }
 

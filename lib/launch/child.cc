@@ -29,11 +29,12 @@ int SetGroups(const ChildPlan& plan) noexcept { return static_cast<int>(::syscal
 
 // A job of an ordinary user holds no capability and cannot get one back: bounding, ambient and inheritable sets are emptied too.
 // The permitted and effective sets are emptied by the kernel when the uid changes.
-bool DropCapabilitySources() noexcept {
+bool DropCapabilitySources(uid_t uid) noexcept {
   if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0) return false;
   for (unsigned long capability = 0; capability < 64; ++capability) {
-    // EINVAL: the last one is behind us. EPERM: without CAP_SETPCAP the set stays, and no_new_privs makes it worthless.
-    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return errno == EINVAL || errno == EPERM;
+    // EINVAL: the last one is behind us. EPERM: without CAP_SETPCAP the set stays, and no_new_privs makes it worthless; but uid 0
+    // would get at exec whatever is left in it.
+    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return errno == EINVAL || (errno == EPERM && uid != 0);
   }
   return true;
 }
@@ -42,6 +43,16 @@ bool ClearCapabilities() noexcept {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   const __user_cap_data_struct none[2] = {};
   return ::syscall(SYS_capset, &header, none) == 0;
+}
+
+Step StepOf(sandbox::IsolationStep step) noexcept {
+  switch (step) {
+    case sandbox::IsolationStep::kNone:
+    case sandbox::IsolationStep::kNamespaces: return Step::kNamespaces;
+    case sandbox::IsolationStep::kMounts: return Step::kMounts;
+    case sandbox::IsolationStep::kWorkdir: return Step::kWorkdir;
+  }
+  return Step::kNamespaces;
 }
 
 // As execvpe(3) searches: what is not there or may not be entered is passed over, and a refusal is remembered.
@@ -96,8 +107,15 @@ void RunChild(const ChildPlan& plan) noexcept {
     }
   }
 
+  const sandbox::IsolationFailure failure = sandbox::EnterIsolation(*plan.isolation);
+  if (failure.step != sandbox::IsolationStep::kNone) Fail(plan, StepOf(failure.step), failure.error);
+
+  // Root keeps its capabilities only where it is not isolated.
+  const bool no_capabilities = plan.uid != 0 || plan.isolation->namespaces;
+  if ((plan.switch_user || plan.isolation->namespaces) && no_capabilities && !DropCapabilitySources(plan.uid)) {
+    Fail(plan, Step::kPrivileges, errno);
+  }
   if (plan.switch_user) {
-    if (plan.uid != 0 && !DropCapabilitySources()) Fail(plan, Step::kPrivileges, errno);
     if (SetGroups(plan) != 0) Fail(plan, Step::kUser, errno);
     if (::syscall(SYS_setresgid, plan.gid, plan.gid, plan.gid) != 0) Fail(plan, Step::kUser, errno);
     if (::syscall(SYS_setresuid, plan.uid, plan.uid, plan.uid) != 0) Fail(plan, Step::kUser, errno);
@@ -105,11 +123,13 @@ void RunChild(const ChildPlan& plan) noexcept {
     if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) Fail(plan, Step::kUser, errno);
     if (::getppid() != plan.parent) ::_exit(127);
   }
-  if (plan.uid != 0 && !ClearCapabilities()) Fail(plan, Step::kPrivileges, errno);
+  if (no_capabilities && !ClearCapabilities()) Fail(plan, Step::kPrivileges, errno);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) Fail(plan, Step::kPrivileges, errno);
 
   if (::chdir(plan.workdir) != 0) Fail(plan, Step::kWorkdir, errno);
 
+  if (const int error = sandbox::RestrictFiles(*plan.isolation); error != 0) Fail(plan, Step::kLandlock, error);
+  if (const int error = sandbox::InstallFilter(*plan.isolation); error != 0) Fail(plan, Step::kSeccomp, error);
   const int error = ExecFirst(plan);
   Fail(plan, Step::kExec, error);
 }

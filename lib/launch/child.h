@@ -1,5 +1,6 @@
 // What happens between clone and exec, in the child. All of it is plain data prepared before; the code in child.cc makes system
-// calls and nothing else: no allocation, no locks, no calls into other files.
+// calls and nothing else: no allocation, no locks, no calls into other files but those of sandbox/isolation_plan.h, which keep to
+// the same.
 #pragma once
 
 #include <sys/resource.h>
@@ -7,6 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
+
+#include "sandbox/isolation_plan.h"
 
 namespace jobd::launch {
 
@@ -19,7 +22,7 @@ struct ChildLimit {
 // Pointers are borrowed and must stay valid until exec. Descriptors are the child's copies of the parent's, all above 2 and
 // close-on-exec.
 struct ChildPlan {
-  pid_t parent = 0;               // the shim: when it is gone, the child ends
+  pid_t parent = 0;               // the shim, as getppid(2) tells it (0 from a pid namespace): when it is gone, the child ends
   int report_fd = -1;             // where a failed step is told
   const int* join_fds = nullptr;  // each is written "0": enters the job's cgroups
   size_t join_count = 0;
@@ -33,6 +36,7 @@ struct ChildPlan {
   gid_t gid = 0;
   const gid_t* groups = nullptr;
   size_t group_count = 0;
+  const sandbox::IsolationPlan* isolation = nullptr;  // never nullptr in use; its defaults isolate nothing
   const char* workdir = nullptr;
   const char* const* programs = nullptr;  // paths to try, in order; ends with nullptr
   char* const* argv = nullptr;

@@ -53,10 +53,12 @@ uint64_t Micros(const timeval& time) {
 
 }  // namespace
 
-JobRun::JobRun(const ShimContext& context, const LaunchRequest& request, const Identity& identity, int batch_dir, ExitSlot& slot)
+JobRun::JobRun(const ShimContext& context, const LaunchRequest& request, const Identity& identity, const sandbox::Profile& profile,
+               int batch_dir, ExitSlot& slot)
     : context_(context),
       request_(request),
       identity_(identity),
+      profile_(profile),
       slot_(slot),
       log_(batch_dir, context.log_owner, request.key.index, request.key.attempt, request.limits.output_bytes) {
   record_.attempt = request.key.attempt;
@@ -101,8 +103,12 @@ base::Status JobRun::Start() {
   if (!signals.ok()) return Failed(Step::kClone, std::move(signals).error());
   signals_ = std::move(signals).value();
 
+  if (profile_.namespaces) {
+    auto first = init_.Start(context_.isolation->user_namespace(profile_));
+    if (!first.ok()) return Failed(Step::kNamespaces, std::move(first).error());
+  }
   const SpawnFds stdio{.in = input->get(), .out = pipes.out.get(), .err = pipes.err.get()};
-  auto spawned = Spawn(context_, request_, identity_, *group_, stdio);
+  auto spawned = Spawn(context_, request_, identity_, profile_, *group_, stdio);
   if (!spawned.ok()) return Failed(Step::kClone, std::move(spawned).error());
   pid_ = spawned->pid;
   pidfd_ = std::move(spawned->pidfd);
@@ -200,6 +206,9 @@ void JobRun::End() {
   }
   record_.ended_at = clock_.Realtime();
   record_.wall = started_ != 0 ? clock_.Monotonic() - started_ : 0;
+  // What a job leaves behind when it ends does not outlive it: whatever is in its pid namespace ends with it, and what is in its
+  // group.
+  init_.End();
   if (group_) EmptyGroup();
   if (capture_) capture_->Drain(clock_);
   log_.Finish(clock_.Realtime());
@@ -217,7 +226,6 @@ void JobRun::EmptyGroup() {
   auto usage = group_->Usage();
   auto removed = group_->Remove();
   if (!removed.ok() && removed.error().code() == base::Code::kFailedPrecondition) {
-    // What a job leaves behind when it ends does not outlive it.
     (void)group_->KillAndWait();
     usage = group_->Usage();
     removed = group_->Remove();

@@ -16,6 +16,7 @@
 #include "launch/job_log.h"
 #include "launch/shim.h"
 #include "launch/stop_schedule.h"
+#include "sandbox/init_process.h"
 #include "sandbox/job_group.h"
 
 namespace jobd::launch {
@@ -24,7 +25,8 @@ namespace jobd::launch {
 class JobRun {
  public:
   // All arguments are borrowed and outlive the run. `batch_dir` is the batch's folder.
-  JobRun(const ShimContext& context, const LaunchRequest& request, const Identity& identity, int batch_dir, ExitSlot& slot);
+  JobRun(const ShimContext& context, const LaunchRequest& request, const Identity& identity, const sandbox::Profile& profile,
+         int batch_dir, ExitSlot& slot);
 
   // Starts the job, records it and returns when ENDED is written, or cannot be.
   void Run();
@@ -46,6 +48,7 @@ class JobRun {
   const ShimContext& context_;
   const LaunchRequest& request_;
   const Identity& identity_;
+  const sandbox::Profile& profile_;
   ExitSlot& slot_;
   base::SystemClock clock_;
   SlotRecord record_;
@@ -53,6 +56,7 @@ class JobRun {
   JobLog log_;
   std::optional<Capture> capture_;
   std::unique_ptr<sandbox::JobGroup> group_;
+  sandbox::InitProcess init_;  // of the job's pid namespace, if it has one
   pid_t pid_ = 0;
   base::Fd pidfd_;
   base::Fd report_;

@@ -27,6 +27,7 @@ std::vector<int> IgnoredSignals() {
 std::vector<HelloAck::Capability> Capabilities(const LauncherOptions& options) {
   std::vector<HelloAck::Capability> all;
   for (const sandbox::Capability& c : options.shim.driver->capabilities()) all.push_back({c.name, c.available, c.detail});
+  for (const sandbox::Capability& c : options.shim.isolation->capabilities()) all.push_back({c.name, c.available, c.detail});
   all.push_back({"user switch", options.policy.privileged,
                  options.policy.privileged ? "jobs run under accounts of their own"
                                            : "jobd is not root: jobs run as " + options.policy.own_account});

@@ -71,6 +71,13 @@ void Launcher::Handle(const Launch& frame) {
     allowed = options_.shim.driver->Check({limits.memory_bytes, limits.cpu_millis, limits.pids});
   }
   if (!allowed.ok()) return Refuse(request.key, allowed.error(), false, false);
+  const auto profile = DecideProfile(options_.policy, request);
+  if (!profile.ok()) {
+    return Refuse(request.key, profile.error(), false, profile.error().code() == base::Code::kPermissionDenied);
+  }
+  if (const auto possible = options_.shim.isolation->Check(**profile); !possible.ok()) {
+    return Refuse(request.key, possible.error(), false, false);
+  }
 
   auto shim = std::make_unique<LiveShim>(context_);
   const auto identity = IdentityOf(request, shim->uid);
@@ -85,7 +92,7 @@ void Launcher::Handle(const Launch& frame) {
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, &before);
   auto cloned = CloneProcess();
-  if (cloned.ok() && cloned->pid == 0) RunShim(options_.shim, request, *identity);
+  if (cloned.ok() && cloned->pid == 0) RunShim(options_.shim, request, *identity, **profile);
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
 
   if (!cloned.ok()) {

@@ -49,7 +49,7 @@ base::Status CheckRequest(const LaunchRequest& request) {
   JOBD_RETURN_IF_ERROR(CheckTexts(request));
   if (!request.workdir.empty() && request.workdir[0] != '/') return Bad("the working directory is not absolute");
   if (request.workdir.size() >= kMaxPath || HasNul(request.workdir)) return Bad("the working directory is no path");
-  if (request.profile != "open") return Bad("profile '" + base::EscapeForTerminal(request.profile) + "' is not available");
+  if (!base::IsSafeName(request.profile)) return Bad("the profile's name is no safe name");
   if (request.timeout < 0 || request.timeout > kLongest) return Bad("the timeout is out of range");
   if (request.kill_after < 0 || request.kill_after > kLongest) return Bad("kill_after is out of range");
   const JobLimits& limits = request.limits;
@@ -58,6 +58,15 @@ base::Status CheckRequest(const LaunchRequest& request) {
     return Bad("a limit is out of range");
   }
   return base::Ok();
+}
+
+base::Result<const sandbox::Profile*> DecideProfile(const Policy& policy, const LaunchRequest& request) {
+  const sandbox::Profile* profile = policy.profiles.Find(request.profile);
+  if (profile == nullptr) return Bad("profile '" + request.profile + "' is not available");
+  const auto allowed = policy.allowed_profiles.find(request.owner);
+  if (allowed == policy.allowed_profiles.end() || allowed->second.empty()) return profile;
+  if (std::find(allowed->second.begin(), allowed->second.end(), request.profile) != allowed->second.end()) return profile;
+  return base::Error(base::Code::kPermissionDenied, "profile '" + request.profile + "' is not allowed for " + request.owner);
 }
 
 base::Result<RunAs> DecideRunAs(const Policy& policy, const LaunchRequest& request) {

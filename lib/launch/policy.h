@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "launch/contract/launch_request.h"
+#include "sandbox/profile.h"
 
 namespace jobd::launch {
 
@@ -20,6 +21,9 @@ struct Policy {
   std::string job_user = "auto";
   // By owner: the accounts they may name. From the users file, which only root can write.
   std::map<std::string, std::vector<std::string>, std::less<>> run_as;
+  // By owner: the profiles they may ask for. Who is not here, or has an empty list, may ask for all.
+  std::map<std::string, std::vector<std::string>, std::less<>> allowed_profiles;
+  sandbox::Profiles profiles = sandbox::Profiles::BuiltIn();
 };
 
 // The kernel's own bounds (execve(2)): one text, and all together with their pointers on a stack of 8 MiB.
@@ -35,6 +39,10 @@ struct RunAs {
 
 // Is the request well-formed and within bounds? kInvalidArgument with what is wrong. The text names no secret.
 base::Status CheckRequest(const LaunchRequest& request);
+
+// The profile asked for. kInvalidArgument when there is none of that name, kPermissionDenied when the owner may not ask for it. The
+// pointer lives as long as the policy.
+base::Result<const sandbox::Profile*> DecideProfile(const Policy& policy, const LaunchRequest& request);
 
 // kPermissionDenied when the owner may not run as the account asked for.
 base::Result<RunAs> DecideRunAs(const Policy& policy, const LaunchRequest& request);

@@ -38,7 +38,7 @@ void CloseAllBut(std::vector<int> keep) {
 
 }  // namespace
 
-void RunShim(const ShimContext& context, const LaunchRequest& request, const Identity& identity) {
+void RunShim(const ShimContext& context, const LaunchRequest& request, const Identity& identity, const sandbox::Profile& profile) {
   // A session of our own, and no signal but the two that are read in the loop: neither the end of the service nor a terminal's
   // Ctrl-C may end the recorder of a job.
   ::setsid();
@@ -49,6 +49,7 @@ void RunShim(const ShimContext& context, const LaunchRequest& request, const Ide
   ::prctl(PR_SET_DUMPABLE, 0);
   std::vector<int> keep = context.driver->fds();
   keep.push_back(context.log_dir);
+  for (const int fd : context.isolation->fds()) keep.push_back(fd);
   CloseAllBut(std::move(keep));
   // Whoever reads the launcher's output must see its end while jobs run on.
   if (const base::Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC)); null) {
@@ -67,7 +68,7 @@ void RunShim(const ShimContext& context, const LaunchRequest& request, const Ide
     return ExitSlot::Claim(batch_dir.get(), request.key.index, request.key.attempt);
   }();
   if (!slot.ok()) Unrecorded(slot.error());
-  JobRun(context, request, identity, batch_dir.get(), *slot).Run();
+  JobRun(context, request, identity, profile, batch_dir.get(), *slot).Run();
   ::_exit(kShimRecorded);
 }
 

@@ -10,7 +10,9 @@
 
 #include "launch/contract/launch_request.h"
 #include "launch/file_owner.h"
+#include "sandbox/isolation.h"
 #include "sandbox/job_group.h"
+#include "sandbox/profile.h"
 
 namespace jobd::launch {
 
@@ -27,6 +29,7 @@ struct ShimContext {
   int log_dir = -1;
   FileOwner log_owner;
   sandbox::GroupDriver* driver = nullptr;
+  const sandbox::Isolation* isolation = nullptr;
   std::string default_workdir;
   uint64_t boot = 0;                 // BootTag()
   std::vector<int> ignored_signals;  // those that a child of ours would inherit as ignored
@@ -43,7 +46,9 @@ inline constexpr int kForwardSignal = 41;  // value: the signal for the job's pr
 // EEXIST: the attempt has begun before. 0: the record tells.
 inline constexpr int kShimRecorded = 0;
 
-// Runs the whole life of the job, then ends the process. To be called in a child forked from the launcher.
-[[noreturn]] void RunShim(const ShimContext& context, const LaunchRequest& request, const Identity& identity);
+// Runs the whole life of the job, then ends the process. To be called in a child forked from the launcher, with a profile that the
+// context's isolation has checked.
+[[noreturn]] void RunShim(const ShimContext& context, const LaunchRequest& request, const Identity& identity,
+                          const sandbox::Profile& profile);
 
 }  // namespace jobd::launch

@@ -35,6 +35,13 @@ std::string_view PathOf(const LaunchRequest& request) {
   return path;
 }
 
+std::vector<ChildLimit> LimitsOf(const ShimContext& context, const sandbox::Profile& profile) {
+  std::vector<ChildLimit> limits{{RLIMIT_CORE, {0, 0}}, {RLIMIT_NOFILE, context.job_files}};
+  if (profile.open_files != 0) limits.back().value = {profile.open_files, profile.open_files};
+  if (profile.file_bytes != 0) limits.push_back({RLIMIT_FSIZE, {profile.file_bytes, profile.file_bytes}});
+  return limits;
+}
+
 }  // namespace
 
 std::vector<std::string> ProgramCandidates(const std::string& command, std::string_view path) {
@@ -81,7 +88,7 @@ base::Result<base::Fd> MakeStdin(const std::string& data) {
 }
 
 base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& request, const Identity& identity,
-                            const sandbox::JobGroup& group, SpawnFds stdio) {
+                            const sandbox::Profile& profile, const sandbox::JobGroup& group, SpawnFds stdio) {
   int report[2];
   if (::pipe2(report, O_CLOEXEC) != 0) return base::SysError("making a pipe", errno);
   Spawned spawned;
@@ -94,11 +101,19 @@ base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& req
   const std::vector<char*> argv = Pointers(argv_texts);
   const std::vector<char*> environment = Pointers(environment_texts);
   const std::vector<char*> programs = Pointers(program_texts);
-  const std::string& workdir = request.workdir.empty() ? context.default_workdir : request.workdir;
-  const std::array<ChildLimit, 2> limits{{{RLIMIT_CORE, {0, 0}}, {RLIMIT_NOFILE, context.job_files}}};
+  const uid_t uid = identity.switch_user ? identity.uid : ::geteuid();
+  sandbox::PreparedIsolation isolation;
+  context.isolation->Prepare(profile,
+                             {.workdir = request.workdir.empty() ? context.default_workdir : request.workdir,
+                              .switch_user = identity.switch_user,
+                              .uid = uid,
+                              .gid = identity.gid,
+                              .groups = &identity.groups},
+                             isolation);
+  const std::vector<ChildLimit> limits = LimitsOf(context, profile);
 
   ChildPlan plan;
-  plan.parent = ::getpid();
+  plan.parent = profile.namespaces ? 0 : ::getpid();
   plan.report_fd = report_writer.get();
   plan.join_fds = group.join_fds().data();
   plan.join_count = group.join_fds().size();
@@ -110,11 +125,12 @@ base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& req
   plan.limits = limits.data();
   plan.limit_count = limits.size();
   plan.switch_user = identity.switch_user;
-  plan.uid = identity.switch_user ? identity.uid : ::geteuid();
+  plan.uid = uid;
   plan.gid = identity.gid;
   plan.groups = identity.groups.data();
   plan.group_count = identity.groups.size();
-  plan.workdir = workdir.c_str();
+  plan.isolation = &isolation.plan();
+  plan.workdir = isolation.workdir().c_str();
   plan.programs = programs.data();
   plan.argv = argv.data();
   plan.environment = environment.data();

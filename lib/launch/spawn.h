@@ -37,8 +37,9 @@ struct SpawnFds {
   int err = -1;
 };
 
-// Clones the child, which sets itself up and executes the program. All arguments are borrowed and may go afterwards.
+// Clones the child, which sets itself up and executes the program. Where the profile has namespaces, our children are born in the
+// job's pid namespace already. All arguments are borrowed and may go afterwards.
 base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& request, const Identity& identity,
-                            const sandbox::JobGroup& group, SpawnFds stdio);
+                            const sandbox::Profile& profile, const sandbox::JobGroup& group, SpawnFds stdio);
 
 }  // namespace jobd::launch

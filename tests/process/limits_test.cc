@@ -51,8 +51,8 @@ TEST_P(PolicyTest, RefusesAnAccountThatIsGone) {
 
 TEST_P(PolicyTest, RefusesProfilesItDoesNotHave) {
   auto request = batch_.Request({"true"});
-  request.profile = "strict";
-  EXPECT_EQ(ExpectRefused(request).text, "profile 'strict' is not available");
+  request.profile = "no-such-profile";
+  EXPECT_EQ(ExpectRefused(request).text, "profile 'no-such-profile' is not available");
 }
 
 TEST_P(PolicyTest, RefusesAFolderThatIsNotThere) {

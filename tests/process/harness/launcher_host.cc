@@ -1,6 +1,7 @@
 #include "tests/process/harness/launcher_host.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pwd.h>
@@ -72,6 +73,7 @@ LauncherHost::LauncherHost(HostOptions options) : log_dir_(options.log_dir) {
   pid_ = ::fork();
   if (pid_ == 0) {
     socket_.reset();
+    if (options.as_nobody && (::setgroups(0, nullptr) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0)) std::abort();
     Run(std::move(theirs), options);
     ::_exit(0);
   }
@@ -81,12 +83,14 @@ void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
   const base::Fd log_dir = Must(base::OpenAt(AT_FDCWD, options.log_dir, O_RDONLY | O_DIRECTORY));
   const auto driver = options.without_cgroups ? sandbox::MakeProcessTreeDriver("asked for")
                                               : Must(sandbox::DetectGroupDriver(TagOf(options.log_dir)));
+  const auto isolation = sandbox::Isolation::Make({.privileged = ::geteuid() == 0, .hidden = options.hidden});
   boost::asio::io_context context(1);
   launch::LauncherOptions launcher_options;
   launcher_options.shim.log_dir = log_dir.get();
   launcher_options.shim.log_owner = options.log_owner;
   launcher_options.shim.driver = driver.get();
-  launcher_options.shim.default_workdir = "/";
+  launcher_options.shim.isolation = &isolation;
+  launcher_options.shim.default_workdir = options.default_workdir;
   ::getrlimit(RLIMIT_NOFILE, &launcher_options.shim.job_files);
   launcher_options.policy = options.policy;
   launcher_options.policy.privileged = ::geteuid() == 0;

@@ -21,6 +21,9 @@ struct HostOptions {
   bool without_cgroups = false;
   launch::Policy policy;  // privileged and own_account are filled in
   launch::FileOwner log_owner;
+  std::vector<std::string> hidden;  // from isolated jobs
+  std::string default_workdir = "/";
+  bool as_nobody = false;  // log_dir must be nobody's
 };
 
 // Kills the launcher when destroyed and removes its cgroups if they are empty; jobs are the test's to end.

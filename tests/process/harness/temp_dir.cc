@@ -8,7 +8,9 @@
 
 namespace jobd::process_test {
 
-TempDir::TempDir() : path_(testing::TempDir() + "jobd-process-XXXXXX") {
+TempDir::TempDir() : TempDir(testing::TempDir()) {}
+
+TempDir::TempDir(const std::string& parent) : path_((std::filesystem::path(parent) / "jobd-process-XXXXXX").string()) {
   if (::mkdtemp(path_.data()) == nullptr) std::abort();
   std::filesystem::permissions(path_, std::filesystem::perms(0755));
 }

@@ -1,0 +1,190 @@
+// The table of profiles, a test for each cell.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/files.h"
+#include "tests/process/harness/sandbox_host.h"
+
+namespace jobd::process_test {
+namespace {
+
+using launch::SlotRecord;
+
+class CellsTest : public SandboxTest {};
+
+std::string NamespaceOfOurs(const std::string& kind) {
+  return std::filesystem::read_symlink("/proc/self/ns/" + kind).string() + "\n";
+}
+
+class EveryProfile : public CellsTest, public testing::WithParamInterface<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Cells, EveryProfile, testing::Values("open", "standard", "strict"),
+                         [](const auto& profile) { return std::string(profile.param); });
+
+class Isolated : public EveryProfile {};
+INSTANTIATE_TEST_SUITE_P(Cells, Isolated, testing::Values("standard", "strict"),
+                         [](const auto& profile) { return std::string(profile.param); });
+
+TEST_P(EveryProfile, RunsInACgroupOfItsOwn) { EXPECT_THAT(Run(GetParam(), "cat /proc/self/cgroup"), testing::HasSubstr("job-")); }
+
+TEST_P(EveryProfile, EndsWithAllItsProcesses) {
+  Batch batch(logs_.path(), 1, "tree");
+  auto request = batch.Request({"sh", "-c", "setsid sleep 1000 & setsid sleep 1000 & cat /proc/self/cgroup"});
+  request.profile = GetParam();
+  RunToEnd(host_, batch, request);
+  const std::string cgroup = batch.File("1.out");
+  const size_t begin = cgroup.rfind("0::") + 3;
+  EXPECT_FALSE(std::filesystem::exists("/sys/fs/cgroup/unified" + cgroup.substr(begin, cgroup.find('\n', begin) - begin)));
+}
+
+TEST_P(EveryProfile, HasNoTerminalAndThreeDescriptors) {
+  EXPECT_EQ(Run(GetParam(), "test -t 0 || test -t 1 || test -t 2 || echo none; cd /proc/self/fd && echo *"), "none\n0 1 2 3\n");
+}
+
+TEST_P(EveryProfile, LeadsASessionOfItsOwn) {
+  EXPECT_EQ(Run(GetParam(), "read pid comm state parent group session rest </proc/$$/stat; test $pid = $session && echo yes"),
+            "yes\n");
+}
+
+TEST_P(EveryProfile, LeavesNoCore) { EXPECT_EQ(Run(GetParam(), "ulimit -c; ulimit -H -c"), "0\n0\n"); }
+
+TEST_P(EveryProfile, RunsUnderAUidOfItsOwn) { EXPECT_GE(std::stoul(Run(GetParam(), "id -u")), 1'879'048'192u); }
+
+TEST_P(Isolated, HasNoPrivilegesAndAFilter) {
+  EXPECT_EQ(Run(GetParam(), "grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status"),
+            "CapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\n"
+            "CapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n");
+}
+
+TEST_P(Isolated, HasNoPrivilegesEvenAsRoot) {
+  EXPECT_EQ(
+      Run(GetParam(), "id -u; grep -E '^Cap(Prm|Bnd)' /proc/self/status; (echo 0 >/proc/sys/vm/drop_caches) 2>&1 | tail -c 22",
+          {.user = "root"}),
+      "0\nCapPrm:\t0000000000000000\nCapBnd:\t0000000000000000\nRead-only file system\n");
+}
+
+TEST_P(Isolated, HasNamespacesOfItsOwn) {
+  for (const std::string kind : {"pid", "ipc", "uts", "mnt"}) {
+    EXPECT_NE(Run(GetParam(), "readlink /proc/self/ns/" + kind), NamespaceOfOurs(kind)) << kind;
+  }
+}
+
+TEST_P(Isolated, SeesNoProcessButItsOwn) {
+  EXPECT_EQ(Run(GetParam(), "echo $$; cd /proc; for p in [0-9]*; do echo $p; done"), "2\n1\n2\n");
+}
+
+TEST_P(Isolated, DiesOfASignalLikeAnybody) {
+  Batch batch(logs_.path(), 1, "signal");
+  auto request = batch.Request({"sh", "-c", "kill -TERM $$; echo survived"});
+  request.profile = GetParam();
+  EXPECT_EQ(RunToEnd(host_, batch, request).exit, base::ExitStatus::Signaled(SIGTERM));
+}
+
+TEST_P(Isolated, HasPrivateTemporaryFolders) {
+  EXPECT_EQ(Run(GetParam(), "ls -A /tmp /var/tmp; echo x >/tmp/a; cat /var/tmp/a; echo y >/dev/shm/b; ls /tmp"),
+            "/tmp:\n\n/var/tmp:\nx\na\nb\n");
+  EXPECT_FALSE(std::filesystem::exists("/tmp/a"));
+  EXPECT_EQ(Run(GetParam(), "ls -A /tmp"), "");
+}
+
+TEST_P(Isolated, HasFewDevices) {
+  EXPECT_EQ(Run(GetParam(), "ls /dev; echo x >/dev/null && head -c 2 /dev/zero | wc -c && head -c 2 /dev/urandom | wc -c"),
+            "fd\nfull\nnull\nrandom\nshm\nstderr\nstdin\nstdout\nurandom\nzero\n2\n2\n");
+  EXPECT_EQ(Run(GetParam(), "rm /dev/null 2>/dev/null || echo refused; ln -s /etc/passwd /dev/x 2>/dev/null || echo refused"),
+            "refused\nrefused\n");
+}
+
+TEST_P(Isolated, SeesNothingOfTheService) {
+  EXPECT_EQ(Run(GetParam(), "ls " + hidden_.path() + " 2>&1 | grep -c secret; cat " + secret_file() + " 2>/dev/null | wc -c"),
+            "0\n0\n");
+  EXPECT_EQ(Run(GetParam(), "ls -A " + logs_.path() + " 2>/dev/null; ls -A /sys/fs/cgroup"), "");
+}
+
+TEST_P(Isolated, CannotBeMadeToSeeTheServiceByItsWorkdir) {
+  Batch batch(logs_.path(), 1, "workdir");
+  auto request = batch.Request({"ls"});
+  request.profile = GetParam();
+  request.workdir = hidden_.path();
+  const SlotRecord record = RunToEnd(host_, batch, request);
+  EXPECT_EQ(record.cause, launch::EndCause::kSetupFailed);
+  EXPECT_EQ(record.step, launch::Step::kWorkdir);
+  EXPECT_EQ(record.step_errno, EACCES);
+}
+
+TEST_P(Isolated, WorksInTheFolderThatIsNamed) {
+  EXPECT_EQ(Run(GetParam(), "pwd; cat given; echo made >new", {.workdir = open_.path()}), open_.path() + "\nhere\n");
+  EXPECT_EQ(*base::ReadFile(AT_FDCWD, open_.path() + "/new"), "made\n");
+}
+
+TEST_P(Isolated, GetsNoFolderThatItsUserCannotReach) {
+  const std::string closed = open_.path() + "/closed";
+  std::filesystem::create_directories(closed + "/inner");
+  ASSERT_EQ(::chmod(closed.c_str(), 0700), 0);
+  Batch batch(logs_.path(), 1, "closed");
+  auto request = batch.Request({"ls"});
+  request.profile = GetParam();
+  request.workdir = closed + "/inner";
+  const SlotRecord record = RunToEnd(host_, batch, request);
+  EXPECT_EQ(record.step, launch::Step::kWorkdir);
+  EXPECT_EQ(record.step_errno, EACCES);
+}
+
+TEST_P(Isolated, SaysWhyAFolderIsNoWorkdir) {
+  const std::pair<std::string, int> cases[] = {
+      {open_.path() + "/none", ENOENT}, {"/no/such", ENOENT}, {open_.path() + "/given", ENOTDIR}};
+  for (const auto& [folder, error] : cases) {
+    Batch batch(logs_.path(), 1, "case" + std::to_string(&folder - &cases[0].first));
+    auto request = batch.Request({"true"});
+    request.profile = GetParam();
+    request.workdir = folder;
+    const SlotRecord record = RunToEnd(host_, batch, request);
+    EXPECT_EQ(record.step, launch::Step::kWorkdir) << folder;
+    EXPECT_EQ(record.step_errno, error) << folder;
+  }
+}
+
+TEST_F(CellsTest, OpenSharesTheMachine) {
+  EXPECT_EQ(Run("open", "readlink /proc/self/ns/mnt"), NamespaceOfOurs("mnt"));
+  EXPECT_EQ(Run("open", "readlink /proc/self/ns/net"), NamespaceOfOurs("net"));
+}
+
+TEST_F(CellsTest, StandardHasTheNetworkUnlessTheProfileSaysNo) {
+  EXPECT_EQ(Run("standard", "readlink /proc/self/ns/net"), NamespaceOfOurs("net"));
+  EXPECT_NE(Run("offline", "readlink /proc/self/ns/net"), NamespaceOfOurs("net"));
+}
+
+TEST_F(CellsTest, StrictHasNothingButLoopback) {
+  EXPECT_NE(Run("strict", "readlink /proc/self/ns/net"), NamespaceOfOurs("net"));
+  EXPECT_EQ(Run("strict", "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '"), "lo\n");
+}
+
+TEST_F(CellsTest, StandardWritesWhereItsUserMay) {
+  EXPECT_EQ(Run("standard", "cd " + elsewhere_.path() + " && echo x >a && cat a"), "x\n");
+}
+
+TEST_F(CellsTest, StrictWritesOnlyInItsWorkdir) {
+  EXPECT_THAT(Run("strict", "cd " + elsewhere_.path() + "; echo x >a"), "");
+  EXPECT_FALSE(std::filesystem::exists(elsewhere_.path() + "/a"));
+  EXPECT_EQ(Run("strict", "touch /proc/self/x /etc/x /run/x /var/x " + elsewhere_.path() + "/x 2>/dev/null; echo x >a; cat a",
+                {.workdir = elsewhere_.path()}),
+            "x\n");
+  EXPECT_TRUE(std::filesystem::exists(elsewhere_.path() + "/a"));
+}
+
+TEST_F(CellsTest, LandlockIsAWallOfItsOwn) {
+  // A profile of an administrator's, with nothing but namespaces between.
+  EXPECT_EQ(Run("landlocked", "(echo x >" + elsewhere_.path() + "/b) 2>/dev/null; echo y >/tmp/c && cat /tmp/c"), "y\n");
+  EXPECT_FALSE(std::filesystem::exists(elsewhere_.path() + "/b"));
+}
+
+TEST_F(CellsTest, LimitsOfAProfileHold) {
+  EXPECT_EQ(Run("small", "ulimit -n; head -c 3000000 /dev/zero >/tmp/f 2>/dev/null; wc -c </tmp/f"), "64\n1048576\n");
+  EXPECT_EQ(
+      Run("small", "for i in 1 2 3 4 5 6 7 8; do head -c 1000000 /dev/zero >/tmp/f$i; done 2>/dev/null; du -s /tmp | cut -f1"),
+      "4096\n");
+}
+
+}  // namespace
+}  // namespace jobd::process_test

@@ -1,0 +1,86 @@
+// The same profiles under a launcher that is an ordinary user's: a user namespace gives what it can.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/process/harness/sandbox_host.h"
+
+namespace jobd::process_test {
+namespace {
+
+constexpr uid_t kNobody = 65534;
+
+class UserTest : public testing::TestWithParam<const char*> {
+ protected:
+  UserTest() : host_(MakeOptions()) {}
+
+  HostOptions MakeOptions() {
+    EXPECT_EQ(::chown(logs_.path().c_str(), kNobody, kNobody), 0);
+    EXPECT_EQ(::chown(hidden_.path().c_str(), kNobody, kNobody), 0);
+    EXPECT_EQ(::chown(work_.path().c_str(), kNobody, kNobody), 0);
+    HostOptions options;
+    options.log_dir = logs_.path();
+    options.hidden = {logs_.path(), hidden_.path()};
+    options.policy.profiles = TestProfiles();
+    options.as_nobody = true;
+    return options;
+  }
+
+  std::string Run(const std::string& script, const std::string& workdir = {}) {
+    Batch batch(logs_.path(), 1, "run" + std::to_string(++runs_));
+    for (const std::string& path : {batch.path(), batch.path() + "/exits", logs_.path() + "/owner"}) {
+      EXPECT_EQ(::chown(path.c_str(), kNobody, kNobody), 0);
+    }
+    auto request = batch.Request({"sh", "-c", script});
+    request.profile = GetParam();
+    request.workdir = workdir;
+    const launch::SlotRecord record = RunToEnd(host_, batch, request);
+    EXPECT_NE(record.cause, launch::EndCause::kSetupFailed) << launch::StepText(record.step) << ": errno " << record.step_errno;
+    return batch.File("1.out");
+  }
+
+  TempDir logs_;
+  TempDir hidden_;
+  TempDir work_;
+  LauncherHost host_;
+  int runs_ = 0;
+};
+INSTANTIATE_TEST_SUITE_P(Profiles, UserTest, testing::Values("standard", "strict"),
+                         [](const auto& profile) { return std::string(profile.param); });
+
+TEST_P(UserTest, StaysWhoItIsWithoutPrivileges) {
+  EXPECT_EQ(Run("id -u; grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status"),
+            "65534\nCapInh:\t0000000000000000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t0000000000000000\n"
+            "CapAmb:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n");
+}
+
+TEST_P(UserTest, SeesNeitherProcessesNorTheService) {
+  EXPECT_EQ(Run("cd /proc; for p in [0-9]*; do echo $p; done; ls -A /tmp; ls -A " + hidden_.path() + " 2>/dev/null"), "1\n2\n");
+}
+
+TEST_P(UserTest, CannotOpenWhatIsHiddenThroughItsWorkdir) {
+  Batch batch(logs_.path(), 1, "hidden");
+  for (const std::string& path : {batch.path(), batch.path() + "/exits", logs_.path() + "/owner"}) {
+    ASSERT_EQ(::chown(path.c_str(), kNobody, kNobody), 0);
+  }
+  auto request = batch.Request({"ls"});
+  request.profile = GetParam();
+  request.workdir = hidden_.path();
+  const launch::SlotRecord record = RunToEnd(host_, batch, request);
+  EXPECT_EQ(record.step, launch::Step::kWorkdir);
+  EXPECT_EQ(record.step_errno, EACCES);
+}
+
+TEST_P(UserTest, HasDevicesAndAWorkdir) {
+  EXPECT_EQ(Run("echo x >/dev/null && head -c 3 /dev/zero | wc -c; echo made >new && cat new; (true &) && echo ok", work_.path()),
+            "3\nmade\nok\n");
+}
+
+TEST_P(UserTest, GetsNoNamespacesOfItsOwn) {
+  EXPECT_EQ(Run(Payload("escape") + " | grep -c -E '^(mount|clone_user|setns) 1$'"), "3\n");
+}
+
+TEST_P(UserTest, LeavesNothingBehind) { EXPECT_EQ(Run("setsid sleep 1000 >/dev/null & echo started"), "started\n"); }
+
+}  // namespace
+}  // namespace jobd::process_test
