@@ -48,9 +48,10 @@ if [ "${1:-}" = --finish ]; then
   echo jobd-vm > "$root/etc/hostname"
   echo '127.0.0.1 localhost jobd-vm' > "$root/etc/hosts"
   : > "$root/etc/fstab"
+  rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
   # A copy, because /proc, /sys and /dev are mounted in the tree.
   cp -ax "$root" "$out/tree"
-  truncate -s 600M "$out/root.ext4"
+  truncate -s 500M "$out/root.ext4"
   mke2fs -q -t ext4 -O ^has_journal -L root -d "$out/tree" "$out/root.ext4"
   rm -rf "$out/tree"
   exit

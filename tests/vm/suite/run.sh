@@ -1,0 +1,28 @@
+#!/bin/bash
+# In the virtual machine: installs jobd as an operator would, starts the service, runs every test_* function of *_test.sh in a shell of
+# its own, and exits 0 when all have passed. Of a test that fails the trace is shown, and what the service said meanwhile.
+set -uo pipefail
+cd "$(dirname "$0")"
+source ./harness.sh
+
+install_jobd || { journalctl --no-pager -b -u jobd; exit 1; }
+for file in *_test.sh; do source "./$file"; done
+mapfile -t tests < <(grep . selection || declare -F | sed -n 's/^declare -f \(test_\)/\1/p')
+
+failed=()
+for name in "${tests[@]}"; do
+  cursor=$(journalctl -n 0 --show-cursor --no-pager -q | sed -n 's/^-- cursor: //p')
+  begin=$EPOCHREALTIME
+  # Not as a condition of `if` or `&&`, where bash ignores errexit.
+  (set -euxo pipefail; "$name"; settled) </dev/null >results/"$name".log 2>&1
+  verdict=$([ $? = 0 ] && echo passed || echo FAILED)
+  printf '%s  %-48s %5d ms\n' "$verdict" "$name" $((10#${EPOCHREALTIME/./} / 1000 - 10#${begin/./} / 1000))
+  [ "$verdict" = passed ] && continue
+  failed+=("$name")
+  tail -n 60 results/"$name".log
+  journalctl --no-pager -q -u jobd --after-cursor "$cursor" | tail -n 60
+  recover
+done
+journalctl --no-pager -q -b -u jobd >results/journal.log
+echo "${#tests[@]} tests, ${#failed[@]} failed${failed:+: ${failed[*]}}"
+[ ${#failed[@]} -eq 0 ]
