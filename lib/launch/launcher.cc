@@ -46,6 +46,8 @@ Launcher::Launcher(asio::io_context& context, LauncherOptions options, LauncherH
       server_(context) {
   options_.shim.boot = BootTag();
   options_.shim.ignored_signals = IgnoredSignals();
+  // Fills the tables of the checksum here, so that no shim has to.
+  (void)EncodeSlot({});
 }
 
 Launcher::~Launcher() = default;

@@ -132,8 +132,10 @@ class Orphans final : public JobGroup {
 
   static bool BelowShim(pid_t pid, const std::unordered_map<pid_t, pid_t>& parents) {
     for (int depth = 0; pid > 1 && depth < 4096; ++depth) {
-      const auto comm = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/comm", 64);
-      if (comm.ok() && *comm == "jobd-shim\n") return true;
+      // "pid (jobd-shim) Z" is one that has died and only waits to be reaped.
+      const auto stat = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat", 4096);
+      const std::string shim = std::to_string(pid) + " (jobd-shim) ";
+      if (stat.ok() && stat->starts_with(shim) && (*stat)[shim.size()] != 'Z') return true;
       const auto next = parents.find(pid);
       if (next == parents.end()) return false;
       pid = next->second;

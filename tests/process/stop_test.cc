@@ -1,5 +1,6 @@
 // Ending jobs: whatever they do, nothing of them is left.
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -164,7 +165,10 @@ TEST_P(StopTest, ASweepKillsWhatTwoDeathsLeft) {
   const pid_t grandchild = PrintedPid();
   const SlotRecord running = batch_.AwaitSlot(IsRunning);
   host_.Kill();
+  const base::Fd shim(static_cast<int>(::syscall(SYS_pidfd_open, running.shim_pid, 0)));
   ::kill(static_cast<pid_t>(running.shim_pid), SIGKILL);
+  pollfd gone{shim.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&gone, 1, 10'000), 1);
   LauncherHost next({.log_dir = logs_.path(), .without_cgroups = GetParam()});
   next.Send(launch::Sweep{request.key});
   EXPECT_EQ(std::get<launch::Swept>(next.Receive()).key, request.key);

@@ -79,9 +79,10 @@ std::vector<base::Fd> TakeFds(msghdr& message) {
 }
 
 base::Result<Message> ReceiveBytes(int socket, bool wait) {
-  Message received;
-  received.bytes.resize(kMaxFrame);
-  iovec iov{received.bytes.data(), received.bytes.size()};
+  // On the stack and not cleared: the launcher forks after each frame, and every page of its heap that it writes to meanwhile would
+  // be copied, and kept by the shim.
+  std::array<char, kMaxFrame> buffer;
+  iovec iov{buffer.data(), buffer.size()};
   msghdr message{};
   message.msg_iov = &iov;
   message.msg_iovlen = 1;
@@ -99,10 +100,11 @@ base::Result<Message> ReceiveBytes(int socket, bool wait) {
     pollfd readable{socket, POLLIN, 0};
     if (::poll(&readable, 1, -1) < 0 && errno != EINTR) return base::SysError("waiting for a frame", errno);
   }
+  Message received;
   received.fds = TakeFds(message);
   if (size == 0) return Gone();
   if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return Bad("too large");
-  received.bytes.resize(static_cast<size_t>(size));
+  received.bytes.assign(buffer.data(), static_cast<size_t>(size));
   return received;
 }
 
