@@ -102,11 +102,13 @@ int Run(std::vector<std::string> args) {
     verb = FindVerb(args);
   }
   const std::string verb_name = verb == args.end() ? "" : *verb;
+  bool known = verb_name.empty();
   std::vector<std::string> names;
-  for (const CLI::App* known : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(known->get_name());
-  if (!verb_name.empty() && std::find(names.begin(), names.end(), verb_name) == names.end()) {
-    return UsageError("there is no verb '" + verb_name + "'" + DidYouMean(verb_name, names), "");
+  for (const CLI::App* candidate : app.get_subcommands([](const CLI::App*) { return true; })) {
+    known = known || candidate->check_name(verb_name);
+    names.push_back(candidate->get_name());
   }
+  if (!known) return UsageError("there is no verb '" + verb_name + "'" + DidYouMean(verb_name, names), "");
   if (verb_name == "run") {  // the command's arguments are none of the parser's business
     const auto dashes = std::find(verb, args.end(), "--");
     if (dashes != args.end()) invocation.command.assign(dashes + 1, args.end());

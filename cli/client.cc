@@ -24,12 +24,18 @@ using base::Status;
 
 constexpr Nanos kUnaryLimit = 60 * base::kNanosPerSecond;
 constexpr Nanos kSubmitLimit = 600 * base::kNanosPerSecond;
+constexpr Nanos kRestart = 2 * base::kNanosPerSecond;
 constexpr Nanos kFirstPause = 50 * base::kNanosPerMilli;
 constexpr Nanos kLongestPause = base::kNanosPerSecond;
 
 std::chrono::system_clock::time_point In(Nanos delay) {
   return std::chrono::system_clock::now() +
          std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(delay));
+}
+
+// Whether the status was sent by jobd, not made up here for a connection that is not there. gRPC tells it in this text only.
+bool CameFromPeer(const grpc::ClientContext& context) {
+  return context.debug_error_string().find("received from peer") != std::string::npos;
 }
 
 }  // namespace
@@ -93,7 +99,8 @@ struct Client::Impl {
   // `rpc` makes the call, in a fresh context each time.
   template <typename Rpc>
   Status Call(Repeat repeat, Nanos limit, Rpc rpc) const {
-    const Nanos give_up = clock.Monotonic() + connection.connect_timeout;
+    const Nanos begun = clock.Monotonic();
+    Nanos give_up = begun + connection.connect_timeout;
     bool waited = false;
     for (Nanos pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
       const bool connected = channel->GetState(false) == GRPC_CHANNEL_READY;
@@ -103,6 +110,9 @@ struct Client::Impl {
       const grpc::Status status = rpc(context);
       if (status.ok()) return base::Ok();
       const bool may_repeat = repeat == Repeat::kYes && status.error_code() == grpc::StatusCode::UNAVAILABLE;
+      // A jobd that answers is asked again only for as long as a restart takes: what it says may be its will, as after `admin
+      // stop`.
+      if (CameFromPeer(context)) give_up = std::min(give_up, begun + kRestart);
       if (!may_repeat || clock.Monotonic() >= give_up) return Explain(status);
       if (!connected && !waited && !connection.ca.empty()) {
         const ProbeResult probe = ProbeServer(connection);

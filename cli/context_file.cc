@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <toml++/toml.h>
 
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/files.h"
@@ -98,9 +99,8 @@ Result<ContextFile> LoadContexts(const GlobalOptions& options, const Environment
 }
 
 std::string WithCurrent(const std::string& text, const std::string& name) {
-  std::ostringstream quoted;
-  quoted << toml::value<std::string>(name);
-  const std::string setting = "current = " + quoted.str() + "\n";
+  // JSON's strings are TOML's basic strings.
+  const std::string setting = "current = " + nlohmann::json(name).dump() + "\n";
   std::string out;
   bool replaced = false;
   bool in_table = false;  // a key `current` behind a [table] line is another one

@@ -53,6 +53,12 @@ std::string Describe(const v1::JobResult& result) {
   return "";
 }
 
+std::string Ending(const v1::JobResult& result) {
+  const v1::ReasonCode code = result.reason().code();
+  const bool started = code != v1::REASON_CODE_START_FAILED && code != v1::REASON_CODE_REFUSED;
+  return (started ? "ended: " : "did not start: ") + Describe(result);
+}
+
 int ExitCodeOf(const base::Error& error) { return error.code() == base::Code::kInvalidArgument ? kExitUsage : kExitFailed; }
 
 }  // namespace jobd::cli

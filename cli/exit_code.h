@@ -33,6 +33,9 @@ int ExitCodeOf(const v1::JobResult& result);
 // How a job ended, in a few words for a person, escaped for a terminal: "exit 3", "SIGKILL", "timed out (ran past 10s)".
 std::string Describe(const v1::JobResult& result);
 
+// The same as the end of a sentence: "ended: exit 3", "did not start: executing the program: Permission denied".
+std::string Ending(const v1::JobResult& result);
+
 // What jobctl answers when it failed by `error`: 2 when what it was told makes no sense, else 125.
 int ExitCodeOf(const base::Error& error);
 

@@ -89,7 +89,7 @@ class Follower {
     const int code = ExitCodeOf(end.result());
     largest_ = std::max(largest_, code);
     if (session_.json()) session_.PrintLine(EndToJson(log_.ref.correlation_id, end.index(), end.result()).dump());
-    if (code != kExitOk) session_.Say(Name(end.index()) + " ended: " + Describe(end.result()));
+    if (code != kExitOk) session_.Say(Name(end.index()) + " " + Ending(end.result()));
   }
 
   Session& session_;

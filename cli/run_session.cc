@@ -74,6 +74,7 @@ class Control {
   }
 
   void Do(Client& client, InterruptSteps::Action action) {
+    if (session_.err().is_terminal()) session_.err().Write("\n");  // behind the terminal's "^C"
     if (action == InterruptSteps::Action::kForward) {
       session_.Say("sent SIGINT to the job; press Ctrl-C again within a second to end it and all its processes");
       if (auto status = Send(client, SIGINT); !status.ok()) session_.Say("signalling: " + status.error().message());
@@ -163,7 +164,7 @@ int Conclude(Session& session, const Control& control, const Attachment& attachm
   if (result.state() == v1::JOB_STATE_CANCELLED && control.interrupted()) code = kExitInterrupted;
   // A job that died of our reader's leaving is what a pipeline is for: no word about that.
   const bool quietly = attachment.broken_pipe() && code == kExitBrokenPipe;
-  if (code != kExitOk && !quietly) session.Say("the job ended: " + Describe(result));
+  if (code != kExitOk && !quietly) session.Say("the job " + Ending(result));
   return code;
 }
 

@@ -12,8 +12,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <memory>
+#include <thread>
 
 #include "base/errno_text.h"
 #include "base/fd.h"
@@ -26,6 +28,11 @@ namespace {
 constexpr base::Nanos kBudget = 2 * base::kNanosPerSecond;
 // How long a server that does not like our certificate takes to say so: in TLS 1.3 that comes after our side of the handshake.
 constexpr base::Nanos kVerdict = 300 * base::kNanosPerMilli;
+
+// In TLS 1.3 a server looks at our certificate when our side of the handshake is done already.
+constexpr const char* kClosed = "jobd closed the connection after the handshake: it seems not to accept our certificate";
+// By then a jobd that is restarting listens no more.
+constexpr base::Nanos kSecondLook = 250 * base::kNanosPerMilli;
 
 struct Free {
   void operator()(SSL* ssl) const { SSL_free(ssl); }
@@ -120,8 +127,10 @@ ProbeResult Shake(SSL_CTX* context, const std::string& host, int fd, base::Nanos
   char byte = 0;
   const base::Nanos verdict_due = std::min(deadline, base::SystemClock().Monotonic() + kVerdict);
   const int read = Drive(ssl.get(), verdict_due, [&byte](SSL* s) { return SSL_read(s, &byte, 1); });
-  if (read <= 0 && read != -2) return Complaint(ssl.get());
-  return {true, true, ""};
+  if (read > 0 || read == -2) return {true, true, ""};
+  ProbeResult result = Complaint(ssl.get());
+  if (result.may_pass) result.reason = kClosed;
+  return result;
 }
 
 }  // namespace
@@ -149,11 +158,11 @@ base::Result<std::pair<std::string, std::string>> SplitAddress(const std::string
   return std::make_pair(host, port);
 }
 
-ProbeResult ProbeServer(const Connection& connection) {
-  const auto address = SplitAddress(connection.address);
-  if (!address.ok()) return {false, false, address.error().message()};
+namespace {
+
+ProbeResult Probe(const Connection& connection, const std::pair<std::string, std::string>& address) {
   const base::Nanos deadline = base::SystemClock().Monotonic() + kBudget;
-  const auto socket = Connect(address->first, address->second, deadline);
+  const auto socket = Connect(address.first, address.second, deadline);
   if (!socket.ok()) return {false, true, socket.error().message()};
   const std::unique_ptr<SSL_CTX, Free> context(SSL_CTX_new(TLS_client_method()));
   if (context == nullptr || SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) != 1 ||
@@ -164,8 +173,22 @@ ProbeResult ProbeServer(const Connection& connection) {
   }
   // OpenSSL writes with write(2): a peer that is gone must not end us.
   const auto old_handler = std::signal(SIGPIPE, SIG_IGN);
-  ProbeResult result = Shake(context.get(), address->first, socket->get(), deadline);
+  ProbeResult result = Shake(context.get(), address.first, socket->get(), deadline);
   std::signal(SIGPIPE, old_handler);
+  return result;
+}
+
+}  // namespace
+
+ProbeResult ProbeServer(const Connection& connection) {
+  const auto address = SplitAddress(connection.address);
+  if (!address.ok()) return {false, false, address.error().message()};
+  ProbeResult result = Probe(connection, *address);
+  if (result.reason != kClosed) return result;
+  // It may also have died just then; but not twice.
+  std::this_thread::sleep_for(std::chrono::nanoseconds(kSecondLook));
+  result = Probe(connection, *address);
+  if (result.reason == kClosed) result.may_pass = false;
   return result;
 }
 

@@ -13,7 +13,8 @@ struct ProbeResult {
   std::string reason;    // "Connection refused", "certificate verify failed: certificate has expired", …
 };
 
-// Connects and shakes hands once more, by itself, since gRPC 1.51 does not tell why a handshake failed. Takes 2 s at most.
+// Connects and shakes hands once more, by itself, since gRPC 1.51 does not tell why a handshake failed. Takes 5 s at most, and
+// hardly any time when the answer is clear.
 ProbeResult ProbeServer(const Connection& connection);
 
 // "HOST:PORT", "[v6]:PORT" or "HOST" (port 7443) as its two parts.

@@ -1,0 +1,150 @@
+// Exit codes, JSON, IDs, Ctrl-C.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/exit_code.h"
+#include "cli/interrupt.h"
+#include "cli/job_ref.h"
+#include "cli/json_view.h"
+#include "cli/states.h"
+#include "cli/views.h"
+
+namespace jobd::cli {
+namespace {
+
+v1::JobResult Result(v1::JobState state, v1::ReasonCode code = v1::REASON_CODE_UNSPECIFIED) {
+  v1::JobResult result;
+  result.set_state(state);
+  result.mutable_reason()->set_code(code);
+  return result;
+}
+
+v1::JobResult StartFailed(const char* step, const char* errno_name) {
+  v1::JobResult result = Result(v1::JOB_STATE_FAILED, v1::REASON_CODE_START_FAILED);
+  result.mutable_reason()->set_step(step);
+  result.mutable_reason()->set_errno_name(errno_name);
+  return result;
+}
+
+TEST(ExitCodeTest, NothingUncertainIsZero) {
+  for (int state = 0; state < 20; ++state) {
+    const bool success = state == v1::JOB_STATE_SUCCEEDED;
+    EXPECT_EQ(ExitCodeOf(Result(static_cast<v1::JobState>(state))) == 0, success) << state;
+  }
+  v1::JobResult failed_with_zero = Result(v1::JOB_STATE_FAILED);
+  failed_with_zero.set_exit_code(0);
+  EXPECT_EQ(ExitCodeOf(failed_with_zero), 125);
+}
+
+TEST(ExitCodeTest, AsAShellShowsIt) {
+  v1::JobResult exited = Result(v1::JOB_STATE_FAILED, v1::REASON_CODE_EXITED);
+  exited.set_exit_code(3);
+  EXPECT_EQ(ExitCodeOf(exited), 3);
+  exited.set_exit_code(255);
+  EXPECT_EQ(ExitCodeOf(exited), 255);
+  v1::JobResult signaled = Result(v1::JOB_STATE_FAILED, v1::REASON_CODE_SIGNALED);
+  signaled.set_signal(11);
+  EXPECT_EQ(ExitCodeOf(signaled), 139);
+  EXPECT_EQ(Describe(signaled), "SIGSEGV");
+  EXPECT_EQ(ExitCodeOf(Result(v1::JOB_STATE_TIMED_OUT)), 124);
+  EXPECT_EQ(ExitCodeOf(Result(v1::JOB_STATE_OOM_KILLED)), 137);
+  EXPECT_EQ(ExitCodeOf(Result(v1::JOB_STATE_CANCELLED)), 143);
+  EXPECT_EQ(ExitCodeOf(Result(v1::JOB_STATE_LOST)), 125);
+  EXPECT_EQ(ExitCodeOf(Result(v1::JOB_STATE_FAILED, v1::REASON_CODE_REFUSED)), 125);
+}
+
+TEST(ExitCodeTest, FailedStarts) {
+  EXPECT_EQ(ExitCodeOf(StartFailed("executing the program", "ENOENT")), 127);
+  EXPECT_EQ(ExitCodeOf(StartFailed("executing the program", "EACCES")), 126);
+  EXPECT_EQ(ExitCodeOf(StartFailed("executing the program", "ENOEXEC")), 126);
+  EXPECT_EQ(ExitCodeOf(StartFailed("changing to the working directory", "ENOENT")), 125);
+}
+
+TEST(ExitCodeTest, TheServersTextIsEscapedAndCut) {
+  v1::JobResult result = Result(v1::JOB_STATE_FAILED);
+  result.mutable_reason()->set_text("\033[2J" + std::string(100'000, 'x'));
+  EXPECT_THAT(Describe(result), testing::StartsWith("\\x1b[2J"));
+  EXPECT_LT(Describe(result).size(), 1000u);
+}
+
+TEST(JsonViewTest, ExactlyHowItEnded) {
+  v1::JobResult result = Result(v1::JOB_STATE_FAILED, v1::REASON_CODE_EXITED);
+  result.set_exit_code(3);
+  result.mutable_reason()->set_text("exit 3");
+  EXPECT_EQ(
+      ResultToJson(result).dump(),
+      R"({"state":"FAILED","exit_code":3,"signal":null,"reason":{"code":"EXITED","text":"exit 3","step":null,"errno":null,"by":null,"detail":null}})");
+  EXPECT_EQ(EndToJson("id", 2, Result(v1::JOB_STATE_QUEUED)).dump(),
+            R"({"correlation_id":"id","index":2,"state":"QUEUED","exit_code":null,"signal":null,"reason":null})");
+}
+
+TEST(JsonViewTest, BytesAreNotLost) {
+  EXPECT_EQ(BytesToJson("é").dump(), "\"é\"");
+  EXPECT_EQ(BytesToJson("\xff").dump(), R"({"base64":"/w=="})");
+}
+
+TEST(JsonViewTest, JobAndBatchHaveAllFieldsAlways) {
+  v1::JobStatus job;
+  job.set_index(1);
+  job.add_argv("a");
+  const Json json = JobToJson("id", job);
+  for (const char* key : {"correlation_id", "index", "name", "argv", "shell", "state", "exit_code", "signal", "reason", "attempt",
+                          "executed_at", "ended_at", "usage", "stdout_bytes", "stderr_bytes", "dropped_bytes"}) {
+    EXPECT_TRUE(json.contains(key)) << key;
+  }
+  EXPECT_TRUE(json.is_object());
+  const Json batch = BatchToJson(v1::Batch());
+  for (const char* key : {"correlation_id", "owner", "name", "labels", "state", "job_count", "counts", "created_at", "started_at",
+                          "ended_at", "parallel", "fail_fast", "priority"}) {
+    EXPECT_TRUE(batch.contains(key)) << key;
+  }
+}
+
+TEST(JobRefTest, RefusesWhatIsNoId) {
+  for (const std::string text :
+       {"", "/", "a/", "a/0", "a/-1", "a/x", "a/1/2", "a/4294967296", "../../etc/passwd", "-x", "a b", "a\n", "a/1 "}) {
+    const auto ref = ParseJobRef(text, "");
+    ASSERT_FALSE(ref.ok()) << text;
+    EXPECT_EQ(ref.error().code(), base::Code::kInvalidArgument);
+  }
+}
+
+TEST(JobRefTest, BatchOrJob) {
+  EXPECT_EQ(*ParseJobRef("nightly-1", "me"), (JobRef{"nightly-1", std::nullopt, "me"}));
+  EXPECT_EQ(*ParseJobRef("last/3", ""), (JobRef{"last", 3, ""}));
+  EXPECT_EQ(ParseJobRef("x/4294967295", "")->ToString(), "x/4294967295");
+  EXPECT_TRUE(IsWholeId("0192a1b2-0000-7000-8000-0123456789ab"));
+  EXPECT_FALSE(IsWholeId("0192a1b2"));
+  EXPECT_FALSE(IsWholeId("0192a1b2-0000-7000-8000-0123456789aB"));
+}
+
+TEST(InterruptTest, StepByStep) {
+  using Action = InterruptSteps::Action;
+  constexpr base::Nanos kSecond = base::kNanosPerSecond;
+  InterruptSteps steps;
+  EXPECT_EQ(steps.Next(0), Action::kForward);
+  EXPECT_EQ(steps.Next(2 * kSecond), Action::kForward) << "too late for a second";
+  EXPECT_EQ(steps.Next(3 * kSecond), Action::kCancel);
+  EXPECT_EQ(steps.Next(100 * kSecond), Action::kLeave);
+}
+
+TEST(StatesTest, Parse) {
+  EXPECT_FALSE(ParseStates("").ok());
+  EXPECT_FALSE(ParseStates("failed,").ok());
+  EXPECT_THAT(ParseStates("faild").error().message(), testing::HasSubstr("did you mean 'failed'?"));
+  EXPECT_THAT(*ParseStates("failed,OOM_KILLED"), testing::ElementsAre(v1::JOB_STATE_FAILED, v1::JOB_STATE_OOM_KILLED));
+  EXPECT_EQ(*ParseStates("live"), LiveStates());
+  EXPECT_EQ(*ParseStates("unsuccessful"), FailureStates());
+}
+
+TEST(ViewsTest, CommandLinesCanBeTyped) {
+  v1::JobStatus job;
+  job.add_argv("printf");
+  job.add_argv("a b");
+  job.add_argv("it's");
+  job.add_argv("");
+  EXPECT_EQ(CommandLine(job), R"(printf 'a b' 'it'\''s' '')");
+}
+
+}  // namespace
+}  // namespace jobd::cli

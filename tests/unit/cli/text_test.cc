@@ -1,0 +1,114 @@
+// Times, tables, suggestions, base64: text for people and programs.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <ctime>
+
+#include "base/text.h"
+#include "cli/base64.h"
+#include "cli/progress.h"
+#include "cli/suggest.h"
+#include "cli/table.h"
+#include "cli/time_text.h"
+#include "cli/uuid.h"
+
+namespace jobd::cli {
+namespace {
+
+constexpr int64_t kSecond = base::kNanosPerSecond;
+
+TEST(TimeTextTest, RefusesWhatIsNoTime) {
+  for (const char* text : {"", "soon", "2026-13-01", "2026-02-31", "2026-01-02T25:00:00Z", "2026-01-02T10:00:00+99:00",
+                           "2026-01-02x", "@", "@-1", "@1x", "12:", "12:60", "9999-01-01T00:00:00Z"}) {
+    EXPECT_FALSE(ParseTime(text, 0).ok()) << text;
+  }
+}
+
+TEST(TimeTextTest, ReadsRfc3339AndHowLongAgo) {
+  EXPECT_EQ(*ParseTime("1970-01-01T00:00:01.5Z", 0), kSecond + kSecond / 2);
+  EXPECT_EQ(*ParseTime("2026-01-02T15:04:05Z", 0), 1767366245 * kSecond);
+  EXPECT_EQ(*ParseTime("2026-01-02T16:04:05+01:00", 0), 1767366245 * kSecond);
+  EXPECT_EQ(*ParseTime("@1767366245", 0), 1767366245 * kSecond);
+  EXPECT_EQ(*ParseTime("10m", 1000 * kSecond), 400 * kSecond);
+  EXPECT_EQ(Rfc3339(*ParseTime("2026-01-02T15:04:05.123456789Z", 0)), "2026-01-02T15:04:05.123456789Z");
+  EXPECT_EQ(Rfc3339(-1), "1969-12-31T23:59:59.999999999Z");
+}
+
+TEST(TimeTextTest, LocalTimesGoThereAndBack) {
+  const int64_t time = *ParseTime("2026-01-02 15:04", 0);
+  EXPECT_EQ(AbsoluteTime(time), "2026-01-02 15:04:00");
+  EXPECT_EQ(AbsoluteTime(*ParseTime("11:12", time)), "2026-01-02 11:12:00");
+}
+
+TEST(TimeTextTest, Relative) {
+  EXPECT_EQ(RelativeTime(0, 0), "just now");
+  EXPECT_EQ(RelativeTime(10 * kSecond, 0), "just now") << "another machine's clock";
+  EXPECT_EQ(RelativeTime(0, 90 * kSecond), "90s ago");
+  EXPECT_EQ(RelativeTime(0, 600 * kSecond), "10m ago");
+  EXPECT_EQ(RelativeTime(0, 10 * 3600 * kSecond), "10h ago");
+  EXPECT_EQ(RelativeTime(0, int64_t{10} * 86400 * kSecond), "10d ago");
+}
+
+TEST(TableTest, HostileTextIsShownNotObeyed) {
+  Table table({"A", "B"});
+  table.Add({{"x\033[2J\n"}, {"\xff"}});
+  EXPECT_EQ(table.ToString(false, 0), "A             B\nx\\x1b[2J\\x0a  \\xff\n");
+}
+
+TEST(TableTest, AlignsAndLeavesNothingAtTheEnd) {
+  Table table({"ID", "N", "NAME"});
+  table.Add({{"a"}, {"5", Color::kNone, true}, {""}});
+  table.Add({{"bbb"}, {"12", Color::kNone, true}, {"日本"}});
+  EXPECT_EQ(table.ToString(false, 0), "ID    N  NAME\na     5\nbbb  12  日本\n");
+}
+
+TEST(TableTest, CutsTheWidestColumnButNeverTheId) {
+  Table table({"ID", "COMMAND"});
+  table.Add({{"0123456789012345678901234567"}, {std::string(100, 'x')}});
+  const std::string text = table.ToString(false, 50);
+  EXPECT_THAT(text, testing::HasSubstr("0123456789012345678901234567  " + std::string(19, 'x') + "…\n"));
+}
+
+TEST(TableTest, WidthsAreColumns) {
+  EXPECT_EQ(DisplayWidth("abc"), 3u);
+  EXPECT_EQ(DisplayWidth("日本"), 4u);
+  EXPECT_EQ(DisplayWidth("e\xcc\x81"), 1u);
+  EXPECT_EQ(Ellipsize("abcdef", 4), "abc…");
+  EXPECT_EQ(Ellipsize("日本語", 4), "日…");
+}
+
+TEST(SuggestTest, OnlySlips) {
+  const std::vector<std::string> names{"env", "env_file", "timeout", "shell"};
+  EXPECT_EQ(DidYouMean("evn", names), " (did you mean 'env'?)");
+  EXPECT_EQ(DidYouMean("time_out", names), " (did you mean 'timeout'?)");
+  EXPECT_EQ(DidYouMean("banana", names), "");
+  EXPECT_EQ(DidYouMean(std::string(100'000, 'x'), names), "");
+}
+
+TEST(Base64Test, OnlyTheOneEncoding) {
+  for (const char* bad : {"/w", "/w=", "/w===", "/x==", "a", "====", "a b=", "AA==\n"}) EXPECT_FALSE(DecodeBase64(bad)) << bad;
+  for (const std::string& bytes :
+       {std::string(), std::string("f"), std::string("fo"), std::string("foo"), std::string("\0\xff\x80", 3)}) {
+    EXPECT_EQ(DecodeBase64(EncodeBase64(bytes)), bytes);
+  }
+  EXPECT_EQ(EncodeBase64("foob"), "Zm9vYg==");
+}
+
+TEST(UuidTest, IsVersionSevenAndSortsByTime) {
+  const std::string early = MakeUuidV7(1'700'000'000 * kSecond);
+  const std::string late = MakeUuidV7(1'700'000'001 * kSecond);
+  EXPECT_THAT(early, testing::MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
+  EXPECT_LT(early, late);
+  EXPECT_NE(late, MakeUuidV7(1'700'000'001 * kSecond));
+  EXPECT_TRUE(base::IsSafeName(early));
+}
+
+TEST(ProgressTest, RateAndTimeLeft) {
+  EXPECT_EQ(ProgressText({10, 0, 2, 0}, 0, 0), "0/10 done, 2 running");
+  EXPECT_EQ(ProgressText({100, 50, 8, 2}, 50, 10 * kSecond), "50/100 done, 8 running, 2 failed, 5.0/s, 11s left");
+  EXPECT_EQ(ProgressText({100, 100, 0, 0}, 100, 10 * kSecond), "100/100 done, 0 running, 10/s");
+}
+
+}  // namespace
+}  // namespace jobd::cli
