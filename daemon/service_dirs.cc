@@ -1,7 +1,6 @@
 #include "daemon/service_dirs.h"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,22 +12,12 @@
 #include <system_error>
 
 #include "base/files.h"
+#include "daemon/trusted_path.h"
 #include "sandbox/accounts.h"
 
 namespace jobd::daemon {
 
 namespace {
-
-// Makes `path` and its parents, as mkdir -p does, and opens it.
-base::Result<base::Fd> MakeDirs(const std::string& path, mode_t mode) {
-  for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {
-    if (::mkdir(path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST) {
-      return base::SysError("making directory " + path.substr(0, slash), errno);
-    }
-  }
-  if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST) return base::SysError("making directory " + path, errno);
-  return base::OpenAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
-}
 
 base::Status GiveTo(int fd, const std::string& path, const ServerAccount& account, mode_t mode) {
   if (account.uid && ::fchown(fd, *account.uid, account.gid) != 0)
@@ -42,8 +31,7 @@ base::Status GiveTo(int fd, const std::string& path, const ServerAccount& accoun
 
 base::Result<ServerAccount> FindServerAccount(const config::Config& config) {
   if (::geteuid() != 0) {
-    const passwd* self = ::getpwuid(::geteuid());
-    return ServerAccount{self != nullptr ? self->pw_name : std::to_string(::geteuid()), std::nullopt, 0};
+    return ServerAccount{sandbox::AccountName(::geteuid()), std::nullopt, 0};
   }
   auto account = sandbox::FindAccount(config.server_user);
   std::string name = config.server_user;
@@ -70,19 +58,24 @@ base::Result<ServiceDirs> PrepareDirs(const config::Config& config, const Server
   JOBD_RETURN_IF_ERROR(GiveTo(dirs.log.get(), config.log_dir, account, 0750));
   JOBD_ASSIGN_OR_RETURN(dirs.runtime, MakeDirs(config.runtime_dir, 0755));
   JOBD_RETURN_IF_ERROR(GiveTo(dirs.runtime.get(), config.runtime_dir, account, 0755));
+  dirs.owner = {.switch_user = account.uid.has_value(), .uid = account.uid.value_or(0), .gid = account.gid};
   RemoveRuntimeFiles(dirs);
+  const launch::ActAs acting(dirs.owner);
   JOBD_RETURN_IF_ERROR(base::ReplaceFile(dirs.runtime.get(), "pid", std::to_string(::getpid()) + "\n", 0644));
   return dirs;
 }
 
 void RemoveRuntimeFiles(const ServiceDirs& dirs) {
+  const launch::ActAs acting(dirs.owner);
   for (const char* name : {"address", "server.pid", "pid"}) ::unlinkat(dirs.runtime.get(), name, 0);
 }
 
 base::Status PrepareLogFile(const config::Config& config, const ServerAccount& account) {
   if (config.log_file.empty()) return base::Ok();
+  // We append to it as root: nobody else may be able to put another file in its place.
+  JOBD_ASSIGN_OR_RETURN(const base::Fd dir, OpenTrustedParent(config.log_file));
   JOBD_ASSIGN_OR_RETURN(const base::Fd file,
-                        base::OpenAt(AT_FDCWD, config.log_file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640));
+                        base::OpenAt(dir.get(), LastName(config.log_file), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640));
   if (account.uid && ::fchown(file.get(), *account.uid, account.gid) != 0)
     return base::SysError("giving away " + config.log_file, errno);
   return base::Ok();

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "config/config.h"
+#include "launch/file_owner.h"
 
 namespace jobd::daemon {
 
@@ -27,7 +28,8 @@ struct ServiceDirs {
   base::Fd lock;  // on the state directory; keeps a second jobd away. Never passed on: it is to end with this process
   base::Fd state;
   base::Fd log;
-  base::Fd runtime;  // holds our pid file
+  base::Fd runtime;         // holds our pid file
+  launch::FileOwner owner;  // as whom we write in them: what the server can do there, root must not be made to do
 };
 
 // Makes the directories, gives them to the server's account (state and log 0750, so that nobody else reads them; runtime 0755),

@@ -47,4 +47,15 @@ base::Result<Account> FindAccount(const std::string& name) {
   return account;
 }
 
+std::string AccountName(uid_t uid) {
+  std::vector<char> space(kLineSpace);
+  const File passwd_file = OpenForReading("/etc/passwd");
+  passwd entry{};
+  passwd* result = nullptr;
+  while (passwd_file && ::fgetpwent_r(passwd_file.get(), &entry, space.data(), space.size(), &result) == 0 && result != nullptr) {
+    if (entry.pw_uid == uid) return entry.pw_name;
+  }
+  return std::to_string(uid);
+}
+
 }  // namespace jobd::sandbox

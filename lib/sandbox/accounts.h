@@ -20,4 +20,7 @@ struct Account {
 // kNotFound when there is no such account. Names, never numbers: "0" names nobody.
 base::Result<Account> FindAccount(const std::string& name);
 
+// The name of an account, or the number when it has none.
+std::string AccountName(uid_t uid);
+
 }  // namespace jobd::sandbox

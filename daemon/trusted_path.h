@@ -1,0 +1,24 @@
+// Paths, walked by root without being led astray: the server's account owns directories of ours, and a server that was taken over
+// could put links there that root would follow.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace jobd::daemon {
+
+// Opens the directory `path`, making it (with `mode`) and its parents (0755) where they are missing. A symbolic link on the way is
+// followed only where nobody but root and ourselves could have put it; else kPermissionDenied.
+base::Result<base::Fd> MakeDirs(const std::string& path, mode_t mode);
+
+// Opens the existing directory in which `path` lies; as MakeDirs, and nobody but root and ourselves may be able to write to it.
+base::Result<base::Fd> OpenTrustedParent(const std::string& path);
+
+// "c" of "/a/b/c".
+std::string LastName(const std::string& path);
+
+}  // namespace jobd::daemon
