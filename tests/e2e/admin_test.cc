@@ -51,7 +51,8 @@ TEST_F(AdminTest, StopNowCancelsWhatRunsAndWhatWaits) {
   ASSERT_TRUE(WaitUntil([&] { return JobState(id) == "RUNNING"; }));
   daemon_.Ok({"admin", "stop", "--now"}, "admin");
   EXPECT_NE(daemon_.Do({"wait", id}).code(), 0);
-  for (const auto& job : nlohmann::json::parse(daemon_.Ok({"status", "--json", id})).at("jobs")) {
+  const auto status = nlohmann::json::parse(daemon_.Ok({"status", "--json", id}));
+  for (const auto& job : status.at("jobs")) {
     EXPECT_EQ(job.at("state"), "CANCELLED") << job;
   }
 }

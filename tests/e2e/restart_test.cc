@@ -119,7 +119,8 @@ TEST_F(RestartTest, TenThousandJobsWhileTheServerIsKilledAtRandom) {
   EXPECT_EQ(starts.size(), 10'000u);
   for (const auto& [job, count] : starts) EXPECT_EQ(count, 1) << job;
   int accounted = 0;
-  for (const auto& job : Status(id).at("jobs")) {
+  const auto status = Status(id);
+  for (const auto& job : status.at("jobs")) {
     const int index = job.at("index");
     EXPECT_EQ(job.at("state"), index % 3 == 0 ? "SUCCEEDED" : "FAILED") << job;
     EXPECT_EQ(job.at("exit_code"), index % 3) << job;

@@ -59,6 +59,15 @@ bool ProcessLives(pid_t pid) {
   return paren != std::string::npos && stat.size() > paren + 2 && stat[paren + 2] != 'Z' && stat[paren + 2] != 'X';
 }
 
+bool AnyProcessRuns(const std::string& path) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+    const std::string command = ReadFileOrEmpty(entry.path() / "cmdline");
+    if (command.substr(0, command.find('\0')) == path) return true;
+  }
+  return false;
+}
+
 std::string Sha256(const std::string& bytes) {
   std::array<unsigned char, 32> digest{};
   unsigned int length = 0;
@@ -154,6 +163,13 @@ int Daemon::Port() const {
 }
 
 pid_t Daemon::ServerPid() const { return std::atoi(ReadFileOrEmpty(folder_ + "/run/server.pid").c_str()); }
+
+std::string Daemon::Payload(const std::string& name) const {
+  const std::string copy = share_ + "/payload_" + name;
+  fs::copy_file(std::string(JOBD_PAYLOAD_DIR) + "/payload_" + name, copy, fs::copy_options::overwrite_existing);
+  ::chmod(copy.c_str(), 0755);
+  return copy;
+}
 
 std::string Daemon::log() const { return ReadFileOrEmpty(folder_ + "/jobd.log"); }
 

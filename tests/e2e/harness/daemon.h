@@ -40,6 +40,8 @@ class Daemon {
   std::string LogDir() const { return folder_ + "/logs"; }
   std::string CertDir() const { return folder_ + "/certs"; }
   std::string ConfigFile() const { return folder_ + "/jobd.toml"; }
+  // A copy of one of tests/payloads that jobs can execute.
+  std::string Payload(const std::string& name) const;
   // host:port; read anew each time, since a restart may change it.
   std::string Address() const;
   int Port() const;
@@ -72,6 +74,8 @@ std::string ReadFileOrEmpty(const std::string& path);
 void WriteFile(const std::string& path, const std::string& content);
 // True while a process of this pid exists and is no zombie.
 bool ProcessLives(pid_t pid);
+// True while a process runs the program of this path.
+bool AnyProcessRuns(const std::string& path);
 // SHA-256, hex.
 std::string Sha256(const std::string& bytes);
 
