@@ -51,7 +51,8 @@ until_true() {
 start_job() {
   local id
   id=$(jobctl run -d "$@") || return
-  jobctl logs -f "$id" | grep -q -m 1 . || { echo "no output from $id" >&2; return 1; }
+  # Not `| head -1`, which would wait for the follower, and the follower for the next line.
+  read -r _ < <(jobctl logs -f "$id") || { echo "no output from $id" >&2; return 1; }
   echo "$id"
 }
 
@@ -68,7 +69,7 @@ settings() { admin config -o json | jq -r ".settings[\"$1\"].value"; }
 
 # After a test no job is left, nor a trace of one.
 settled() {
-  answers && until_true 10 no_live_jobs && [ -z "$(job_groups)" ] || { echo "left behind: $(job_groups)"; return 1; }
+  until_true 10 no_live_jobs && [ -z "$(job_groups)" ] || { echo "left behind: $(job_groups)"; return 1; }
 }
 no_live_jobs() { [ "$(admin status -o json | jq '.running + .queued')" = 0 ]; }
 

@@ -1,20 +1,24 @@
 #!/bin/bash
 # In the virtual machine: installs jobd as an operator would, starts the service, runs every test_* function of *_test.sh in a shell of
-# its own, and exits 0 when all have passed. Of a test that fails the trace is shown, and what the service said meanwhile.
+# its own, 60 s at most, and exits 0 when all have passed. Of a test that fails the trace is shown, and what the service said meanwhile.
 set -uo pipefail
 cd "$(dirname "$0")"
 source ./harness.sh
 
 install_jobd || { journalctl --no-pager -b -u jobd; exit 1; }
-for file in *_test.sh; do source "./$file"; done
-mapfile -t tests < <(grep . selection || declare -F | sed -n 's/^declare -f \(test_\)/\1/p')
+mapfile -t tests < <(grep . selection || sed -n 's/^\(test_[a-z0-9_]*\)() {$/\1/p' *_test.sh)
 
 failed=()
 for name in "${tests[@]}"; do
   cursor=$(journalctl -n 0 --show-cursor --no-pager -q | sed -n 's/^-- cursor: //p')
   begin=$EPOCHREALTIME
-  # Not as a condition of `if` or `&&`, where bash ignores errexit.
-  (set -euxo pipefail; "$name"; settled) </dev/null >results/"$name".log 2>&1
+  timeout 60 bash -euo pipefail -c '
+    for file in harness.sh *_test.sh; do source "./$file"; done
+    # So that what a command says on standard error can be looked at without the trace.
+    exec {BASH_XTRACEFD}>&2
+    set -x
+    "$0"
+    settled' "$name" </dev/null >results/"$name".log 2>&1
   verdict=$([ $? = 0 ] && echo passed || echo FAILED)
   printf '%s  %-48s %5d ms\n' "$verdict" "$name" $((10#${EPOCHREALTIME/./} / 1000 - 10#${begin/./} / 1000))
   [ "$verdict" = passed ] && continue

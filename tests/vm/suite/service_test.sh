@@ -18,8 +18,8 @@ test_server_is_unprivileged() {
 
 test_launcher_holds_what_the_unit_names_and_no_more() {
   local bounding=$(awk '/^CapBnd/ {print $2}' "/proc/$(main_pid)/status")
-  # CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER KILL SETGID SETUID SETPCAP NET_ADMIN SYS_CHROOT SYS_ADMIN SYS_RESOURCE
-  equals $((1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 18 | 1 << 21 | 1 << 24)) $((16#$bounding))
+  # CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER KILL SETGID SETUID SETPCAP NET_ADMIN SYS_CHROOT SYS_ADMIN SYS_RESOURCE MKNOD
+  equals $((1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 18 | 1 << 21 | 1 << 24 | 1 << 27)) $((16#$bounding))
   systemd-analyze security --no-pager --threshold=55 jobd.service >/dev/null
 }
 
@@ -58,6 +58,14 @@ test_jobs_have_a_uid_and_a_group_of_their_own() {
   [ "$uid" -ge 1879048192 ] && [ "$uid" -lt $((1879048192 + 65536)) ]
   [[ $(jobctl run --profile open -- cat /proc/self/cgroup) == 0::/jobd-*/job-* ]]
   equals 'CapBnd: 0000000000000000' "$(jobctl run -- grep CapBnd /proc/self/status | tr -s '\t' ' ')"
+}
+
+test_isolated_profiles_work_under_the_unit() {
+  # A /tmp and a /dev of its own, nothing of the service's directories, and no process but its own.
+  local script='ls -A /tmp; echo x >/dev/null && echo null; cat /var/lib/jobd/jobd.db 2>/dev/null; grep -l jobd-server /proc/[0-9]*/comm; true'
+  for profile in standard strict; do
+    equals null "$(jobctl run --profile $profile -- sh -c "$script")"
+  done
 }
 
 test_reload_takes_up_a_change_and_keeps_the_good_when_the_new_is_bad() {

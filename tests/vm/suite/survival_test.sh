@@ -33,7 +33,7 @@ test_stop_leaves_a_running_job_alone() {
   systemctl stop jobd
   equals inactive "$(systemctl is-active jobd)"
   [ ! -e /run/jobd/address ] && [ ! -e /run/jobd/pid ]
-  [ -s "$group/cgroup.procs" ]
+  [ -n "$(cat "$group/cgroup.procs")" ]
   systemctl start jobd
   equals RUNNING "$(job "$id" .state)"
   finish "$id" "$file"
