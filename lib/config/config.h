@@ -42,7 +42,7 @@ struct Config {
   uint32_t max_connections_per_address = 256;
   uint64_t min_free_bytes = 64ull << 20;  // below this on the state or log disk no new work is accepted
   // [defaults], for jobs that do not say
-  std::string default_profile = "open";
+  std::string default_profile = "standard";
   base::Nanos default_timeout = 0;  // 0: none
   base::Nanos default_kill_after = 10 * base::kNanosPerSecond;
   uint64_t default_memory = 0;

@@ -90,7 +90,9 @@ Daemon::Daemon(DaemonOptions options) : options_(std::move(options)), folder_(Ma
   const Output certs = RunCommand({{std::string(JOBD_SOURCE_DIR) + "/certs/make-certs.sh", CertDir()}, {}, {}, {}});
   EXPECT_EQ(certs.code(), 0) << certs.err;
   WriteFile(CertDir() + "/revoked", "# nothing is revoked\n");
-  WriteFile(ConfigFile(), kConfig + options_.server + kConfigRest + options_.config);
+  // Isolated jobs have a /tmp of their own, in which nothing but their working directory is the machine's.
+  const std::string defaults = "[defaults]\nworkdir = \"" + share_ + "\"\n";
+  WriteFile(ConfigFile(), kConfig + options_.server + kConfigRest + defaults + options_.config);
 }
 
 Daemon::~Daemon() {
