@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "base/files.h"
+#include "base/listener.h"
 #include "base/text.h"
 #include "daemon/configuration.h"
 #include "daemon/options.h"
@@ -63,13 +64,18 @@ int main(int argc, char** argv) {
   const auto dirs = jobd::daemon::PrepareDirs(config, *account);
   if (!dirs.ok()) return Fail(dirs.error());
 
-  // 5. Our own log.
+  // 5. The address. Held here, so that it outlives every server, and bound before anything starts that would have to be ended
+  // again.
+  const auto listener = jobd::base::Listen(config.listen);
+  if (!listener.ok()) return Fail(listener.error());
+
+  // 6. Our own log.
   if (const auto status = jobd::daemon::PrepareLogFile(config, *account); !status.ok()) return Fail(status.error());
   const auto log =
       jobd::logging::Create({.level = config.log_level, .format = config.log_format, .file = config.log_file, .program = "jobd"});
   if (!log.ok()) return Fail(log.error());
 
-  // 6. How jobs can be held together and limited on this machine; said aloud, never silently skipped.
+  // 7. How jobs can be held together and limited on this machine; said aloud, never silently skipped.
   const auto tag = jobd::daemon::StateTag(*dirs);
   if (!tag.ok()) return Fail(tag.error());
   const auto driver = jobd::sandbox::DetectGroupDriver(*tag);
@@ -82,10 +88,10 @@ int main(int argc, char** argv) {
     (*log)->log(capability.available ? spdlog::level::info : spdlog::level::warn, "{}: {}", capability.name, capability.detail);
   }
 
-  // 7. The server, and the loop.
-  const int code = jobd::daemon::Supervisor(options, *configuration, *account, *dirs, **driver, isolation, **log).Run();
+  // 8. The server, and the loop.
+  const int code = jobd::daemon::Supervisor(options, *configuration, *account, *dirs, *listener, **driver, isolation, **log).Run();
 
-  // 8. Nothing of ours stays behind but the jobs that run on.
+  // 9. Nothing of ours stays behind but the jobs that run on.
   jobd::daemon::RemoveRuntimeFiles(*dirs);
   (*driver)->RemoveRoot();
   return code;

@@ -24,7 +24,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kFirstBackoff{100};
 constexpr milliseconds kLongestBackoff{5000};
-constexpr std::chrono::seconds kHealthyAfter{10};  // who lived so long starts again without delay
 constexpr std::chrono::seconds kStopPatience{5};
 
 // jobd-server is beside us.
@@ -67,11 +66,12 @@ launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount&
 }
 
 Supervisor::Supervisor(const Options& options, const Configuration& configuration, const ServerAccount& account,
-                       const ServiceDirs& dirs, sandbox::GroupDriver& driver, const sandbox::Isolation& isolation,
-                       spdlog::logger& log)
+                       const ServiceDirs& dirs, const base::Listener& listener, sandbox::GroupDriver& driver,
+                       const sandbox::Isolation& isolation, spdlog::logger& log)
     : options_(options),
       account_(account),
       dirs_(dirs),
+      listener_(listener),
       log_(log),
       launcher_(context_, LauncherOptionsOf(configuration, account, dirs, driver, isolation), Hooks()),
       signals_(context_),
@@ -92,7 +92,7 @@ int Supervisor::Run() {
 launch::LauncherHooks Supervisor::Hooks() {
   launch::LauncherHooks hooks;
   hooks.on_ready = [this](const std::string& address) {
-    was_ready_ = true;
+    was_ready_ = reached_ready_ = true;
     log_.info("ready at {}", base::EscapeForTerminal(address));
     NotifyServiceManager("READY=1\nSTATUS=ready at " + base::EscapeForTerminal(address) + "\n");
   };
@@ -134,6 +134,7 @@ base::Status Supervisor::StartServer() {
   plan.state_dir = dirs_.state.get();
   plan.log_dir = dirs_.log.get();
   plan.runtime_dir = dirs_.runtime.get();
+  for (const base::Fd& socket : listener_.sockets) plan.listening.push_back(socket.get());
   if (account_.uid) {
     plan.uid = account_.uid;
     plan.gid = account_.gid;
@@ -141,7 +142,7 @@ base::Status Supervisor::StartServer() {
   // What an earlier server still had to say died with it: the new one finds out from the store and the exit files.
   JOBD_ASSIGN_OR_RETURN(server_,
                         launch::ServerProcess::Start(context_, plan, [this](base::ExitStatus status) { OnServerExit(status); }));
-  started_ = std::chrono::steady_clock::now();
+  reached_ready_ = false;
   launcher_.Serve(std::move(ours), starts_++);
   return base::Ok();
 }
@@ -175,7 +176,8 @@ void Supervisor::OnServerExit(base::ExitStatus status) {
     context_.stop();
     return;
   }
-  if (std::chrono::steady_clock::now() - started_ >= kHealthyAfter) backoff_ = kFirstBackoff;
+  // Back-off is for servers that do not come up: one that did was ended by somebody, and its followers wait.
+  if (reached_ready_) backoff_ = kFirstBackoff;
   log_.warn("jobd-server ended ({}); starting it again in {} ms; jobs run on", status.ToString(), backoff_.count());
   timer_.expires_after(std::exchange(backoff_, std::min(backoff_ * 2, kLongestBackoff)));
   timer_.async_wait([this](const boost::system::error_code& error) {

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "base/listener.h"
 #include "daemon/configuration.h"
 #include "daemon/options.h"
 #include "daemon/service_dirs.h"
@@ -24,7 +25,8 @@ class Supervisor {
  public:
   // All references are borrowed and outlive the supervisor. `configuration` is what was read at the start.
   Supervisor(const Options& options, const Configuration& configuration, const ServerAccount& account, const ServiceDirs& dirs,
-             sandbox::GroupDriver& driver, const sandbox::Isolation& isolation, spdlog::logger& log);
+             const base::Listener& listener, sandbox::GroupDriver& driver, const sandbox::Isolation& isolation,
+             spdlog::logger& log);
 
   // Runs until SIGTERM or SIGINT, or until the server says that it cannot start at all. Returns the exit code. The signals it
   // handles must be blocked.
@@ -43,6 +45,7 @@ class Supervisor {
   const Options& options_;
   const ServerAccount& account_;
   const ServiceDirs& dirs_;
+  const base::Listener& listener_;
   spdlog::logger& log_;
   boost::asio::io_context context_{1};
   launch::Launcher launcher_;
@@ -54,7 +57,7 @@ class Supervisor {
   bool stopping_ = false;
   int exit_code_ = 0;
   std::chrono::milliseconds backoff_;
-  std::chrono::steady_clock::time_point started_;
+  bool reached_ready_ = false;  // the present server
 };
 
 // What the launcher allows, from the configuration and the users file.

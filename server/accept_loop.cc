@@ -29,7 +29,7 @@ size_t MaxConnections() {
 
 }  // namespace
 
-base::Result<std::unique_ptr<AcceptLoop>> AcceptLoop::Start(Listener listener, std::unique_ptr<Acceptor> acceptor,
+base::Result<std::unique_ptr<AcceptLoop>> AcceptLoop::Start(base::Listener listener, std::unique_ptr<Acceptor> acceptor,
                                                             uint32_t max_per_address, OnRefused on_refused) {
   base::Fd stop(eventfd(0, EFD_CLOEXEC));
   base::Fd spare = OpenSpare();
@@ -43,7 +43,7 @@ base::Result<std::unique_ptr<AcceptLoop>> AcceptLoop::Start(Listener listener, s
   return loop;
 }
 
-AcceptLoop::AcceptLoop(Listener listener, std::unique_ptr<Acceptor> acceptor, uint32_t max_per_address, OnRefused on_refused,
+AcceptLoop::AcceptLoop(base::Listener listener, std::unique_ptr<Acceptor> acceptor, uint32_t max_per_address, OnRefused on_refused,
                        base::Fd stop, base::Fd spare)
     : listener_(std::move(listener)),
       acceptor_(std::move(acceptor)),

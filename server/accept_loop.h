@@ -10,9 +10,9 @@
 #include <grpcpp/server_builder.h>
 
 #include "base/fd.h"
+#include "base/listener.h"
 #include "base/result.h"
 #include "server/connection_table.h"
-#include "server/listener.h"
 
 namespace jobd::server {
 
@@ -26,7 +26,7 @@ class AcceptLoop {
   using OnRefused = std::function<void(const char* why)>;
 
   // The server of `acceptor` has been started.
-  static base::Result<std::unique_ptr<AcceptLoop>> Start(Listener listener, std::unique_ptr<Acceptor> acceptor,
+  static base::Result<std::unique_ptr<AcceptLoop>> Start(base::Listener listener, std::unique_ptr<Acceptor> acceptor,
                                                          uint32_t max_per_address, OnRefused on_refused);
   // Closes the listening sockets and joins the thread; connections live on.
   ~AcceptLoop();
@@ -38,14 +38,14 @@ class AcceptLoop {
   void SetMaxPerAddress(uint32_t limit) { max_per_address_.store(limit, std::memory_order_relaxed); }
 
  private:
-  AcceptLoop(Listener listener, std::unique_ptr<Acceptor> acceptor, uint32_t max_per_address, OnRefused on_refused, base::Fd stop,
-             base::Fd spare);
+  AcceptLoop(base::Listener listener, std::unique_ptr<Acceptor> acceptor, uint32_t max_per_address, OnRefused on_refused,
+             base::Fd stop, base::Fd spare);
   void Run();
   // False when the socket has no more to give, or must be left alone for a while.
   bool AcceptOne(int listening, bool& shortage);
   void RefuseWithSpare(int listening);
 
-  Listener listener_;
+  base::Listener listener_;
   std::unique_ptr<Acceptor> acceptor_;
   std::atomic<uint32_t> max_per_address_;
   OnRefused on_refused_;

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/clock.h"
+#include "base/listener.h"
 #include "base/text.h"
 #include "launch/contract/frames.h"
 #include "logging/logging.h"
@@ -127,7 +128,9 @@ int main(int argc, char** argv) {
                                              *launcher, clock);
   if (!worker.ok()) return Fail(std::move(worker).error());
 
-  // 8. The network. Serves, and has proved it, when it returns.
+  // 8. The network, on the sockets that the launcher holds. Serves, and has proved it, when it returns.
+  auto listener = jobd::base::AdoptListeners(jobd::launch::kListenFds);
+  if (!listener.ok()) return Fail(listener.error());
   auto service = jobd::server::Service::Start(
       **worker, clock,
       {.files = [&launcher] { return jobd::server::ReadLauncherFiles(*launcher); },
@@ -135,7 +138,8 @@ int main(int argc, char** argv) {
        .config_name = options.config_name,
        .overrides = options.overrides,
        .about = {.started_at = clock.Realtime(), .server_restarts = hello->server_restarts, .capabilities = hello->capabilities},
-       .log = log});
+       .log = log},
+      *std::move(listener));
   if (!service.ok()) return Fail(std::move(service).error());
 
   jobd::server::RouteGrpcLog(log, clock);

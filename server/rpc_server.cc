@@ -9,8 +9,6 @@
 
 #include <chrono>
 
-#include "server/listener.h"
-
 namespace jobd::server {
 namespace {
 
@@ -20,7 +18,7 @@ constexpr int kMaxThreads = 32;  // for reflection, the one service left with th
 constexpr int kMaxStreamsPerConnection = 128;
 constexpr int kMaxMetadata = 16 << 10;
 
-// Each number against an attack that was tried: see the stack's facts in CONTRIBUTING.md.
+// Each number against an attack that was tried: CONTRIBUTING.md has the findings.
 void SetLimits(grpc::ServerBuilder& builder) {
   grpc::ResourceQuota quota("jobd");
   quota.Resize(kTransportMemory);
@@ -52,9 +50,8 @@ void SetLimits(grpc::ServerBuilder& builder) {
 base::Result<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions options,
                                                           std::shared_ptr<grpc::ServerCredentials> credentials,
                                                           const std::vector<grpc::Service*>& services) {
-  JOBD_ASSIGN_OR_RETURN(Listener listener, Listen(options.listen));
   std::unique_ptr<RpcServer> result(new RpcServer);
-  result->address_ = listener.address;
+  result->address_ = options.listener.address;
   // Both reach every server that is built from now on in this process, which builds one.
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::EnableDefaultHealthCheckService(true);
@@ -68,7 +65,7 @@ base::Result<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions optio
   if (!result->server_) return base::Error(base::Code::kInternal, "gRPC does not start with these credentials");
   result->server_->GetHealthCheckService()->SetServingStatus(true);
   JOBD_ASSIGN_OR_RETURN(result->accept_loop_,
-                        AcceptLoop::Start(std::move(listener), std::move(acceptor), options.max_connections_per_address,
+                        AcceptLoop::Start(std::move(options.listener), std::move(acceptor), options.max_connections_per_address,
                                           std::move(options.on_refused)));
   return result;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/listener.h"
 #include "base/result.h"
 #include "server/accept_loop.h"
 
@@ -19,7 +20,7 @@ class Service;
 namespace jobd::server {
 
 struct RpcServerOptions {
-  std::string listen;  // as Listen takes it
+  base::Listener listener;
   uint32_t max_connections_per_address = 256;
   AcceptLoop::OnRefused on_refused;
 };
@@ -27,7 +28,7 @@ struct RpcServerOptions {
 // Besides `services` it serves gRPC health and reflection, behind the same credentials.
 class RpcServer {
  public:
-  // Binds, and serves when it returns. The services outlive the result. kUnavailable names the address when it cannot be bound.
+  // Serves when it returns. The services outlive the result.
   static base::Result<std::unique_ptr<RpcServer>> Start(RpcServerOptions options,
                                                         std::shared_ptr<grpc::ServerCredentials> credentials,
                                                         const std::vector<grpc::Service*>& services);

@@ -6,8 +6,8 @@
 #include <array>
 
 #include "base/fd.h"
+#include "base/listener.h"
 #include "server/certificate.h"
-#include "server/listener.h"
 #include "server/openssl_ptr.h"
 
 namespace jobd::server {
@@ -38,7 +38,7 @@ int OnCertificateRequest(SSL* /*ssl*/, void* asked) {
 
 base::Result<Attempt> Prepare(const std::string& address, const TlsMaterial& material, bool with_certificate, bool& asked) {
   Attempt attempt;
-  JOBD_ASSIGN_OR_RETURN(attempt.socket, ConnectTo(address, kTimeoutMs));
+  JOBD_ASSIGN_OR_RETURN(attempt.socket, base::ConnectTo(address, kTimeoutMs));
   attempt.context.reset(SSL_CTX_new(TLS_client_method()));
   if (!attempt.context) return Failed("out of memory");
   SSL_CTX_set_verify(attempt.context.get(), SSL_VERIFY_PEER, nullptr);

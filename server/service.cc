@@ -56,8 +56,8 @@ class ServiceImpl final : public Service {
 
   ~ServiceImpl() override { Shutdown(0); }
 
-  base::Status Serve() {
-    RpcServerOptions options{.listen = Config().listen,
+  base::Status Serve(base::Listener listener) {
+    RpcServerOptions options{.listener = std::move(listener),
                              .max_connections_per_address = Config().max_connections_per_address,
                              .on_refused = [this](const char* why) { LogLine("connection refused: {}", why); }};
     JOBD_ASSIGN_OR_RETURN(
@@ -143,9 +143,10 @@ worker::WorkerLimits WorkerLimitsOf(const config::Config& config) {
           .default_path = config.default_path};
 }
 
-base::Result<std::unique_ptr<Service>> Service::Start(worker::Worker& worker, const base::Clock& clock, ServiceOptions options) {
+base::Result<std::unique_ptr<Service>> Service::Start(worker::Worker& worker, const base::Clock& clock, ServiceOptions options,
+                                                      base::Listener listener) {
   auto service = std::make_unique<ServiceImpl>(worker, clock, std::move(options));
-  JOBD_RETURN_IF_ERROR(service->Serve());
+  JOBD_RETURN_IF_ERROR(service->Serve(std::move(listener)));
   return std::unique_ptr<Service>(std::move(service));
 }
 

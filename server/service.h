@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/listener.h"
 #include "base/result.h"
 #include "config/config.h"
 #include "server/admin_service.h"
@@ -36,7 +37,8 @@ class Service {
  public:
   // Serves when it returns: real handshakes with itself have shown that TLS 1.3 with a client certificate works, and that without
   // one, and below 1.3, nothing does. `worker` and `clock` outlive the result.
-  static base::Result<std::unique_ptr<Service>> Start(worker::Worker& worker, const base::Clock& clock, ServiceOptions options);
+  static base::Result<std::unique_ptr<Service>> Start(worker::Worker& worker, const base::Clock& clock, ServiceOptions options,
+                                                      base::Listener listener);
   virtual ~Service() = default;
 
   virtual const std::string& address() const = 0;

@@ -44,10 +44,14 @@ class UnprivilegedLauncher {
   base::Result<Process> operator()(const Executor& executor, const ServerPlan& plan) const {
     // O_PATH needs no right to read; opened anew each time, so that an upgraded program is taken at the next start.
     JOBD_ASSIGN_OR_RETURN(const base::Fd program, base::OpenAt(AT_FDCWD, plan.program, O_PATH));
-    JOBD_ASSIGN_OR_RETURN(const base::Fd socket, DuplicateHigh(plan.socket));
-    JOBD_ASSIGN_OR_RETURN(const base::Fd state, DuplicateHigh(plan.state_dir));
-    JOBD_ASSIGN_OR_RETURN(const base::Fd logs, DuplicateHigh(plan.log_dir));
-    JOBD_ASSIGN_OR_RETURN(const base::Fd runtime, DuplicateHigh(plan.runtime_dir));
+    std::vector<int> given{plan.socket, plan.state_dir, plan.log_dir, plan.runtime_dir};
+    given.insert(given.end(), plan.listening.begin(), plan.listening.end());
+    if (given.size() > kMaxServerFds) return base::Error(base::Code::kInternal, "too many listening sockets");
+    std::vector<base::Fd> high;
+    for (const int fd : given) {
+      JOBD_ASSIGN_OR_RETURN(base::Fd duplicate, DuplicateHigh(fd));
+      high.push_back(std::move(duplicate));
+    }
     JOBD_ASSIGN_OR_RETURN(const base::Fd program_high, DuplicateHigh(program.get()));
     int report[2];
     if (::pipe2(report, O_CLOEXEC) != 0) return base::SysError("making a pipe", errno);
@@ -63,10 +67,7 @@ class UnprivilegedLauncher {
     ServerChildPlan child;
     child.report_fd = report_high.get();
     child.program_fd = program_high.get();
-    child.fds[0] = socket.get();
-    child.fds[1] = state.get();
-    child.fds[2] = logs.get();
-    child.fds[3] = runtime.get();
+    for (const base::Fd& fd : high) child.fds[child.fd_count++] = fd.get();
     child.switch_user = plan.uid.has_value();
     child.uid = plan.uid.value_or(0);
     child.gid = plan.gid.value_or(0);

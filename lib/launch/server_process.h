@@ -25,7 +25,8 @@ struct ServerPlan {
   int state_dir = -1;
   int log_dir = -1;
   int runtime_dir = -1;
-  std::optional<uid_t> uid;  // to switch to; needs root
+  std::vector<int> listening;  // one or two
+  std::optional<uid_t> uid;    // to switch to; needs root
   std::optional<gid_t> gid;
 };
 

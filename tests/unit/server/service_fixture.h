@@ -49,7 +49,8 @@ class ServiceFixture : public ::testing::Test {
                                    .initial = *std::move(initial),
                                    .config_name = "/jobd.toml",
                                    .about = {.started_at = clock_.Realtime()},
-                                   .log = log_});
+                                   .log = log_},
+                                  *base::Listen("127.0.0.1:0"));
     ASSERT_TRUE(service.ok()) << service.error().message();
     service_ = *std::move(service);
   }

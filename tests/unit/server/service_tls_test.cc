@@ -7,7 +7,7 @@
 
 #include "jobd/v1/admin_service.grpc.pb.h"
 #include "jobd/v1/auth_service.grpc.pb.h"
-#include "server/listener.h"
+#include "base/listener.h"
 #include "tests/unit/server/service_fixture.h"
 
 namespace jobd::server {
@@ -26,7 +26,7 @@ class ServiceTls : public testing::ServiceFixture {
   // A TLS client of our own, that may try versions this process's policy forbids.
   Client Connect(const Issued& issued, int version) {
     Client client;
-    client.socket = *ConnectTo(service_->address(), 10'000);
+    client.socket = *base::ConnectTo(service_->address(), 10'000);
     client.context.reset(SSL_CTX_new(TLS_client_method()));
     SSL_CTX_clear_options(client.context.get(), SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 | SSL_OP_NO_TLSv1_2);
     SSL_CTX_set_security_level(client.context.get(), 0);
@@ -80,7 +80,7 @@ TEST_F(ServiceTls, NothingToResumeASessionWith) {
 TEST_F(ServiceTls, SilentConnectionsDoNotShutOutOthers) {
   std::vector<base::Fd> silent;
   for (int i = 0; i < 400; ++i) {
-    auto socket = ConnectTo(service_->address(), 10'000);
+    auto socket = base::ConnectTo(service_->address(), 10'000);
     ASSERT_TRUE(socket.ok());
     silent.push_back(*std::move(socket));
   }

@@ -1,0 +1,32 @@
+// Listening sockets. Addresses are numeric, or localhost: no name service is asked, which a static program could not do safely.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace jobd::base {
+
+struct Listener {
+  std::vector<Fd> sockets;  // non-blocking; "localhost" gives one for each address family that the machine has
+  std::string address;      // "127.0.0.1:7443", "[::1]:40123": as bound, of the first
+};
+
+// The most sockets of one Listener.
+inline constexpr size_t kMaxListeners = 2;
+
+// Binds and listens. `where` is "HOST:PORT" or "[V6]:PORT"; port 0 lets the kernel pick one, the same for all sockets. SO_REUSEPORT
+// stays off, so that a second daemon on the port is an error (gRPC's own listener has it on, and both "succeed").
+Result<Listener> Listen(const std::string& where);
+
+// Takes over those of `candidates` that are listening sockets; others are left alone. kFailedPrecondition when none is.
+Result<Listener> AdoptListeners(std::span<const int> candidates);
+
+// Connects to a Listener's address (to loopback where that is the wildcard). Blocking, within timeout_ms; the socket then has that
+// time-out for sending and receiving too.
+Result<Fd> ConnectTo(const std::string& address, int timeout_ms);
+
+}  // namespace jobd::base
