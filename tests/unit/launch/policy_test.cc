@@ -119,5 +119,23 @@ TEST(RunAsTest, AnOrdinaryUserCanOnlyBeItself) {
   EXPECT_FALSE(DecideRunAs(policy, Good()).ok()) << "what cannot be done is refused, not done otherwise";
 }
 
+TEST(DecideProfile, AnUnknownOneIsRefused) {
+  LaunchRequest request = Good();
+  request.profile = "none";
+  EXPECT_EQ(DecideProfile(Policy{}, request).error().code(), base::Code::kInvalidArgument);
+}
+
+TEST(DecideProfile, TheOwnersListDecidesAndAnEmptyOneAllowsAll) {
+  Policy policy;
+  LaunchRequest request = Good();
+  policy.allowed_profiles[request.owner] = {"strict"};
+  EXPECT_EQ(DecideProfile(policy, request).error().code(), base::Code::kPermissionDenied);
+  request.profile = "strict";
+  EXPECT_EQ((*DecideProfile(policy, request))->name, "strict");
+  policy.allowed_profiles[request.owner].clear();
+  request.profile = "open";
+  EXPECT_EQ((*DecideProfile(policy, request))->name, "open");
+}
+
 }  // namespace
 }  // namespace jobd::launch
