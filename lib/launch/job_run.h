@@ -62,6 +62,7 @@ class JobRun {
   base::Fd report_;
   base::Fd signals_;
   base::Nanos started_ = 0;  // monotonic
+  bool settled_ = false;     // what starting took has been given back
 };
 
 }  // namespace jobd::launch
