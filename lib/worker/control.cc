@@ -45,7 +45,6 @@ void Supervisor::CancelLive(uint64_t batch, Home& /*home*/, uint32_t index, Job&
                             std::optional<base::Nanos> grace, Cancelling& out) {
   switch (job.stage) {
     case Stage::kRecording:
-    case Stage::kPrepared:
       FreeSlot(batch, job);
       job.stage = Stage::kEnding;
       job.shim_gone = true;
@@ -202,11 +201,10 @@ void Supervisor::HoldNow(const JobSelector& jobs, const Callback<uint32_t>& done
     if (auto put = PutState(batch, index, JobState::kHeld, changes); !put.ok()) return done(put.error());
   }
   count += static_cast<uint32_t>(changed.size());
-  // Those that were picked but wait for a slot go back.
+  // Those whose start is still being recorded go back.
   if (const auto home = homes_.find(batch); home != homes_.end()) {
     for (auto& [index, job] : home->second.jobs) {
-      const bool waits = job.stage == Stage::kRecording || job.stage == Stage::kPrepared;
-      if ((jobs.index && *jobs.index != index) || !waits) continue;
+      if ((jobs.index && *jobs.index != index) || job.stage != Stage::kRecording) continue;
       Unstart(batch, index, job, 0, true);
       ++count;
     }

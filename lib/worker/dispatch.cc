@@ -13,35 +13,27 @@ namespace {
 
 // After something the machine lacks (space, descriptors, processes): how long to wait before more of the same is asked of it.
 constexpr base::Nanos kBackOff = base::kNanosPerSecond;
-// The most starts that are recorded ahead of a free slot.
-constexpr uint32_t kMaxAhead = 16;
-// And the least, for few slots: a commit may take longer than a job.
-constexpr uint32_t kMinAhead = 2;
 
 }  // namespace
-
-uint32_t Supervisor::Ahead() const { return std::clamp(limits_.max_running, kMinAhead, kMaxAhead); }
 
 void Supervisor::Dispatch() {
   if (restoring_ || dispatching_) return;
   dispatching_ = true;  // what fails below comes back here, and is gone on with by the loop
-  ReturnOvertaken();
-  while (state_ != ServiceState::kStopped && !paused_ && taken_ < limits_.max_running + Ahead()) {
+  while (state_ != ServiceState::kStopped && !paused_ && slots_used_ < limits_.max_running) {
     const auto pick = queue_.Next();
     if (!pick) break;
     Prepare(*pick);
   }
-  LaunchPrepared();
   dispatching_ = false;
   Publish();
 }
 
 void Supervisor::Prepare(Queue::Pick pick) {
-  ++taken_;
+  ++slots_used_;
   auto row = reader().Row(pick.batch, pick.index);
   auto home = row.ok() ? OpenHome(pick.batch) : base::Result<Home*>(row.error());
   if (!home.ok()) {
-    --taken_;
+    --slots_used_;
     queue_.PutBack(pick.batch, pick.index, true);
     ForgetIfOver(pick.batch, 0);
     Pause();
@@ -74,6 +66,7 @@ void Supervisor::Prepare(Queue::Pick pick) {
       start.log_base = static_cast<uint64_t>(about.st_size) / launch::kIndexRecordSize;
     }
   }
+  Show(key, JobState::kScheduled);
   Put({PutJob{.batch = pick.batch, .index = pick.index, .row = job.row}, start},
       [this, key](const base::Status& status) { OnRecorded(key, status); });
 }
@@ -126,6 +119,7 @@ void Supervisor::OnRecorded(launch::JobKey key, const base::Status& status) {
   if (job == nullptr || job->stage != Stage::kRecording) return;  // cancelled in the meantime
   if (!status.ok()) {
     FreeSlot(key.batch, *job);
+    parts_.live.Erase(key.batch, key.index);
     homes_.at(key.batch).jobs.erase(key.index);
     queue_.PutBack(key.batch, key.index, false);
     ForgetIfOver(key.batch, 0);
@@ -133,46 +127,16 @@ void Supervisor::OnRecorded(launch::JobKey key, const base::Status& status) {
     Publish();
     return;
   }
-  job->stage = Stage::kPrepared;
-  prepared_.push_back(key);
-  Show(key, JobState::kScheduled);
-  if (state_ == ServiceState::kStopped || queue_.IsHeld(key.batch) || IsOvertaken(key.batch)) {
+  if (state_ == ServiceState::kStopped) {
     Unstart(key.batch, key.index, *job, 0);
     return;
   }
-  LaunchPrepared();
-  Publish();
-}
-
-void Supervisor::LaunchPrepared() {
-  while (state_ != ServiceState::kStopped && running_ < limits_.max_running && !prepared_.empty()) {
-    const launch::JobKey key = prepared_.front();
-    prepared_.pop_front();
-    Job* const job = FindJob(key);
-    if (job == nullptr || job->stage != Stage::kPrepared) continue;
-    job->stage = Stage::kLaunched;
-    job->launched = true;
-    ++running_;
-    Show(key, JobState::kStarting);
-    // The only failure is that the launcher is gone, and this process with it: a restart finds what became of the job.
-    (void)parts_.launcher.Launch(*job->request);
-    job->request.reset();
-  }
-}
-
-bool Supervisor::IsOvertaken(uint64_t batch) const {
-  const auto best = queue_.Best();
-  const auto home = homes_.find(batch);
-  return best && home != homes_.end() && *best > home->second.priority;
-}
-
-void Supervisor::ReturnOvertaken() {
-  if (prepared_.empty() || running_ < limits_.max_running) return;
-  const auto prepared = prepared_;
-  for (const launch::JobKey& key : prepared) {
-    Job* const job = FindJob(key);
-    if (job != nullptr && job->stage == Stage::kPrepared && IsOvertaken(key.batch)) Unstart(key.batch, key.index, *job, 0);
-  }
+  job->stage = Stage::kLaunched;
+  job->launched = true;
+  Show(key, JobState::kStarting);
+  // The only failure is that the launcher is gone, and this process with it: a restart finds what became of the job.
+  (void)parts_.launcher.Launch(*job->request);
+  job->request.reset();
 }
 
 void Supervisor::Pause() {
@@ -187,8 +151,7 @@ void Supervisor::Pause() {
 void Supervisor::FreeSlot(uint64_t batch, Job& job) {
   if (!job.holds_slot) return;
   job.holds_slot = false;
-  --taken_;
-  if (job.launched) --running_;
+  --slots_used_;
   queue_.Done(batch);
 }
 

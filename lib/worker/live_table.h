@@ -1,5 +1,5 @@
-// What is known of live jobs beyond their rows, which say STARTING from the first to the last: whether they wait for a slot, are
-// with the launcher, or were executed, and when. Readers lay it over rows.
+// What is known of live jobs beyond their rows, which say QUEUED until the start is committed and STARTING from then on: whether
+// they have a slot, are with the launcher, or were executed, and when. Readers lay it over rows.
 #pragma once
 
 #include <cstdint>

@@ -52,12 +52,21 @@ bool Wanted(const std::vector<JobState>& states, JobState state) {
   return states.empty() || std::find(states.begin(), states.end(), state) != states.end();
 }
 
-// Rows say STARTING where a job is in fact SCHEDULED or RUNNING: which rows to read for a state.
+// Rows say STARTING where a job is in fact SCHEDULED or RUNNING: which rows to read for a state. For the moment before its start is
+// committed a SCHEDULED job is still found under QUEUED, so that asking for live jobs does not read all that wait.
 std::vector<JobState> StoredStates(std::vector<JobState> states) {
   const bool live = std::any_of(states.begin(), states.end(),
                                 [](JobState state) { return state == JobState::kScheduled || state == JobState::kRunning; });
   if (live && !Wanted(states, JobState::kStarting)) states.push_back(JobState::kStarting);
   return states;
+}
+
+// The state of a job whose row says `stored`, of this attempt, and of which `live` is known. `live` may be older than the row, or
+// ahead of it.
+JobState StateShown(JobState stored, uint32_t attempt, const LiveJob& live) {
+  if (stored == JobState::kStarting && live.attempt == attempt) return live.state;
+  const bool being_recorded = live.state == JobState::kScheduled && live.attempt == attempt + 1;
+  return stored == JobState::kQueued && being_recorded ? JobState::kScheduled : stored;
 }
 
 class Snapshot {
@@ -80,25 +89,24 @@ class Snapshot {
 }  // namespace
 
 void Overlay(const std::map<uint32_t, LiveJob>& live, JobView& job) {
-  if (job.outcome.state != JobState::kStarting && job.outcome.state != JobState::kStopping) return;
   const auto found = live.find(job.index);
-  if (found == live.end() || found->second.attempt != job.attempt) return;
-  if (job.outcome.state == JobState::kStarting) job.outcome.state = found->second.state;
-  job.started_at = found->second.started_at;
+  if (found == live.end()) return;
+  const JobState stored = job.outcome.state;
+  job.outcome.state = StateShown(stored, job.attempt, found->second);
+  const bool started = stored == JobState::kStarting || stored == JobState::kStopping;
+  if (started && found->second.attempt == job.attempt) job.started_at = found->second.started_at;
 }
 
 base::Status OverlayCounts(StoreReader& reader, const std::map<uint32_t, LiveJob>& live, BatchView& batch) {
-  if (live.empty() || !batch.counts.contains(JobState::kStarting)) return base::Ok();
-  JOBD_ASSIGN_OR_RETURN(const auto rows, reader.Live(batch.id));
-  for (const LiveRow& row : rows) {
-    const auto found = live.find(row.index);
-    if (found == live.end() || found->second.state == JobState::kStarting) continue;
-    JOBD_ASSIGN_OR_RETURN(const auto job, reader.Row(batch.id, row.index));
-    if (!job || job->outcome.state != JobState::kStarting || job->attempt != found->second.attempt) continue;
-    auto starting = batch.counts.find(JobState::kStarting);
-    if (starting == batch.counts.end()) break;
-    ++batch.counts[found->second.state];
-    if (--starting->second == 0) batch.counts.erase(starting);
+  for (const auto& [index, job] : live) {
+    if (job.state == JobState::kStarting) continue;
+    JOBD_ASSIGN_OR_RETURN(const auto row, reader.Row(batch.id, index));
+    const JobRow stored = row.value_or(JobRow{});
+    const JobState shown = StateShown(stored.outcome.state, stored.attempt, job);
+    const auto counted = batch.counts.find(stored.outcome.state);
+    if (shown == stored.outcome.state || counted == batch.counts.end()) continue;
+    ++batch.counts[shown];
+    if (--counted->second == 0) batch.counts.erase(counted);
   }
   batch.state = SummaryState(batch);
   return base::Ok();
@@ -120,7 +128,9 @@ base::Result<JobPage> QueryBatch(StoreReader& reader, const LiveTable& live, con
   const uint32_t last = jobs.empty() ? 0 : jobs.back().view.index;
   for (JobRecord& job : jobs) {
     Overlay(running, job.view);
-    if (Wanted(query.states, job.view.outcome.state)) page.jobs.push_back(std::move(job.view));
+    const JobState shown = job.view.outcome.state;
+    const bool being_recorded = shown == JobState::kScheduled && Wanted(query.states, job.row.outcome.state);
+    if (being_recorded || Wanted(query.states, shown)) page.jobs.push_back(std::move(job.view));
   }
   if (query.index || last == 0 || last == page.batch.job_count) return page;
   // Is there more? One look saves the client an empty page.

@@ -121,13 +121,6 @@ void Queue::Remove(uint64_t batch) {
   ForgetIfIdle(owner);
 }
 
-std::optional<Priority> Queue::Best() const {
-  if (!turns_[0].empty()) return Priority::kUrgent;
-  if (!turns_[1].empty()) return Priority::kNormal;
-  if (!turns_[2].empty()) return Priority::kLow;
-  return std::nullopt;
-}
-
 std::optional<Queue::Pick> Queue::Next() {
   for (auto& turns : turns_) {
     if (turns.empty()) continue;

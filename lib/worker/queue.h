@@ -59,8 +59,6 @@ class Queue {
   void Remove(uint64_t batch);
   bool Has(uint64_t batch) const { return batches_.contains(batch); }
 
-  // The class of the job that Next would give.
-  std::optional<Priority> Best() const;
   // Takes the next job to start; it counts as running until Done or PutBack(…, true).
   std::optional<Pick> Next();
   void Done(uint64_t batch);

@@ -118,8 +118,7 @@ base::Status Supervisor::RestoreJob(StoreReader& from, uint64_t batch, uint32_t 
   const launch::JobKey key{.batch = batch, .index = index, .attempt = row->attempt};
   Job& job = home->jobs[index];
   job = Job{.stage = Stage::kLaunched, .row = *row, .launched = true};
-  ++taken_;
-  ++running_;
+  ++slots_used_;
   queue_.Adopt(batch);
   if (auto spec = from.Spec(batch, index); spec.ok()) {
     job.bounds = BoundsOf(*spec, limits_);

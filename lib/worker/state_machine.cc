@@ -16,7 +16,7 @@ constexpr std::array<uint16_t, kJobStates> kNext = {
     0,
     /* QUEUED */ Bit(JobState::kQueued) | Bit(JobState::kHeld) | Bit(JobState::kScheduled) | Bit(JobState::kStarting) | kFinal,
     /* HELD */ Bit(JobState::kHeld) | Bit(JobState::kQueued) | kFinal,
-    /* SCHEDULED */ Bit(JobState::kQueued) | Bit(JobState::kStarting) | kFinal,
+    /* SCHEDULED */ Bit(JobState::kQueued) | Bit(JobState::kHeld) | Bit(JobState::kStarting) | kFinal,
     /* STARTING */ Bit(JobState::kQueued) | Bit(JobState::kHeld) | Bit(JobState::kRunning) | Bit(JobState::kStopping) | kFinal,
     /* RUNNING */ Bit(JobState::kQueued) | Bit(JobState::kStopping) | kFinal,
     /* STOPPING */ kFinal,

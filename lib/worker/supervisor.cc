@@ -54,8 +54,8 @@ void Supervisor::Publish() {
   const std::lock_guard lock(status_mutex_);
   status_.state = state_;
   status_.slots = limits_.max_running;
-  status_.running = running_;
-  status_.queued = queue_.queued() + (taken_ - running_);
+  status_.running = slots_used_;
+  status_.queued = queue_.queued();
 }
 
 void Supervisor::Show(launch::JobKey key, JobState state, base::Nanos started_at) {
@@ -98,18 +98,8 @@ void Supervisor::SetLimits(WorkerLimits limits) {
 
 void Supervisor::SetState(ServiceState state, std::function<void(base::Status)> done) {
   state_ = state;
-  if (state == ServiceState::kStopped) ReturnPrepared(std::nullopt);
   Put({PutMeta{.key = "service_state", .value = std::to_string(static_cast<int>(state))}}, std::move(done));
   Dispatch();
-}
-
-void Supervisor::ReturnPrepared(std::optional<uint64_t> batch) {
-  const auto prepared = prepared_;
-  for (const launch::JobKey& key : prepared) {
-    if (batch && key.batch != *batch) continue;
-    Job* const job = FindJob(key);
-    if (job != nullptr && job->stage == Stage::kPrepared) Unstart(key.batch, key.index, *job, 0);
-  }
 }
 
 void Supervisor::Start(Callback<ServiceState> done) {

@@ -1,9 +1,9 @@
 // The thread `loop`: owns the queue, the slots and the running jobs, without locks. Others post to it.
 //
-// A job's way through it: the planner picks it (SCHEDULED), its row STARTING is committed, it waits for a slot if need be, the
-// launcher gets it, its exit slot says RUNNING and then ENDED, its end is committed, watchers are told. Rows are committed for as
-// many jobs ahead as there are slots, so that a slot that falls free is filled without waiting for the disk; a job that was
-// recorded but not handed over provably never started, and goes back to the queue whenever that is asked for.
+// A job's way through it: the planner picks it for a free slot (SCHEDULED), its row STARTING is committed, the launcher gets it,
+// its exit slot says RUNNING and then ENDED, its end is committed, watchers are told. The slot falls free when the end is seen, so
+// that the end of one job and the start of the next share a commit. No start is recorded before there is a slot for it: what was
+// accepted and only waits must be QUEUED on disk, or a power failure would make it LOST.
 #pragma once
 
 #include <atomic>
@@ -11,7 +11,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -82,7 +81,6 @@ class Supervisor final : public LauncherEvents {
  private:
   enum class Stage {
     kRecording,  // its STARTING is being committed
-    kPrepared,   // committed, not handed over
     kLaunched,   // the launcher has it
     kEnding,     // its next state is being committed, or is and its shim has not been reported gone
   };
@@ -114,7 +112,6 @@ class Supervisor final : public LauncherEvents {
     BatchName name;
     uint32_t job_count = 0;
     bool fail_fast = false;
-    Priority priority = Priority::kNormal;
     int64_t last_seq = 0;
     base::Fd folder;
     base::Fd exits;
@@ -137,12 +134,7 @@ class Supervisor final : public LauncherEvents {
   base::Result<Home*> OpenHome(uint64_t batch);
   void WatchExits(uint64_t batch, Home& home);
   void OnRecorded(launch::JobKey key, const base::Status& status);
-  void LaunchPrepared();
   void Pause();
-  // Jobs that wait for a slot go back when one of a higher class could have it.
-  void ReturnOvertaken();
-  bool IsOvertaken(uint64_t batch) const;
-  uint32_t Ahead() const;
   void FreeSlot(uint64_t batch, Job& job);
 
   // Ends (ending.cc).
@@ -190,9 +182,8 @@ class Supervisor final : public LauncherEvents {
   std::optional<base::Error> Refusal(const Submitter& submitter, uint64_t jobs);
   void RemoveFolders(std::vector<BatchView> batches, Callback<Worker::Pruned> done);
 
-  // Service (service.cc).
+  // Service (supervisor.cc).
   void SetState(ServiceState state, std::function<void(base::Status)> done);
-  void ReturnPrepared(std::optional<uint64_t> batch);
   void RetireIfIdle(uint64_t batch);
   void Publish();
   void Show(launch::JobKey key, JobState state, base::Nanos started_at = 0);
@@ -215,7 +206,6 @@ class Supervisor final : public LauncherEvents {
 
   Queue queue_;
   std::unordered_map<uint64_t, Home> homes_;
-  std::deque<launch::JobKey> prepared_;
   std::vector<launch::JobKey> unsaved_;  // ends that could not be committed yet
   std::set<uint64_t> removing_;
   std::vector<Write> outbox_;
@@ -224,8 +214,7 @@ class Supervisor final : public LauncherEvents {
   bool dispatching_ = false;
   bool paused_ = false;
   bool saving_later_ = false;
-  uint32_t taken_ = 0;    // jobs that were picked and have not ended
-  uint32_t running_ = 0;  // of them those the launcher has
+  uint32_t slots_used_ = 0;
   uint64_t boot_ = 0;
   ServiceState state_ = ServiceState::kRunning;
 
