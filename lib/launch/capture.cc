@@ -17,6 +17,7 @@ constexpr size_t kBufferSize = 256 * 1024;
 constexpr size_t kKeptSize = 4096;           // stays when idle: most jobs say little at a time
 constexpr int kPipeSize = 1024 * 1024;       // the most an unprivileged process may ask for (fs.pipe-max-size)
 constexpr base::Nanos kGather = 100'000;     // of output, when it keeps coming
+constexpr size_t kPlenty = 64 * 1024;        // who writes so much between two reads need not be waited for
 constexpr base::Nanos kSilence = 2'000'000;  // after so long it does not
 
 base::Result<std::pair<base::Fd, base::Fd>> MakePipe() {
@@ -58,9 +59,10 @@ void Capture::Read(const std::array<pollfd, 2>& ready, const base::Clock& clock)
   if (last_read_ != 0 && clock.Monotonic() - last_read_ < kSilence) {
     Grow();
     const timespec gather{0, kGather};
-    ::nanosleep(&gather, nullptr);
+    if (last_size_ < kPlenty) ::nanosleep(&gather, nullptr);
   }
   const base::Nanos time = clock.Realtime();
+  last_size_ = 0;
   for (size_t stream = 0; stream < pipes_.size(); ++stream) {
     if (ready[stream].revents != 0) ReadOnce(stream, time);
   }
@@ -80,6 +82,7 @@ bool Capture::ReadOnce(size_t stream, base::Nanos time) {
     return false;
   }
   const auto size = static_cast<size_t>(n);
+  last_size_ += size;
   used_ = used_ || size > kKeptSize;
   log_->Append(stream == 0 ? Stream::kOut : Stream::kErr, std::span<const std::byte>(buffer_, size), time);
   return true;

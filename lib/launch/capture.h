@@ -53,6 +53,7 @@ class Capture {
   bool used_ = false;            // beyond its first page
   bool grown_ = false;
   base::Nanos last_read_ = 0;
+  size_t last_size_ = 0;  // of both streams, at the last read
 };
 
 }  // namespace jobd::launch
