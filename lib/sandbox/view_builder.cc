@@ -130,10 +130,16 @@ class Mask {
     if (!mask.dir_) return SysError("making a mask", errno);
     return mask;
   }
-  Status Cover(const std::string& path) const {
+  Status Cover(const std::string& path) {
     struct stat info {};
     if (::stat(path.c_str(), &info) != 0) return base::Ok();  // nothing there to be seen
     if (!S_ISDIR(info.st_mode)) return CoverFile(path);
+    // The first time it is attached itself: before Linux 6.15 only what is attached can be copied.
+    if (!attached_) {
+      if (Attach(dir_.get(), path.c_str()) != 0) return SysError("hiding " + path, errno);
+      attached_ = true;
+      return base::Ok();
+    }
     const Fd copy(::open_tree(dir_.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
     if (!copy || Attach(copy.get(), path.c_str()) != 0) return SysError("hiding " + path, errno);
     return base::Ok();
@@ -147,6 +153,7 @@ class Mask {
     return base::Ok();
   }
   Fd dir_;
+  bool attached_ = false;
 };
 
 Status MakeSys(bool privileged) {
@@ -188,7 +195,7 @@ Status BuildView(const ViewOptions& options, uid_t uid, gid_t gid, MountView& vi
   JOBD_RETURN_IF_ERROR(SetAttributes(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | read_only));
   JOBD_RETURN_IF_ERROR(MakeSys(options.privileged));
   JOBD_RETURN_IF_ERROR(MakeDev(options.privileged));
-  JOBD_ASSIGN_OR_RETURN(const Mask mask, Mask::Make());
+  JOBD_ASSIGN_OR_RETURN(Mask mask, Mask::Make());
   for (const std::string& path : options.hidden) JOBD_RETURN_IF_ERROR(mask.Cover(path));
   if (options.privileged) JOBD_RETURN_IF_ERROR(mask.Cover("/sys/firmware"));
   if (options.read_only) JOBD_RETURN_IF_ERROR(mask.Cover("/run"));
