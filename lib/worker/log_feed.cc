@@ -8,6 +8,9 @@
 namespace jobd::worker {
 namespace {
 
+// What arrives just before a time may take so long from its time stamp into the file.
+constexpr base::Nanos kSettle = 100 * base::kNanosPerMilli;
+
 // The job whose index has this name; 0 for other files.
 uint32_t IndexOfName(std::string_view name) {
   uint32_t index = 0;
@@ -18,8 +21,9 @@ uint32_t IndexOfName(std::string_view name) {
 
 }  // namespace
 
-LogFeed::LogFeed(Changes& changes, Tail& tail, uint64_t batch, bool follow)
+LogFeed::LogFeed(Changes& changes, Tail& tail, const base::Clock& clock, uint64_t batch, bool follow)
     : tail_(tail),
+      clock_(clock),
       follow_(follow),
       states_(follow ? changes.Subscribe(batch, waker_) : std::make_shared<Subscription>(waker_)),
       bytes_(std::make_shared<Subscription>(waker_)) {}
@@ -42,6 +46,15 @@ base::Result<std::unique_ptr<Tail::Watch>> LogFeed::WatchIndex(int folder, uint3
   auto watch = tail_.WatchFile(folder, launch::IndexName(index), [bytes = bytes_, index](std::string_view) { bytes->Add(index); });
   if (!watch.ok() && watch.error().code() == base::Code::kNotFound) return std::unique_ptr<Tail::Watch>();
   return watch;
+}
+
+bool LogFeed::HasPassed(base::Nanos time) {
+  const base::Nanos now = clock_.Realtime();
+  // Subtracted on the side that cannot overflow: `time` may be any number.
+  if (now - kSettle > time) return true;
+  const base::Nanos left = now > time ? kSettle : time - now + kSettle;
+  timer_ = tail_.WakeAfter(left, [waker = waker_] { waker->Notify(); });
+  return false;
 }
 
 LogFeed::Changed LogFeed::Take() {

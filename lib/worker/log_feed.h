@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "worker/changes.h"
 #include "worker/tail.h"
@@ -16,8 +17,8 @@ namespace jobd::worker {
 // One thread at a time, but for what comes in. Without follow it watches nothing.
 class LogFeed {
  public:
-  // `changes` and `tail` are borrowed and outlive the feed.
-  LogFeed(Changes& changes, Tail& tail, uint64_t batch, bool follow);
+  // `changes`, `tail` and `clock` are borrowed and outlive the feed.
+  LogFeed(Changes& changes, Tail& tail, const base::Clock& clock, uint64_t batch, bool follow);
   // When it returns the armed function is not running and will not.
   ~LogFeed();
 
@@ -30,6 +31,9 @@ class LogFeed {
   // A job's index. Empty when it is not there yet: the folder tells when it is.
   base::Result<std::unique_ptr<Tail::Watch>> WatchIndex(int folder, uint32_t index);
 
+  // Whether everything that arrived by this time can be read by now. If not, the session is woken when it can.
+  bool HasPassed(base::Nanos time);
+
   struct Changed {
     std::vector<uint32_t> states;
     std::vector<uint32_t> bytes;
@@ -41,12 +45,14 @@ class LogFeed {
 
  private:
   Tail& tail_;
+  const base::Clock& clock_;
   const bool follow_;
   bool batch_changed_ = false;
   const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   const std::shared_ptr<Subscription> states_;
   const std::shared_ptr<Subscription> bytes_;
   std::unique_ptr<Tail::Watch> folder_watch_;
+  std::unique_ptr<Tail::Watch> timer_;
 };
 
 }  // namespace jobd::worker

@@ -41,7 +41,7 @@ class MergedSession final : public LogSession {
         query_(query),
         batch_(std::move(batch)),
         context_(CursorContext(batch_.id, query)),
-        feed_(sources.changes, sources.tail, batch_.id, query.follow) {}
+        feed_(sources.changes, sources.tail, sources.clock, batch_.id, query.follow) {}
 
   base::Status Begin() {
     feed_.Clear();
@@ -65,6 +65,7 @@ class MergedSession final : public LogSession {
   base::Result<LogPage> Read(size_t max_bytes) override {
     LogPage page;
     feed_.Clear();
+    const bool time_is_up = query_.follow && query_.until && feed_.HasPassed(*query_.until);
     const size_t budget = std::clamp<size_t>(max_bytes, 1, kMaxPage);
     JOBD_ASSIGN_OR_RETURN(auto reader, sources_.store.Read());
     JOBD_RETURN_IF_ERROR(TakeInChanges(*reader));
@@ -77,6 +78,7 @@ class MergedSession final : public LogSession {
       JOBD_RETURN_IF_ERROR(Give(*job, budget, used, page));
     }
     if (drained) JOBD_RETURN_IF_ERROR(Conclude(*reader, page));
+    if (drained && time_is_up) page.finished = true;
     for (const auto& [index, job] : jobs_) cursor_.open[index] = {.attempt = job.attempt, .position = job.log->position()};
     page.cursor = sources_.seal.Close(context_, EncodeCursor(cursor_));
     cursor_.open.clear();

@@ -25,6 +25,8 @@ struct LogQuery {
   std::optional<uint64_t> tail_lines;
   std::optional<base::Nanos> since;  // wall clock
   std::optional<uint64_t> offset;    // needs index and stream
+  // Wall clock: only what arrived by then. With follow, the session ends shortly after that time even if jobs still run; those have
+  // no LogEnd.
   std::optional<base::Nanos> until;
   bool follow = false;
 };

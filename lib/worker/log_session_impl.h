@@ -19,6 +19,7 @@ struct LogSources {
   Changes& changes;
   Tail& tail;
   const Seal& seal;
+  const base::Clock& clock;
   int log_dir = -1;
 };
 

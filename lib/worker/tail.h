@@ -1,4 +1,4 @@
-// The one inotify instance, on the thread `tail`: calls back when a file or a folder changes.
+// The one inotify instance, on the thread `tail`: calls back when a file or a folder changes, or when it is time.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace jobd::worker {
@@ -29,6 +30,8 @@ class Tail {
   virtual base::Result<std::unique_ptr<Watch>> WatchFile(int dir, const std::string& name, Callback changed) = 0;
   // A file comes into being in the folder.
   virtual base::Result<std::unique_ptr<Watch>> WatchFolder(int dir, Callback created) = 0;
+  // Calls once, `delay` from now; at once when that is not above 0.
+  virtual std::unique_ptr<Watch> WakeAfter(base::Nanos delay, std::function<void()> wake) = 0;
 };
 
 }  // namespace jobd::worker

@@ -130,8 +130,9 @@ class LocalWorker final : public Worker {
   }
   base::Result<std::unique_ptr<LogSession>> OpenLogs(const LogQuery& query) override {
     if (!base::IsSafeName(query.batch.correlation_id)) return BadField("correlation_id", "is not a correlation ID");
-    return OpenLogSession({.store = *store_, .changes = changes_, .tail = *tail_, .seal = seal_, .log_dir = options_.log_dir},
-                          query);
+    return OpenLogSession(
+        {.store = *store_, .changes = changes_, .tail = *tail_, .seal = seal_, .clock = clock_, .log_dir = options_.log_dir},
+        query);
   }
   base::Result<std::unique_ptr<BatchWatch>> Watch(const BatchName& batch) override {
     if (!base::IsSafeName(batch.correlation_id)) return BadField("correlation_id", "is not a correlation ID");

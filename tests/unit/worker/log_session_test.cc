@@ -196,6 +196,30 @@ TEST_F(LogSessionTest, FollowGivesBytesAsTheyComeAndThenTheEnds) {
   EXPECT_EQ(ends[1].outcome.state, JobState::kSucceeded);
 }
 
+TEST_F(LogSessionTest, FollowWithUntilEndsAtThatTimeThoughJobsRun) {
+  StartThree();
+  const base::Nanos until = clock_.Realtime() + base::kNanosPerMilli;
+  auto session = worker_->OpenLogs({.batch = {"ann", "b"}, .until = until, .follow = true});
+  ASSERT_TRUE(session.ok());
+  Output(1).Write(Stream::kOut, "before", until);
+  Output(2).Write(Stream::kOut, "after", until + 1);
+  std::string text;
+  bool advanced = false;
+  for (bool finished = false; !finished;) {
+    const auto page = (*session)->Read(65536);
+    ASSERT_TRUE(page.ok());
+    for (const auto& chunk : page->chunks) text += chunk.data;
+    finished = page->finished;
+    if (!page->empty() || finished) continue;
+    if (!std::exchange(advanced, true)) clock_.Advance(base::kNanosPerSecond);  // nothing but its timer tells the session
+    std::promise<void> woken;
+    (*session)->Arm([&] { woken.set_value(); });
+    woken.get_future().wait();
+  }
+  EXPECT_TRUE(advanced);
+  EXPECT_EQ(text, "before");
+}
+
 TEST_F(LogSessionTest, FollowOfAJobThatNeverStartsEndsWithIt) {
   ASSERT_TRUE(Submit("b", Jobs(2), {.hold = true}).ok());
   auto one = worker_->OpenLogs({.batch = {"ann", "b"}, .index = 2, .follow = true});
