@@ -11,27 +11,31 @@
 
 namespace jobd::worker {
 
-// Thread-safe. The destructor does what is waiting, then joins the thread.
+// Thread-safe.
 class Cleaner {
  public:
   Cleaner() : thread_([this] { Run(); }) {}
-  ~Cleaner() {
+  ~Cleaner() { Shutdown(); }
+  Cleaner(const Cleaner&) = delete;
+  Cleaner& operator=(const Cleaner&) = delete;
+
+  // After Shutdown: does nothing.
+  void Post(std::function<void()> work) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return;
+      waiting_.push_back(std::move(work));
+    }
+    wake_.notify_one();
+  }
+  // Ends the thread after what it is doing; what waits is not done.
+  void Shutdown() {
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
     }
     wake_.notify_one();
-    thread_.join();
-  }
-  Cleaner(const Cleaner&) = delete;
-  Cleaner& operator=(const Cleaner&) = delete;
-
-  void Post(std::function<void()> work) {
-    {
-      const std::lock_guard lock(mutex_);
-      waiting_.push_back(std::move(work));
-    }
-    wake_.notify_one();
+    if (thread_.joinable()) thread_.join();
   }
 
  private:
@@ -40,7 +44,7 @@ class Cleaner {
     for (;;) {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
-      if (waiting_.empty()) return;
+      if (stopping_) return;
       const auto work = std::move(waiting_.front());
       waiting_.pop_front();
       lock.unlock();

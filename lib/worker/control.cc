@@ -291,8 +291,10 @@ void Supervisor::RetryNow(const JobSelector& jobs, bool failed_only, const Callb
   if (again.empty()) return done(0u);
   if (auto refusal = Refusal(Submitter{.owner = jobs.batch.owner}, again.size())) return done(*refusal);
   queue_.Reserve(jobs.batch.owner, static_cast<int64_t>(again.size()));
+  retrying_.insert(batch);
   Put(std::move(changes), [this, batch, owner = jobs.batch.owner, again, done](const base::Status& status) {
     queue_.Reserve(owner, -static_cast<int64_t>(again.size()));
+    retrying_.erase(retrying_.find(batch));
     base::Status result = status;
     if (status.ok()) result = EnsureQueued(batch);
     if (result.ok()) {

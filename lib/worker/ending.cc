@@ -1,6 +1,8 @@
 // From the exit slot to the store.
 #include <algorithm>
+#include <span>
 
+#include "base/files.h"
 #include "worker/supervisor.h"
 
 namespace jobd::worker {
@@ -11,6 +13,8 @@ namespace {
 constexpr base::Nanos kRefusedBackOff = base::kNanosPerSecond;
 // How often ends that the disk did not take are offered to it again.
 constexpr base::Nanos kSaveAgain = base::kNanosPerSecond;
+// How many exit slots are read by one call, whether or not a job runs in each of them.
+constexpr size_t kSlotsAtOnce = 256;
 
 }  // namespace
 
@@ -25,18 +29,41 @@ Supervisor::Job* Supervisor::FindJob(launch::JobKey key) {
 void Supervisor::LookAtSlots(uint64_t batch) {
   const auto found = homes_.find(batch);
   if (found == homes_.end()) return;
+  Home& home = found->second;
   std::vector<uint32_t> launched;
-  for (const auto& [index, job] : found->second.jobs) {
+  for (const auto& [index, job] : home.jobs) {
     if (job.stage == Stage::kLaunched) launched.push_back(index);
   }
-  for (const uint32_t index : launched) LookAtSlot(batch, found->second, index);
+  // The event does not say which slot was written. Neighbours are read together, and what did not change is not decoded: among many
+  // jobs that run, most did not.
+  std::vector<std::byte> window(kSlotsAtOnce * launch::kSlotSize);
+  uint32_t first = 0;
+  size_t slots = 0;
+  for (const uint32_t index : launched) {
+    if (index >= first + slots) {
+      const auto read = base::PreadUpTo(home.exits.get(), window, launch::SlotOffset(index));
+      if (!read.ok()) return;  // the launcher still tells when the shims are gone
+      first = index;
+      slots = *read / launch::kSlotSize;
+      if (slots == 0) return;  // cut short by someone: as above
+    }
+    const auto job = home.jobs.find(index);
+    if (job == home.jobs.end() || job->second.stage != Stage::kLaunched) continue;  // what ended before it took it along
+    const auto bytes = std::span<const std::byte>(window).subspan((index - first) * launch::kSlotSize, launch::kSlotSize);
+    if (std::equal(bytes.begin(), bytes.end(), job->second.slot.begin())) continue;
+    std::copy(bytes.begin(), bytes.end(), job->second.slot.begin());
+    TakeInSlot(batch, home, index, launch::DecodeSlot(bytes));
+  }
 }
 
 void Supervisor::LookAtSlot(uint64_t batch, Home& home, uint32_t index) {
+  TakeInSlot(batch, home, index, launch::ReadSlot(home.exits.get(), index));
+}
+
+void Supervisor::TakeInSlot(uint64_t batch, Home& home, uint32_t index, const base::Result<launch::SlotRecord>& record) {
   const auto found = home.jobs.find(index);
   if (found == home.jobs.end() || found->second.stage != Stage::kLaunched) return;
   Job& job = found->second;
-  const auto record = launch::ReadSlot(home.exits.get(), index);
   // A slot that is being written reads as damaged now and as right at the next event.
   if (!record.ok() || record->attempt != job.row.attempt) return;
   if (record->phase == launch::Phase::kEnded) {

@@ -4,6 +4,12 @@
 #include "worker/supervisor.h"
 
 namespace jobd::worker {
+namespace {
+
+// The loop looks at so many batches at a time, and one commit drops them.
+constexpr uint32_t kPrunedAtOnce = 64;
+
+}  // namespace
 
 std::optional<base::Error> Supervisor::Refusal(const Submitter& submitter, uint64_t jobs) {
   if (state_ == ServiceState::kStopped) return base::Error(base::Code::kUnavailable, "the service is stopped");
@@ -55,12 +61,15 @@ void Supervisor::Submit(Submitter submitter, NewBatch batch, Callback<Receipt> d
   });
 }
 
+bool Supervisor::IsOver(const BatchView& batch) const {
+  return batch.ended_at != 0 && !homes_.contains(batch.id) && !queue_.Has(batch.id) && !retrying_.contains(batch.id);
+}
+
 void Supervisor::Remove(BatchName name, Callback<bool> done) {
   Post([this, name = std::move(name), done = std::move(done)] {
     const auto batch = FindBatch(JobSelector{.batch = name});
     if (!batch.ok()) return done(batch.error());
-    const uint64_t id = batch->view.id;
-    if (batch->view.ended_at == 0 || homes_.contains(id) || queue_.Has(id)) {
+    if (!IsOver(batch->view)) {
       return done(base::Error(base::Code::kFailedPrecondition, "the batch has not ended"));
     }
     RemoveFolders({batch->view}, [done](base::Result<Worker::Pruned> pruned) {
@@ -73,7 +82,7 @@ void Supervisor::Remove(BatchName name, Callback<bool> done) {
 // On the loop. The batches have ended. Files go first: when that is cut short, the batch is still there to be removed again.
 void Supervisor::RemoveFolders(std::vector<BatchView> batches, Callback<Worker::Pruned> done) {
   for (const BatchView& batch : batches) removing_.insert(batch.id);
-  cleaner_->Post([this, batches = std::move(batches), done = std::move(done)]() mutable {
+  cleaner_.Post([this, batches = std::move(batches), done = std::move(done)]() mutable {
     Worker::Pruned pruned;
     std::optional<base::Error> failure;
     std::vector<Change> drops;
@@ -102,21 +111,49 @@ void Supervisor::RemoveFolders(std::vector<BatchView> batches, Callback<Worker::
 }
 
 void Supervisor::Prune(std::string owner, base::Nanos older_than, bool dry_run, Callback<Worker::Pruned> done) {
-  Post([this, owner = std::move(owner), older_than, dry_run, done = std::move(done)] {
-    auto ended = reader().EndedBefore(owner, parts_.clock.Realtime() - older_than);
-    if (!ended.ok()) return done(std::move(ended).error());
-    std::erase_if(*ended, [this](const BatchView& batch) {
-      return homes_.contains(batch.id) || queue_.Has(batch.id) || removing_.contains(batch.id);
-    });
-    if (!dry_run) return RemoveFolders(std::move(*ended), done);
-    cleaner_->Post([this, batches = std::move(*ended), done] {
-      Worker::Pruned pruned;
-      for (const BatchView& batch : batches) {
-        ++pruned.batches;
-        pruned.bytes += BatchFolderBytes(parts_.log_dir, batch.name);
-      }
-      done(pruned);
-    });
+  auto pruning = std::make_shared<Pruning>(Pruning{
+      .owner = std::move(owner), .before = parts_.clock.Realtime() - older_than, .dry_run = dry_run, .done = std::move(done)});
+  cleaner_.Post([this, pruning = std::move(pruning)] { PruneSlice(pruning); });
+}
+
+void Supervisor::PruneSlice(const std::shared_ptr<Pruning>& pruning) {
+  auto read = [&]() -> base::Result<std::vector<BatchView>> {
+    JOBD_ASSIGN_OR_RETURN(const auto lease, parts_.store.Read());
+    return lease->EndedBefore(pruning->owner, pruning->before, pruning->after, kPrunedAtOnce);
+  };
+  auto ended = read();
+  if (!ended.ok()) return pruning->done(std::move(ended).error());
+  if (ended->empty()) {
+    if (pruning->failure && pruning->pruned.batches == 0) return pruning->done(*pruning->failure);
+    return pruning->done(pruning->pruned);
+  }
+  pruning->after = {.ended_at = ended->back().ended_at, .id = ended->back().id};
+  if (!pruning->dry_run) {
+    Post([this, pruning, batches = std::move(*ended)]() mutable { RemoveSlice(pruning, std::move(batches)); });
+    return;
+  }
+  for (const BatchView& batch : *ended) {
+    ++pruning->pruned.batches;
+    pruning->pruned.bytes += BatchFolderBytes(parts_.log_dir, batch.name);
+  }
+  // Behind what others want deleted meanwhile.
+  cleaner_.Post([this, pruning] { PruneSlice(pruning); });
+}
+
+void Supervisor::RemoveSlice(const std::shared_ptr<Pruning>& pruning, std::vector<BatchView> batches) {
+  // It may have been retried since it was found.
+  std::erase_if(batches, [&](const BatchView& batch) {
+    const auto now = reader().Batch(batch.id);
+    return !now.ok() || !IsOver(*now) || now->ended_at >= pruning->before || removing_.contains(batch.id);
+  });
+  RemoveFolders(std::move(batches), [this, pruning](base::Result<Worker::Pruned> removed) {
+    if (removed.ok()) {
+      pruning->pruned.batches += removed->batches;
+      pruning->pruned.bytes += removed->bytes;
+    } else if (!pruning->failure) {
+      pruning->failure = std::move(removed).error();
+    }
+    cleaner_.Post([this, pruning] { PruneSlice(pruning); });
   });
 }
 

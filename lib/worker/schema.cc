@@ -47,11 +47,26 @@ CREATE TABLE batches (
   -- Nanoseconds since 1970; 0: not yet.
   created_at     INTEGER NOT NULL,
   started_at     INTEGER NOT NULL DEFAULT 0,
-  ended_at       INTEGER NOT NULL DEFAULT 0
+  ended_at       INTEGER NOT NULL DEFAULT 0,
+  -- The state of the whole, a number of JobState, as described at BatchView::state: so that asking for batches in a state does not
+  -- read a history of others.
+  state          INTEGER NOT NULL GENERATED ALWAYS AS (CASE
+                   WHEN starting + stopping > 0 THEN 5
+                   WHEN queued + held_jobs > 0 THEN iif(started_at = 0, 1, 5)
+                   WHEN lost > 0 THEN 12
+                   WHEN oom_killed > 0 THEN 11
+                   WHEN timed_out > 0 THEN 10
+                   WHEN failed > 0 THEN 8
+                   WHEN cancelled > 0 THEN 9
+                   ELSE 7 END) VIRTUAL
 ) STRICT;
 CREATE UNIQUE INDEX batches_by_name ON batches (owner, correlation_id);
 CREATE INDEX batches_by_owner ON batches (owner, id);
+CREATE INDEX batches_by_state ON batches (state, id);
+CREATE INDEX batches_by_owner_and_state ON batches (owner, state, id);
 CREATE INDEX batches_active ON batches (id) WHERE ended_at = 0;
+CREATE INDEX batches_ended ON batches (ended_at) WHERE ended_at > 0;
+CREATE INDEX batches_ended_by_owner ON batches (owner, ended_at) WHERE ended_at > 0;
 
 -- What was submitted. key = id of the batch * 2^24 + index, so that the jobs of a batch are appended and read in order.
 CREATE TABLE specs (

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "worker/schema.h"
 #include "worker/spec_codec.h"
@@ -125,20 +126,16 @@ class SqliteReader final : public StoreReader {
   }
 
   base::Result<std::vector<BatchView>> List(const BatchQuery& query, uint64_t before, uint32_t limit) override {
-    JOBD_ASSIGN_OR_RETURN(Statement* const select,
-                          Prepared(kSelectBatch + (query.owner ? "WHERE owner = ?2 AND id < ?1 ORDER BY id DESC"
-                                                               : "WHERE id < ?1 ORDER BY id DESC")));
-    const StatementScope scope(*select);
-    select->Bind(1, before == 0 ? INT64_MAX : static_cast<int64_t>(before));
-    if (query.owner) select->BindText(2, *query.owner);
     std::vector<BatchView> batches;
-    while (batches.size() < limit) {
-      JOBD_ASSIGN_OR_RETURN(const bool more, select->Step());
-      if (!more) break;
-      JOBD_ASSIGN_OR_RETURN(ActiveBatch batch, ReadBatch(*select));
-      if (!Wanted(query.states, batch.view.state) || !HasLabels(batch.view, query.labels)) continue;
-      batches.push_back(std::move(batch.view));
+    if (query.states.empty()) {
+      JOBD_RETURN_IF_ERROR(ListOne(query, std::nullopt, before, limit, batches));
+      return batches;
     }
+    // An index gives one state in order; several are merged.
+    const std::set<JobState> states(query.states.begin(), query.states.end());
+    for (const JobState state : states) JOBD_RETURN_IF_ERROR(ListOne(query, state, before, limit, batches));
+    std::sort(batches.begin(), batches.end(), [](const BatchView& a, const BatchView& b) { return a.id > b.id; });
+    if (batches.size() > limit) batches.resize(limit);
     return batches;
   }
 
@@ -229,13 +226,14 @@ class SqliteReader final : public StoreReader {
     }
   }
 
-  base::Result<std::vector<BatchView>> EndedBefore(const std::string& owner, base::Nanos time) override {
+  base::Result<std::vector<BatchView>> EndedBefore(const std::string& owner, base::Nanos time, EndedPlace after,
+                                                   uint32_t limit) override {
     JOBD_ASSIGN_OR_RETURN(Statement* const select,
-                          Prepared(kSelectBatch + (owner.empty() ? "WHERE ended_at > 0 AND ended_at < ?1"
-                                                                 : "WHERE owner = ?2 AND ended_at > 0 AND ended_at < ?1")));
+                          Prepared(kSelectBatch + (owner.empty() ? "WHERE " : "WHERE owner = ?5 AND ") +
+                                   "ended_at > 0 AND ended_at < ?1 AND (ended_at, id) > (?2, ?3) ORDER BY ended_at, id LIMIT ?4"));
     const StatementScope scope(*select);
-    select->Bind(1, time);
-    if (!owner.empty()) select->BindText(2, owner);
+    select->Bind(1, time).Bind(2, after.ended_at).Bind(3, after.id).Bind(4, limit);
+    if (!owner.empty()) select->BindText(5, owner);
     std::vector<BatchView> batches;
     for (;;) {
       JOBD_ASSIGN_OR_RETURN(const bool more, select->Step());
@@ -255,6 +253,26 @@ class SqliteReader final : public StoreReader {
 
  private:
   static inline const std::string kSelectBatch = "SELECT " + std::string(kBatchColumns) + " FROM batches ";
+
+  // Appends up to `limit` batches, of one state or of all.
+  base::Status ListOne(const BatchQuery& query, std::optional<JobState> state, uint64_t before, uint32_t limit,
+                       std::vector<BatchView>& batches) {
+    const std::string where = std::string("WHERE ") + (query.owner ? "owner = ?2 AND " : "") + (state ? "state = ?3 AND " : "");
+    JOBD_ASSIGN_OR_RETURN(Statement* const select, Prepared(kSelectBatch + where + "id < ?1 ORDER BY id DESC"));
+    const StatementScope scope(*select);
+    select->Bind(1, before == 0 ? INT64_MAX : static_cast<int64_t>(before));
+    if (query.owner) select->BindText(2, *query.owner);
+    if (state) select->Bind(3, static_cast<int>(*state));
+    for (uint32_t found = 0; found < limit;) {
+      JOBD_ASSIGN_OR_RETURN(const bool more, select->Step());
+      if (!more) break;
+      JOBD_ASSIGN_OR_RETURN(ActiveBatch batch, ReadBatch(*select));
+      if (!HasLabels(batch.view, query.labels)) continue;
+      batches.push_back(std::move(batch.view));
+      ++found;
+    }
+    return base::Ok();
+  }
 
   // Statements are prepared at their first use; there are as many as there are texts in this file.
   base::Result<Statement*> Prepared(const std::string& sql) {

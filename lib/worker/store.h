@@ -154,8 +154,13 @@ class StoreReader {
 
   // Batches that have not ended, with id > after, in order.
   virtual base::Result<std::vector<ActiveBatch>> Actives(uint64_t after, uint32_t limit) = 0;
-  // Batches that ended before a time, of one owner or of all (empty).
-  virtual base::Result<std::vector<BatchView>> EndedBefore(const std::string& owner, base::Nanos time) = 0;
+  // Batches that ended before a time, of one owner or of all (empty), in the order of their ends; those behind `after` only.
+  struct EndedPlace {
+    base::Nanos ended_at = 0;
+    uint64_t id = 0;
+  };
+  virtual base::Result<std::vector<BatchView>> EndedBefore(const std::string& owner, base::Nanos time, EndedPlace after,
+                                                           uint32_t limit) = 0;
   virtual base::Result<std::optional<std::string>> Meta(const std::string& key) = 0;
 };
 

@@ -22,7 +22,7 @@ void Supervisor::Shutdown() {
     });
     thread_.join();
   }
-  cleaner_.reset();
+  cleaner_.Shutdown();
   homes_.clear();
   reader_.reset();
 }

@@ -97,7 +97,8 @@ class Supervisor final : public LauncherEvents {
     Reason asked;                                    // why it was told to end
     bool holds_slot = true;
     bool exec_seen = false;
-    bool launched = false;  // a shim may have been made
+    launch::SlotBytes slot{};  // kLaunched: as last looked at
+    bool launched = false;     // a shim may have been made
     bool shim_gone = false;
     uint32_t saving = 0;     // kEnding: commits under way
     bool saved = false;      // kEnding: committed
@@ -140,6 +141,7 @@ class Supervisor final : public LauncherEvents {
   // Ends (ending.cc).
   void LookAtSlots(uint64_t batch);
   void LookAtSlot(uint64_t batch, Home& home, uint32_t index);
+  void TakeInSlot(uint64_t batch, Home& home, uint32_t index, const base::Result<launch::SlotRecord>& record);
   void HandleRefused(const launch::Refused& refused);
   void HandleShimExited(launch::JobKey key);
   void HandleSwept(launch::JobKey key);
@@ -180,7 +182,21 @@ class Supervisor final : public LauncherEvents {
   void RetryNow(const JobSelector& jobs, bool failed_only, const Callback<uint32_t>& done);
   base::Status PutState(uint64_t batch, uint32_t index, JobState state, std::vector<Change>& changes);
   std::optional<base::Error> Refusal(const Submitter& submitter, uint64_t jobs);
+  // Whether nothing of the batch is left to come: it may be removed.
+  bool IsOver(const BatchView& batch) const;
   void RemoveFolders(std::vector<BatchView> batches, Callback<Worker::Pruned> done);
+  // A prune goes through the history in slices, so that neither the loop nor memory feels how long it is.
+  struct Pruning {
+    std::string owner;
+    base::Nanos before = 0;
+    bool dry_run = false;
+    StoreReader::EndedPlace after;
+    Worker::Pruned pruned;
+    std::optional<base::Error> failure;
+    Callback<Worker::Pruned> done;
+  };
+  void PruneSlice(const std::shared_ptr<Pruning>& pruning);  // on the thread `clean`
+  void RemoveSlice(const std::shared_ptr<Pruning>& pruning, std::vector<BatchView> batches);
 
   // Service (supervisor.cc).
   void SetState(ServiceState state, std::function<void(base::Status)> done);
@@ -208,6 +224,7 @@ class Supervisor final : public LauncherEvents {
   std::unordered_map<uint64_t, Home> homes_;
   std::vector<launch::JobKey> unsaved_;  // ends that could not be committed yet
   std::set<uint64_t> removing_;
+  std::multiset<uint64_t> retrying_;  // batches with a Retry that is being committed
   std::vector<Write> outbox_;
   bool flush_posted_ = false;
   bool restoring_ = true;
@@ -222,7 +239,7 @@ class Supervisor final : public LauncherEvents {
   mutable std::mutex status_mutex_;
   WorkerStatus status_;          // guarded by status_mutex_
   uint64_t min_free_bytes_ = 0;  // guarded by status_mutex_
-  std::unique_ptr<Cleaner> cleaner_ = std::make_unique<Cleaner>();
+  Cleaner cleaner_;
 };
 
 template <typename Work>

@@ -295,6 +295,76 @@ TEST_F(WorkerRunTest, DrainBecomesStoppedWhenNothingIsLeft) {
   EXPECT_EQ(worker_->GetStatus().state, ServiceState::kStopped);
 }
 
+TEST_F(WorkerRunTest, StatesOfManyRunningJobsComeFromTheExitFileAlone) {
+  auto limits = limits_;
+  limits.max_running = 600;
+  worker_->SetLimits(limits);
+  ASSERT_TRUE(Submit("b", Jobs(600)).ok());
+  launcher_->WaitLaunched(600);
+  const auto key = [](uint32_t index) { return launch::JobKey{.batch = 1, .index = index, .attempt = 1}; };
+  for (uint32_t index = 1; index <= 600; ++index) launcher_->Running(key(index));
+  Until("b", [&] { return Batch("b").counts == std::map<JobState, uint32_t>{{JobState::kRunning, 600}}; });
+  // No launcher tells that these shims are gone.
+  for (uint32_t index = 1; index <= 600; index += 2) {
+    launcher_->Slot(key(index), {.phase = launch::Phase::kEnded, .attempt = 1, .started_at = 1, .ended_at = 2});
+  }
+  Until("b", [&] { return Batch("b").counts[JobState::kSucceeded] == 300; });
+  EXPECT_EQ(Batch("b").counts[JobState::kRunning], 300u);
+}
+
+TEST_F(WorkerRunTest, BatchesAreListedByState) {
+  ASSERT_TRUE(Submit("held", Jobs(1), {.hold = true}).ok());
+  for (const int code : {0, 1, 0, 1}) {
+    const std::string id = "b" + std::to_string(launcher_->launched());
+    ASSERT_TRUE(Submit(id, Jobs(1)).ok());
+    launcher_->Exit(launcher_->WaitLaunched(launcher_->launched() + 1).key, ExitStatus::Exited(code));
+    UntilEnded(id);
+  }
+  ASSERT_TRUE(Submit("running", Jobs(1)).ok());
+  launcher_->WaitLaunched(5);
+  const auto list = [&](std::vector<JobState> states, std::optional<std::string> owner, uint32_t page_size) {
+    BatchQuery query{.owner = std::move(owner), .states = std::move(states), .page_size = page_size};
+    std::string names;
+    for (;;) {
+      const auto page = worker_->ListBatches(query);
+      EXPECT_TRUE(page.ok());
+      if (!page.ok()) return names;
+      for (const auto& batch : page->batches) names += batch.name.correlation_id + " ";
+      if (page->next_page_token.empty()) return names;
+      query.page_token = page->next_page_token;
+    }
+  };
+  for (const uint32_t page_size : {1u, 2u, 100u}) {
+    EXPECT_EQ(list({JobState::kFailed}, "ann", page_size), "b3 b1 ");
+    EXPECT_EQ(list({JobState::kFailed, JobState::kSucceeded, JobState::kFailed}, "ann", page_size), "b3 b2 b1 b0 ");
+    EXPECT_EQ(list({JobState::kQueued, JobState::kRunning}, std::nullopt, page_size), "running held ");
+    EXPECT_EQ(list({JobState::kFailed}, "eve", page_size), "");
+    EXPECT_EQ(list({}, "ann", page_size), "running b3 b2 b1 b0 held ");
+  }
+}
+
+TEST_F(WorkerRunTest, PruneGoesThroughTheWholeHistoryAndSparesWhatLives) {
+  constexpr uint32_t kEnded = 150;
+  launcher_->RunAtOnce();
+  for (uint32_t i = 0; i < kEnded; ++i) ASSERT_TRUE(Submit("b" + std::to_string(i), Jobs(1)).ok());
+  for (uint32_t i = 0; i < kEnded; ++i) UntilEnded("b" + std::to_string(i));
+  ASSERT_TRUE(Submit("held", Jobs(1), {.hold = true}).ok());
+  ASSERT_TRUE(Submit("eves", Jobs(1), {.hold = true}, "eve").ok());
+  (void)Cancel("b0");  // behind the reports that the shims are gone
+  const auto prune = [&](const std::string& owner, base::Nanos older_than, bool dry_run) {
+    return Await<Worker::Pruned>([&](auto done) { worker_->Prune(owner, older_than, dry_run, done); })->batches;
+  };
+  EXPECT_EQ(prune("ann", 3600 * base::kNanosPerSecond, false), 0u);
+  EXPECT_EQ(prune("eve", 0, false), 0u);
+  EXPECT_EQ(prune("ann", 0, true), kEnded);
+  EXPECT_EQ(prune("", 0, true), kEnded);
+  EXPECT_TRUE(std::filesystem::exists(dir_.path() / "logs/ann/b149"));
+  EXPECT_EQ(prune("ann", 0, false), kEnded);
+  EXPECT_FALSE(std::filesystem::exists(dir_.path() / "logs/ann/b149"));
+  EXPECT_EQ(prune("", 0, false), 0u);
+  EXPECT_EQ(Job("held", 1).outcome.state, JobState::kHeld);
+}
+
 TEST_F(WorkerRunTest, RemoveForgetsRowsAndFiles) {
   ASSERT_TRUE(Submit("b", Jobs(1)).ok());
   const auto request = launcher_->WaitLaunched(1);
