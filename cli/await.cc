@@ -1,12 +1,11 @@
 #include "cli/await.h"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
-#include <thread>
 
 #include "cli/client.h"
 #include "cli/exit_code.h"
+#include "cli/reconnect.h"
 #include "cli/states.h"
 #include "jobd/v1/job_query_service.pb.h"
 
@@ -19,10 +18,6 @@ using base::Error;
 using base::Nanos;
 using base::Result;
 using base::Status;
-
-constexpr Nanos kFirstPause = 50 * base::kNanosPerMilli;
-constexpr Nanos kLongestPause = 2 * base::kNanosPerSecond;
-constexpr Nanos kGiveUp = 600 * base::kNanosPerSecond;
 
 v1::GetBatchRequest Request(const JobRef& ref) {
   v1::GetBatchRequest request;
@@ -58,14 +53,15 @@ Result<int> LargestCode(Client& client, const JobRef& ref) {
 }
 
 // One watch until the end, or until the link is lost.
-Status Watch(Client& client, const JobRef& ref, const AwaitOptions& options, Nanos left, bool* contact, Canceller* canceller) {
+Status Watch(Client& client, const JobRef& ref, const AwaitOptions& options, Nanos left, Reconnect& reconnect,
+             Canceller* canceller) {
   v1::WatchBatchRequest request;
   request.set_correlation_id(ref.correlation_id);
   request.set_owner(ref.owner);
   return client.WatchBatch(
       request, left,
       [&](const v1::WatchBatchResponse& message) {
-        *contact = true;
+        reconnect.Contact();
         if (options.on_update) options.on_update(message.batch());
         if (!ref.index) return true;
         return std::none_of(message.jobs().begin(), message.jobs().end(), [&ref](const v1::JobStatus& job) {
@@ -75,24 +71,20 @@ Status Watch(Client& client, const JobRef& ref, const AwaitOptions& options, Nan
       canceller);
 }
 
-bool IsLinkLoss(Code code) { return code == Code::kUnavailable || code == Code::kCancelled || code == Code::kInternal; }
-
 }  // namespace
 
 Result<int> AwaitEnd(Client& client, const JobRef& ref, const AwaitOptions& options, Canceller* canceller) {
   const base::SystemClock clock;
   const Nanos begun = clock.Monotonic();
-  Nanos last_contact = begun;
-  Nanos pause = kFirstPause;
-  bool lost = false;
+  Reconnect reconnect(client, options.say);
   if (ref.index) {  // it may have ended long before its batch
     JOBD_ASSIGN_OR_RETURN(const std::optional<int> code, CodeOfJob(client, ref));
     if (code) return *code;
   }
   while (true) {
     const Nanos left = options.timeout == 0 ? 0 : std::max<Nanos>(options.timeout - (clock.Monotonic() - begun), 1);
-    bool contact = false;
-    Status status = Watch(client, ref, options, left, &contact, canceller);
+    reconnect.Begin();
+    Status status = Watch(client, ref, options, left, reconnect, canceller);
     if (canceller->cancelled()) return Error(Code::kCancelled, "cancelled");
     if (status.ok()) {
       if (!ref.index) return LargestCode(client, ref);
@@ -100,18 +92,7 @@ Result<int> AwaitEnd(Client& client, const JobRef& ref, const AwaitOptions& opti
       if (code) return *code;
       status = Error(Code::kUnavailable, "the stream ended early");
     }
-    if (!IsLinkLoss(status.error().code())) return std::move(status).error();
-    if (contact) {
-      last_contact = clock.Monotonic();
-      pause = kFirstPause;
-      lost = false;
-    }
-    if (clock.Monotonic() - last_contact >= kGiveUp) return std::move(status).error();
-    if (!lost && options.say) options.say("lost the link to jobd (" + status.error().message() + "); trying again");
-    lost = true;
-    // With a connection, jobd itself asked us to come later; without, its return is the event to wait for.
-    if (client.AwaitConnection(pause)) std::this_thread::sleep_for(std::chrono::nanoseconds(kFirstPause));
-    pause = std::min(pause * 2, kLongestPause);
+    if (!reconnect.Again(status.error())) return std::move(status).error();
   }
 }
 

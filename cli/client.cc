@@ -25,6 +25,7 @@ using base::Status;
 constexpr Nanos kUnaryLimit = 60 * base::kNanosPerSecond;
 constexpr Nanos kSubmitLimit = 600 * base::kNanosPerSecond;
 constexpr Nanos kRestart = 2 * base::kNanosPerSecond;
+constexpr Nanos kWorthAWord = base::kNanosPerSecond;
 constexpr Nanos kFirstPause = 50 * base::kNanosPerMilli;
 constexpr Nanos kLongestPause = base::kNanosPerSecond;
 
@@ -101,7 +102,7 @@ struct Client::Impl {
   Status Call(Repeat repeat, Nanos limit, Rpc rpc) const {
     const Nanos begun = clock.Monotonic();
     Nanos give_up = begun + connection.connect_timeout;
-    bool waited = false;
+    bool noticed = false;
     for (Nanos pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
       const bool connected = channel->GetState(false) == GRPC_CHANNEL_READY;
       grpc::ClientContext context;
@@ -114,11 +115,14 @@ struct Client::Impl {
       // stop`.
       if (CameFromPeer(context)) give_up = std::min(give_up, begun + kRestart);
       if (!may_repeat || clock.Monotonic() >= give_up) return Explain(status);
-      if (!connected && !waited && !connection.ca.empty()) {
+      // The first failure may be a certificate's, which waiting does not mend; a wait that lasts is worth a word.
+      const bool first = pause == kFirstPause;
+      const bool lasting = !noticed && clock.Monotonic() - begun > kWorthAWord;
+      if (!connected && (first || lasting) && !connection.ca.empty()) {
         const ProbeResult probe = ProbeServer(connection);
         if (!probe.reached && !probe.may_pass) return Unreachable(probe.reason);
-        if (!probe.reached && notice) notice("cannot reach jobd at " + connection.address + ": " + probe.reason);
-        waited = true;
+        if (!probe.reached && lasting && notice) notice("cannot reach jobd at " + connection.address + ": " + probe.reason);
+        noticed = noticed || lasting;
       }
       Pause(std::min(pause, std::max<Nanos>(give_up - clock.Monotonic(), 1)));
     }

@@ -76,7 +76,7 @@ class Canceller {
 // for the connection's connect_timeout. kUnavailable says how to go on: "cannot reach jobd at …".
 class Client {
  public:
-  // Told once per call that waits for a service that does not answer.
+  // Told once per call that waits for more than a second for a service that does not answer.
   using WaitNotice = std::function<void(const std::string& reason)>;
 
   // Reads the certificates; does not connect.
@@ -108,7 +108,7 @@ class Client {
   base::Status GetConfig(v1::GetConfigResponse* response);
 
   // One stream, from begin to end: on_message is called for each message and ends the stream by returning false. The answer is
-  // success when the service ended the stream, or we did. Streams are not repeated: see LinkKeeper.
+  // success when the service ended the stream, or we did. Streams are not repeated: see Reconnect.
   base::Status StreamLogs(const v1::StreamLogsRequest& request,
                           const std::function<bool(const v1::StreamLogsResponse&)>& on_message, Canceller* canceller);
   // `timeout` 0: none; when it has passed, kDeadlineExceeded.

@@ -3,24 +3,30 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
 
 namespace jobd::cli {
 
+struct Entry;  // a key and its value
+
 struct Node {
   enum class Kind { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
-  std::string scalar;       // kScalar: numbers and truth values as they are written
-  bool is_text = true;      // kScalar: certainly a string; false for what may be a number, a truth value, …
-  int line = 0;             // where it begins, from 1
-  std::vector<Node> items;  // kList
-  std::vector<std::pair<std::string, Node>> entries;  // kMap, in the order of the file
+  std::string scalar;          // kScalar: numbers and truth values as they are written
+  bool is_text = true;         // kScalar: certainly a string; false for what may be a number, a truth value, …
+  int line = 0;                // where it begins, from 1
+  std::vector<Node> items;     // kList
+  std::vector<Entry> entries;  // kMap, in the order of the file
 
   // The entry of a map, or nullptr.
   const Node* Find(std::string_view key) const;
+};
+
+struct Entry {
+  std::string key;
+  Node value;
 };
 
 // What these bounds refuse is an attack or an accident; errors are kInvalidArgument.

@@ -30,7 +30,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
       if (other == name) return Fail("the key '" + name + "' is there twice");
     }
     if (open_.back()->entries.size() >= kMaxKeys) return Fail("too many keys");
-    open_.back()->entries.emplace_back(std::move(name), Node{});
+    open_.back()->entries.push_back({std::move(name), Node{}});
     return true;
   }
   bool end_object() override { return Close(); }
@@ -70,8 +70,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     }
     Node* parent = open_.back();
     if (parent->kind == Node::Kind::kMap) {
-      parent->entries.back().second = std::move(node);
-      return &parent->entries.back().second;
+      parent->entries.back().value = std::move(node);
+      return &parent->entries.back().value;
     }
     parent->items.push_back(std::move(node));
     return &parent->items.back();

@@ -1,7 +1,6 @@
 // jobctl wait: until the end.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <condition_variable>
 #include <mutex>
 #include <thread>
 
@@ -55,8 +54,11 @@ class Race {
       lock.unlock();
       AwaitOptions options;
       options.timeout = timeout_;
-      options.say = [this](const std::string& text) { session_.Say(text); };
       ProgressLine line(session_.err(), refs_.size() == 1 && !session_.options().quiet);
+      options.say = [this, &line](const std::string& text) {
+        line.Clear();
+        session_.Say(text);
+      };
       options.on_update = [&line](const v1::Batch& batch) { line.Update(CountJobs(batch), base::SystemClock().Monotonic()); };
       const auto code = AwaitEnd(client_, ref, options, &canceller_);
       lock.lock();
@@ -69,8 +71,9 @@ class Race {
       // The first error, or with --any the first end, is the answer; nobody waits for the rest.
       decided_ = any_ || error_.has_value();
       if (decided_) next_ = refs_.size();
+      const bool decided = decided_;
       lock.unlock();
-      if (decided_) canceller_.Cancel();
+      if (decided) canceller_.Cancel();
     }
   }
 

@@ -1,0 +1,37 @@
+// Making a lost link again, for streams that may last for days.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace jobd::cli {
+
+class Client;
+
+// Used in a loop: Begin, the stream with a Contact for each message, and when it fails Again. Not thread-safe; the client is
+// borrowed.
+class Reconnect {
+ public:
+  // `say` is told of a loss and of the return, once each; it may be empty.
+  Reconnect(Client& client, std::function<void(const std::string&)> say);
+
+  void Begin();
+  void Contact();
+  // Whether `error` is one that a new attempt may mend; then it has waited for the moment for it. Gives up when jobd has not
+  // answered for ten minutes, or keeps failing inside.
+  bool Again(const base::Error& error);
+
+ private:
+  Client& client_;
+  std::function<void(const std::string&)> say_;
+  base::SystemClock clock_;
+  base::Nanos begun_ = 0;
+  base::Nanos lost_at_ = 0;  // 0: the link stands, as far as we know
+  base::Nanos pause_ = 0;
+  int internal_errors_ = 0;
+};
+
+}  // namespace jobd::cli
