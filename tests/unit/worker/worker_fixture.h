@@ -74,9 +74,10 @@ class WorkerTest : public ::testing::Test {
     return base::Ok();
   }
   // As after a crash: the launcher forgets whom to tell, but what was launched is known to it.
-  void Restart() {
+  void Restart(bool run_at_once = false) {
     worker_.reset();
     launcher_ = std::make_unique<FakeLauncher>(logs_.get());
+    if (run_at_once) launcher_->RunAtOnce();
     ASSERT_TRUE(Open().ok());
   }
 

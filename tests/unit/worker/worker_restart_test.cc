@@ -129,6 +129,20 @@ TEST_F(WorkerRestartTest, AnotherBootMakesUnaccountedJobsLostAndImportsRecords) 
   EXPECT_EQ(launcher_->launched(), 0u);
 }
 
+TEST_F(WorkerRestartTest, PowerFailureLosesOnlyWhatHadASlot) {
+  ASSERT_TRUE(Submit("q", Jobs(6)).ok());
+  launcher_->WaitLaunched(2);
+  (void)Cancel("q", 6);  // goes through a commit behind whatever the launches led to
+  worker_.reset();
+  ASSERT_TRUE(
+      Database::Open(dir_.path() / "state/jobd.db", false)->Execute("UPDATE meta SET value = x'31' WHERE key = 'boot'").ok());
+  Restart(true);
+  UntilEnded("q");
+  EXPECT_EQ(Batch("q").counts,
+            (std::map<JobState, uint32_t>{{JobState::kSucceeded, 4}, {JobState::kCancelled, 1}, {JobState::kLost, 1}}));
+  EXPECT_EQ(Job("q", 1).outcome.state, JobState::kLost);
+}
+
 TEST_F(WorkerRestartTest, CancelThatWasRecordedIsRepeated) {
   launcher_->Running(key_);
   ASSERT_EQ(Cancel("b")->stopping, 1u);
@@ -148,8 +162,7 @@ TEST_F(WorkerRestartTest, QueuedHeldAndEndedJobsStayWhatTheyWere) {
   ASSERT_EQ(*Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", "q"}, .index = 8}, done); }), 1u);
   launcher_->Exit(key_, ExitStatus::Exited(0));
   UntilEnded("b");
-  Restart();
-  launcher_->RunAtOnce();
+  Restart(true);
   Until("q", [&] { return Batch("q").counts[JobState::kSucceeded] >= 4; });
   EXPECT_EQ(Job("q", 7).outcome.state, JobState::kCancelled);
   EXPECT_EQ(Job("q", 8).outcome.state, JobState::kHeld);
