@@ -82,20 +82,18 @@ TEST_F(RestartTest, StoppedAndStartedAgain) {
 }
 
 TEST_F(RestartTest, ShimKilledMakesItsJobLostAndNoOther) {
-  const std::string pids = Shared("pids");
-  const std::string id = daemon_.Ok({"submit", "-f", "-"}, "operator", "echo $$ >>" + pids + "; sleep 1000\ntrue\n");
-  ASSERT_TRUE(WaitUntil([&] { return !ReadFileOrEmpty(pids).empty(); }));
-  const pid_t job = std::atoi(ReadFileOrEmpty(pids).c_str());
-  const std::string status = ReadFileOrEmpty("/proc/" + std::to_string(job) + "/status");
-  const pid_t shim = std::atoi(status.substr(status.find("PPid:") + 5).c_str());
-  ASSERT_GT(shim, 1);
-  ASSERT_NE(shim, daemon_.LauncherPid());
-  ::kill(shim, SIGKILL);
+  const std::string stubborn = daemon_.Payload("stubborn");
+  const std::string id = daemon_.Ok({"submit", "-f", "-"}, "operator", stubborn + " stay\ntrue\n");
+  Process follower(daemon_.Ctl({"logs", "-f", id + "/1"}));
+  ASSERT_TRUE(follower.WaitForOutput("\n"));
+  ASSERT_TRUE(WaitUntil([&] { return ChildrenNamed(daemon_.LauncherPid(), "jobd-shim").size() == 1; }));
+  ::kill(ChildrenNamed(daemon_.LauncherPid(), "jobd-shim").front(), SIGKILL);
   EXPECT_NE(daemon_.Do({"wait", id}).code(), 0);
   const auto jobs = Status(id).at("jobs");
   EXPECT_EQ(jobs.at(0).at("state"), "LOST") << jobs.at(0);
   EXPECT_EQ(jobs.at(1).at("state"), "SUCCEEDED");
-  EXPECT_FALSE(ProcessLives(job)) << "a lost job leaves nothing behind";
+  EXPECT_FALSE(AnyProcessRuns(stubborn)) << "a lost job leaves nothing behind";
+  EXPECT_EQ(follower.Finish().code(), 0) << "followers are told";
 }
 
 TEST_F(RestartTest, TenThousandJobsWhileTheServerIsKilledAtRandom) {

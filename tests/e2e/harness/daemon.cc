@@ -59,6 +59,19 @@ bool ProcessLives(pid_t pid) {
   return paren != std::string::npos && stat.size() > paren + 2 && stat[paren + 2] != 'Z' && stat[paren + 2] != 'X';
 }
 
+std::vector<pid_t> ChildrenNamed(pid_t parent, const std::string& name) {
+  std::vector<pid_t> found;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+    const std::string status = ReadFileOrEmpty(entry.path() / "status");
+    if (status.starts_with("Name:\t" + name + "\n") &&
+        status.find("\nPPid:\t" + std::to_string(parent) + "\n") != std::string::npos) {
+      found.push_back(std::atoi(entry.path().filename().c_str()));
+    }
+  }
+  return found;
+}
+
 bool AnyProcessRuns(const std::string& path) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
@@ -113,6 +126,9 @@ Daemon::~Daemon() {
 }
 
 bool Daemon::Start() {
+  // Those of a daemon that was killed say nothing of the one that starts.
+  ::unlink((folder_ + "/run/address").c_str());
+  ::unlink((folder_ + "/run/server.pid").c_str());
   Command command{{Binary("jobd"), "--config", ConfigFile()}, {}, {}, "/"};
   for (const std::string& flag : options_.flags) command.argv.push_back(flag);
   // Through a shell, so that the log goes to a file that the test can read at any time.

@@ -74,6 +74,8 @@ std::string ReadFileOrEmpty(const std::string& path);
 void WriteFile(const std::string& path, const std::string& content);
 // True while a process of this pid exists and is no zombie.
 bool ProcessLives(pid_t pid);
+// Processes of this name (as in /proc/PID/status) that `parent` started.
+std::vector<pid_t> ChildrenNamed(pid_t parent, const std::string& name);
 // True while a process runs the program of this path.
 bool AnyProcessRuns(const std::string& path);
 // SHA-256, hex.
