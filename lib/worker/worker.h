@@ -27,7 +27,7 @@ struct WorkerLimits {
   uint32_t max_batch_jobs = 100'000;
   uint64_t max_output_bytes = 0;
   uint64_t min_free_bytes = 0;
-  std::string default_profile = "open";
+  std::string default_profile = "standard";
   base::Nanos default_timeout = 0;
   base::Nanos default_kill_after = 0;
   launch::JobLimits default_limits;
