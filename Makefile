@@ -20,7 +20,7 @@ deps:
 
 build: deps
 	@mkdir -p build && { cmake --preset release >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }; }
-	@cmake --build build -j $(JOBS)
+	@cmake --build build -j $(JOBS) --target programs
 
 # Development certificates, users and configuration in build/dev.
 certs: deps
@@ -34,6 +34,7 @@ run: build certs
 	@exec build/bin/jobd --config $(DEV)/jobd.toml
 
 test: build
+	@cmake --build build -j $(JOBS)
 	@JOBD_TEST_STRICT=1 ctest --test-dir build --output-on-failure -j $(JOBS)
 
 # What only a real machine shows: systemd, the unit and pure cgroup v2, in a virtual one.
