@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include <spdlog/fwd.h>
 #include "base/listener.h"
 #include "daemon/configuration.h"
 #include "daemon/options.h"
@@ -16,7 +17,6 @@
 #include "launch/server_process.h"
 #include "sandbox/isolation.h"
 #include "sandbox/job_group.h"
-#include "spdlog/fwd.h"
 
 namespace jobd::daemon {
 

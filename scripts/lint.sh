@@ -11,7 +11,7 @@ allowed() {
     lib/base/*) echo base ;;
     lib/config/*) echo base config ;;
     lib/logging/*) echo base logging ;;
-    lib/sandbox/*) echo base sandbox ;;
+    lib/sandbox/*) echo base config sandbox ;;
     lib/launch/*) echo base sandbox launch ;;
     lib/worker/*) echo base worker launch/contract ;;
     daemon/*) echo base config logging sandbox launch daemon ;;

@@ -23,8 +23,8 @@ inline constexpr int kServerSocketFd = 3;
 inline constexpr int kStateDirFd = 4;
 inline constexpr int kLogDirFd = 5;
 inline constexpr int kRuntimeDirFd = 6;
-// The listening sockets, one or two. They stay open in the launcher: while a server is being replaced the address stays the same and
-// connections wait instead of being refused.
+// The listening sockets, one or two. They stay open in the launcher: while a server is being replaced the address stays the same
+// and connections wait instead of being refused.
 inline constexpr int kListenFds[] = {7, 8};
 
 inline constexpr uint16_t kProtocolVersion = 1;

@@ -5,9 +5,9 @@
 
 #include <vector>
 
+#include "base/listener.h"
 #include "jobd/v1/admin_service.grpc.pb.h"
 #include "jobd/v1/auth_service.grpc.pb.h"
-#include "base/listener.h"
 #include "tests/unit/server/service_fixture.h"
 
 namespace jobd::server {
