@@ -2,11 +2,11 @@
 #include <fcntl.h>
 #include <CLI/CLI.hpp>
 
+#include <nlohmann/json.hpp>
 #include "base/files.h"
 #include "cli/session.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
-#include "nlohmann/json.hpp"
 
 namespace jobd::cli {
 

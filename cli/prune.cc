@@ -1,12 +1,12 @@
 // jobctl prune: forget old batches.
 #include <CLI/CLI.hpp>
 
+#include <nlohmann/json.hpp>
 #include "base/units.h"
 #include "cli/proto_time.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 #include "jobd/v1/job_schedule_service.pb.h"
-#include "nlohmann/json.hpp"
 
 namespace jobd::cli {
 

@@ -1,9 +1,9 @@
 // jobctl version.
 #include <CLI/CLI.hpp>
 
+#include <nlohmann/json.hpp>
 #include "cli/session.h"
 #include "cli/verbs.h"
-#include "nlohmann/json.hpp"
 
 namespace jobd::cli {
 

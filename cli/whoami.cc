@@ -1,11 +1,11 @@
 // jobctl whoami: the caller as jobd sees them.
 #include <CLI/CLI.hpp>
 
+#include <nlohmann/json.hpp>
 #include "base/text.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
 #include "jobd/v1/auth_service.pb.h"
-#include "nlohmann/json.hpp"
 
 namespace jobd::cli {
 
