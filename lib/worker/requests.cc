@@ -12,8 +12,8 @@ constexpr uint32_t kPrunedAtOnce = 64;
 }  // namespace
 
 std::optional<base::Error> Supervisor::Refusal(const Submitter& submitter, uint64_t jobs) {
-  if (state_ == ServiceState::kStopped) return base::Error(base::Code::kUnavailable, "the service is stopped");
-  if (state_ == ServiceState::kDraining) return base::Error(base::Code::kUnavailable, "the service is draining");
+  if (state_ == ServiceState::kStopped) return base::Error(base::Code::kFailedPrecondition, "the service is stopped");
+  if (state_ == ServiceState::kDraining) return base::Error(base::Code::kFailedPrecondition, "the service is draining");
   if (!parts_.store.writable()) {
     return base::Error(base::Code::kUnavailable, "the state disk failed; the service is read-only until it is restarted");
   }

@@ -260,7 +260,7 @@ TEST_F(WorkerRunTest, StoppedServiceRefusesAndStartsNothing) {
   ASSERT_TRUE(Await<uint32_t>([&](auto done) { worker_->Stop(false, "root", done); }).ok());
   const auto refused = Submit("b", Jobs(1));
   ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().code(), base::Code::kUnavailable);
+  EXPECT_EQ(refused.error().code(), base::Code::kFailedPrecondition);
   Restart();
   EXPECT_EQ(worker_->GetStatus().state, ServiceState::kStopped);
   ASSERT_TRUE(Await<ServiceState>([&](auto done) { worker_->Start(done); }).ok());
