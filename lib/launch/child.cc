@@ -73,6 +73,13 @@ int ExecFirst(const ChildPlan& plan) noexcept {
   return answer;
 }
 
+// Raw, because glibc's wrapper refuses the two signals it uses itself (32 and 33), which a job must not find ignored either. All
+// zero is the kernel's struct sigaction for SIG_DFL.
+void ResetSignal(int signal) noexcept {
+  const unsigned long standard[4] = {};
+  ::syscall(SYS_rt_sigaction, signal, standard, nullptr, sizeof(unsigned long));
+}
+
 }  // namespace
 
 void RunChild(const ChildPlan& plan) noexcept {
@@ -87,9 +94,7 @@ void RunChild(const ChildPlan& plan) noexcept {
   if (::setsid() < 0) Fail(plan, Step::kSession, errno);
 
   // exec resets handlers but keeps what is ignored, as whoever started jobd may have left it.
-  struct sigaction standard {};
-  standard.sa_handler = SIG_DFL;
-  for (size_t i = 0; i < plan.ignored_count; ++i) ::sigaction(plan.ignored_signals[i], &standard, nullptr);
+  for (size_t i = 0; i < plan.ignored_count; ++i) ResetSignal(plan.ignored_signals[i]);
   sigset_t none;
   ::sigemptyset(&none);
   if (::sigprocmask(SIG_SETMASK, &none, nullptr) != 0) Fail(plan, Step::kSession, errno);

@@ -83,6 +83,8 @@ std::string AwaitFile(
 bool IsAlive(pid_t pid);
 
 // The path of a payload program.
+// A folder with the programs of tests/payloads that jobs can reach under every profile.
+const std::string& PayloadDir();
 std::string Payload(const std::string& name);
 
 }  // namespace jobd::process_test

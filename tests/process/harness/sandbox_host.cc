@@ -23,7 +23,7 @@ open_files = 64
   return std::move(profiles).value();
 }
 
-SandboxTest::SandboxTest() : elsewhere_(JOBD_PAYLOAD_DIR), options_(MakeOptions()), host_(options_) {}
+SandboxTest::SandboxTest() : elsewhere_(PayloadDir()), options_(MakeOptions()), host_(options_) {}
 
 HostOptions SandboxTest::MakeOptions() const {
   std::ofstream(hidden_.path() + "/secret") << "secret";
