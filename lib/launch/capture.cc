@@ -1,6 +1,7 @@
 #include "launch/capture.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -90,7 +91,11 @@ bool Capture::ReadOnce(size_t stream, base::Nanos time) {
 
 void Capture::Drain(const base::Clock& clock) {
   for (size_t stream = 0; stream < pipes_.size(); ++stream) {
-    while (pipes_[stream] && ReadOnce(stream, clock.Realtime())) {
+    // The job's processes are gone. What they wrote is bounded; what somebody whom they gave the pipe still writes is not.
+    int waiting = 0;
+    if (!pipes_[stream] || ::ioctl(pipes_[stream].get(), FIONREAD, &waiting) != 0) continue;
+    const size_t end = last_size_ + static_cast<size_t>(waiting);
+    while (pipes_[stream] && last_size_ < end && ReadOnce(stream, clock.Realtime())) {
     }
   }
 }

@@ -117,8 +117,10 @@ void Launcher::FlushToServer() {
       return;
     }
     if (!status.ok()) {
-      // Its end is read from the socket, in its turn; there is nobody left to send to.
+      // Gone: its end is read from the socket, in its turn. Anything else would leave a server that waits for what it will not
+      // hear.
       outgoing_.clear();
+      if (status.error().code() != base::Code::kUnavailable) hooks_.on_server_gone(status.error().message());
       return;
     }
     outgoing_.pop_front();

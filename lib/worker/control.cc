@@ -264,6 +264,8 @@ void Supervisor::RetryNow(const JobSelector& jobs, bool failed_only, const Callb
   const auto found = FindBatch(jobs);
   if (!found.ok()) return done(found.error());
   const uint64_t batch = found->view.id;
+  // A second one would read the rows that the first is about to change, and queue the same jobs twice.
+  if (retrying_.contains(batch)) return done(base::Error(base::Code::kAborted, "a retry of this batch is being recorded"));
   std::vector<uint32_t> again;
   std::vector<Change> changes;
   const auto add = [&](uint32_t index, const JobRow& row) {

@@ -112,9 +112,19 @@ void Supervisor::HandleShimExited(launch::JobKey key) {
 }
 
 void Supervisor::HandleSwept(launch::JobKey key) {
-  Job* const job = FindJob(key);
-  if (job == nullptr || job->stage != Stage::kLaunched) return;
+  Job* job = FindJob(key);
+  // An answer to nothing that we asked of this attempt says nothing of it.
+  if (job == nullptr || (job->stage == Stage::kLaunched && job->after_sweep == AfterSweep::kNothing)) return;
   job->shim_gone = true;
+  // The shim may have written its job's end between our look at the slot and our look at its lock.
+  if (job->stage == Stage::kLaunched) LookAtSlot(key.batch, homes_.at(key.batch), key.index);
+  job = FindJob(key);
+  if (job == nullptr) return;
+  if (job->stage == Stage::kEnding) {
+    ForgetIfOver(key.batch, key.index);
+    return;
+  }
+  if (job->stage != Stage::kLaunched) return;
   const AfterSweep then = std::exchange(job->after_sweep, AfterSweep::kNothing);
   if (then == AfterSweep::kRequeue && job->asked.code == ReasonCode::kNone) {
     Unstart(key.batch, key.index, *job, 0);
@@ -137,11 +147,11 @@ void Supervisor::Finish(uint64_t batch, Home& home, uint32_t index, JobRow row) 
   job.stage = Stage::kEnding;
   job.request.reset();
   job.row = std::move(row);
+  job.requeue = again;
   if (again) {
     // What is kept of the failed attempt are its times and its usage, until the next one starts.
     ++job.row.retries_used;
     job.row.outcome = Outcome{.state = JobState::kQueued, .reason = job.row.outcome.reason};
-    job.requeue = true;
   }
   Save(batch, index, job);
   if (!again && state != JobState::kSucceeded && home.fail_fast) CancelRest(batch, index);
