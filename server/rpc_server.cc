@@ -6,8 +6,11 @@
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
+#include <grpcpp/support/server_interceptor.h>
 
 #include <chrono>
+
+#include "server/malformed.h"
 
 namespace jobd::server {
 namespace {
@@ -61,6 +64,9 @@ base::Result<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions optio
   auto acceptor =
       builder.experimental().AddExternalConnectionAcceptor(Builder::ExternalConnectionType::FROM_FD, std::move(credentials));
   for (grpc::Service* service : services) builder.RegisterService(service);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(MalformedRequests());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   result->server_ = builder.BuildAndStart();
   if (!result->server_) return base::Error(base::Code::kInternal, "gRPC does not start with these credentials");
   result->server_->GetHealthCheckService()->SetServingStatus(true);

@@ -52,8 +52,7 @@ grpc::ServerUnaryReactor* ScheduleService::ExecuteJob(Context* context, const jo
   return StartExecuteCall(backend_, context, *request, response);
 }
 
-grpc::ServerReadReactor<jobd::v1::SubmitBatchRequest>* ScheduleService::SubmitBatch(Context* context,
-                                                                                    jobd::v1::SubmitBatchResponse* response) {
+grpc::ServerReadReactor<grpc::ByteBuffer>* ScheduleService::SubmitBatch(Context* context, grpc::ByteBuffer* response) {
   return StartSubmitStream(backend_, context, response);
 }
 

@@ -6,15 +6,15 @@
 
 namespace jobd::server {
 
-class ScheduleService final : public jobd::v1::JobScheduleService::CallbackService {
+class ScheduleService final
+    : public jobd::v1::JobScheduleService::WithRawCallbackMethod_SubmitBatch<jobd::v1::JobScheduleService::CallbackService> {
  public:
   explicit ScheduleService(const Backend& backend) : backend_(backend) {}
 
   using Context = grpc::CallbackServerContext;
   using Unary = grpc::ServerUnaryReactor;
   Unary* ExecuteJob(Context* context, const jobd::v1::ExecuteJobRequest* request, jobd::v1::ExecuteJobResponse* response) override;
-  grpc::ServerReadReactor<jobd::v1::SubmitBatchRequest>* SubmitBatch(Context* context,
-                                                                     jobd::v1::SubmitBatchResponse* response) override;
+  grpc::ServerReadReactor<grpc::ByteBuffer>* SubmitBatch(Context* context, grpc::ByteBuffer* response) override;
   Unary* Cancel(Context* context, const jobd::v1::CancelRequest* request, jobd::v1::CancelResponse* response) override;
   Unary* Signal(Context* context, const jobd::v1::SignalRequest* request, jobd::v1::SignalResponse* response) override;
   Unary* Retry(Context* context, const jobd::v1::RetryRequest* request, jobd::v1::RetryResponse* response) override;

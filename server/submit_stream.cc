@@ -1,5 +1,7 @@
 #include "server/submit_stream.h"
 
+#include <grpcpp/impl/codegen/proto_utils.h>
+#include <grpcpp/support/byte_buffer.h>
 #include <spdlog/spdlog.h>
 
 #include <memory>
@@ -12,6 +14,7 @@
 #include "server/convert_reply.h"
 #include "server/convert_request.h"
 #include "server/grpc_status.h"
+#include "server/malformed.h"
 #include "server/stream_registry.h"
 #include "server/submitter.h"
 #include "worker/worker.h"
@@ -25,10 +28,10 @@ constexpr base::Nanos kIdleLimit = 60 * base::kNanosPerSecond;
 constexpr uint64_t kJobOverhead = sizeof(worker::JobSpec);
 
 class SubmitStream final : public LiveCall,
-                           public grpc::ServerReadReactor<jobd::v1::SubmitBatchRequest>,
+                           public grpc::ServerReadReactor<grpc::ByteBuffer>,
                            public std::enable_shared_from_this<SubmitStream> {
  public:
-  SubmitStream(const Backend& backend, Call call, grpc::CallbackServerContext* context, jobd::v1::SubmitBatchResponse* response)
+  SubmitStream(const Backend& backend, Call call, grpc::CallbackServerContext* context, grpc::ByteBuffer* response)
       : backend_(backend), call_(std::move(call)), context_(context), response_(response) {}
   ~SubmitStream() override { backend_.uploads.Return(taken_); }
 
@@ -36,7 +39,7 @@ class SubmitStream final : public LiveCall,
   void Start() {
     self_ = shared_from_this();
     registration_ = backend_.streams.Add(self_);
-    StartRead(&message_);
+    StartRead(&bytes_);
   }
 
   void Recheck() override {
@@ -72,10 +75,13 @@ class SubmitStream final : public LiveCall,
     if (!ok) return StartSendInitialMetadata();
     const base::Status gathered = Gather();
     if (!gathered.ok()) return End(backend_.errors.Report(gathered.error(), kMethod));
-    StartRead(&message_);
+    StartRead(&bytes_);
   }
 
   base::Status Gather() {
+    if (!grpc::SerializationTraits<jobd::v1::SubmitBatchRequest>::Deserialize(&bytes_, &message_).ok()) {
+      return base::Error(base::Code::kInvalidArgument, std::string(kMalformedRequest));
+    }
     const auto count = static_cast<size_t>(message_.jobs_size());
     if (jobs_.size() + count > backend_.max_batch_jobs.load(std::memory_order_relaxed)) {
       return base::Error(base::Code::kResourceExhausted, "the batch has more jobs than the service takes");
@@ -119,11 +125,13 @@ class SubmitStream final : public LiveCall,
       backend_.log.info("accepted correlation_id={} owner={} jobs={}", receipt->correlation_id, call_.caller.name(),
                         receipt->job_count);
     }
-    response_->set_correlation_id(receipt->correlation_id);
-    response_->set_job_count(receipt->job_count);
-    SetTime(receipt->created_at, response_->mutable_created_at());
-    response_->set_replayed(receipt->replayed);
-    Finish(grpc::Status::OK);
+    jobd::v1::SubmitBatchResponse answer;
+    answer.set_correlation_id(receipt->correlation_id);
+    answer.set_job_count(receipt->job_count);
+    SetTime(receipt->created_at, answer.mutable_created_at());
+    answer.set_replayed(receipt->replayed);
+    bool own_buffer = false;
+    Finish(grpc::SerializationTraits<jobd::v1::SubmitBatchResponse>::Serialize(answer, response_, &own_buffer));
   }
 
   void OnCancel() override { End({grpc::StatusCode::CANCELLED, "the client is gone"}); }
@@ -132,10 +140,11 @@ class SubmitStream final : public LiveCall,
   const Backend& backend_;
   const Call call_;
   grpc::CallbackServerContext* const context_;
-  jobd::v1::SubmitBatchResponse* const response_;
+  grpc::ByteBuffer* const response_;
   const base::SystemClock clock_;
   StreamRegistry::Registration registration_;
   // Of gRPC's reading thread alone.
+  grpc::ByteBuffer bytes_;
   jobd::v1::SubmitBatchRequest message_;
   worker::BatchOptions options_;
   std::vector<worker::JobSpec> jobs_;
@@ -148,7 +157,7 @@ class SubmitStream final : public LiveCall,
   std::shared_ptr<SubmitStream> self_;
 };
 
-class RefusedSubmit final : public grpc::ServerReadReactor<jobd::v1::SubmitBatchRequest> {
+class RefusedSubmit final : public grpc::ServerReadReactor<grpc::ByteBuffer> {
  public:
   explicit RefusedSubmit(const grpc::Status& status) { Finish(status); }
 
@@ -158,9 +167,8 @@ class RefusedSubmit final : public grpc::ServerReadReactor<jobd::v1::SubmitBatch
 
 }  // namespace
 
-grpc::ServerReadReactor<jobd::v1::SubmitBatchRequest>* StartSubmitStream(const Backend& backend,
-                                                                         grpc::CallbackServerContext* context,
-                                                                         jobd::v1::SubmitBatchResponse* response) {
+grpc::ServerReadReactor<grpc::ByteBuffer>* StartSubmitStream(const Backend& backend, grpc::CallbackServerContext* context,
+                                                             grpc::ByteBuffer* response) {
   auto call = backend.admission.Admit(*context, kMethod);
   if (!call.ok()) return new RefusedSubmit(backend.errors.Report(call.error(), kMethod));
   auto stream = std::make_shared<SubmitStream>(backend, *std::move(call), context, response);

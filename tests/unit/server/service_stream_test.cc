@@ -130,7 +130,23 @@ TEST_F(ServiceStream, InvalidUtf8InATextIsRefused) {
   request.mutable_job()->add_argv("true");
   request.mutable_options()->set_name("\xff\xfe");
   jobd::v1::ExecuteJobResponse response;
-  EXPECT_FALSE(schedule_->ExecuteJob(&context, request, &response).ok());
+  const auto status = schedule_->ExecuteJob(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(status.error_message().find("UTF-8"), std::string::npos) << status.error_message();
+  EXPECT_TRUE(worker_.submissions().empty());
+}
+
+// For gRPC a message that does not parse ends the stream: what came before it must not pass for the whole batch.
+TEST_F(ServiceStream, AMessageThatDoesNotParseRefusesTheWhole) {
+  Context context;
+  jobd::v1::SubmitBatchResponse response;
+  const auto writer = schedule_->SubmitBatch(&context, &response);
+  writer->Write(Jobs(2));
+  auto bad = Jobs(1);
+  bad.mutable_jobs(0)->set_name("\xff");
+  writer->Write(bad);
+  writer->WritesDone();
+  EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_TRUE(worker_.submissions().empty());
 }
 
