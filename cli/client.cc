@@ -8,6 +8,7 @@
 
 #include "cli/channel.h"
 #include "cli/rpc_error.h"
+#include "cli/text_check.h"
 #include "cli/tls_probe.h"
 #include "jobd/v1/admin_service.grpc.pb.h"
 #include "jobd/v1/auth_service.grpc.pb.h"
@@ -97,7 +98,13 @@ struct Client::Impl {
     }
   }
 
-  // `rpc` makes the call, in a fresh context each time.
+  // `rpc` makes the call with `request`, in a fresh context each time.
+  template <typename Request, typename Rpc>
+  Status Call(const Request& request, Repeat repeat, Nanos limit, Rpc rpc) const {
+    JOBD_RETURN_IF_ERROR(CheckTexts(request));
+    return Call(repeat, limit, rpc);
+  }
+
   template <typename Rpc>
   Status Call(Repeat repeat, Nanos limit, Rpc rpc) const {
     const Nanos begun = clock.Monotonic();
@@ -128,13 +135,23 @@ struct Client::Impl {
     }
   }
 
-  template <typename Reader, typename Message, typename OnMessage>
-  Status Drain(grpc::ClientContext& context, Reader& reader, Message& message, const OnMessage& on_message) const {
+  // One stream of answers, from begin to end. `open` begins it in the context it is given.
+  template <typename Response, typename Request, typename Open>
+  Status Stream(const Request& request, Nanos timeout, const std::function<bool(const Response&)>& on_message, Canceller* canceller,
+                Open open) const {
+    JOBD_RETURN_IF_ERROR(CheckTexts(request));
+    grpc::ClientContext context;
+    Prepare(context);
+    if (timeout > 0) context.set_deadline(In(timeout));
+    if (!canceller->Attach(&context)) return base::Ok();
+    const auto reader = open(context);
+    Response message;
     bool stopped = false;
-    while (!stopped && reader.Read(&message)) stopped = !on_message(message);
+    while (!stopped && reader->Read(&message)) stopped = !on_message(message);
     if (stopped) context.TryCancel();
-    const grpc::Status status = reader.Finish();
-    if (stopped || status.ok()) return base::Ok();
+    const grpc::Status status = reader->Finish();
+    canceller->Detach();
+    if (stopped || status.ok() || canceller->cancelled()) return base::Ok();
     return ToError(status);
   }
 
@@ -165,9 +182,9 @@ std::unique_ptr<Client> Client::FromChannel(std::shared_ptr<grpc::Channel> chann
 }
 
 // Each method is the same call with other types.
-#define JOBD_UNARY(service, method, repeat, limit) \
-  impl_->Call(Impl::Repeat::repeat, limit,         \
-              [&](grpc::ClientContext& context) { return impl_->service()->method(&context, request, response); })
+#define JOBD_UNARY(service, method, repeat, limit)  \
+  impl_->Call(request, Impl::Repeat::repeat, limit, \
+              [&](auto& context) { return impl_->service()->method(&context, request, response); })
 
 Status Client::ExecuteJob(const v1::ExecuteJobRequest& request, v1::ExecuteJobResponse* response) {
   return JOBD_UNARY(Schedule, ExecuteJob, kYes, kUnaryLimit);
@@ -234,6 +251,14 @@ Status Client::GetConfig(v1::GetConfigResponse* response) {
 Status Client::SubmitBatch(const v1::BatchOptions& options, const std::vector<JobDraft>& jobs, v1::SubmitBatchResponse* response) {
   // The service takes messages of 4 MiB; one of its jobs may be nearly that.
   constexpr size_t kFullMessage = size_t{256} << 10;
+  JOBD_RETURN_IF_ERROR(CheckTexts(options));
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    v1::JobSpec spec;
+    ToProto(jobs[i], &spec);
+    if (auto checked = CheckTexts(spec); !checked.ok()) {
+      return std::move(checked).error().WithContext("job " + std::to_string(i + 1));
+    }
+  }
   return impl_->Call(Impl::Repeat::kYes, kSubmitLimit, [&](grpc::ClientContext& context) {
     const auto writer = impl_->Schedule()->SubmitBatch(&context, response);
     v1::SubmitBatchRequest message;
@@ -262,29 +287,14 @@ Status Client::SubmitBatch(const v1::BatchOptions& options, const std::vector<Jo
 
 Status Client::StreamLogs(const v1::StreamLogsRequest& request,
                           const std::function<bool(const v1::StreamLogsResponse&)>& on_message, Canceller* canceller) {
-  grpc::ClientContext context;
-  impl_->Prepare(context);
-  if (!canceller->Attach(&context)) return base::Ok();
-  const auto stub = impl_->Query();
-  const auto reader = stub->StreamLogs(&context, request);
-  v1::StreamLogsResponse message;
-  Status status = impl_->Drain(context, *reader, message, on_message);
-  canceller->Detach();
-  return canceller->cancelled() ? base::Ok() : std::move(status);
+  return impl_->Stream(request, 0, on_message, canceller,
+                       [&](grpc::ClientContext& context) { return impl_->Query()->StreamLogs(&context, request); });
 }
 
 Status Client::WatchBatch(const v1::WatchBatchRequest& request, Nanos timeout,
                           const std::function<bool(const v1::WatchBatchResponse&)>& on_message, Canceller* canceller) {
-  grpc::ClientContext context;
-  impl_->Prepare(context);
-  if (timeout > 0) context.set_deadline(In(timeout));
-  if (!canceller->Attach(&context)) return base::Ok();
-  const auto stub = impl_->Query();
-  const auto reader = stub->WatchBatch(&context, request);
-  v1::WatchBatchResponse message;
-  Status status = impl_->Drain(context, *reader, message, on_message);
-  canceller->Detach();
-  return canceller->cancelled() ? base::Ok() : std::move(status);
+  return impl_->Stream(request, timeout, on_message, canceller,
+                       [&](grpc::ClientContext& context) { return impl_->Query()->WatchBatch(&context, request); });
 }
 
 bool Client::AwaitConnection(Nanos timeout) { return impl_->channel->WaitForConnected(In(timeout)); }

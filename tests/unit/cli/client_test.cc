@@ -126,6 +126,33 @@ TEST_F(ClientTest, TheServersTextsAreEscapedAndBounded) {
   EXPECT_EQ(status.error().violations()[1], (base::FieldViolation{"jobs[1].argv", "must not be \\x1b[31mempty"}));
 }
 
+TEST_F(ClientTest, ATextThatIsNoUtf8IsRefusedHereAndTheFieldNamed) {
+  v1::BatchOptions options;
+  options.set_name("\xff");
+  v1::SubmitBatchResponse response;
+  JobDraft job;
+  job.argv = {"\xff"};  // bytes
+  auto status = client_->SubmitBatch(options, {job}, &response);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code(), base::Code::kInvalidArgument);
+  EXPECT_EQ(status.error().message(), "name: is not UTF-8");
+  JobDraft bad = job;
+  bad.profile = "\xc3(";
+  status = client_->SubmitBatch(v1::BatchOptions(), {job, bad}, &response);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().message(), "job 2: profile: is not UTF-8");
+  v1::BatchOptions labelled;
+  (*labelled.mutable_labels())["key"] = "\xff";
+  status = client_->SubmitBatch(labelled, {job}, &response);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().message(), "labels[0].value: is not UTF-8");
+  v1::CancelRequest cancel;
+  cancel.set_reason("\xff");
+  v1::CancelResponse cancelled;
+  EXPECT_EQ(client_->Cancel(cancel, &cancelled).error().message(), "reason: is not UTF-8");
+  EXPECT_EQ(schedule_.submissions, 0);
+}
+
 TEST_F(ClientTest, WhatCannotBeRepeatedIsNot) {
   v1::SignalResponse response;
   EXPECT_FALSE(client_->Signal(v1::SignalRequest(), &response).ok());

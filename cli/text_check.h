@@ -1,0 +1,16 @@
+// Texts of a request, before it is sent.
+#pragma once
+
+#include "base/result.h"
+
+namespace google::protobuf {
+class Message;
+}
+
+namespace jobd::cli {
+
+// Every `string` of the message and of those in it is UTF-8, as the API demands. kInvalidArgument names the field by its path:
+// "options.labels[0].value: is not UTF-8". `bytes` may hold anything.
+base::Status CheckTexts(const google::protobuf::Message& message);
+
+}  // namespace jobd::cli
