@@ -109,8 +109,13 @@ base::Result<int> FollowLogs(Session& session, Client& client, const LogRequest&
   return canceller->cancelled() ? kExitInterrupted : largest;
 }
 
-base::Result<std::unique_ptr<SignalThread>> LeaveOnInterrupt(Canceller* canceller) {
-  return SignalThread::Create({SIGINT}, [canceller](int) { canceller->Cancel(); });
+base::Result<std::unique_ptr<SignalThread>> LeaveOnInterrupt(Session& session, Canceller* canceller) {
+  HangUp hang_up{.fd = session.out().fd(), .on_hang_up = [&session, canceller] {
+                   session.out().ReaderGone();
+                   canceller->Cancel();
+                 }};
+  return SignalThread::Create(
+      {SIGINT}, [canceller](int) { canceller->Cancel(); }, std::move(hang_up));
 }
 
 }  // namespace jobd::cli

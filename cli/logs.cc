@@ -64,7 +64,7 @@ int Logs(Session& session, const Options& options) {
   Canceller canceller;
   std::unique_ptr<SignalThread> signals;
   if (options.follow) {
-    auto made = LeaveOnInterrupt(&canceller);
+    auto made = LeaveOnInterrupt(session, &canceller);
     if (!made.ok()) return session.Fail(made.error());
     signals = std::move(made).value();
   }

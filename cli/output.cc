@@ -25,6 +25,11 @@ bool OutputStream::Write(std::string_view bytes) {
   return errno_ == 0;
 }
 
+void OutputStream::ReaderGone() {
+  int none = 0;
+  errno_.compare_exchange_strong(none, EPIPE);
+}
+
 bool OutputStream::broken_pipe() const { return errno_ == EPIPE; }
 
 base::Status OutputStream::status() const {

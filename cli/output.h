@@ -23,6 +23,8 @@ class OutputStream {
   bool ok() const { return errno_ == 0; }
   // The reader has gone (EPIPE).
   bool broken_pipe() const;
+  // Somebody noticed before a write did.
+  void ReaderGone();
   // "writing to standard output: No space left on device".
   base::Status status() const;
   bool is_terminal() const { return is_terminal_; }

@@ -1,17 +1,14 @@
 #include "cli/run_session.h"
 
-#include <unistd.h>
-
 #include <csignal>
-#include <mutex>
 #include <optional>
 
 #include "cli/exit_code.h"
 #include "cli/follow.h"
-#include "cli/interrupt.h"
 #include "cli/json_view.h"
 #include "cli/log_printer.h"
 #include "cli/proto_time.h"
+#include "cli/run_control.h"
 #include "cli/session.h"
 #include "cli/signals.h"
 #include "jobd/v1/job_query_service.pb.h"
@@ -21,95 +18,10 @@ namespace jobd::cli {
 
 namespace {
 
-// What signals to jobctl do to the job. Signals come on the thread that takes them; the rest is called on the main thread.
-class Control {
- public:
-  Control(Session& session, std::string correlation_id) : session_(session), id_(std::move(correlation_id)) {}
-
-  void OnSignal(int signal) {
-    std::unique_lock lock(mutex_);
-    if (signal == SIGHUP) Leave(kExitSignalBase + SIGHUP);  // the terminal is gone; the job runs on
-    auto action = InterruptSteps::Action::kCancel;
-    if (signal == SIGINT) {
-      interrupted_ = true;
-      action = steps_.Next(clock_.Monotonic());
-    } else {
-      steps_.Cancelled();
-    }
-    if (action == InterruptSteps::Action::kLeave) Leave(kExitInterrupted);
-    if (client_ == nullptr) {
-      if (pending_) Leave(kExitInterrupted);
-      pending_ = true;
-      session_.Say("not accepted yet; the job will be cancelled when it is. Press Ctrl-C again to leave");
-      return;
-    }
-    Client& client = *client_;
-    lock.unlock();
-    Do(client, action);
-  }
-
-  // From here on there is a job to act on.
-  void Accepted(Client* client) {
-    bool cancel = false;
-    {
-      const std::lock_guard lock(mutex_);
-      client_ = client;
-      cancel = pending_;
-    }
-    if (cancel) Do(*client, InterruptSteps::Action::kCancel);
-  }
-
-  bool interrupted() const {
-    const std::lock_guard lock(mutex_);
-    return interrupted_;
-  }
-
-  // As at home: who writes to a pipe that nobody reads gets SIGPIPE.
-  void BrokenPipe(Client& client) { (void)Send(client, SIGPIPE); }  // that it has ended already is as good
-
- private:
-  [[noreturn]] void Leave(int exit_code) {
-    if (client_ != nullptr) session_.Say("left; the job goes on: jobctl logs -f " + id_);
-    ::_exit(exit_code);  // the main thread is in a call that may never return
-  }
-
-  void Do(Client& client, InterruptSteps::Action action) {
-    if (session_.err().is_terminal()) session_.err().Write("\n");  // behind the terminal's "^C"
-    if (action == InterruptSteps::Action::kForward) {
-      session_.Say("sent SIGINT to the job; press Ctrl-C again within a second to end it and all its processes");
-      if (auto status = Send(client, SIGINT); !status.ok()) session_.Say("signalling: " + status.error().message());
-      return;
-    }
-    session_.Say("cancelling the job; press Ctrl-C again to leave at once");
-    v1::CancelRequest request;
-    request.mutable_jobs()->set_correlation_id(id_);
-    request.set_reason("interrupted");
-    v1::CancelResponse response;
-    if (auto status = client.Cancel(request, &response); !status.ok()) session_.Say("cancelling: " + status.error().message());
-  }
-
-  base::Status Send(Client& client, int signal) const {
-    v1::SignalRequest request;
-    request.mutable_jobs()->set_correlation_id(id_);
-    request.set_signal(signal);
-    v1::SignalResponse response;
-    return client.Signal(request, &response);
-  }
-
-  Session& session_;
-  const std::string id_;
-  const base::SystemClock clock_;
-  mutable std::mutex mutex_;
-  InterruptSteps steps_;
-  Client* client_ = nullptr;
-  bool interrupted_ = false;
-  bool pending_ = false;
-};
-
 // Copies the job's output until its end is told.
 class Attachment {
  public:
-  Attachment(Session& session, Client& client, Control& control, bool raw)
+  Attachment(Session& session, Client& client, RunControl& control, bool raw)
       : session_(session),
         client_(client),
         control_(control),
@@ -145,21 +57,21 @@ class Attachment {
     }
     if (session_.out().ok()) return true;
     if (!session_.out().broken_pipe()) return false;
-    if (!broken_pipe_) control_.BrokenPipe(client_);
+    if (!broken_pipe_) control_.BrokenPipe();
     broken_pipe_ = true;
     return true;  // the other stream and the end are still wanted
   }
 
   Session& session_;
   Client& client_;
-  Control& control_;
+  RunControl& control_;
   LogPrinter printer_;
   std::optional<v1::JobResult> result_;
   bool broken_pipe_ = false;
 };
 
 // The code, and a word on standard error when it was no plain success.
-int Conclude(Session& session, const Control& control, const Attachment& attachment, const v1::JobResult& result) {
+int Conclude(Session& session, const RunControl& control, const Attachment& attachment, const v1::JobResult& result) {
   int code = ExitCodeOf(result);
   if (result.state() == v1::JOB_STATE_CANCELLED && control.interrupted()) code = kExitInterrupted;
   // A job that died of our reader's leaving is what a pipeline is for: no word about that.
@@ -172,11 +84,12 @@ int Conclude(Session& session, const Control& control, const Attachment& attachm
 
 int RunAttached(Session& session, const v1::ExecuteJobRequest& request, bool raw) {
   const std::string& id = request.options().correlation_id();
-  Control control(session, id);
+  RunControl control(session, id);
   // Before any other thread, and without SIGPIPE: when the reader of our output leaves, the job must be told.
   std::signal(SIGPIPE, SIG_IGN);
-  auto signals = SignalThread::Create({SIGINT, SIGTERM, SIGHUP}, [&control](int signal) { control.OnSignal(signal); });
+  auto signals = SignalThread::Create({SIGINT, SIGTERM, SIGQUIT, SIGHUP}, [&control](int signal) { control.OnSignal(signal); });
   if (!signals.ok()) return session.Fail(signals.error());
+  control.Start();
 
   const auto client = session.Connect();
   if (!client.ok()) return session.Fail(client.error());

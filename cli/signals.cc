@@ -19,16 +19,21 @@ struct SignalThread::Impl {
   base::Fd signals;
   base::Fd stop;
   std::function<void(int)> on_signal;
+  HangUp hang_up;
   std::thread thread;
 
-  void Run() const {
+  void Run() {
     while (true) {
-      std::array<pollfd, 2> wait{{{signals.get(), POLLIN, 0}, {stop.get(), POLLIN, 0}}};
+      std::array<pollfd, 3> wait{{{signals.get(), POLLIN, 0}, {stop.get(), POLLIN, 0}, {hang_up.fd, 0, 0}}};
       if (::poll(wait.data(), wait.size(), -1) < 0 && errno != EINTR) return;
       if ((wait[1].revents & POLLIN) != 0) return;
       signalfd_siginfo info{};
       if (::read(signals.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info))
         on_signal(static_cast<int>(info.ssi_signo));
+      if (wait[2].revents != 0) {
+        hang_up.fd = -1;
+        if ((wait[2].revents & POLLNVAL) == 0) hang_up.on_hang_up();  // who was started without one misses nothing
+      }
     }
   }
 };
@@ -36,7 +41,7 @@ struct SignalThread::Impl {
 SignalThread::SignalThread(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 base::Result<std::unique_ptr<SignalThread>> SignalThread::Create(std::initializer_list<int> signals,
-                                                                 std::function<void(int)> on_signal) {
+                                                                 std::function<void(int)> on_signal, HangUp hang_up) {
   sigset_t set;
   sigemptyset(&set);
   for (const int signal : signals) {
@@ -45,6 +50,7 @@ base::Result<std::unique_ptr<SignalThread>> SignalThread::Create(std::initialize
   }
   auto impl = std::make_unique<Impl>();
   impl->on_signal = std::move(on_signal);
+  impl->hang_up = std::move(hang_up);
   impl->signals.reset(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!impl->signals) return base::SysError("signalfd", errno);
   impl->stop.reset(::eventfd(0, EFD_CLOEXEC));

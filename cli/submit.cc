@@ -58,7 +58,7 @@ int Submit(Session& session, const Options& options) {
   Canceller canceller;
   std::unique_ptr<SignalThread> signals;
   if (options.follow) {
-    auto made = LeaveOnInterrupt(&canceller);
+    auto made = LeaveOnInterrupt(session, &canceller);
     if (!made.ok()) return session.Fail(made.error());
     signals = std::move(made).value();
   }

@@ -90,6 +90,16 @@ TEST_F(LogsTest, FollowGoesOnUntilTheEndAndSaysHowItEnded) {
   EXPECT_EQ(output.code(), 0);
 }
 
+TEST_F(LogsTest, FollowLeavesWithItsReader) {
+  const std::string id = Detached("echo only; sleep 1000");
+  Command command = daemon_->Ctl({"logs", "-f", id});
+  // The job prints nothing more: no write would fail.
+  command.argv.insert(command.argv.begin(), {"/bin/bash", "-c", "\"$0\" \"$@\" | head -n 1; echo ${PIPESTATUS[0]}"});
+  const Output output = RunCommand(command);
+  EXPECT_EQ(output.out, "only\n141\n") << output.err;
+  daemon_->Ok({"cancel", "-t", "0s", id});
+}
+
 TEST_F(LogsTest, FollowOfAQueuedJobWaits) {
   const std::string blockers = daemon_->Ok({"submit", "-f", "-"}, "operator", "sleep 1000\nsleep 1000\nsleep 1000\nsleep 1000\n");
   const std::string id = Detached("echo at last");
@@ -102,6 +112,7 @@ TEST_F(LogsTest, FollowOfAQueuedJobWaits) {
 TEST_F(LogsTest, TailSinceAndFollowCombine) {
   const std::string gate = daemon_->ShareDir() + "/gate-tail";
   const std::string id = Detached("seq 1 1000; while ! test -e " + gate + "; do sleep 0.01; done; echo end");
+  ASSERT_TRUE(WaitUntil([&] { return daemon_->Ok({"logs", id}).ends_with("1000"); }));
   Process follower(daemon_->Ctl({"logs", "-f", "-n", "3", id}));
   ASSERT_TRUE(follower.WaitForOutput("1000\n"));
   EXPECT_EQ(follower.out(), "998\n999\n1000\n");

@@ -146,6 +146,38 @@ TEST_F(RunTest, SecondCtrlCEndsTheTree) {
   EXPECT_GE(output.code(), 128) << output.err;
 }
 
+TEST_F(RunTest, QuitIsPassedOn) {
+  Process run(daemon_->Ctl({"run", "--", "sh", "-c", "trap 'echo quit; exit 7' QUIT; echo ready; while :; do sleep 0.01; done"}));
+  ASSERT_TRUE(run.WaitForOutput("ready"));
+  run.Signal(SIGQUIT);
+  const Output output = run.Finish();
+  EXPECT_EQ(output.out, "ready\nquit\n");
+  EXPECT_EQ(output.code(), 7) << output.err;
+}
+
+TEST_F(RunTest, TextsThatAreNoUtf8AreAUsageError) {
+  for (const char* option : {"--name", "--profile", "--user"}) {
+    const Output output = Jobctl({option, "\xff\xfe", "--", "true"});
+    EXPECT_EQ(output.code(), 2) << option << output.err;
+    EXPECT_NE(output.err.find("is not UTF-8"), std::string::npos) << output.err;
+    EXPECT_NE(output.err.find(option + 2), std::string::npos) << output.err;
+  }
+}
+
+// A daemon of its own, which goes for good.
+TEST(RunWithoutJobd, TermLeavesWhenTheJobCannotBeCancelled) {
+  Daemon daemon;
+  ASSERT_TRUE(daemon.Start()) << daemon.log();
+  Process run(daemon.Ctl({"run", "--connect-timeout", "300ms", "--id", "left", "--", "sh", "-c", "echo ready; sleep 1000"}));
+  ASSERT_TRUE(run.WaitForOutput("ready"));
+  daemon.Stop();
+  run.Signal(SIGTERM);
+  const Output output = run.Finish();
+  EXPECT_EQ(output.code(), 125) << output.err;
+  EXPECT_NE(output.err.find("jobctl cancel left"), std::string::npos) << output.err;
+  ASSERT_TRUE(daemon.Start()) << daemon.log();
+}
+
 TEST_F(RunTest, OutcomeIsData) {
   const std::string id = daemon_->Ok({"run", "-d", "--", "sh", "-c", "exit 3"});
   EXPECT_EQ(daemon_->Do({"wait", id}).code(), 3);
