@@ -35,12 +35,16 @@ base::Result<std::pair<base::Fd, base::Fd>> MakePipe() {
 base::Result<Capture> Capture::Create(JobLog& log, Pipes& pipes) {
   JOBD_ASSIGN_OR_RETURN(auto out, MakePipe());
   JOBD_ASSIGN_OR_RETURN(auto err, MakePipe());
+  // Here, where its lack keeps the job from starting, and not when there is output to read. Untouched it costs no memory.
+  void* memory = ::mmap(nullptr, kBufferSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return base::SysError("taking memory for output", errno);
   pipes.out = std::move(out.second);
   pipes.err = std::move(err.second);
-  return Capture(log, std::move(out.first), std::move(err.first));
+  return Capture(log, std::move(out.first), std::move(err.first), static_cast<std::byte*>(memory));
 }
 
-Capture::Capture(JobLog& log, base::Fd out, base::Fd err) : log_(&log), pipes_{std::move(out), std::move(err)} {}
+Capture::Capture(JobLog& log, base::Fd out, base::Fd err, std::byte* buffer)
+    : log_(&log), pipes_{std::move(out), std::move(err)}, buffer_(buffer) {}
 
 // The process is about to end whenever this runs for good: the mapping goes with it. A moved-from capture has none.
 Capture::~Capture() = default;
@@ -71,11 +75,6 @@ void Capture::Read(const std::array<pollfd, 2>& ready, const base::Clock& clock)
 }
 
 bool Capture::ReadOnce(size_t stream, base::Nanos time) {
-  if (buffer_ == nullptr) {
-    void* memory = ::mmap(nullptr, kBufferSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) return false;  // the kernel is out of memory; the bytes wait in the pipe
-    buffer_ = static_cast<std::byte*>(memory);
-  }
   const ssize_t n = ::read(pipes_[stream].get(), buffer_, kBufferSize);
   if (n < 0) return errno == EINTR;
   if (n == 0) {

@@ -42,15 +42,15 @@ class Capture {
   void Idle();
 
  private:
-  Capture(JobLog& log, base::Fd out, base::Fd err);
+  Capture(JobLog& log, base::Fd out, base::Fd err, std::byte* buffer);
   // True when the stream may have more at once.
   bool ReadOnce(size_t stream, base::Nanos time);
   void Grow();
 
   JobLog* log_;
   std::array<base::Fd, 2> pipes_;
-  std::byte* buffer_ = nullptr;  // mmap'd at the first read
-  bool used_ = false;            // beyond its first page
+  std::byte* buffer_;  // mmap'd
+  bool used_ = false;  // beyond its first page
   bool grown_ = false;
   base::Nanos last_read_ = 0;
   size_t last_size_ = 0;  // of both streams, at the last read

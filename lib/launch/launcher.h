@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -86,6 +87,7 @@ class Launcher {
 
   base::Result<Identity> IdentityOf(const LaunchRequest& request, std::optional<uid_t>& own_uid);
   void Refuse(JobKey key, const base::Error& error, bool retry, bool policy);
+  void WatchLater(const Watch& frame);
   void AwaitShim(JobKey key, LiveShim& shim);
   void OnShimGone(JobKey key);
   void Forget(JobKey key);
@@ -104,6 +106,7 @@ class Launcher {
   bool flushing_ = false;
   std::deque<Outgoing> outgoing_;
   std::map<JobKey, std::unique_ptr<LiveShim>> shims_;
+  std::set<JobKey> searching_;  // to be watched, and not found out about yet
 };
 
 }  // namespace jobd::launch

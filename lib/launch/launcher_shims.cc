@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <limits>
 #include <utility>
@@ -22,6 +24,8 @@ namespace jobd::launch {
 namespace {
 
 namespace asio = boost::asio;
+
+constexpr std::chrono::seconds kSearchAgain{1};
 
 std::string GroupOf(JobKey key) { return sandbox::GroupName(key.batch, key.index, key.attempt); }
 
@@ -109,9 +113,11 @@ void Launcher::Handle(const Launch& frame) {
 
 void Launcher::Handle(const Watch& frame) {
   if (shims_.contains(frame.key)) return;
+  searching_.erase(frame.key);
   auto found = FindShim(options_.shim, frame);
   if (!found.ok()) {
     hooks_.report("looking for a shim: " + found.error().message());
+    if (IsPassing(found.error().sys_errno())) return WatchLater(frame);
     return SweepThen(frame.key, [this, key = frame.key] { SendToServer(ShimExited{key}); });
   }
   if (!found->pidfd) return SweepThen(frame.key, [this, key = frame.key] { SendToServer(ShimExited{key}); });
@@ -124,6 +130,15 @@ void Launcher::Handle(const Watch& frame) {
   }
   AwaitShim(frame.key, *shim);
   shims_.emplace(frame.key, std::move(shim));
+}
+
+// For want of descriptors or memory nobody can tell whether the shim lives; a job must not end for that.
+void Launcher::WatchLater(const Watch& frame) {
+  searching_.insert(frame.key);
+  auto timer = std::make_shared<asio::steady_timer>(context_, kSearchAgain);
+  timer->async_wait([this, timer, frame](const boost::system::error_code& error) {
+    if (!error && searching_.contains(frame.key)) Handle(frame);
+  });
 }
 
 void Launcher::AwaitShim(JobKey key, LiveShim& shim) {
@@ -162,9 +177,9 @@ void Launcher::Forget(JobKey key) {
 void Launcher::Handle(const Sweep& frame) {
   const auto it = shims_.find(frame.key);
   if (it != shims_.end()) {
-    // The server found nobody to hold the slot, so whoever is there has not come that far: it must not any more.
+    // The server looked when this one had not come so far as to lock its slot, or had just died. If it lives, so may its job: what
+    // became of it is known when it is gone.
     it->second->sweep_asked = true;
-    ::syscall(SYS_pidfd_send_signal, it->second->pidfd.native_handle(), SIGKILL, nullptr, 0);
     return;
   }
   SweepThen(frame.key, [this, key = frame.key] { SendToServer(Swept{key}); });
@@ -177,6 +192,7 @@ void Launcher::SweepThen(JobKey key, std::function<void()> done) {
 void Launcher::Handle(const Reconciled& /*frame*/) {
   std::vector<std::string> live;
   for (const auto& [key, shim] : shims_) live.push_back(GroupOf(key));
+  for (const JobKey& key : searching_) live.push_back(GroupOf(key));
   for (const std::string& name : options_.shim.driver->List()) {
     if (std::find(live.begin(), live.end(), name) != live.end()) continue;
     hooks_.report("removing what is left of an unknown job: " + name);

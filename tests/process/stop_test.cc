@@ -77,6 +77,17 @@ TEST_P(StopTest, CancelAtOnceAfterTheLaunchIsNotLost) {
   EXPECT_EQ(record.cause, EndCause::kCancel);
 }
 
+// A server that has just begun may not have seen the shim lock its slot.
+TEST_P(StopTest, ASweepSparesAJobWhoseShimLives) {
+  const auto request = batch_.Request({"sh", "-c", "echo up; read line; echo end"});
+  host_.Send(launch::Launch{request});
+  host_.Send(launch::Sweep{request.key});
+  EXPECT_EQ(std::get<launch::Swept>(host_.Receive()).key, request.key) << "when it is gone, and not before";
+  const SlotRecord record = AwaitEnd(request);
+  EXPECT_EQ(record.exit, base::ExitStatus::Exited(0));
+  EXPECT_EQ(batch_.File("1.out"), "up\nend\n");
+}
+
 TEST_P(StopTest, TimeoutTermsThenKills) {
   auto request = batch_.Request({Payload("stubborn"), "stay"});
   request.timeout = 200 * kMilli;
