@@ -125,16 +125,20 @@ void Supervisor::HandleSwept(launch::JobKey key) {
     return;
   }
   if (job->stage != Stage::kLaunched) return;
-  const AfterSweep then = std::exchange(job->after_sweep, AfterSweep::kNothing);
-  if (then == AfterSweep::kRequeue && job->asked.code == ReasonCode::kNone) {
+  const bool unbegun = std::exchange(job->after_sweep, AfterSweep::kNothing) == AfterSweep::kRequeue;
+  // Its shim may have begun the job after we looked, and died since: what has begun is not begun again.
+  const auto record = launch::ReadSlot(homes_.at(key.batch).exits.get(), key.index);
+  const bool begun = record.ok() && record->phase != launch::Phase::kNone && record->attempt == key.attempt;
+  if (unbegun && !begun && job->asked.code == ReasonCode::kNone) {
     Unstart(key.batch, key.index, *job, 0);
     return;
   }
-  const bool cancelled = then == AfterSweep::kRequeue;  // told to end before it began
+  const bool cancelled = unbegun && !begun;  // told to end before it began
+  const Reason lost = unbegun ? ShimDied() : job->lost;
   job->retries = 0;
-  Finish(key.batch, homes_.at(key.batch), key.index,
-         Ended(job->row, cancelled ? JobState::kCancelled : JobState::kLost, cancelled ? job->asked : job->lost,
-               parts_.clock.Realtime()));
+  Finish(
+      key.batch, homes_.at(key.batch), key.index,
+      Ended(job->row, cancelled ? JobState::kCancelled : JobState::kLost, cancelled ? job->asked : lost, parts_.clock.Realtime()));
 }
 
 void Supervisor::Finish(uint64_t batch, Home& home, uint32_t index, JobRow row) {

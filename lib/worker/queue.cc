@@ -223,32 +223,27 @@ void Queue::GiveBack(uint64_t batch, const Waiting& waiting) {
   Refresh(batch, *entry);
 }
 
-std::vector<uint32_t> Queue::Hold(uint64_t batch) {
+void Queue::SetHeld(uint64_t batch, bool held) {
   Entry* const entry = Find(batch);
-  if (entry == nullptr) return {};
-  std::vector<uint32_t> changed;
-  entry->held = true;
-  if (entry->marks) {
-    changed.assign(entry->marks->ready.begin(), entry->marks->ready.end());
-    entry->marks->held.merge(entry->marks->ready);
-    entry->marks->ready.clear();
-  }
+  if (entry == nullptr) return;
+  entry->held = held;
   Refresh(batch, *entry);
-  return changed;
 }
 
-std::vector<uint32_t> Queue::Release(uint64_t batch) {
-  Entry* const entry = Find(batch);
-  if (entry == nullptr) return {};
-  std::vector<uint32_t> changed;
-  entry->held = false;
-  if (entry->marks) {
-    changed.assign(entry->marks->held.begin(), entry->marks->held.end());
-    entry->marks->ready.merge(entry->marks->held);
-    entry->marks->held.clear();
-  }
-  Refresh(batch, *entry);
-  return changed;
+std::vector<uint32_t> Queue::Marked(uint64_t batch, bool held) const {
+  const auto found = batches_.find(batch);
+  if (found == batches_.end() || !found->second.marks) return {};
+  const auto& marks = held ? found->second.marks->held : found->second.marks->ready;
+  return {marks.begin(), marks.end()};
+}
+
+bool Queue::IsJobHeld(uint64_t batch, uint32_t index) const {
+  const auto found = batches_.find(batch);
+  if (found == batches_.end()) return false;
+  const Entry& entry = found->second;
+  if (entry.marks && entry.marks->held.contains(index)) return true;
+  const bool elsewhere = entry.marks && (entry.marks->ready.contains(index) || entry.marks->skipped.contains(index));
+  return entry.held && !elsewhere && index >= entry.next && index <= entry.job_count;
 }
 
 bool Queue::HoldJob(uint64_t batch, uint32_t index) {

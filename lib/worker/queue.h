@@ -72,12 +72,15 @@ class Queue {
   Waiting TakeAll(uint64_t batch);
   void GiveBack(uint64_t batch, const Waiting& waiting);
 
-  // Hold and Release answer which marked jobs changed; the jobs of the cursor are held as one. One job: whether it changed.
-  std::vector<uint32_t> Hold(uint64_t batch);
-  std::vector<uint32_t> Release(uint64_t batch);
+  // The jobs of the cursor are held as one; those that stand out, singly. HoldJob, ReleaseJob: whether it changed.
+  void SetHeld(uint64_t batch, bool held);
   bool HoldJob(uint64_t batch, uint32_t index);
   bool ReleaseJob(uint64_t batch, uint32_t index);
   bool IsHeld(uint64_t batch) const;
+  // Queued, and would not start: singly or with its batch.
+  bool IsJobHeld(uint64_t batch, uint32_t index) const;
+  // The jobs that stand out, by whether they are held.
+  std::vector<uint32_t> Marked(uint64_t batch, bool held) const;
   // Jobs of the cursor: neither picked nor marked.
   uint64_t Untouched(uint64_t batch) const;
 

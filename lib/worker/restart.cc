@@ -69,12 +69,7 @@ base::Status Supervisor::RestoreQueue(StoreReader& from) {
 
 base::Status Supervisor::RestoreBatch(StoreReader& from, const ActiveBatch& batch) {
   const uint64_t id = batch.view.id;
-  queue_.Add({.id = id,
-              .owner = batch.view.name.owner,
-              .priority = batch.view.options.priority,
-              .job_count = batch.view.job_count,
-              .parallel = batch.view.options.parallel,
-              .held = batch.held});
+  queue_.Add(QueueEntryOf(batch));
   if (batch.max_running > 0) queue_.SetMaxRunning(batch.view.name.owner, batch.max_running);
   if (batch.job_rows == 0) return base::Ok();
   for (uint32_t after = 0;;) {

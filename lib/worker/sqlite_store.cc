@@ -111,6 +111,15 @@ class SqliteStore final : public Store {
   void CommitGroup(std::deque<Operation>& group) {
     std::deque<base::Result<Stored>> results;
     const base::Status status = writable() ? Transact(group, results) : base::Status(ReadOnly());
+    if (!status.ok() && group.size() > 1 && status.error().code() == base::Code::kInternal) {
+      // Not the disk: something is wrong with one of them, for which the others must not pay.
+      for (Operation& operation : group) {
+        std::deque<Operation> alone;
+        alone.push_back(std::move(operation));
+        CommitGroup(alone);
+      }
+      return;
+    }
     for (size_t i = 0; i < group.size(); ++i) {
       if (auto* submission = std::get_if<Submission>(&group[i])) {
         submission->done(status.ok() ? std::move(results[i]) : base::Result<Stored>(status.error()));

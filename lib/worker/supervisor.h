@@ -162,25 +162,47 @@ class Supervisor final : public LauncherEvents {
   struct Cancelling {
     CancelCounts counts;
     std::vector<Change> changes;
-    Queue::Waiting waiting;         // taken from the queue as a whole
-    std::vector<uint32_t> singles;  // taken one by one
+    Queue::Waiting waiting;    // taken from the queue as a whole
+    uint32_t single = 0;       // taken alone; 0: none
+    bool single_held = false;  // it was held
     std::vector<std::pair<launch::JobKey, base::Nanos>> stopping;
+    std::optional<base::Error> failure;  // why what waits was left alone
   };
+  // Takes what waits out of the queue, and tells live jobs to end.
   Cancelling CollectCancel(uint64_t batch, std::optional<uint32_t> index, const Reason& reason, std::optional<base::Nanos> grace);
+  void GiveBack(uint64_t batch, const Cancelling& cancelling);
   void CancelLive(uint64_t batch, Home& home, uint32_t index, Job& job, const Reason& reason, std::optional<base::Nanos> grace,
                   Cancelling& out);
   void TellWaiting(uint64_t batch, const Queue::Waiting& waiting);
   void PutCancel(uint64_t batch, Cancelling cancelling, Callback<CancelCounts> done);
   // The batch, with the index checked. kNotFound.
   base::Result<ActiveBatch> FindBatch(const JobSelector& jobs);
+  static Queue::Batch QueueEntryOf(const ActiveBatch& batch);
   // The batch is in the queue, if only with nothing queued.
   base::Status EnsureQueued(uint64_t batch);
-  template <typename T>
-  void Answer(const Callback<T>& done, const base::Status& status, T value);
+
+  // Waiting and waiting again (requeue.cc).
   void HoldNow(const JobSelector& jobs, const Callback<uint32_t>& done);
+  void UnholdUnsaved(uint64_t batch, uint32_t index);
   void ReleaseNow(const JobSelector& jobs, const Callback<uint32_t>& done);
-  void RetryNow(const JobSelector& jobs, bool failed_only, const Callback<uint32_t>& done);
-  base::Status PutState(uint64_t batch, uint32_t index, JobState state, std::vector<Change>& changes);
+  base::Status PutStates(uint64_t batch, const std::vector<uint32_t>& indexes, JobState state, std::vector<Change>& changes);
+  // A retry goes through its batch in slices, so that neither the loop nor memory feels how large it is.
+  struct Retrying {
+    uint64_t batch = 0;
+    std::string owner;
+    std::optional<uint32_t> index;
+    bool failed_only = false;
+    uint32_t after = 0;    // done up to here
+    int64_t reserved = 0;  // in the queue, of what is still to come
+    uint32_t count = 0;
+    Callback<uint32_t> done;
+  };
+  static bool MayRetry(JobState state, bool failed_only);
+  void RetrySlice(const std::shared_ptr<Retrying>& retrying);
+  void QueueAgain(uint64_t batch, uint32_t index);
+  void EndRetry(const Retrying& retrying, const base::Status& status);
+
+  // Requests (requests.cc).
   std::optional<base::Error> Refusal(const Submitter& submitter, uint64_t jobs);
   // Whether nothing of the batch is left to come: it may be removed.
   bool IsOver(const BatchView& batch) const;
@@ -224,7 +246,7 @@ class Supervisor final : public LauncherEvents {
   std::unordered_map<uint64_t, Home> homes_;
   std::vector<launch::JobKey> unsaved_;  // ends that could not be committed yet
   std::set<uint64_t> removing_;
-  std::multiset<uint64_t> retrying_;  // batches with a Retry that is being committed
+  std::set<uint64_t> retrying_;  // batches with a Retry under way
   std::vector<Write> outbox_;
   bool flush_posted_ = false;
   bool restoring_ = true;

@@ -26,34 +26,37 @@ class Waker {
   void Arm(std::function<void()> wake) {
     std::unique_lock lock(mutex_);
     wake_ = std::move(wake);
-    if (changed_) Fire(lock);
+    Fire(lock);
   }
   // When this returns the function is not running, unless it is the caller, and will not.
   void Disarm() {
     std::unique_lock lock(mutex_);
     wake_ = nullptr;
-    idle_.wait(lock, [this] { return running_ == 0 || caller_ == std::this_thread::get_id(); });
+    idle_.wait(lock, [this] { return !running_ || caller_ == std::this_thread::get_id(); });
   }
 
  private:
-  // Calls without the lock: the function may do as it likes with this object.
+  // Calls what is armed if something changed, without the lock: the function may do as it likes with this object. One thread calls
+  // at a time; what is armed or changes meanwhile is left to it.
   void Fire(std::unique_lock<std::mutex>& lock) {
-    const auto wake = std::exchange(wake_, nullptr);
-    if (!wake) return;
-    ++running_;
-    const auto outer = std::exchange(caller_, std::this_thread::get_id());
-    lock.unlock();
-    wake();
-    lock.lock();
-    caller_ = outer;
-    if (--running_ == 0) idle_.notify_all();
+    if (running_) return;
+    running_ = true;
+    caller_ = std::this_thread::get_id();
+    while (changed_ && wake_) {
+      const auto wake = std::exchange(wake_, nullptr);
+      lock.unlock();
+      wake();
+      lock.lock();
+    }
+    running_ = false;
+    idle_.notify_all();
   }
 
   std::mutex mutex_;
   std::condition_variable idle_;
   bool changed_ = false;
-  int running_ = 0;
-  std::thread::id caller_;
+  bool running_ = false;
+  std::thread::id caller_;  // while running_
   std::function<void()> wake_;
 };
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -89,6 +90,7 @@ class FakeLauncher final : public Launcher {
     return base::Ok();
   }
   base::Status Sweep(launch::JobKey key) override {
+    if (on_sweep_) on_sweep_(key);
     LauncherEvents* events = nullptr;
     {
       const std::lock_guard lock(mutex_);
@@ -103,6 +105,9 @@ class FakeLauncher final : public Launcher {
 
   // Every job runs and exits 0 as soon as it is launched.
   void RunAtOnce() { run_at_once_ = true; }
+
+  // Called before a sweep is answered.
+  void OnSweep(std::function<void(launch::JobKey)> on_sweep) { on_sweep_ = std::move(on_sweep); }
 
   // Waits until this many jobs were launched, and gives the last of them.
   launch::LaunchRequest WaitLaunched(size_t count) {
@@ -176,6 +181,7 @@ class FakeLauncher final : public Launcher {
  private:
   const int log_dir_;
   bool run_at_once_ = false;
+  std::function<void(launch::JobKey)> on_sweep_;
   std::mutex mutex_;
   std::condition_variable changed_;
   LauncherEvents* events_ = nullptr;

@@ -1,15 +1,57 @@
 // The small parts: states, outcomes, identifiers, encodings.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <future>
+#include <thread>
+
 #include "worker/log_cursor.h"
 #include "worker/outcome.h"
 #include "worker/seal.h"
 #include "worker/spec_codec.h"
 #include "worker/state_machine.h"
 #include "worker/uuid7.h"
+#include "worker/waker.h"
 
 namespace jobd::worker {
 namespace {
+
+TEST(WakerTest, OneThreadCallsAtATimeAndNothingIsMissed) {
+  Waker waker;
+  std::promise<void> entered;
+  std::promise<void> leave;
+  std::atomic<bool> second = false;
+  waker.Arm([&] {
+    entered.set_value();
+    leave.get_future().wait();
+  });
+  std::thread first([&] { waker.Notify(); });
+  entered.get_future().wait();
+  waker.Arm([&] { second = true; });
+  waker.Notify();
+  EXPECT_FALSE(second) << "while another is being called";
+  leave.set_value();
+  first.join();
+  EXPECT_TRUE(second);
+  waker.Disarm();
+}
+
+TEST(WakerTest, DisarmWaitsForTheCallUnlessItIsTheCaller) {
+  Waker waker;
+  std::promise<void> entered;
+  std::atomic<bool> left = false;
+  waker.Arm([&] {
+    waker.Disarm();
+    entered.set_value();
+    std::this_thread::yield();
+    left = true;
+  });
+  std::thread first([&] { waker.Notify(); });
+  entered.get_future().wait();
+  waker.Disarm();
+  EXPECT_TRUE(left);
+  first.join();
+}
 
 TEST(StateMachineTest, FinalStatesNeverChange) {
   for (size_t from = 7; from < kJobStates; ++from) {

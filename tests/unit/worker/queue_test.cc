@@ -74,7 +74,7 @@ TEST(QueueTest, HeldBatchesWaitForRelease) {
   EXPECT_TRUE(queue.ReleaseJob(1, 2));
   EXPECT_EQ(queue.Next()->index, 2u);
   EXPECT_FALSE(queue.Next());
-  queue.Release(1);
+  queue.SetHeld(1, false);
   EXPECT_EQ(queue.Next()->index, 1u);
   EXPECT_EQ(queue.Next()->index, 3u);
   EXPECT_EQ(queue.queued(), 0u);
@@ -92,7 +92,10 @@ TEST(QueueTest, SinglyHeldTakenAndReturnedJobs) {
   EXPECT_EQ(queue.Next()->index, 4u);
   queue.PutBack(1, 1, true);
   EXPECT_EQ(queue.Next()->index, 1u);
-  EXPECT_EQ(queue.Release(1), std::vector<uint32_t>{3});
+  EXPECT_EQ(queue.Marked(1, true), std::vector<uint32_t>{3});
+  EXPECT_TRUE(queue.IsJobHeld(1, 3));
+  EXPECT_FALSE(queue.IsJobHeld(1, 5));
+  EXPECT_TRUE(queue.ReleaseJob(1, 3));
   EXPECT_EQ(queue.Next()->index, 3u);
   EXPECT_EQ(queue.Next()->index, 5u);
   EXPECT_FALSE(queue.Next());

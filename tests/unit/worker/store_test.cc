@@ -6,6 +6,7 @@
 
 #include "tests/unit/worker/worker_fixture.h"
 #include "worker/sqlite.h"
+#include "worker/sqlite_store.h"
 
 namespace jobd::worker {
 namespace {
@@ -148,6 +149,36 @@ TEST_F(StoreTest, LowDiskRefusesNewWork) {
   ASSERT_TRUE(Open().ok());
   EXPECT_EQ(Submit("b", Jobs(1)).error().code(), Code::kResourceExhausted);
   EXPECT_FALSE(worker_->GetStatus().disks[0].accepting);
+}
+
+TEST_F(StoreTest, AWriteThatFailsFailsNobodyElses) {
+  const FakeClock clock;
+  auto store = OpenSqliteStore(state_.get(), clock);
+  ASSERT_TRUE(store.ok());
+  {
+    auto database = Database::Open(Database(), false);
+    ASSERT_TRUE(database
+                    ->Execute("CREATE TRIGGER broken BEFORE INSERT ON meta WHEN NEW.key = 'bad' BEGIN "
+                              "SELECT RAISE(ABORT, 'injected'); END")
+                    .ok());
+  }
+  std::vector<std::string> answers;
+  std::promise<void> all;
+  std::vector<Write> group;
+  for (const char* key : {"first", "bad", "last"}) {
+    group.push_back({.changes = {PutMeta{.key = key, .value = "x"}}, .done = [&, key](const base::Status& status) {
+                       answers.push_back(std::string(key) + (status.ok() ? " ok" : " failed"));
+                       if (answers.size() == 3) all.set_value();
+                     }});
+  }
+  (*store)->Apply(std::move(group));
+  all.get_future().wait();
+  EXPECT_EQ(answers, (std::vector<std::string>{"first ok", "bad failed", "last ok"}));
+  const auto reader = (*store)->Read();
+  ASSERT_TRUE(reader.ok());
+  EXPECT_TRUE(*(*reader)->Meta("first"));
+  EXPECT_FALSE(*(*reader)->Meta("bad"));
+  EXPECT_TRUE(*(*reader)->Meta("last"));
 }
 
 }  // namespace

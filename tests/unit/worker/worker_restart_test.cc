@@ -86,6 +86,20 @@ TEST_F(WorkerRestartTest, JobThatProvablyNeverStartedStartsAgainUnderTheSameNumb
   EXPECT_EQ(launcher_->swept(), std::vector<launch::JobKey>{key_});
 }
 
+// The old launcher's last shim may get as far as its job between our look at the lock and the sweep.
+TEST_F(WorkerRestartTest, JobThatBeganAfterTheLookIsLostAndNotStartedAgain) {
+  worker_.reset();
+  launcher_ = std::make_unique<FakeLauncher>(logs_.get());
+  launcher_->OnSweep([this](launch::JobKey key) {
+    FakeLauncher::WriteSlot(logs_.get(), "ann/b", 1, {.phase = Phase::kRunning, .attempt = key.attempt, .started_at = 1});
+  });
+  ASSERT_TRUE(Open().ok());
+  UntilEnded("b");
+  EXPECT_EQ(Job("b", 1).outcome.state, JobState::kLost);
+  EXPECT_EQ(Job("b", 1).outcome.reason.code, ReasonCode::kShimDied);
+  EXPECT_EQ(launcher_->launched(), 0u);
+}
+
 TEST_F(WorkerRestartTest, JobWhoseShimIsGoneIsLost) {
   worker_.reset();
   launcher_->Slot(key_, {.phase = Phase::kBorn, .attempt = 1});

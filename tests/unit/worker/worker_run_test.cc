@@ -217,10 +217,13 @@ TEST_F(WorkerRunTest, CancelOfARunningJobNamesWhoAndWhy) {
 
 TEST_F(WorkerRunTest, SignalReachesRunningJobsAlone) {
   ASSERT_TRUE(Submit("b", Jobs(5)).ok());
-  launcher_->WaitLaunched(2);
+  const auto first = launcher_->WaitLaunched(1);
+  launcher_->WaitLaunched(2);  // and has no program yet
+  launcher_->Running(first.key);
+  UntilState("b", 1, JobState::kRunning);
   const auto signalled = Await<uint32_t>([&](auto done) { worker_->Signal({.batch = {"ann", "b"}}, 10, done); });
-  EXPECT_EQ(*signalled, 2u);
-  EXPECT_EQ(launcher_->signals().size(), 2u);
+  EXPECT_EQ(*signalled, 1u);
+  EXPECT_EQ(launcher_->signals().size(), 1u);
   for (const int bad : {0, -1, 65}) {
     const auto refused = Await<uint32_t>([&](auto done) { worker_->Signal({.batch = {"ann", "b"}}, bad, done); });
     ASSERT_FALSE(refused.ok());
@@ -254,6 +257,40 @@ TEST_F(WorkerRunTest, RetryOfAFinishedBatchMakesANewAttempt) {
   launcher_->Exit(again.key, ExitStatus::Exited(0));
   UntilEnded("b");
   EXPECT_EQ(Batch("b").state, JobState::kSucceeded);
+}
+
+TEST_F(WorkerRunTest, ASecondRetryIsRefusedWhileTheFirstIsRecorded) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  launcher_->Exit(launcher_->WaitLaunched(1).key, ExitStatus::Exited(1));
+  UntilEnded("b");
+  (void)Cancel("b");  // behind the report that the shim is gone
+  std::promise<base::Result<uint32_t>> first;
+  std::promise<base::Result<uint32_t>> second;
+  // From an answer, which comes on the loop: both are there before the first can be committed.
+  worker_->Hold({.batch = {"ann", "b"}}, [&](const base::Result<uint32_t>&) {
+    worker_->Retry({.batch = {"ann", "b"}}, true, [&](base::Result<uint32_t> result) { first.set_value(std::move(result)); });
+    worker_->Retry({.batch = {"ann", "b"}}, true, [&](base::Result<uint32_t> result) { second.set_value(std::move(result)); });
+  });
+  const auto refused = second.get_future().get();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), base::Code::kAborted);
+  EXPECT_EQ(*first.get_future().get(), 1u);
+  EXPECT_EQ(launcher_->WaitLaunched(2).key.attempt, 2u);
+}
+
+TEST_F(WorkerRunTest, RetryOfALargeBatchQueuesEveryJobOnce) {
+  constexpr uint32_t kJobs = 5000;
+  ASSERT_TRUE(Submit("b", Jobs(kJobs), {.hold = true}).ok());
+  ASSERT_EQ(Cancel("b")->cancelled, kJobs);
+  auto limits = limits_;
+  limits.max_running = 1;
+  worker_->SetLimits(limits);
+  EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Retry({.batch = {"ann", "b"}}, false, done); }), kJobs);
+  launcher_->WaitLaunched(1);
+  EXPECT_EQ(worker_->GetStatus().queued, kJobs - 1);
+  auto counts = Batch("b").counts;
+  EXPECT_EQ(counts[JobState::kQueued], kJobs - 1);
+  EXPECT_EQ(counts[JobState::kStarting], 1u);
 }
 
 TEST_F(WorkerRunTest, StoppedServiceRefusesAndStartsNothing) {
