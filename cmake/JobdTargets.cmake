@@ -18,7 +18,7 @@ if(NOT JOBD_SANITIZE AND CMAKE_BUILD_TYPE STREQUAL "Release")
 endif()
 target_link_options(jobd_options INTERFACE -Wl,-z,relro,-z,now)
 if(JOBD_SANITIZE)
-  add_compile_options(-fsanitize=${JOBD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)
+  add_compile_options(-fsanitize=${JOBD_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${JOBD_SANITIZE})
   if(JOBD_SANITIZE MATCHES thread)
     # GCC's TSan does not model atomic_thread_fence, which Asio uses; the locks around it are what it checks.
