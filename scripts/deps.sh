@@ -13,7 +13,7 @@ packages=(
   # the rest of the programs
   libboost1.81-dev libspdlog-dev libfmt-dev libsqlite3-dev libsqlitecpp-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libyaml-cpp-dev
   # tests, certificates, demo
-  libgtest-dev libgmock-dev openssl procps util-linux
+  libgtest-dev libgmock-dev openssl procps util-linux strace
 )
 [ "${1:-}" != vm ] || packages=(qemu-system-x86 mmdebstrap e2fsprogs)
 

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
 #include "base/text.h"
 
@@ -125,25 +126,29 @@ Daemon::~Daemon() {
   fs::remove_all(share_, ignored);
 }
 
-bool Daemon::Start() {
+bool Daemon::Start(Seconds patience) {
   // Those of a daemon that was killed say nothing of the one that starts.
   ::unlink((folder_ + "/run/address").c_str());
   ::unlink((folder_ + "/run/server.pid").c_str());
   Command command{{Binary("jobd"), "--config", ConfigFile()}, {}, {}, "/"};
   for (const std::string& flag : options_.flags) command.argv.push_back(flag);
+  const auto wrapper = std::exchange(options_.wrapper, {});
+  command.argv.insert(command.argv.begin(), wrapper.begin(), wrapper.end());
   // Through a shell, so that the log goes to a file that the test can read at any time.
   command.argv.insert(command.argv.begin(), {"/bin/sh", "-c", "exec 2>>\"$0\"; exec \"$@\"", folder_ + "/jobd.log"});
   process_.emplace(command);
-  if (WaitReady(-1)) return true;
+  if (WaitReady(-1, patience)) return true;
   process_.reset();
   return false;
 }
 
-bool Daemon::WaitReady(pid_t other_than) {
-  return WaitUntil([&] {
-           if (!ProcessLives(process_->pid())) return true;
-           return !Address().empty() && ServerPid() > 0 && ServerPid() != other_than;
-         }) &&
+bool Daemon::WaitReady(pid_t other_than, Seconds patience) {
+  return WaitUntil(
+             [&] {
+               if (!ProcessLives(process_->pid())) return true;
+               return !Address().empty() && ServerPid() > 0 && ServerPid() != other_than;
+             },
+             patience) &&
          ProcessLives(process_->pid());
 }
 
@@ -154,12 +159,14 @@ Output Daemon::Stop() {
   return output;
 }
 
-void Daemon::KillLauncher() {
+void Daemon::KillLauncher() { Reap(); }
+
+void Daemon::Reap() {
   const pid_t server = ServerPid();
   process_->Signal(SIGKILL);
   (void)process_->Finish();
   process_.reset();
-  EXPECT_TRUE(WaitUntil([&] { return !ProcessLives(server); })) << "the server outlives its launcher";
+  EXPECT_TRUE(server <= 0 || WaitUntil([&] { return !ProcessLives(server); })) << "the server outlives its launcher";
 }
 
 void Daemon::KillServer() {

@@ -13,6 +13,7 @@ struct DaemonOptions {
   std::string config;              // more TOML, behind the sections every test needs
   std::vector<std::string> flags;  // of jobd
   std::string server = "";         // more lines of [server]
+  std::vector<std::string> wrapper = {};  // a command that runs jobd in its own process, for the first start
 };
 
 // Made with everything but the running daemon; Start runs it. When destroyed, its jobs are cancelled, it is stopped, nothing of it
@@ -25,7 +26,9 @@ class Daemon {
   Daemon& operator=(const Daemon&) = delete;
 
   // Starts jobd and waits until it accepts connections. False with why in log().
-  bool Start();
+  bool Start(Seconds patience = kPatience);
+  // After its end, or to end it by kill -9: waits until it and its server are gone.
+  void Reap();
   // SIGTERM, and waits for its end.
   Output Stop();
   // kill -9 of the launcher alone, and waits for the end of the server that then has none.
@@ -59,7 +62,7 @@ class Daemon {
   std::string Ok(std::vector<std::string> args, const std::string& user = "operator", std::string input = "") const;
 
  private:
-  bool WaitReady(pid_t other_than);
+  bool WaitReady(pid_t other_than, Seconds patience = kPatience);
 
   DaemonOptions options_;
   std::string folder_;

@@ -1,0 +1,143 @@
+// Whoever makes a system call for the nth time is killed in it: server, launcher, shim or job. Afterwards every job is accounted
+// for.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
+#include <tuple>
+
+#include "tests/e2e/harness/daemon.h"
+
+namespace jobd::e2e {
+namespace {
+
+constexpr int kJobs = 4;
+constexpr const char* kId = "injected";
+
+struct Injection {
+  const char* name;
+  const char* calls;  // as strace names them
+};
+
+// By hand: every count up to JOBD_INJECT_UP_TO.
+std::vector<int> Counts() {
+  const char* most = std::getenv("JOBD_INJECT_UP_TO");
+  if (most == nullptr) return {1, 3};
+  std::vector<int> all;
+  for (int n = 1; n <= std::atoi(most); ++n) all.push_back(n);
+  return all;
+}
+
+enum class From { kStart, kReady };
+
+class InjectionTest : public testing::TestWithParam<std::tuple<From, Injection, int>> {
+ protected:
+  static std::vector<std::string> Strace(const Injection& injection, int nth) {
+    const std::string calls = injection.calls;
+    return {"/usr/bin/strace", "-f",
+            "-o",     "/dev/null",
+            "-e",     "trace=" + calls,
+            "-e",     "inject=" + calls + ":signal=KILL:when=" + std::to_string(nth)};
+  }
+  static std::vector<std::string> Wrapper(const Injection& injection, int nth) {
+    auto command = Strace(injection, nth);
+    command.insert(command.begin() + 1, {"-D", "-qqq"});  // -D: jobd stays the process that the test started
+    return command;
+  }
+  // strace on the launcher and the server that run, and on whatever they start.
+  static Process Attach(const Daemon& daemon, const Injection& injection, int nth) {
+    Command command{Strace(injection, nth), {}, {}, "/"};
+    for (const pid_t pid : {daemon.ServerPid(), daemon.LauncherPid()}) {
+      command.argv.insert(command.argv.end(), {"-p", std::to_string(pid)});
+    }
+    Process strace(command);
+    EXPECT_TRUE(strace.WaitForError("Process " + std::to_string(daemon.LauncherPid()) + " attached")) << strace.err();
+    return strace;
+  }
+  // Each job says once that it was started, and whether it got to its end.
+  static std::string Batch(const std::string& started) {
+    std::string lines;
+    for (int i = 0; i < kJobs; ++i) lines += "echo $JOBD_INDEX >>" + started + "; echo out; exit $((JOBD_INDEX % 2))\n";
+    return lines;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Calls, InjectionTest,
+                         testing::Combine(testing::Values(From::kStart, From::kReady),
+                                          testing::Values(Injection{"fdatasync", "fdatasync"}, Injection{"fsync", "fsync"},
+                                                          Injection{"pwrite64", "pwrite64"}, Injection{"rename", "/^rename"},
+                                                          Injection{"sendmsg", "/^send"}, Injection{"clone3", "/^clone"},
+                                                          Injection{"mkdir", "/^mkdir"}, Injection{"openat", "openat,openat2"},
+                                                          Injection{"fallocate", "ftruncate,fallocate"},
+                                                          Injection{"unlink", "/^unlink,rmdir"}),
+                                          testing::ValuesIn(Counts())),
+                         [](const auto& kind) {
+                           return std::string(std::get<0>(kind.param) == From::kStart ? "start_" : "ready_") +
+                                  std::get<1>(kind.param).name + "_" + std::to_string(std::get<2>(kind.param));
+                         });
+
+TEST_P(InjectionTest, EveryJobIsAccountedForAndNothingIsLeft) {
+  const auto& [from, injection, nth] = GetParam();
+  Daemon daemon(
+      {"[limits]\nmax_running = 2\n", {}, "", from == From::kStart ? Wrapper(injection, nth) : std::vector<std::string>()});
+  const std::string started = daemon.ShareDir() + "/started";
+  WriteFile(started, "");
+  ::chmod(started.c_str(), 0666);
+  const std::string batch = Batch(started);
+
+  bool accepted = false;
+  if (daemon.Start(Seconds(5))) {
+    std::optional<Process> strace;
+    if (from == From::kReady) strace.emplace(Attach(daemon, injection, nth));
+    accepted = daemon.Do({"submit", "--connect-timeout", "2s", "--id", kId, "-f", "-"}, "operator", batch).code() == 0;
+    // Until nothing more comes of it: the batch has ended, jobd is dead, or there is another server.
+    const pid_t server = daemon.ServerPid();
+    (void)WaitUntil(
+        [&] {
+          if (!ProcessLives(daemon.LauncherPid()) || daemon.ServerPid() != server) return true;
+          const Output status = daemon.Do({"status", "--json", "--connect-timeout", "200ms", kId});
+          const auto json = nlohmann::json::parse(status.out, nullptr, false);
+          return json.is_object() && !json.at("ended_at").is_null();
+        },
+        Seconds(5));
+    daemon.Reap();
+  }
+
+  ASSERT_TRUE(daemon.Start()) << daemon.log();
+  if (accepted) {
+    EXPECT_EQ(daemon.Do({"status", kId}).code(), 0) << "an ID given is a batch kept";
+  }
+  daemon.Ok({"submit", "--id", kId, "-f", "-"}, "operator", batch);
+  daemon.Do({"wait", kId});
+  std::map<int, int> starts;
+  std::istringstream in(ReadFileOrEmpty(started));
+  for (int index = 0; in >> index;) ++starts[index];
+  const auto status = nlohmann::json::parse(daemon.Ok({"status", "--json", kId}));
+  ASSERT_EQ(status.at("jobs").size(), size_t{kJobs});
+  for (const auto& job : status.at("jobs")) {
+    const int index = job.at("index");
+    const std::string state = job.at("state");
+    EXPECT_LE(starts[index], 1) << "at most once: " << job;
+    if (!job.at("exit_code").is_null() && state != "LOST") {
+      EXPECT_EQ(job.at("exit_code"), index % 2) << job;
+      EXPECT_EQ(starts[index], 1) << job;
+      EXPECT_EQ(daemon.Do({"logs", std::string(kId) + "/" + std::to_string(index)}).out, "out\n");
+    } else {
+      // The job or its recorder was the victim, and that is what is said.
+      const bool killed = state == "FAILED" && (job.at("signal") == 9 || !job.at("reason").at("step").is_null());
+      EXPECT_TRUE(state == "LOST" || killed) << job;
+      EXPECT_FALSE(job.at("reason").at("text").get<std::string>().empty()) << job;
+    }
+  }
+  EXPECT_TRUE(WaitUntil([&] { return ChildrenNamed(daemon.LauncherPid(), "jobd-shim").empty(); }));
+  daemon.Ok({"rm", kId});
+  EXPECT_FALSE(std::filesystem::exists(daemon.LogDir() + "/operator/" + kId));
+}
+
+}  // namespace
+}  // namespace jobd::e2e
