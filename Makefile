@@ -6,14 +6,14 @@ PREFIX ?= /usr/local
 DEV := build/dev
 JOBS ?= $(shell nproc)
 
-.PHONY: help deps build demo run certs test test-vm asan tsan fuzz bench lint fmt install clean
+.PHONY: help deps build demo run certs test test-vm soak asan tsan fuzz bench lint fmt install clean
 
 help:
 	@echo 'make demo    build, start a daemon, run and follow a real batch, stop'
 	@echo 'make test    build and run all tests'
 	@echo 'make run     a development daemon in the foreground'
 	@echo 'make install DESTDIR=… PREFIX=…'
-	@echo 'also: deps build certs test-vm asan tsan fuzz bench lint fmt clean'
+	@echo 'also: deps build certs test-vm soak asan tsan fuzz bench lint fmt clean'
 
 deps:
 	@scripts/deps.sh
@@ -41,6 +41,12 @@ test: build
 test-vm: build
 	@scripts/deps.sh vm
 	@tests/vm/test.sh build
+
+# Random workloads under random kills; then every job, byte and process is accounted for.
+MINUTES ?= 10
+soak: build
+	@cmake --build build -j $(JOBS) --target soak
+	@build/bin/soak $(MINUTES) $(SEED)
 
 # The same tests under AddressSanitizer and UndefinedBehaviorSanitizer, and under ThreadSanitizer.
 asan tsan: deps
