@@ -88,7 +88,7 @@ int main(int argc, char** argv) {
     (*log)->log(capability.available ? spdlog::level::info : spdlog::level::warn, "{}: {}", capability.name, capability.detail);
   }
 
-  // 8. The server, and the loop.
+  // 8. The server, started here or elsewhere, and the loop.
   const int code = jobd::daemon::Supervisor(options, *configuration, *account, *dirs, *listener, **driver, isolation, **log).Run();
 
   // 9. Nothing of ours stays behind but the jobs that run on.

@@ -15,6 +15,8 @@ Options ParseOptions(int argc, char** argv) {
   app.set_version_flag("--version", std::string("jobd ") + JOBD_VERSION);
   auto* config = app.add_option("--config", options.config_file, "The configuration file")->capture_default_str();
   app.add_option("--check-config", to_check, "Check this file, say OK or what is wrong where, and end")->excludes(config);
+  app.add_flag("--external-server", options.external_server,
+               "Do not start jobd-server: wait for one to connect (jobd-server --connect RUNTIME_DIR/launcher.sock)");
   app.add_option("--set", options.set_flags, "section.key=value; wins over file and environment. May be repeated")
       ->allow_extra_args(false);
   try {

@@ -9,6 +9,7 @@ namespace jobd::daemon {
 struct Options {
   std::string config_file = "/etc/jobd/jobd.toml";
   bool check_only = false;
+  bool external_server = false;        // somebody else starts jobd-server, which then connects
   std::vector<std::string> set_flags;  // section.key=value
 };
 

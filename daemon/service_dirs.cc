@@ -13,6 +13,7 @@
 
 #include "base/files.h"
 #include "daemon/trusted_path.h"
+#include "launch/contract/frames.h"
 #include "sandbox/accounts.h"
 
 namespace jobd::daemon {
@@ -67,7 +68,7 @@ base::Result<ServiceDirs> PrepareDirs(const config::Config& config, const Server
 
 void RemoveRuntimeFiles(const ServiceDirs& dirs) {
   const launch::ActAs acting(dirs.owner);
-  for (const char* name : {"address", "server.pid", "pid"}) ::unlinkat(dirs.runtime.get(), name, 0);
+  for (const char* name : {"address", "server.pid", "pid", launch::kServerSocketName}) ::unlinkat(dirs.runtime.get(), name, 0);
 }
 
 base::Status PrepareLogFile(const config::Config& config, const ServerAccount& account) {

@@ -36,7 +36,7 @@ struct ServiceDirs {
 // locks the state directory and writes the pid file. kFailedPrecondition when another jobd has the lock.
 base::Result<ServiceDirs> PrepareDirs(const config::Config& config, const ServerAccount& account);
 
-// Takes `address` and the pid files away.
+// Takes `address`, the pid files and the launcher's socket away.
 void RemoveRuntimeFiles(const ServiceDirs& dirs);
 
 // Makes the log file, if one is configured, and gives it to the server's account, which writes to it as well.

@@ -12,8 +12,8 @@
 #include <utility>
 
 #include "base/errno_text.h"
+#include "base/notify.h"
 #include "base/text.h"
-#include "daemon/notify.h"
 
 namespace jobd::daemon {
 
@@ -35,8 +35,9 @@ std::string ServerProgram() {
   return self.substr(0, self.rfind('/') + 1) + "jobd-server";
 }
 
-launch::LauncherOptions LauncherOptionsOf(const Configuration& configuration, const ServerAccount& account, const ServiceDirs& dirs,
-                                          sandbox::GroupDriver& driver, const sandbox::Isolation& isolation) {
+launch::LauncherOptions LauncherOptionsOf(const Options& asked, const Configuration& configuration, const ServerAccount& account,
+                                          const ServiceDirs& dirs, const base::Listener& listener, sandbox::GroupDriver& driver,
+                                          const sandbox::Isolation& isolation) {
   launch::LauncherOptions options;
   options.shim.log_dir = dirs.log.get();
   if (account.uid) options.shim.log_owner = {.switch_user = true, .uid = *account.uid, .gid = account.gid};
@@ -47,6 +48,15 @@ launch::LauncherOptions LauncherOptionsOf(const Configuration& configuration, co
   options.policy = PolicyOf(configuration, account);
   options.job_uid_first = configuration.config.job_uid_first;
   options.job_uid_count = configuration.config.job_uid_count;
+  options.hello_ack = {.config_name = asked.config_file,
+                       .environment = OverridesOf(asked).environment,
+                       .set_flags = asked.set_flags,
+                       .descriptors = {"state", "log", "runtime"}};
+  options.hello_fds = {dirs.state.get(), dirs.log.get(), dirs.runtime.get()};
+  for (const base::Fd& socket : listener.sockets) {
+    options.hello_ack.descriptors.emplace_back("listen");
+    options.hello_fds.push_back(socket.get());
+  }
   return options;
 }
 
@@ -71,9 +81,8 @@ Supervisor::Supervisor(const Options& options, const Configuration& configuratio
     : options_(options),
       account_(account),
       dirs_(dirs),
-      listener_(listener),
       log_(log),
-      launcher_(context_, LauncherOptionsOf(configuration, account, dirs, driver, isolation), Hooks()),
+      launcher_(context_, LauncherOptionsOf(options, configuration, account, dirs, listener, driver, isolation), Hooks()),
       signals_(context_),
       timer_(context_),
       backoff_(kFirstBackoff) {}
@@ -84,7 +93,12 @@ int Supervisor::Run() {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&mask, signal);
   signals_.assign(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
   AwaitSignal();
-  StartServerOrRetry();
+  if (!options_.external_server) {
+    StartServerOrRetry();
+  } else if (const auto status = ListenForServers(); !status.ok()) {
+    log_.error("listening for jobd-server: {}", status.error().message());
+    return 1;
+  }
   context_.run();
   return exit_code_;
 }
@@ -94,7 +108,7 @@ launch::LauncherHooks Supervisor::Hooks() {
   hooks.on_ready = [this](const std::string& address) {
     was_ready_ = reached_ready_ = true;
     log_.info("ready at {}", base::EscapeForTerminal(address));
-    NotifyServiceManager("READY=1\nSTATUS=ready at " + base::EscapeForTerminal(address) + "\n");
+    base::NotifyServiceManager("READY=1\nSTATUS=ready at " + base::EscapeForTerminal(address) + "\n");
   };
   hooks.on_server_gone = [this](const std::string& why) {
     if (why.empty() || !server_) return;
@@ -124,24 +138,13 @@ base::Status Supervisor::StartServer() {
   const base::Fd theirs(ends[1]);
   launch::ServerPlan plan;
   plan.program = ServerProgram();
-  plan.argv = {"jobd-server", "--config", options_.config_file};
-  for (const std::string& flag : options_.set_flags) {
-    plan.argv.emplace_back("--set");
-    plan.argv.push_back(flag);
-  }
-  for (const auto& [name, value] : OverridesOf(options_).environment) plan.environment.push_back(name + "=" + value);
   plan.socket = theirs.get();
-  plan.state_dir = dirs_.state.get();
-  plan.log_dir = dirs_.log.get();
-  plan.runtime_dir = dirs_.runtime.get();
-  for (const base::Fd& socket : listener_.sockets) plan.listening.push_back(socket.get());
   if (account_.uid) {
     plan.uid = account_.uid;
     plan.gid = account_.gid;
   }
   // What an earlier server still had to say died with it: the new one finds out from the store and the exit files.
-  JOBD_ASSIGN_OR_RETURN(server_,
-                        launch::ServerProcess::Start(context_, plan, [this](base::ExitStatus status) { OnServerExit(status); }));
+  JOBD_ASSIGN_OR_RETURN(server_, launch::ServerProcess::Start(context_, plan, [this](auto status) { OnServerExit(status); }));
   reached_ready_ = false;
   launcher_.Serve(std::move(ours), starts_++);
   return base::Ok();
@@ -162,7 +165,29 @@ void Supervisor::StartServerOrRetry() {
   });
 }
 
-void Supervisor::OnServerExit(base::ExitStatus status) {
+base::Status Supervisor::ListenForServers() {
+  launch::ServerSocketHooks hooks;
+  hooks.on_server = [this](launch::ConnectedServer server) { TakeServer(std::move(server)); };
+  hooks.report = [this](const std::string& text) { log_.warn("{}", text); };
+  JOBD_ASSIGN_OR_RETURN(
+      socket_, launch::ServerSocket::Listen(
+                   context_, {.dir = dirs_.runtime.get(), .owner = dirs_.owner, .server_uid = account_.uid.value_or(::geteuid())},
+                   std::move(hooks)));
+  log_.info("waiting for jobd-server");
+  return base::Ok();
+}
+
+void Supervisor::TakeServer(launch::ConnectedServer server) {
+  // The socket lets one in only after the other has ended, which we may not have heard yet.
+  if (server_) OnServerExit(std::nullopt);
+  if (stopping_) return;
+  server_ =
+      launch::ServerProcess::Watch(context_, server.pid, std::move(server.pidfd), [this](auto status) { OnServerExit(status); });
+  reached_ready_ = false;
+  launcher_.Serve(std::move(server.socket), starts_++);
+}
+
+void Supervisor::OnServerExit(std::optional<base::ExitStatus> status) {
   // We are called from within the server's own handler.
   asio::post(context_, [dead = std::shared_ptr<launch::ServerProcess>(std::move(server_))] {});
   launcher_.Disconnect();
@@ -170,15 +195,20 @@ void Supervisor::OnServerExit(base::ExitStatus status) {
     context_.stop();
     return;
   }
-  if (!was_ready_ && status.kind == base::ExitStatus::Kind::kExited) {
+  if (!was_ready_ && (!status || status->kind == base::ExitStatus::Kind::kExited)) {
     // It has said why; trying again would say the same.
-    exit_code_ = status.value == 0 ? 1 : status.value;
+    exit_code_ = status && status->value != 0 ? status->value : 1;
     context_.stop();
+    return;
+  }
+  if (socket_) {
+    log_.warn("jobd-server ended; jobs run on; waiting for the next one");
+    base::NotifyServiceManager("STATUS=waiting for jobd-server\n");
     return;
   }
   // Back-off is for servers that do not come up: one that did was ended by somebody, and its followers wait.
   if (reached_ready_) backoff_ = kFirstBackoff;
-  log_.warn("jobd-server ended ({}); starting it again in {} ms; jobs run on", status.ToString(), backoff_.count());
+  log_.warn("jobd-server ended ({}); starting it again in {} ms; jobs run on", status->ToString(), backoff_.count());
   timer_.expires_after(std::exchange(backoff_, std::min(backoff_ * 2, kLongestBackoff)));
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error && !stopping_) StartServerOrRetry();
@@ -204,8 +234,9 @@ void Supervisor::OnSignal(int signal) {
 
 void Supervisor::BeginStop() {
   stopping_ = true;
+  socket_.reset();
   log_.info("stopping the service; {} running jobs go on", launcher_.live_shims());
-  NotifyServiceManager("STOPPING=1\n");
+  base::NotifyServiceManager("STOPPING=1\n");
   timer_.cancel();
   if (!server_) {
     context_.stop();

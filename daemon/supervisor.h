@@ -1,4 +1,4 @@
-// Keeps one jobd-server running beside the launcher's loop, and ends both on request. Jobs never notice.
+// Keeps one jobd-server beside the launcher's loop, started here or by somebody else, and ends both on request. Jobs never notice.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <spdlog/fwd.h>
@@ -15,6 +16,7 @@
 #include "daemon/service_dirs.h"
 #include "launch/launcher.h"
 #include "launch/server_process.h"
+#include "launch/server_socket.h"
 #include "sandbox/isolation.h"
 #include "sandbox/job_group.h"
 
@@ -28,14 +30,16 @@ class Supervisor {
              const base::Listener& listener, sandbox::GroupDriver& driver, const sandbox::Isolation& isolation,
              spdlog::logger& log);
 
-  // Runs until SIGTERM or SIGINT, or until the server says that it cannot start at all. Returns the exit code. The signals it
-  // handles must be blocked.
+  // Runs until SIGTERM or SIGINT, or until the first server ends before it was ready. Returns the exit code. The signals it handles
+  // must be blocked.
   int Run();
 
  private:
   base::Status StartServer();
   void StartServerOrRetry();
-  void OnServerExit(base::ExitStatus status);
+  base::Status ListenForServers();
+  void TakeServer(launch::ConnectedServer server);
+  void OnServerExit(std::optional<base::ExitStatus> status);
   void AwaitSignal();
   void OnSignal(int signal);
   void BeginStop();
@@ -45,12 +49,12 @@ class Supervisor {
   const Options& options_;
   const ServerAccount& account_;
   const ServiceDirs& dirs_;
-  const base::Listener& listener_;
   spdlog::logger& log_;
   boost::asio::io_context context_{1};
   launch::Launcher launcher_;
   boost::asio::posix::stream_descriptor signals_;
-  boost::asio::steady_timer timer_;  // back-off of a start, or patience with an end
+  boost::asio::steady_timer timer_;               // back-off of a start, or patience with an end
+  std::unique_ptr<launch::ServerSocket> socket_;  // with an external server
   std::unique_ptr<launch::ServerProcess> server_;
   uint32_t starts_ = 0;
   bool was_ready_ = false;  // ever

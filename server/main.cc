@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -11,11 +12,13 @@
 
 #include "base/clock.h"
 #include "base/listener.h"
+#include "base/notify.h"
 #include "base/text.h"
 #include "launch/contract/frames.h"
 #include "logging/logging.h"
 #include "server/grpc_log.h"
 #include "server/launcher_files.h"
+#include "server/launcher_socket.h"
 #include "server/options.h"
 #include "server/runtime_files.h"
 #include "server/service.h"
@@ -34,6 +37,11 @@ constexpr unsigned kShutdownSeconds = 5;
 int Fail(const Error& error) {
   std::fprintf(stderr, "jobd-server: %s\n", jobd::base::EscapeForTerminal(error.message()).c_str());
   return 1;
+}
+
+jobd::base::Result<jobd::base::Fd> LauncherSocket(const std::string& path) {
+  if (path.empty()) return jobd::base::Fd(jobd::launch::kServerSocketFd);
+  return jobd::server::ConnectToLauncher(path);
 }
 
 sigset_t BlockSignals() {
@@ -88,74 +96,84 @@ int main(int argc, char** argv) {
   // 1. What is asked of us.
   const jobd::server::Options options = jobd::server::ParseOptions(argc, argv);
 
-  // 2. Before there are threads, which inherit it: signals are for the main thread to wait for.
+  // 2. The launcher's socket. Signals still end us: there is nothing to clean up, and the wait may be long.
+  auto socket = LauncherSocket(options.connect);
+  if (!socket.ok()) return Fail(socket.error());
+
+  // 3. Before there are threads, which inherit it: signals are for the main thread to wait for.
   const sigset_t signals = BlockSignals();
   // No core file and no debugger: the private key is in our memory.
   prctl(PR_SET_DUMPABLE, 0);
+  umask(027);
   // Connections and log files are descriptors; what is soft about the limit protects programs that use select(2).
   RaiseDescriptorLimit();
 
-  // 3. Before gRPC makes its first TLS context, which takes its settings from here.
+  // 4. Before gRPC makes its first TLS context, which takes its settings from here.
   if (const auto status = jobd::server::ApplyTlsPolicy(); !status.ok()) return Fail(status.error());
 
-  // 4. The launcher. Without it we can start nothing, and it will start another one of us: so when it is gone, so are we, at once.
-  const auto launcher = jobd::worker::LauncherClient::Create(jobd::base::Fd(jobd::launch::kServerSocketFd), [](const Error& error) {
+  // 5. The launcher. Without it we can start nothing, and with the next one comes another one of us: so when it is gone, so are we,
+  // at once.
+  const auto launcher = jobd::worker::LauncherClient::Create(*std::move(socket), [](const Error& error) {
     Fail(Error(error).WithContext("the launcher is gone"));
     _exit(1);
   });
-  auto hello = launcher->Hello();
-  if (!hello.ok()) return Fail(hello.error());
+  auto welcome = launcher->Hello();
+  if (!welcome.ok()) return Fail(welcome.error());
+  const jobd::config::Overrides overrides{.environment = welcome->ack.environment, .flags = welcome->ack.set_flags};
 
-  // 5. Everything that comes from files, checked before anything is touched.
+  // 6. Everything that comes from files, checked before anything is touched.
   const jobd::base::SystemClock clock;
   auto contents = jobd::server::ReadLauncherFiles(*launcher);
   if (!contents.ok()) return Fail(contents.error());
-  auto files = jobd::server::CheckFiles(*std::move(contents), options.config_name, options.overrides, clock.Realtime());
+  auto files = jobd::server::CheckFiles(*std::move(contents), welcome->ack.config_name, overrides, clock.Realtime());
   if (!files.ok()) return Fail(files.error());
   const auto log = OpenLog(files->config->config);
   if (!log) return 1;
   jobd::server::MuteGrpcLog();
 
-  // 6. One server a database: a predecessor that is being killed may still hold it for a moment.
-  const auto lock = jobd::server::LockState(jobd::launch::kStateDirFd, kPredecessorMs);
+  // 7. One server a database: a predecessor that is being killed may still hold it for a moment.
+  const auto lock = jobd::server::LockState(welcome->state_dir.get(), kPredecessorMs);
   if (!lock.ok()) return Fail(lock.error());
-  if (const auto status = jobd::server::WriteServerPid(jobd::launch::kRuntimeDirFd); !status.ok()) return Fail(status.error());
+  if (const auto status = jobd::server::WriteServerPid(welcome->runtime_dir.get()); !status.ok()) return Fail(status.error());
 
-  // 7. The worker takes up what ran and what waited, before anyone can ask for it.
-  auto worker = jobd::worker::Worker::Create({.state_dir = jobd::launch::kStateDirFd,
-                                              .log_dir = jobd::launch::kLogDirFd,
+  // 8. The worker takes up what ran and what waited, before anyone can ask for it.
+  auto worker = jobd::worker::Worker::Create({.state_dir = welcome->state_dir.get(),
+                                              .log_dir = welcome->log_dir.get(),
                                               .limits = jobd::server::WorkerLimitsOf(files->config->config)},
                                              *launcher, clock);
   if (!worker.ok()) return Fail(std::move(worker).error());
 
-  // 8. The network, on the sockets that the launcher holds. Serves, and has proved it, when it returns.
-  auto listener = jobd::base::AdoptListeners(jobd::launch::kListenFds);
+  // 9. The network, on the sockets that the launcher holds. Serves, and has proved it, when it returns.
+  auto listener = jobd::base::AdoptListeners(std::move(welcome->listening));
   if (!listener.ok()) return Fail(listener.error());
-  auto service = jobd::server::Service::Start(
-      **worker, clock,
-      {.files = [&launcher] { return jobd::server::ReadLauncherFiles(*launcher); },
-       .initial = *std::move(files),
-       .config_name = options.config_name,
-       .overrides = options.overrides,
-       .about = {.started_at = clock.Realtime(), .server_restarts = hello->server_restarts, .capabilities = hello->capabilities},
-       .log = log},
-      *std::move(listener));
+  auto service = jobd::server::Service::Start(**worker, clock,
+                                              {.files = [&launcher] { return jobd::server::ReadLauncherFiles(*launcher); },
+                                               .initial = *std::move(files),
+                                               .config_name = welcome->ack.config_name,
+                                               .overrides = overrides,
+                                               .about = {.started_at = clock.Realtime(),
+                                                         .server_restarts = welcome->ack.server_restarts,
+                                                         .capabilities = welcome->ack.capabilities},
+                                               .log = log},
+                                              *std::move(listener));
   if (!service.ok()) return Fail(std::move(service).error());
 
   jobd::server::RouteGrpcLog(log, clock);
 
-  // 9. Only now may others find us.
+  // 10. Only now may others find us.
   const std::string address = (*service)->address();
-  if (const auto status = jobd::server::WriteAddress(jobd::launch::kRuntimeDirFd, address); !status.ok())
+  if (const auto status = jobd::server::WriteAddress(welcome->runtime_dir.get(), address); !status.ok())
     return Fail(status.error());
   if (const auto status = launcher->Ready(address); !status.ok()) return Fail(status.error());
+  // Heard only where it is our unit: a launcher that starts us speaks for both.
+  jobd::base::NotifyServiceManager("READY=1\nSTATUS=ready at " + address + "\n");
   log->info("jobd-server {} is ready at {}", JOBD_VERSION, address);
 
   ServeUntilStopped(signals, **service, *log);
 
-  // 10. Stop. Jobs run on; followers are told to come back. Should anything hang, the alarm ends us: nothing is lost by that.
+  // 11. Stop. Jobs run on; followers are told to come back. Should anything hang, the alarm ends us: nothing is lost by that.
   alarm(kShutdownSeconds);
-  jobd::server::RemoveAddress(jobd::launch::kRuntimeDirFd);
+  jobd::server::RemoveAddress(welcome->runtime_dir.get());
   (*service)->Shutdown(kCallGraceMs);
   service->reset();
   worker->reset();

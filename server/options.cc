@@ -1,30 +1,20 @@
 #include "server/options.h"
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdlib>
-#include <string_view>
 
 namespace jobd::server {
 
 Options ParseOptions(int argc, char** argv) {
   Options options;
-  CLI::App app{"The network side of jobd. Started by jobd, with descriptors that only it can give."};
+  CLI::App app{"The network side of jobd, which gives it its settings and everything it works on."};
+  app.footer("Without --connect it is jobd that starts it.");
   app.set_version_flag("--version", std::string("jobd-server ") + JOBD_VERSION);
-  app.add_option("--config", options.config_name, "The configuration file's name")->required();
-  app.add_option("--set", options.overrides.flags, "section.key=value")->allow_extra_args(false);
+  app.add_option("--connect", options.connect, "The socket of a jobd --external-server; waits until it is there");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     std::exit(app.exit(error) == 0 ? 0 : 2);
-  }
-  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
-    const std::string_view text(*variable);
-    const size_t equals = text.find('=');
-    if (text.starts_with("JOBD_") && equals != std::string_view::npos) {
-      options.overrides.environment.emplace_back(text.substr(0, equals), text.substr(equals + 1));
-    }
   }
   return options;
 }

@@ -1,15 +1,12 @@
-// jobd-server's command line. It is jobd that writes it.
+// jobd-server's command line. Settings come from the launcher.
 #pragma once
 
 #include <string>
 
-#include "config/config.h"
-
 namespace jobd::server {
 
 struct Options {
-  std::string config_name;      // for messages, and to resolve relative paths; the content comes from the launcher
-  config::Overrides overrides;  // of the environment and of --set
+  std::string connect;  // the launcher's socket; empty: the launcher started us, and has given us the connection
 };
 
 // Parses; help, version and errors are printed and end the process: 0, 0 and 2.

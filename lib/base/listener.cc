@@ -1,7 +1,6 @@
 #include "base/listener.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -126,20 +125,13 @@ Result<Listener> Listen(const std::string& where) {
   return listener;
 }
 
-Result<Listener> AdoptListeners(std::span<const int> candidates) {
-  Listener listener;
-  for (const int fd : candidates) {
-    if (!IsListening(fd)) continue;
-    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-    Fd owned(fd);
-    if (listener.sockets.empty()) {
-      JOBD_ASSIGN_OR_RETURN(const Address bound, BoundTo(fd));
-      listener.address = Text(bound);
-    }
-    listener.sockets.push_back(std::move(owned));
+Result<Listener> AdoptListeners(std::vector<Fd> sockets) {
+  if (sockets.empty()) return Error(Code::kFailedPrecondition, "no listening socket was given");
+  for (const Fd& socket : sockets) {
+    if (!IsListening(socket.get())) return Error(Code::kFailedPrecondition, "what was given is no listening socket");
   }
-  if (listener.sockets.empty()) return Error(Code::kFailedPrecondition, "no listening socket was inherited");
-  return listener;
+  JOBD_ASSIGN_OR_RETURN(const Address bound, BoundTo(sockets.front().get()));
+  return Listener{.sockets = std::move(sockets), .address = Text(bound)};
 }
 
 Result<Fd> ConnectTo(const std::string& address, int timeout_ms) {

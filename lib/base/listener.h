@@ -1,7 +1,6 @@
 // Listening sockets. Addresses are numeric, or localhost: no name service is asked, which a static program could not do safely.
 #pragma once
 
-#include <span>
 #include <string>
 #include <vector>
 
@@ -15,15 +14,12 @@ struct Listener {
   std::string address;      // "127.0.0.1:7443", "[::1]:40123": as bound, of the first
 };
 
-// The most sockets of one Listener.
-inline constexpr size_t kMaxListeners = 2;
-
 // Binds and listens. `where` is "HOST:PORT" or "[V6]:PORT"; port 0 lets the kernel pick one, the same for all sockets. SO_REUSEPORT
 // stays off, so that a second daemon on the port is an error (gRPC's own listener has it on, and both "succeed").
 Result<Listener> Listen(const std::string& where);
 
-// Takes over those of `candidates` that are listening sockets; others are left alone. kFailedPrecondition when none is.
-Result<Listener> AdoptListeners(std::span<const int> candidates);
+// Of sockets that somebody else bound. kFailedPrecondition when there is none, or one that does not listen.
+Result<Listener> AdoptListeners(std::vector<Fd> sockets);
 
 // Connects to a Listener's address (to loopback where that is the wildcard). Blocking, within timeout_ms; the socket then has that
 // time-out for sending and receiving too.

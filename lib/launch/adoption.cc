@@ -5,28 +5,16 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <string>
 
 #include "base/files.h"
 #include "base/text.h"
 #include "launch/contract/exit_file.h"
+#include "sandbox/processes.h"
 
 namespace jobd::launch {
 
 namespace {
-
-// The real uid of a process, from "Uid:\t1000\t…" (proc(5)).
-std::optional<uid_t> UidOf(uint32_t pid) {
-  const auto status = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/status", 64 * 1024);
-  if (!status.ok()) return std::nullopt;
-  const size_t at = status->find("\nUid:\t");
-  if (at == std::string::npos) return std::nullopt;
-  uid_t uid = 0;
-  const char* begin = status->data() + at + 6;
-  if (std::from_chars(begin, status->data() + status->size(), uid).ec != std::errc()) return std::nullopt;
-  return uid;
-}
 
 base::Result<base::Fd> OpenExits(const ShimContext& context, const Watch& frame) {
   if (frame.key.index == 0 || !base::IsSafeName(frame.owner) || !base::IsSafeName(frame.correlation_id)) {
@@ -51,7 +39,7 @@ base::Result<FoundShim> FindShim(const ShimContext& context, const Watch& frame)
   found.pid = *holder;
   found.pidfd = std::move(pidfd);
   if (const auto slot = ReadSlot(exits.get(), frame.key.index); slot.ok() && slot->job_pid != 0) {
-    found.job_uid = UidOf(slot->job_pid);
+    found.job_uid = sandbox::UidOf(static_cast<pid_t>(slot->job_pid));
   }
   return found;
 }

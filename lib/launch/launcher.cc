@@ -106,9 +106,11 @@ void Launcher::SendToServer(LauncherFrame frame, std::vector<base::Fd> fds) {
 void Launcher::FlushToServer() {
   flushing_ = false;
   while (!outgoing_.empty()) {
+    const Outgoing& next = outgoing_.front();
     std::vector<int> fds;
-    for (const base::Fd& fd : outgoing_.front().fds) fds.push_back(fd.get());
-    const auto status = TrySendFrame(server_.native_handle(), outgoing_.front().frame, fds);
+    if (std::holds_alternative<HelloAck>(next.frame)) fds = options_.hello_fds;
+    for (const base::Fd& fd : next.fds) fds.push_back(fd.get());
+    const auto status = TrySendFrame(server_.native_handle(), next.frame, fds);
     if (!status.ok() && status.error().code() == base::Code::kAborted) {
       flushing_ = true;
       server_.async_wait(asio::posix::stream_descriptor::wait_write, [this](const boost::system::error_code& error) {
@@ -128,7 +130,10 @@ void Launcher::FlushToServer() {
 }
 
 void Launcher::Handle(const Hello& /*frame*/) {
-  SendToServer(HelloAck{.server_restarts = server_restarts_, .capabilities = Capabilities(options_)});
+  HelloAck ack = options_.hello_ack;
+  ack.server_restarts = server_restarts_;
+  ack.capabilities = Capabilities(options_);
+  SendToServer(std::move(ack));
 }
 
 void Launcher::Handle(const Ready& frame) { hooks_.on_ready(frame.address); }

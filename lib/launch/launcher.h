@@ -40,6 +40,10 @@ struct LauncherOptions {
   Policy policy;
   uid_t job_uid_first = 0;
   uint32_t job_uid_count = 1;
+  // What a server is told and given; restarts and capabilities are filled in. The descriptors, one for each name, are borrowed and
+  // outlive the launcher.
+  HelloAck hello_ack;
+  std::vector<int> hello_fds;
 };
 
 // Single-threaded: everything happens on the context's one thread. The destructor leaves shims and jobs alone.

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,13 +30,9 @@ void RunServerChild(const ServerChildPlan& plan) noexcept {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::umask(027);
   if (::chdir("/") != 0) Fail(plan);
-  for (size_t i = 0; i < plan.fd_count; ++i) {
-    if (::dup2(plan.fds[i], kServerSocketFd + static_cast<int>(i)) < 0) Fail(plan);
-  }
-  const unsigned int first_other = static_cast<unsigned int>(kServerSocketFd) + static_cast<unsigned int>(plan.fd_count);
-  if (::syscall(SYS_close_range, first_other, ~0u, CLOSE_RANGE_CLOEXEC) != 0) Fail(plan);
+  if (::dup2(plan.socket_fd, kServerSocketFd) < 0) Fail(plan);
+  if (::syscall(SYS_close_range, kServerSocketFd + 1, ~0u, CLOSE_RANGE_CLOEXEC) != 0) Fail(plan);
   if (plan.switch_user) {
     if (::syscall(SYS_setgroups, 0, nullptr) != 0 || ::syscall(SYS_setresgid, plan.gid, plan.gid, plan.gid) != 0 ||
         ::syscall(SYS_setresuid, plan.uid, plan.uid, plan.uid) != 0) {

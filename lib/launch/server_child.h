@@ -3,17 +3,12 @@
 
 #include <sys/types.h>
 
-#include <cstddef>
-
 namespace jobd::launch {
 
-inline constexpr size_t kMaxServerFds = 6;
-
 struct ServerChildPlan {
-  int report_fd = -1;           // an int, errno, when it fails; close-on-exec
-  int program_fd = -1;          // executed; close-on-exec
-  int fds[kMaxServerFds] = {};  // become kServerSocketFd and those after it; all above these numbers
-  size_t fd_count = 0;
+  int report_fd = -1;   // an int, errno, when it fails; close-on-exec
+  int program_fd = -1;  // executed; close-on-exec
+  int socket_fd = -1;   // becomes kServerSocketFd. None of the three has that number
   bool switch_user = false;
   uid_t uid = 0;
   gid_t gid = 0;

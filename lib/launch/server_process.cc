@@ -1,6 +1,7 @@
 #include "launch/server_process.h"
 
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -11,6 +12,7 @@
 
 #include "base/files.h"
 #include "launch/clone.h"
+#include "launch/contract/frames.h"
 #include "launch/server_child.h"
 
 namespace jobd::launch {
@@ -22,19 +24,11 @@ namespace process = boost::process::v2;
 using Executor = asio::io_context::executor_type;
 using Process = process::basic_process<Executor>;
 
-// Above all numbers that the server's descriptors become, so that placing one cannot overwrite another.
+// Above the number that the server's socket becomes, so that placing it cannot overwrite another.
 base::Result<base::Fd> DuplicateHigh(int fd) {
-  constexpr int kHigh = 16;
-  base::Fd high(::fcntl(fd, F_DUPFD_CLOEXEC, kHigh));
+  base::Fd high(::fcntl(fd, F_DUPFD_CLOEXEC, kServerSocketFd + 1));
   if (!high) return base::SysError("duplicating a descriptor for jobd-server", errno);
   return high;
-}
-
-std::vector<char*> Pointers(std::vector<std::string>& texts) {
-  std::vector<char*> pointers;
-  for (std::string& text : texts) pointers.push_back(text.data());
-  pointers.push_back(nullptr);
-  return pointers;
 }
 
 // A launcher of Boost.Process, in place of its own ones, which run rich C++ between fork and exec, cannot drop privileges there,
@@ -44,15 +38,8 @@ class UnprivilegedLauncher {
   base::Result<Process> operator()(const Executor& executor, const ServerPlan& plan) const {
     // O_PATH needs no right to read; opened anew each time, so that an upgraded program is taken at the next start.
     JOBD_ASSIGN_OR_RETURN(const base::Fd program, base::OpenAt(AT_FDCWD, plan.program, O_PATH));
-    std::vector<int> given{plan.socket, plan.state_dir, plan.log_dir, plan.runtime_dir};
-    given.insert(given.end(), plan.listening.begin(), plan.listening.end());
-    if (given.size() > kMaxServerFds) return base::Error(base::Code::kInternal, "too many listening sockets");
-    std::vector<base::Fd> high;
-    for (const int fd : given) {
-      JOBD_ASSIGN_OR_RETURN(base::Fd duplicate, DuplicateHigh(fd));
-      high.push_back(std::move(duplicate));
-    }
     JOBD_ASSIGN_OR_RETURN(const base::Fd program_high, DuplicateHigh(program.get()));
+    JOBD_ASSIGN_OR_RETURN(const base::Fd socket_high, DuplicateHigh(plan.socket));
     int report[2];
     if (::pipe2(report, O_CLOEXEC) != 0) return base::SysError("making a pipe", errno);
     const base::Fd report_reader(report[0]);
@@ -60,19 +47,18 @@ class UnprivilegedLauncher {
     JOBD_ASSIGN_OR_RETURN(base::Fd report_high, DuplicateHigh(report_writer.get()));
     report_writer.reset();
 
-    std::vector<std::string> argv_texts = plan.argv;
-    std::vector<std::string> environment_texts = plan.environment;
-    const std::vector<char*> argv = Pointers(argv_texts);
-    const std::vector<char*> environment = Pointers(environment_texts);
+    std::string name = "jobd-server";
+    char* const argv[] = {name.data(), nullptr};
+    char* const environment[] = {nullptr};
     ServerChildPlan child;
     child.report_fd = report_high.get();
     child.program_fd = program_high.get();
-    for (const base::Fd& fd : high) child.fds[child.fd_count++] = fd.get();
+    child.socket_fd = socket_high.get();
     child.switch_user = plan.uid.has_value();
     child.uid = plan.uid.value_or(0);
     child.gid = plan.gid.value_or(0);
-    child.argv = argv.data();
-    child.environment = environment.data();
+    child.argv = argv;
+    child.environment = environment;
 
     JOBD_ASSIGN_OR_RETURN(Cloned cloned, CloneProcess());
     if (cloned.pid == 0) RunServerChild(child);
@@ -90,8 +76,7 @@ class UnprivilegedLauncher {
 
 class Running final : public ServerProcess {
  public:
-  Running(Process process, std::function<void(base::ExitStatus)> on_exit)
-      : process_(std::move(process)), on_exit_(std::move(on_exit)) {}
+  Running(Process process, OnExit on_exit) : process_(std::move(process)), on_exit_(std::move(on_exit)) {}
 
   void Await() {
     process_.async_wait([this](boost::system::error_code error, int) {
@@ -107,18 +92,39 @@ class Running final : public ServerProcess {
 
  private:
   mutable Process process_;
-  std::function<void(base::ExitStatus)> on_exit_;
+  OnExit on_exit_;
   bool ended_ = false;
+};
+
+class Watched final : public ServerProcess {
+ public:
+  Watched(asio::io_context& context, pid_t pid, base::Fd pidfd, OnExit on_exit)
+      : pid_(pid), pidfd_(context, pidfd.release()), on_exit_(std::move(on_exit)) {
+    pidfd_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+      if (!error) on_exit_(std::nullopt);
+    });
+  }
+  pid_t pid() const override { return pid_; }
+  void Signal(int signal) override { ::syscall(SYS_pidfd_send_signal, pidfd_.native_handle(), signal, nullptr, 0); }
+
+ private:
+  const pid_t pid_;
+  asio::posix::stream_descriptor pidfd_;
+  OnExit on_exit_;
 };
 
 }  // namespace
 
 base::Result<std::unique_ptr<ServerProcess>> ServerProcess::Start(asio::io_context& context, const ServerPlan& plan,
-                                                                  std::function<void(base::ExitStatus)> on_exit) {
+                                                                  OnExit on_exit) {
   JOBD_ASSIGN_OR_RETURN(Process process, UnprivilegedLauncher()(context.get_executor(), plan));
   auto running = std::make_unique<Running>(std::move(process), std::move(on_exit));
   running->Await();
   return std::unique_ptr<ServerProcess>(std::move(running));
+}
+
+std::unique_ptr<ServerProcess> ServerProcess::Watch(asio::io_context& context, pid_t pid, base::Fd pidfd, OnExit on_exit) {
+  return std::make_unique<Watched>(context, pid, std::move(pidfd), std::move(on_exit));
 }
 
 }  // namespace jobd::launch

@@ -1,4 +1,5 @@
-// jobd-server as a child of the launcher: unprivileged, with the socket and three directories, and nothing else of ours.
+// The process of jobd-server: a child of the launcher, unprivileged, with a socket and nothing else of ours; or somebody else's,
+// who starts it and starts it again.
 #pragma once
 
 #include <sys/types.h>
@@ -8,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/exit_status.h"
 #include "base/fd.h"
@@ -18,24 +18,23 @@ namespace jobd::launch {
 
 // How to start it. Descriptors are borrowed, for the time of the call.
 struct ServerPlan {
-  std::string program;                   // opened by us: the server's account need not be able to reach it
-  std::vector<std::string> argv;         // the program's name first
-  std::vector<std::string> environment;  // all of it
-  int socket = -1;
-  int state_dir = -1;
-  int log_dir = -1;
-  int runtime_dir = -1;
-  std::vector<int> listening;  // one or two
-  std::optional<uid_t> uid;    // to switch to; needs root
+  std::string program;       // opened by us: the server's account need not be able to reach it
+  int socket = -1;           // becomes kServerSocketFd; everything else comes with HelloAck
+  std::optional<uid_t> uid;  // to switch to; needs root
   std::optional<gid_t> gid;
 };
 
-// One server process. Single-threaded, on the context's thread. The destructor kills the process.
+// One server process. Single-threaded, on the context's thread. The destructor kills a process that was started here.
 class ServerProcess {
  public:
-  // Starts it; `on_exit` is called once, when it has ended. Returns when the program is executing, or why not.
+  // Called once, when the process has ended. How, only its parent is told.
+  using OnExit = std::function<void(std::optional<base::ExitStatus>)>;
+
+  // Starts it. Returns when the program is executing, or why not.
   static base::Result<std::unique_ptr<ServerProcess>> Start(boost::asio::io_context& context, const ServerPlan& plan,
-                                                            std::function<void(base::ExitStatus)> on_exit);
+                                                            OnExit on_exit);
+  // Watches one that somebody else has started.
+  static std::unique_ptr<ServerProcess> Watch(boost::asio::io_context& context, pid_t pid, base::Fd pidfd, OnExit on_exit);
   virtual ~ServerProcess() = default;
   virtual pid_t pid() const = 0;
   // Nothing happens when it has ended already.

@@ -37,6 +37,18 @@ std::optional<pid_t> ParentOf(pid_t pid) {
   return parent;
 }
 
+std::optional<uid_t> UidOf(pid_t pid) {
+  const auto status = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/status", 64 * 1024);
+  if (!status.ok()) return std::nullopt;
+  // "Uid:\t1000\t…" (proc(5)).
+  const size_t at = status->find("\nUid:\t");
+  if (at == std::string::npos) return std::nullopt;
+  uid_t uid = 0;
+  const char* begin = status->data() + at + 6;
+  if (std::from_chars(begin, status->data() + status->size(), uid).ec != std::errc()) return std::nullopt;
+  return uid;
+}
+
 std::unordered_map<pid_t, pid_t> ParentsOfAll() {
   std::unordered_map<pid_t, pid_t> parents;
   const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), &::closedir);

@@ -20,6 +20,9 @@ std::vector<pid_t> DescendantsOf(pid_t root, const std::unordered_map<pid_t, pid
 // The parent of one process now.
 std::optional<pid_t> ParentOf(pid_t pid);
 
+// Its real uid.
+std::optional<uid_t> UidOf(pid_t pid);
+
 // Takes hold of `pid` (pidfd_open), asks whether the process so held is still the one meant, and only then sends the signal: a
 // reused pid is never hit. True when it was sent.
 bool SignalIfStill(pid_t pid, int signal, const std::function<bool(pid_t)>& is_meant);

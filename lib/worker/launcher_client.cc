@@ -15,6 +15,7 @@ namespace jobd::worker {
 namespace {
 
 base::Error Gone() { return base::Error(base::Code::kUnavailable, "the launcher is gone"); }
+base::Error OtherDescriptors() { return {base::Code::kInternal, "the launcher sent other descriptors than it named"}; }
 
 class SocketLauncher final : public LauncherClient {
  public:
@@ -44,18 +45,18 @@ class SocketLauncher final : public LauncherClient {
   base::Status Reconciled() override { return Send(launch::Reconciled{}); }
   base::Status Ready(const std::string& address) override { return Send(launch::Ready{.address = address}); }
 
-  base::Result<launch::HelloAck> Hello() override {
+  base::Result<Welcome> Hello() override {
     const std::lock_guard one(asking_);
     JOBD_RETURN_IF_ERROR(Send(launch::Hello{}));
     std::unique_lock lock(answers_mutex_);
     answered_.wait(lock, [this] { return hello_ || lost_; });
     if (!hello_) return Gone();
-    auto ack = std::move(*hello_);
+    auto received = std::move(*hello_);
     hello_.reset();
-    if (ack.version != launch::kProtocolVersion) {
+    if (received.frame.version != launch::kProtocolVersion) {
       return base::Error(base::Code::kFailedPrecondition, "jobd and jobd-server are of different versions");
     }
-    return ack;
+    return WelcomeOf(std::move(received));
   }
 
   base::Result<std::vector<NamedFd>> ReadFiles() override {
@@ -67,9 +68,7 @@ class SocketLauncher final : public LauncherClient {
     auto received = std::move(*files_);
     files_.reset();
     if (!received.frame.error.empty()) return base::Error(base::Code::kFailedPrecondition, received.frame.error);
-    if (received.frame.names.size() != received.fds.size()) {
-      return base::Error(base::Code::kInternal, "the launcher sent other files than it named");
-    }
+    if (received.frame.names.size() != received.fds.size()) return OtherDescriptors();
     std::vector<NamedFd> files;
     for (size_t i = 0; i < received.fds.size(); ++i) {
       files.push_back({.name = received.frame.names[i], .fd = std::move(received.fds[i])});
@@ -78,10 +77,20 @@ class SocketLauncher final : public LauncherClient {
   }
 
  private:
-  struct ReceivedFiles {
-    launch::Files frame;
-    std::vector<base::Fd> fds;
-  };
+  static base::Result<Welcome> WelcomeOf(launch::Received<launch::HelloAck> received) {
+    const std::vector<std::string>& names = received.frame.descriptors;
+    if (names.size() != received.fds.size()) return OtherDescriptors();
+    Welcome welcome;
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (names[i] == "state") welcome.state_dir = std::move(received.fds[i]);
+      if (names[i] == "log") welcome.log_dir = std::move(received.fds[i]);
+      if (names[i] == "runtime") welcome.runtime_dir = std::move(received.fds[i]);
+      if (names[i] == "listen") welcome.listening.push_back(std::move(received.fds[i]));
+    }
+    if (!welcome.state_dir || !welcome.log_dir || !welcome.runtime_dir || welcome.listening.empty()) return OtherDescriptors();
+    welcome.ack = std::move(received.frame);
+    return welcome;
+  }
 
   base::Status Send(const launch::ServerFrame& frame) {
     const std::lock_guard lock(send_mutex_);
@@ -108,13 +117,13 @@ class SocketLauncher final : public LauncherClient {
   void Deliver(launch::Received<launch::LauncherFrame> received) {
     if (auto* ack = std::get_if<launch::HelloAck>(&received.frame)) {
       const std::lock_guard lock(answers_mutex_);
-      hello_ = std::move(*ack);
+      hello_ = {.frame = std::move(*ack), .fds = std::move(received.fds)};
       answered_.notify_all();
       return;
     }
     if (auto* files = std::get_if<launch::Files>(&received.frame)) {
       const std::lock_guard lock(answers_mutex_);
-      files_ = ReceivedFiles{.frame = std::move(*files), .fds = std::move(received.fds)};
+      files_ = {.frame = std::move(*files), .fds = std::move(received.fds)};
       answered_.notify_all();
       return;
     }
@@ -135,8 +144,8 @@ class SocketLauncher final : public LauncherClient {
   LauncherEvents* events_ = nullptr;  // guarded by events_mutex_
   std::mutex answers_mutex_;
   std::condition_variable answered_;
-  std::optional<launch::HelloAck> hello_;  // guarded by answers_mutex_, as are these
-  std::optional<ReceivedFiles> files_;
+  std::optional<launch::Received<launch::HelloAck>> hello_;  // guarded by answers_mutex_, as are these
+  std::optional<launch::Received<launch::Files>> files_;
   bool lost_ = false;
   std::thread thread_;
 };

@@ -1,4 +1,4 @@
-// The launcher at the other end of the inherited socket.
+// The launcher at the other end of a socket.
 #pragma once
 
 #include <functional>
@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "launch/contract/frames.h"
 #include "worker/launcher.h"
 
 namespace jobd::worker {
@@ -19,12 +20,20 @@ class LauncherClient : public Launcher {
     std::string name;  // "config", "ca", …
     base::Fd fd;
   };
+  struct Welcome {
+    launch::HelloAck ack;
+    base::Fd state_dir;
+    base::Fd log_dir;
+    base::Fd runtime_dir;
+    std::vector<base::Fd> listening;  // at least one
+  };
 
   // `socket` is a connected SOCK_SEQPACKET. on_lost is called once, on the reading thread, when the launcher is gone or sends what
   // is no frame; the process must end then. The destructor ends the thread and closes the socket; on_lost is not called by that.
   static std::unique_ptr<LauncherClient> Create(base::Fd socket, std::function<void(base::Error)> on_lost);
 
-  virtual base::Result<launch::HelloAck> Hello() = 0;
+  // kInternal when the launcher gives other descriptors than these.
+  virtual base::Result<Welcome> Hello() = 0;
   // The configured files, open for reading. Errors: what the launcher says why it cannot read them (kFailedPrecondition), or
   // kUnavailable. One call at a time gets an answer; others wait.
   virtual base::Result<std::vector<NamedFd>> ReadFiles() = 0;

@@ -140,6 +140,13 @@ void Fields(Io& io, F& f) {
     io(capability.available);
     io(capability.detail);
   });
+  io(f.config_name);
+  io.List(f.environment, 2 * kMinText, [&](auto& variable) {
+    io(variable.first);
+    io(variable.second);
+  });
+  io.List(f.set_flags, kMinText, [&](auto& flag) { io(flag); });
+  io.List(f.descriptors, kMinText, [&](auto& name) { io(name); });
 }
 
 template <typename Io, Is<Refused> F>

@@ -1,5 +1,5 @@
-// The wire between jobd-server and the launcher: one frame a message over a SOCK_SEQPACKET socket pair that jobd-server inherits as
-// descriptor kServerSocketFd. Specified in FORMAT.md. Every decoder is total: any bytes give a frame or an error.
+// The wire between jobd-server and the launcher: one frame a message over a SOCK_SEQPACKET connection. Specified in FORMAT.md.
+// Every decoder is total: any bytes give a frame or an error.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -17,17 +18,12 @@
 
 namespace jobd::launch {
 
-// Descriptors that jobd-server inherits. Directories are passed open, so that the unprivileged server need not be able to walk to
-// them; see FORMAT.md.
+// The connection, in a server that the launcher starts.
 inline constexpr int kServerSocketFd = 3;
-inline constexpr int kStateDirFd = 4;
-inline constexpr int kLogDirFd = 5;
-inline constexpr int kRuntimeDirFd = 6;
-// The listening sockets, one or two. They stay open in the launcher: while a server is being replaced the address stays the same
-// and connections wait instead of being refused.
-inline constexpr int kListenFds[] = {7, 8};
+// The socket in the runtime directory to which a server connects that somebody else starts.
+inline constexpr const char* kServerSocketName = "launcher.sock";
 
-inline constexpr uint16_t kProtocolVersion = 1;
+inline constexpr uint16_t kProtocolVersion = 2;
 inline constexpr size_t kMaxFrame = 64 * 1024;  // larger launch requests travel in a memfd
 inline constexpr size_t kMaxLaunchPayload = 8 * 1024 * 1024;
 inline constexpr size_t kMaxFrameFds = 8;
@@ -76,6 +72,9 @@ struct ReadFiles {};
 
 // ---- launcher to server ----
 
+// Everything that a server needs of the launcher: what it is to be, and, as descriptors beside the frame, what it works on.
+// Directories are passed open, so that the unprivileged server need not be able to walk to them. The listening sockets stay open in
+// the launcher: while a server is being replaced the address stays the same and connections wait instead of being refused.
 struct HelloAck {
   uint16_t version = kProtocolVersion;
   uint32_t server_restarts = 0;
@@ -87,6 +86,10 @@ struct HelloAck {
     bool operator==(const Capability&) const = default;
   };
   std::vector<Capability> capabilities;
+  std::string config_name;                                       // for messages, and to resolve relative paths
+  std::vector<std::pair<std::string, std::string>> environment;  // the JOBD_* variables that jobd was started with
+  std::vector<std::string> set_flags;                            // section.key=value, of jobd's command line
+  std::vector<std::string> descriptors;                          // "state", "log", "runtime", "listen" once or twice
 };
 // The job was not started and never will be under this key. When `retry` it is the machine's state, not the request, that is at
 // fault (EAGAIN, ENOSPC, …): the server may launch the same key again later.

@@ -8,6 +8,7 @@
 #include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +24,8 @@
 #include <sstream>
 
 #include "base/files.h"
+#include "launch/server_process.h"
+#include "launch/server_socket.h"
 
 namespace jobd::process_test {
 
@@ -78,6 +81,8 @@ LauncherHost::LauncherHost(HostOptions options) : log_dir_(options.log_dir) {
     Run(std::move(theirs), options);
     ::_exit(0);
   }
+  if (!options.listen_for) return;
+  EXPECT_TRUE(AwaitEvent(log_dir_, [this] { return std::filesystem::exists(SocketPath()); })) << "the launcher does not listen";
 }
 
 void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
@@ -100,11 +105,28 @@ void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
   launcher_options.job_uid_count = 65'536;
   launch::LauncherHooks hooks;
   hooks.on_ready = [](const std::string&) {};
-  hooks.on_server_gone = [&context](const std::string&) { context.stop(); };
+  hooks.on_server_gone = [&context, &options](const std::string&) {
+    if (!options.listen_for) context.stop();
+  };
   hooks.read_files = [](std::vector<base::Fd>&) { return launch::Files{.names = {}, .error = "none here"}; };
   hooks.report = [](const std::string& text) { std::fprintf(stderr, "launcher: %s\n", text.c_str()); };
   launch::Launcher launcher(context, launcher_options, hooks);
-  launcher.Serve(std::move(socket), 0);
+  uint32_t served = 0;
+  std::unique_ptr<launch::ServerProcess> server;
+  launch::ServerSocketHooks socket_hooks;
+  socket_hooks.report = hooks.report;
+  socket_hooks.on_server = [&](launch::ConnectedServer next) {
+    launcher.Disconnect();
+    server = launch::ServerProcess::Watch(context, next.pid, std::move(next.pidfd), [&launcher](auto) { launcher.Disconnect(); });
+    launcher.Serve(std::move(next.socket), served++);
+  };
+  std::unique_ptr<launch::ServerSocket> server_socket;
+  if (options.listen_for) {
+    server_socket = Must(launch::ServerSocket::Listen(
+        context, {.dir = log_dir.get(), .owner = options.log_owner, .server_uid = *options.listen_for}, socket_hooks));
+  } else {
+    launcher.Serve(std::move(socket), served++);
+  }
   context.run();
 }
 
@@ -125,13 +147,27 @@ void LauncherHost::Send(const launch::ServerFrame& frame) {
   ASSERT_TRUE(status.ok()) << status.error().message();
 }
 
-launch::LauncherFrame LauncherHost::Receive(int seconds) {
-  pollfd wait{socket_.get(), POLLIN, 0};
+launch::LauncherFrame LauncherHost::Receive(int seconds) { return Must(ReceiveFrom(socket_.get(), seconds)); }
+
+base::Result<launch::LauncherFrame> ReceiveFrom(int socket, int seconds) {
+  pollfd wait{socket, POLLIN, 0};
   if (::poll(&wait, 1, seconds * 1000) != 1) {
     ADD_FAILURE() << "no frame within " << seconds << " s";
     std::abort();
   }
-  return Must(launch::ReceiveLauncherFrame(socket_.get(), true)).frame;
+  JOBD_ASSIGN_OR_RETURN(auto received, launch::ReceiveLauncherFrame(socket, true));
+  return std::move(received.frame);
+}
+
+base::Fd LauncherHost::Connect() const {
+  base::Fd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  SocketPath().copy(address.sun_path, sizeof address.sun_path - 1);
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    ADD_FAILURE() << base::SysError("connecting to " + SocketPath(), errno).message();
+    std::abort();
+  }
+  return socket;
 }
 
 Batch::Batch(std::string log_dir, uint32_t jobs, std::string id)

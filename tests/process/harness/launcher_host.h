@@ -24,7 +24,12 @@ struct HostOptions {
   std::vector<std::string> hidden;  // from isolated jobs
   std::string default_workdir = "/";
   bool as_nobody = false;  // log_dir must be nobody's
+  // Instead of the one end of a socket pair that the test has else, a ServerSocket in log_dir for servers of this uid.
+  std::optional<uid_t> listen_for;
 };
+
+// The next frame from a launcher; aborts the test after `seconds`. kUnavailable when the launcher has closed the connection.
+base::Result<launch::LauncherFrame> ReceiveFrom(int socket, int seconds = 20);
 
 // Kills the launcher when destroyed and removes its cgroups if they are empty; jobs are the test's to end.
 class LauncherHost {
@@ -35,6 +40,8 @@ class LauncherHost {
   void Send(const launch::ServerFrame& frame);
   // The next frame; aborts the test after `seconds`.
   launch::LauncherFrame Receive(int seconds = 20);
+  // A new connection to the ServerSocket. Aborts the test when that cannot be had.
+  base::Fd Connect() const;
   // kill -9.
   void Kill();
   pid_t pid() const { return pid_; }
@@ -42,6 +49,7 @@ class LauncherHost {
 
  private:
   void Run(base::Fd socket, const HostOptions& options);
+  std::string SocketPath() const { return log_dir_ + "/" + launch::kServerSocketName; }
 
   std::string log_dir_;
   pid_t pid_ = 0;

@@ -45,7 +45,12 @@ std::vector<ServerFrame> ServerFrames() {
 
 std::vector<LauncherFrame> LauncherFrames() {
   const JobKey key{5, 6, 7};
-  return {HelloAck{.server_restarts = 2, .capabilities = {{"cgroup", true, "v2"}, {"x", false, ""}}},
+  return {HelloAck{.server_restarts = 2,
+                   .capabilities = {{"cgroup", true, "v2"}, {"x", false, ""}},
+                   .config_name = "jobd.toml",
+                   .environment = {{"JOBD_LOG_LEVEL", "debug"}, {"JOBD_EMPTY", ""}},
+                   .set_flags = {"log.level=warn"},
+                   .descriptors = {"state", "listen"}},
           Refused{key, true, false, "no"},
           ShimExited{key},
           Swept{key},
@@ -81,7 +86,7 @@ TEST(FramesTest, RefusesAListThatClaimsMoreThanThereIsBeforeAllocating) {
 TEST(FramesTest, RefusesOtherVersionsTypesAndFlags) {
   const std::string good = EncodeFrame(LauncherFrame(Refused{{1, 1, 1}, true, true, "x"}));
   std::string version = good;
-  version[0] = 2;
+  version[0] = kProtocolVersion + 1;
   EXPECT_FALSE(DecodeLauncherFrame(Bytes(version)).ok());
   std::string type = good;
   type[2] = 99;
@@ -121,7 +126,7 @@ class FrameSocketTest : public testing::Test {
   }
   // Sends the empty frame that stands for one in a memfd, with this descriptor.
   void SendMemfdFrame(int fd) {
-    const std::string header("\x01\x00\x40\x00\x00\x00\x00\x00", 8);
+    const std::string header("\x02\x00\x40\x00\x00\x00\x00\x00", 8);
     iovec iov{const_cast<char*>(header.data()), header.size()};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
     msghdr message{};

@@ -1,4 +1,4 @@
-#include "daemon/notify.h"
+#include "base/notify.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -11,7 +11,7 @@
 
 #include "base/fd.h"
 
-namespace jobd::daemon {
+namespace jobd::base {
 
 void NotifyServiceManager(const std::string& state) {
   const char* variable = std::getenv("NOTIFY_SOCKET");
@@ -22,10 +22,10 @@ void NotifyServiceManager(const std::string& state) {
   address.sun_family = AF_UNIX;
   std::copy(path.begin(), path.end(), address.sun_path);
   if (path[0] == '@') address.sun_path[0] = '\0';  // the abstract namespace
-  const base::Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket) return;
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
   (void)!::sendto(socket.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), length);
 }
 
-}  // namespace jobd::daemon
+}  // namespace jobd::base

@@ -3,10 +3,10 @@
 
 #include <string>
 
-namespace jobd::daemon {
+namespace jobd::base {
 
 // Sends `state` ("READY=1") to the socket that NOTIFY_SOCKET names; nothing when there is none. Errors are ignored, as the
 // manager's own library does: the service is no worse for it.
 void NotifyServiceManager(const std::string& state);
 
-}  // namespace jobd::daemon
+}  // namespace jobd::base
