@@ -13,7 +13,8 @@
 namespace jobd::e2e {
 namespace {
 
-class RestartTest : public testing::Test {
+// The parameter: is jobd-server started by somebody else?
+class RestartTest : public testing::TestWithParam<bool> {
  protected:
   void SetUp() override { ASSERT_TRUE(daemon_.Start()) << daemon_.log(); }
 
@@ -25,10 +26,14 @@ class RestartTest : public testing::Test {
     return path;
   }
 
-  Daemon daemon_{{"[limits]\nmax_running = 4\n", {}, ""}};
+  Daemon daemon_{{"[limits]\nmax_running = 4\n", {}, "", {}, GetParam()}};
 };
+INSTANTIATE_TEST_SUITE_P(Server, RestartTest, testing::Bool(), [](const auto& info) { return info.param ? "External" : "Child"; });
 
-TEST_F(RestartTest, ServerKilledWithJobsRunningAndAFollowerAttached) {
+class ManyRestartsTest : public RestartTest {};
+INSTANTIATE_TEST_SUITE_P(Server, ManyRestartsTest, testing::Values(false), [](const auto&) { return "Child"; });
+
+TEST_P(RestartTest, ServerKilledWithJobsRunningAndAFollowerAttached) {
   const std::string gate = daemon_.ShareDir() + "/gate";
   const std::string id =
       daemon_.Ok({"run", "-d", "--", "sh", "-c",
@@ -47,7 +52,7 @@ TEST_F(RestartTest, ServerKilledWithJobsRunningAndAFollowerAttached) {
   EXPECT_EQ(waiter.Finish().code(), 6);
 }
 
-TEST_F(RestartTest, LauncherKilledAndJobsThatEndMeanwhile) {
+TEST_P(RestartTest, LauncherKilledAndJobsThatEndMeanwhile) {
   const std::string gate = daemon_.ShareDir() + "/gate";
   const std::string ended = Shared("ended");
   const std::string lines = "while ! test -e " + gate + "; do sleep 0.01; done; echo late; echo x >>" + ended + "; exit 3\n" +
@@ -70,7 +75,7 @@ TEST_F(RestartTest, LauncherKilledAndJobsThatEndMeanwhile) {
   EXPECT_EQ(daemon_.Do({"logs", id + "/2"}).out, "later\n");
 }
 
-TEST_F(RestartTest, StoppedAndStartedAgain) {
+TEST_P(RestartTest, StoppedAndStartedAgain) {
   const std::string gate = daemon_.ShareDir() + "/gate";
   const std::string id = daemon_.Ok({"run", "-d", "--", "sh", "-c", "while ! test -e " + gate + "; do sleep 0.01; done; exit 2"});
   ASSERT_TRUE(WaitUntil([&] { return Status(id).at("jobs").at(0).at("state") == "RUNNING"; }));
@@ -81,7 +86,7 @@ TEST_F(RestartTest, StoppedAndStartedAgain) {
   EXPECT_EQ(daemon_.Do({"wait", id}).code(), 2);
 }
 
-TEST_F(RestartTest, ShimKilledMakesItsJobLostAndNoOther) {
+TEST_P(RestartTest, ShimKilledMakesItsJobLostAndNoOther) {
   const std::string stubborn = daemon_.Payload("stubborn");
   const std::string id = daemon_.Ok({"submit", "-f", "-"}, "operator", stubborn + " stay\ntrue\n");
   Process follower(daemon_.Ctl({"logs", "-f", id + "/1"}));
@@ -96,7 +101,7 @@ TEST_F(RestartTest, ShimKilledMakesItsJobLostAndNoOther) {
   EXPECT_EQ(follower.Finish().code(), 0) << "followers are told";
 }
 
-TEST_F(RestartTest, TenThousandJobsWhileTheServerIsKilledAtRandom) {
+TEST_P(ManyRestartsTest, TenThousandJobsWhileTheServerIsKilledAtRandom) {
   const std::string started = Shared("started");
   std::string lines;
   for (int i = 0; i < 10'000; ++i) {
@@ -127,7 +132,7 @@ TEST_F(RestartTest, TenThousandJobsWhileTheServerIsKilledAtRandom) {
   EXPECT_EQ(accounted, 10'000);
 }
 
-TEST_F(RestartTest, SubmissionsAcrossRestartsExistOnce) {
+TEST_P(RestartTest, SubmissionsAcrossRestartsExistOnce) {
   // Clients repeat with the same ID until they are answered; the server is killed under them.
   std::vector<Process> clients;
   for (int i = 0; i < 20; ++i) {

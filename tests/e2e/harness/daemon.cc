@@ -25,7 +25,6 @@ constexpr const char* kConfig = R"([server]
 listen = "127.0.0.1:0"
 state_dir = "state"
 log_dir = "logs"
-runtime_dir = "run"
 )";
 
 constexpr const char* kConfigRest = R"(
@@ -106,7 +105,9 @@ Daemon::Daemon(DaemonOptions options) : options_(std::move(options)), folder_(Ma
   WriteFile(CertDir() + "/revoked", "# nothing is revoked\n");
   // Isolated jobs have a /tmp of their own, in which nothing but their working directory is the machine's.
   const std::string defaults = "[defaults]\nworkdir = \"" + share_ + "\"\n";
-  WriteFile(ConfigFile(), kConfig + options_.server + kConfigRest + defaults + options_.config);
+  if (options_.external_server) options_.server += "user = \"nobody\"\n";
+  const std::string runtime = "runtime_dir = \"" + RuntimeDir() + "\"\n";
+  WriteFile(ConfigFile(), kConfig + runtime + options_.server + kConfigRest + defaults + options_.config);
 }
 
 Daemon::~Daemon() {
@@ -128,17 +129,20 @@ Daemon::~Daemon() {
 
 bool Daemon::Start(Seconds patience) {
   // Those of a daemon that was killed say nothing of the one that starts.
-  ::unlink((folder_ + "/run/address").c_str());
-  ::unlink((folder_ + "/run/server.pid").c_str());
+  ::unlink((RuntimeDir() + "/address").c_str());
+  ::unlink((RuntimeDir() + "/server.pid").c_str());
   Command command{{Binary("jobd"), "--config", ConfigFile()}, {}, {}, "/"};
   for (const std::string& flag : options_.flags) command.argv.push_back(flag);
+  if (options_.external_server) command.argv.emplace_back("--external-server");
   const auto wrapper = std::exchange(options_.wrapper, {});
   command.argv.insert(command.argv.begin(), wrapper.begin(), wrapper.end());
   // Through a shell, so that the log goes to a file that the test can read at any time.
   command.argv.insert(command.argv.begin(), {"/bin/sh", "-c", "exec 2>>\"$0\"; exec \"$@\"", folder_ + "/jobd.log"});
   process_.emplace(command);
+  if (options_.external_server) server_.emplace(ServerCommand());
   if (WaitReady(-1, patience)) return true;
   process_.reset();
+  server_.reset();
   return false;
 }
 
@@ -156,6 +160,10 @@ Output Daemon::Stop() {
   process_->Signal(SIGTERM);
   Output output = process_->Finish();
   process_.reset();
+  if (server_) {
+    EXPECT_EQ(server_->Finish().code(), 0) << "the server is stopped with jobd";
+    server_.reset();
+  }
   return output;
 }
 
@@ -167,17 +175,22 @@ void Daemon::Reap() {
   (void)process_->Finish();
   process_.reset();
   EXPECT_TRUE(server <= 0 || WaitUntil([&] { return !ProcessLives(server); })) << "the server outlives its launcher";
+  server_.reset();
 }
 
 void Daemon::KillServer() {
   const pid_t old = ServerPid();
   ::kill(old, SIGKILL);
   EXPECT_TRUE(WaitUntil([&] { return !ProcessLives(old); }));
+  if (options_.external_server) {
+    server_.reset();
+    server_.emplace(ServerCommand());
+  }
   EXPECT_TRUE(WaitReady(old)) << "no new server after the old one was killed\n" << log();
 }
 
 std::string Daemon::Address() const {
-  std::string address = ReadFileOrEmpty(folder_ + "/run/address");
+  std::string address = ReadFileOrEmpty(RuntimeDir() + "/address");
   while (!address.empty() && address.back() == '\n') address.pop_back();
   return address;
 }
@@ -187,7 +200,7 @@ int Daemon::Port() const {
   return std::atoi(address.substr(address.rfind(':') + 1).c_str());
 }
 
-pid_t Daemon::ServerPid() const { return std::atoi(ReadFileOrEmpty(folder_ + "/run/server.pid").c_str()); }
+pid_t Daemon::ServerPid() const { return std::atoi(ReadFileOrEmpty(RuntimeDir() + "/server.pid").c_str()); }
 
 std::string Daemon::Payload(const std::string& name) const {
   const std::string copy = share_ + "/payload_" + name;
@@ -197,6 +210,22 @@ std::string Daemon::Payload(const std::string& name) const {
 }
 
 std::string Daemon::log() const { return ReadFileOrEmpty(folder_ + "/jobd.log"); }
+
+// An external server must be able to walk to the socket.
+std::string Daemon::RuntimeDir() const { return (options_.external_server ? share_ : folder_) + "/run"; }
+
+Command Daemon::ServerCommand() const {
+  // By a descriptor: the account may be unable to walk to the program.
+  Command command{
+      {"/bin/sh", "-c", "exec 2>>\"$0\" 9<\"$1\"; shift; exec \"$@\"", folder_ + "/jobd.log", Binary("jobd-server")}, {}, {}, "/"};
+  if (::geteuid() == 0) {
+    for (const char* word : {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}) command.argv.emplace_back(word);
+  }
+  for (const std::string& word : {std::string("/proc/self/fd/9"), std::string("--connect"), RuntimeDir() + "/launcher.sock"}) {
+    command.argv.push_back(word);
+  }
+  return command;
+}
 
 Command Daemon::Ctl(std::vector<std::string> args, const std::string& user, std::string input) const {
   args.insert(args.begin(), Binary("jobctl"));

@@ -14,6 +14,7 @@ struct DaemonOptions {
   std::vector<std::string> flags;  // of jobd
   std::string server = "";         // more lines of [server]
   std::vector<std::string> wrapper = {};  // a command that runs jobd in its own process, for the first start
+  bool external_server = false;           // jobd-server is not jobd's child: the harness starts it, and again after a kill
 };
 
 // Made with everything but the running daemon; Start runs it. When destroyed, its jobs are cancelled, it is stopped, nothing of it
@@ -25,7 +26,7 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // Starts jobd and waits until it accepts connections. False with why in log().
+  // Starts jobd and waits until it accepts connections. False with why in log(), when jobd has ended.
   bool Start(Seconds patience = kPatience);
   // After its end, or to end it by kill -9: waits until it and its server are gone.
   void Reap();
@@ -38,6 +39,7 @@ class Daemon {
   bool running() const { return process_.has_value(); }
 
   const std::string& folder() const { return folder_; }
+  std::string RuntimeDir() const;
   // A folder that jobs, which run as other users, can write to.
   const std::string& ShareDir() const { return share_; }
   std::string LogDir() const { return folder_ + "/logs"; }
@@ -50,8 +52,10 @@ class Daemon {
   int Port() const;
   pid_t LauncherPid() const { return process_->pid(); }
   pid_t ServerPid() const;
-  // What jobd wrote to standard error.
+  // What jobd and jobd-server wrote to standard error.
   std::string log() const;
+  // A jobd-server as somebody else would start it, as the account that jobd expects.
+  Command ServerCommand() const;
 
   // A jobctl command line, as one of the users that make-certs.sh makes.
   Command Ctl(std::vector<std::string> args, const std::string& user = "operator", std::string input = "") const;
@@ -68,6 +72,7 @@ class Daemon {
   std::string folder_;
   std::string share_;
   std::optional<Process> process_;
+  std::optional<Process> server_;  // the external one
 };
 
 // The path of one of the built programs.
