@@ -67,6 +67,7 @@ launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount&
   policy.privileged = account.uid.has_value();
   policy.own_account = policy.privileged ? "root" : account.name;
   policy.job_user = configuration.config.job_user;
+  policy.server_uid = account.uid;
   policy.profiles = configuration.profiles;
   for (const config::User& user : configuration.users.all()) {
     if (!user.disabled) policy.run_as.emplace(user.name, user.run_as);

@@ -61,6 +61,7 @@ base::Result<Identity> Launcher::IdentityOf(const LaunchRequest& request, std::o
   if (!account.ok()) return std::move(account).error();
   // Another name for uid 0 must not get what only "root" stands for.
   if (account->uid == 0 && run_as.account != "root") return PolicyError("account '" + run_as.account + "' has uid 0");
+  if (account->uid == options_.policy.server_uid) return PolicyError("account '" + run_as.account + "' is jobd-server's own");
   return Identity{.switch_user = true, .uid = account->uid, .gid = account->gid, .groups = std::move(account->groups)};
 }
 

@@ -2,6 +2,8 @@
 // accounts, commands in the names of its users. Pure.
 #pragma once
 
+#include <sys/types.h>
+
 #include <map>
 #include <optional>
 #include <string>
@@ -21,6 +23,8 @@ struct Policy {
   std::string job_user = "auto";
   // By owner: the accounts they may name. From the users file, which only root can write.
   std::map<std::string, std::vector<std::string>, std::less<>> run_as;
+  // The server's account, as which no job may run: what the launcher hands to it would be the job's for the asking.
+  std::optional<uid_t> server_uid;
   // By owner: the profiles they may ask for. Who is not here, or has an empty list, may ask for all.
   std::map<std::string, std::vector<std::string>, std::less<>> allowed_profiles;
   sandbox::Profiles profiles = sandbox::Profiles::BuiltIn();

@@ -15,6 +15,8 @@ using launch::EndCause;
 using launch::Refused;
 using launch::SlotRecord;
 
+constexpr uid_t kUidOfBin = 2;  // on any Debian
+
 class PolicyTest : public testing::TestWithParam<bool> {
  protected:
   Refused ExpectRefused(const launch::LaunchRequest& request) {
@@ -26,9 +28,10 @@ class PolicyTest : public testing::TestWithParam<bool> {
     return refused != nullptr ? *refused : Refused{};
   }
   TempDir logs_;
-  LauncherHost host_{{.log_dir = logs_.path(),
-                      .without_cgroups = GetParam(),
-                      .policy = {.run_as = {{"owner", {"no-such-account", "nobody", "uid-zero"}}}}}};
+  LauncherHost host_{
+      {.log_dir = logs_.path(),
+       .without_cgroups = GetParam(),
+       .policy = {.run_as = {{"owner", {"no-such-account", "nobody", "uid-zero", "bin"}}}, .server_uid = kUidOfBin}}};
   Batch batch_{logs_.path()};
 };
 INSTANTIATE_TEST_SUITE_P(Drivers, PolicyTest, testing::Bool(), [](const auto& driver) { return driver.param ? "Tree" : "Cgroup"; });
@@ -47,6 +50,14 @@ TEST_P(PolicyTest, RefusesAnAccountThatIsGone) {
   auto request = batch_.Request({"true"});
   request.user = "no-such-account";
   EXPECT_FALSE(ExpectRefused(request).retry);
+}
+
+TEST_P(PolicyTest, RefusesTheServersOwnAccountThoughItIsNamed) {
+  auto request = batch_.Request({"true"});
+  request.user = "bin";
+  const Refused refused = ExpectRefused(request);
+  EXPECT_TRUE(refused.policy);
+  if (::geteuid() == 0) EXPECT_EQ(refused.text, "account 'bin' is jobd-server's own");
 }
 
 TEST_P(PolicyTest, RefusesProfilesItDoesNotHave) {

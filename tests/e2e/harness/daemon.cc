@@ -105,7 +105,11 @@ Daemon::Daemon(DaemonOptions options) : options_(std::move(options)), folder_(Ma
   WriteFile(CertDir() + "/revoked", "# nothing is revoked\n");
   // Isolated jobs have a /tmp of their own, in which nothing but their working directory is the machine's.
   const std::string defaults = "[defaults]\nworkdir = \"" + share_ + "\"\n";
-  if (options_.external_server) options_.server += "user = \"nobody\"\n";
+  if (options_.external_server) {
+    options_.server += "user = \"nobody\"\n";
+    // As tmpfiles.d does: the server waits for the socket, not for the folder.
+    fs::create_directory(RuntimeDir());
+  }
   const std::string runtime = "runtime_dir = \"" + RuntimeDir() + "\"\n";
   WriteFile(ConfigFile(), kConfig + runtime + options_.server + kConfigRest + defaults + options_.config);
 }

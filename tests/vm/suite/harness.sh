@@ -75,7 +75,7 @@ no_live_jobs() { [ "$(admin status -o json | jq '.running + .queued')" = 0 ]; }
 
 # For the next test, whatever became of this one.
 recover() {
-  systemctl reset-failed jobd 2>/dev/null
+  systemctl reset-failed jobd jobd-server 2>/dev/null
   systemctl start jobd
   admin stop --now >/dev/null 2>&1
   until_true 20 no_live_jobs

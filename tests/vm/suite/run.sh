@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")"
 source ./harness.sh
 
-install_jobd || { journalctl --no-pager -b -u jobd; exit 1; }
+install_jobd || { journalctl --no-pager -b -u jobd -u jobd-server; exit 1; }
 mapfile -t tests < <(grep . selection || sed -n 's/^\(test_[a-z0-9_]*\)() {$/\1/p' *_test.sh)
 
 failed=()
@@ -24,9 +24,9 @@ for name in "${tests[@]}"; do
   [ "$verdict" = passed ] && continue
   failed+=("$name")
   tail -n 60 results/"$name".log
-  journalctl --no-pager -q -u jobd --after-cursor "$cursor" | tail -n 60
+  journalctl --no-pager -q -u jobd -u jobd-server --after-cursor "$cursor" | tail -n 60
   recover
 done
-journalctl --no-pager -q -b -u jobd >results/journal.log
+journalctl --no-pager -q -b -u jobd -u jobd-server >results/journal.log
 echo "${#tests[@]} tests, ${#failed[@]} failed${failed:+: ${failed[*]}}"
 [ ${#failed[@]} -eq 0 ]

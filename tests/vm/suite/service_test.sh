@@ -1,4 +1,4 @@
-# The unit: it starts, holds what it promises, and jobs do what they do at home.
+# The units: they start, hold what they promise, and jobs do what they do at home.
 
 test_service_is_ready_when_systemctl_start_returns() {
   equals active "$(systemctl is-active jobd)"
@@ -6,6 +6,19 @@ test_service_is_ready_when_systemctl_start_returns() {
   [[ $(systemctl show -P StatusText jobd) == "ready at 127.0.0.1:7443" ]]
   equals 127.0.0.1:7443 "$(cat /run/jobd/address)"
   equals "$(main_pid)" "$(cat /run/jobd/pid)"
+  equals active "$(systemctl is-active jobd-server)"
+  equals "$(systemctl show -P MainPID jobd-server)" "$(server_pid)"
+  equals 0::/system.slice/jobd-server.service "$(cat "/proc/$(server_pid)/cgroup")"
+}
+
+test_only_the_servers_account_gets_to_the_launcher() {
+  equals 'jobd 600 socket' "$(stat -c '%U %a %F' /run/jobd/launcher.sock)"
+  # Root, whom no mode keeps out; somebody else; and the account itself, while its server lives.
+  exits 1 timeout 20 jobd-server --connect /run/jobd/launcher.sock
+  exits 1 timeout 20 setpriv --reuid=client --regid=client --clear-groups jobd-server --connect /run/jobd/launcher.sock
+  exits 1 timeout 20 setpriv --reuid=jobd --regid=jobd --clear-groups jobd-server --connect /run/jobd/launcher.sock
+  equals active "$(systemctl is-active jobd)"
+  exits 0 jobctl run -- true
 }
 
 test_server_is_unprivileged() {
@@ -14,13 +27,19 @@ test_server_is_unprivileged() {
   equals 0000000000000000 "$(awk '/^CapEff/ {print $2}' "$status")"
   equals 0000000000000000 "$(awk '/^CapPrm/ {print $2}' "$status")"
   equals 1 "$(awk '/^NoNewPrivs/ {print $2}' "$status")"
+  equals 2 "$(awk '/^Seccomp:/ {print $2}' "$status")"
+  # Asked of the file: of a loaded unit the threshold is not looked at.
+  systemd-analyze security --no-pager --offline=yes --threshold=20 /usr/local/lib/systemd/system/jobd-server.service >/dev/null
+  # What it was not handed it cannot reach, even as root: here without the filter and the capabilities that it has lost.
+  cat /etc/jobd/certs/server.key >/dev/null
+  exits 1 nsenter --target "$(server_pid)" --mount cat /etc/jobd/certs/server.key
+  exits 2 nsenter --target "$(server_pid)" --mount ls /var/lib/jobd/jobd.db
 }
 
 test_launcher_holds_what_the_unit_names_and_no_more() {
   local bounding=$(awk '/^CapBnd/ {print $2}' "/proc/$(main_pid)/status")
   # CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER KILL SETGID SETUID SETPCAP NET_ADMIN SYS_CHROOT SYS_ADMIN SYS_RESOURCE MKNOD
   equals $((1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 18 | 1 << 21 | 1 << 24 | 1 << 27)) $((16#$bounding))
-  # Asked of the file: of a loaded unit the threshold is not looked at.
   systemd-analyze security --no-pager --offline=yes --threshold=57 /usr/local/lib/systemd/system/jobd.service >/dev/null
 }
 

@@ -21,8 +21,11 @@ shims() { pgrep -c -x jobd-shim; }
 launcher_is_another_than() { local now; now=$(main_pid); [ "$now" != "$1" ] && [ "$now" != 0 ] && [ "$(systemctl is-active jobd)" = active ]; }
 
 test_restart_leaves_a_running_job_alone() {
+  local server
   read -r id file < <(start_patient)
+  server=$(server_pid)
   systemctl restart jobd
+  [ "$(server_pid)" != "$server" ]
   equals RUNNING "$(job "$id" .state)"
   finish "$id" "$file"
 }
@@ -32,6 +35,8 @@ test_stop_leaves_a_running_job_alone() {
   local group=$(job_groups)
   systemctl stop jobd
   equals inactive "$(systemctl is-active jobd)"
+  equals inactive "$(systemctl is-active jobd-server)"
+  [ ! -e /run/jobd/launcher.sock ]
   [ ! -e /run/jobd/address ] && [ ! -e /run/jobd/pid ]
   [ -n "$(cat "$group/cgroup.procs")" ]
   systemctl start jobd
@@ -59,6 +64,33 @@ test_killed_server_is_started_again_and_nothing_is_lost() {
   equals RUNNING "$(job "$id" .state)"
   [ "$(admin status -o json | jq .server_restarts)" -ge 1 ]
   finish "$id" "$file"
+}
+
+test_killed_server_unit_is_started_again_and_nothing_is_lost() {
+  local server launcher
+  read -r id file < <(start_patient)
+  server=$(server_pid) launcher=$(main_pid)
+  systemctl kill -s KILL jobd-server
+  until_true 20 eval '[ "$(server_pid)" != '"$server"' ] && answers'
+  equals "$launcher" "$(main_pid)"
+  equals RUNNING "$(job "$id" .state)"
+  finish "$id" "$file"
+}
+
+test_restart_of_the_server_alone() {
+  local server launcher follower followed=$(mktemp)
+  read -r id file < <(start_patient)
+  server=$(server_pid) launcher=$(main_pid)
+  jobctl logs -f "$id" >"$followed" &
+  follower=$!
+  systemctl restart jobd-server
+  # Ready when systemctl returns.
+  equals RUNNING "$(job "$id" .state)"
+  [ "$(server_pid)" != "$server" ]
+  equals "$launcher" "$(main_pid)"
+  finish "$id" "$file"
+  wait "$follower"
+  equals $'up\ndown' "$(cat "$followed")"
 }
 
 test_killed_launcher_is_started_again_and_nothing_is_lost() {
