@@ -198,6 +198,7 @@ void Supervisor::OnServerExit(std::optional<base::ExitStatus> status) {
   }
   if (!was_ready_ && (!status || status->kind == base::ExitStatus::Kind::kExited)) {
     // It has said why; trying again would say the same.
+    if (socket_) log_.error("jobd-server ended before it was ready");
     exit_code_ = status && status->value != 0 ? status->value : 1;
     context_.stop();
     return;

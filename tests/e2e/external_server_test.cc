@@ -45,12 +45,12 @@ TEST_F(ExternalServerTest, AServerOfAnotherAccountIsRefused) {
 }
 
 TEST_F(ExternalServerTest, AServerThatCannotStartEndsJobdToo) {
-  WriteFile(daemon_.CertDir() + "/server.crt", "no certificate");
+  const std::string certificate = daemon_.CertDir() + "/server.crt";
+  const std::string good = ReadFileOrEmpty(certificate);
+  WriteFile(certificate, "no certificate");
   EXPECT_FALSE(daemon_.Start()) << "whoever started jobd waits for it to be ready, or to end";
-  EXPECT_FALSE(daemon_.log().empty());
-  ASSERT_EQ(RunCommand({{"rm", "-r", daemon_.CertDir()}, {}, {}, "/"}).code(), 0);
-  ASSERT_EQ(RunCommand({{std::string(JOBD_SOURCE_DIR) + "/certs/make-certs.sh", daemon_.CertDir()}, {}, {}, {}}).code(), 0);
-  WriteFile(daemon_.CertDir() + "/revoked", "");
+  EXPECT_NE(daemon_.log().find("ended before it was ready"), std::string::npos) << daemon_.log();
+  WriteFile(certificate, good);
 }
 
 TEST_F(ExternalServerTest, HasTheSettingsThatJobdWasStartedWith) {

@@ -57,7 +57,9 @@ TEST_P(PolicyTest, RefusesTheServersOwnAccountThoughItIsNamed) {
   request.user = "bin";
   const Refused refused = ExpectRefused(request);
   EXPECT_TRUE(refused.policy);
-  if (::geteuid() == 0) EXPECT_EQ(refused.text, "account 'bin' is jobd-server's own");
+  if (::geteuid() == 0) {
+    EXPECT_EQ(refused.text, "account 'bin' is jobd-server's own");
+  }
 }
 
 TEST_P(PolicyTest, RefusesProfilesItDoesNotHave) {

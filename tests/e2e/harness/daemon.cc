@@ -135,6 +135,7 @@ bool Daemon::Start(Seconds patience) {
   // Those of a daemon that was killed say nothing of the one that starts.
   ::unlink((RuntimeDir() + "/address").c_str());
   ::unlink((RuntimeDir() + "/server.pid").c_str());
+  const size_t log_begin = log().size();
   Command command{{Binary("jobd"), "--config", ConfigFile()}, {}, {}, "/"};
   for (const std::string& flag : options_.flags) command.argv.push_back(flag);
   if (options_.external_server) command.argv.emplace_back("--external-server");
@@ -144,7 +145,7 @@ bool Daemon::Start(Seconds patience) {
   command.argv.insert(command.argv.begin(), {"/bin/sh", "-c", "exec 2>>\"$0\"; exec \"$@\"", folder_ + "/jobd.log"});
   process_.emplace(command);
   if (options_.external_server) server_.emplace(ServerCommand());
-  if (WaitReady(-1, patience)) return true;
+  if (WaitReady(-1, patience) && (!options_.external_server || WaitSaid("jobd info ready at", log_begin))) return true;
   process_.reset();
   server_.reset();
   return false;
@@ -157,6 +158,11 @@ bool Daemon::WaitReady(pid_t other_than, Seconds patience) {
                return !Address().empty() && ServerPid() > 0 && ServerPid() != other_than;
              },
              patience) &&
+         ProcessLives(process_->pid());
+}
+
+bool Daemon::WaitSaid(const std::string& text, size_t begin) const {
+  return WaitUntil([&] { return log().find(text, begin) != std::string::npos || !ProcessLives(process_->pid()); }) &&
          ProcessLives(process_->pid());
 }
 

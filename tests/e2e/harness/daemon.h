@@ -67,6 +67,8 @@ class Daemon {
 
  private:
   bool WaitReady(pid_t other_than, Seconds patience = kPatience);
+  // Waits until jobd has said so in its log, from `begin` on.
+  bool WaitSaid(const std::string& text, size_t begin) const;
 
   DaemonOptions options_;
   std::string folder_;
