@@ -28,7 +28,8 @@ class RestartTest : public testing::TestWithParam<bool> {
 
   Daemon daemon_{{"[limits]\nmax_running = 4\n", {}, "", {}, GetParam()}};
 };
-INSTANTIATE_TEST_SUITE_P(Server, RestartTest, testing::Bool(), [](const auto& server) { return server.param ? "External" : "Child"; });
+INSTANTIATE_TEST_SUITE_P(Server, RestartTest, testing::Bool(),
+                         [](const auto& server) { return server.param ? "External" : "Child"; });
 
 class ManyRestartsTest : public RestartTest {};
 INSTANTIATE_TEST_SUITE_P(Server, ManyRestartsTest, testing::Values(false), [](const auto&) { return "Child"; });

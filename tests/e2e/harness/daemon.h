@@ -10,9 +10,9 @@
 namespace jobd::e2e {
 
 struct DaemonOptions {
-  std::string config;              // more TOML, behind the sections every test needs
-  std::vector<std::string> flags;  // of jobd
-  std::string server = "";         // more lines of [server]
+  std::string config;                     // more TOML, behind the sections every test needs
+  std::vector<std::string> flags;         // of jobd
+  std::string server = "";                // more lines of [server]
   std::vector<std::string> wrapper = {};  // a command that runs jobd in its own process, for the first start
   bool external_server = false;           // jobd-server is not jobd's child: the harness starts it, and again after a kill
 };
