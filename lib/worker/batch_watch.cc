@@ -1,21 +1,29 @@
 #include "worker/batch_watch.h"
 
+#include <algorithm>
+
 #include "worker/query.h"
 
 namespace jobd::worker {
 namespace {
 
 constexpr size_t kJobsPerUpdate = 1000;
+constexpr base::Nanos kPace = 50 * base::kNanosPerMilli;
+constexpr base::Nanos kBurst = 16 * kPace;
 
 class StoreWatch final : public BatchWatch {
  public:
-  StoreWatch(Store& store, const LiveTable& live, Changes& changes, uint64_t batch)
-      : store_(store), live_(live), batch_(batch), subscription_(changes.Subscribe(batch, waker_)) {}
+  StoreWatch(Store& store, const LiveTable& live, Changes& changes, Tail& tail, uint64_t batch)
+      : store_(store), live_(live), tail_(tail), batch_(batch), subscription_(changes.Subscribe(batch, waker_)) {}
   ~StoreWatch() override { waker_->Disarm(); }
 
   base::Result<std::optional<WatchUpdate>> Next() override {
     waker_->Clear();
+    subscription_->SetQuiet(false);
     if (finished_) return std::optional<WatchUpdate>();
+    const bool at_once = subscription_->TakeBatch() || first_;
+    early_ = !at_once && clock_.Monotonic() < paid_until_ - kBurst;
+    if (early_) return std::optional<WatchUpdate>();
     const auto changed = subscription_->Take(kJobsPerUpdate);
     if (changed.size() == kJobsPerUpdate) waker_->Notify();  // there may be more
     WatchUpdate update;
@@ -36,10 +44,17 @@ class StoreWatch final : public BatchWatch {
     first_ = false;
     counts_ = update.batch.counts;
     if (same) return std::optional<WatchUpdate>();
+    paid_until_ = std::max(paid_until_, clock_.Monotonic()) + kPace;
     return std::optional<WatchUpdate>(std::move(update));
   }
 
-  void Arm(std::function<void()> wake) override { waker_->Arm(std::move(wake)); }
+  void Arm(std::function<void()> wake) override {
+    if (early_) {
+      timer_ = tail_.WakeAfter(paid_until_ - kBurst - clock_.Monotonic(), [waker = waker_] { waker->Notify(); });
+      subscription_->SetQuiet(true);
+    }
+    waker_->Arm(std::move(wake));
+  }
 
  private:
   std::vector<uint32_t> LiveOnes(StoreReader& reader) const {
@@ -54,21 +69,26 @@ class StoreWatch final : public BatchWatch {
 
   Store& store_;
   const LiveTable& live_;
+  Tail& tail_;
+  const base::SystemClock clock_;
   const uint64_t batch_;
   const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   const std::shared_ptr<Subscription> subscription_;
   std::map<JobState, uint32_t> counts_;
+  base::Nanos paid_until_ = 0;  // a bucket that leaks one update in kPace, and holds kBurst
+  std::unique_ptr<Tail::Watch> timer_;
+  bool early_ = false;
   bool first_ = true;
   bool finished_ = false;
 };
 
 }  // namespace
 
-base::Result<std::unique_ptr<BatchWatch>> OpenBatchWatch(Store& store, const LiveTable& live, Changes& changes,
+base::Result<std::unique_ptr<BatchWatch>> OpenBatchWatch(Store& store, const LiveTable& live, Changes& changes, Tail& tail,
                                                          const BatchName& batch) {
   JOBD_ASSIGN_OR_RETURN(auto reader, store.Read());
   JOBD_ASSIGN_OR_RETURN(const uint64_t id, reader->Find(batch, true));
-  return std::unique_ptr<BatchWatch>(std::make_unique<StoreWatch>(store, live, changes, id));
+  return std::unique_ptr<BatchWatch>(std::make_unique<StoreWatch>(store, live, changes, tail, id));
 }
 
 }  // namespace jobd::worker

@@ -7,12 +7,14 @@
 #include "worker/changes.h"
 #include "worker/live_table.h"
 #include "worker/store.h"
+#include "worker/tail.h"
 #include "worker/worker.h"
 
 namespace jobd::worker {
 
-// `store`, `live` and `changes` are borrowed and outlive the watch.
-base::Result<std::unique_ptr<BatchWatch>> OpenBatchWatch(Store& store, const LiveTable& live, Changes& changes,
+// All but `batch` are borrowed and outlive the watch. The first updates come as things happen; when many follow each other, at most
+// one in 50 ms, which tells of all of them: a watcher must cost little beside the jobs it watches. The end is told at once.
+base::Result<std::unique_ptr<BatchWatch>> OpenBatchWatch(Store& store, const LiveTable& live, Changes& changes, Tail& tail,
                                                          const BatchName& batch);
 
 }  // namespace jobd::worker

@@ -24,9 +24,15 @@ class Subscription {
         batch_changed_ = true;
       } else {
         changed_.insert(index);
+        if (quiet_) return;
       }
     }
     waker_->Notify();
+  }
+  // Quiet: changes of single jobs are collected without waking anybody.
+  void SetQuiet(bool quiet) {
+    const std::lock_guard lock(mutex_);
+    quiet_ = quiet;
   }
   // At most `limit` indexes that changed since they were last taken, lowest first.
   std::vector<uint32_t> Take(size_t limit);
@@ -38,6 +44,7 @@ class Subscription {
   std::mutex mutex_;
   std::set<uint32_t> changed_;
   bool batch_changed_ = false;
+  bool quiet_ = false;
 };
 
 // Thread-safe.
@@ -45,7 +52,8 @@ class Changes {
  public:
   // Lasts as long as the subscription is held.
   std::shared_ptr<Subscription> Subscribe(uint64_t batch, std::shared_ptr<Waker> waker);
-  // index 0: the batch, or very many of its jobs. Call it when readers can see the change. Cheap when nobody listens.
+  // index 0: the batch as a whole, its end for one, or very many of its jobs. Call it when readers can see the change. Cheap when
+  // nobody listens.
   void Publish(uint64_t batch, uint32_t index);
 
  private:

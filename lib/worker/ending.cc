@@ -221,8 +221,17 @@ void Supervisor::OnSaved(launch::JobKey key, const base::Status& status) {
   if (!job->final_told) {
     job->final_told = IsFinal(job->row.outcome.state);
     Told(key.batch, key.index, job->row.outcome.state);
+    if (HasEnded(key.batch)) parts_.changes.Publish(key.batch, 0);
   }
   ForgetIfOver(key.batch, key.index);
+}
+
+bool Supervisor::HasEnded(uint64_t batch) const {
+  if (queue_.QueuedIn(batch) > 0) return false;
+  const auto home = homes_.find(batch);
+  return home == homes_.end() || std::all_of(home->second.jobs.begin(), home->second.jobs.end(), [](const auto& one) {
+           return one.second.stage == Stage::kEnding && one.second.saved && !one.second.requeue;
+         });
 }
 
 void Supervisor::ForgetIfOver(uint64_t batch, uint32_t index) {

@@ -153,6 +153,8 @@ class Supervisor final : public LauncherEvents {
   void FailStart(uint64_t batch, Home& home, uint32_t index, JobRow row, std::string_view step, int errno_value);
   void Save(uint64_t batch, uint32_t index, Job& job);
   void OnSaved(launch::JobKey key, const base::Status& status);
+  // Nothing of the batch waits or runs, and all of that is committed.
+  bool HasEnded(uint64_t batch) const;
   void ForgetIfOver(uint64_t batch, uint32_t index);
   void CancelRest(uint64_t batch, uint32_t failed);
   Job* FindJob(launch::JobKey key);

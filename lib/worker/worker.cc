@@ -136,7 +136,7 @@ class LocalWorker final : public Worker {
   }
   base::Result<std::unique_ptr<BatchWatch>> Watch(const BatchName& batch) override {
     if (!base::IsSafeName(batch.correlation_id)) return BadField("correlation_id", "is not a correlation ID");
-    return OpenBatchWatch(*store_, live_, changes_, batch);
+    return OpenBatchWatch(*store_, live_, changes_, *tail_, batch);
   }
 
   void Start(Callback<ServiceState> done) override { supervisor_->Start(std::move(done)); }
