@@ -101,17 +101,20 @@ base::Result<Supervisor::Home*> Supervisor::OpenHome(uint64_t batch) {
 
 void Supervisor::WatchExits(uint64_t batch, Home& home) {
   if (!home.exits) return;
-  // One look for however many events came before it.
-  auto pending = std::make_shared<std::atomic<bool>>(false);
-  auto watch = parts_.tail.WatchFile(home.folder.get(), launch::kExitFileName, [this, batch, pending](std::string_view) {
-    if (pending->exchange(true)) return;
-    Post([this, batch, pending] {
-      pending->store(false);
-      LookAtSlots(batch);
-    });
-  });
+  auto watch = file_events_->WatchFile(home.folder.get(), launch::kExitFileName,
+                                       [this, batch](std::string_view) { written_.insert(batch); });
   // Without a watch (the user's inotify limits are used up) the launcher still tells when a shim is gone: ends are only seen later.
   if (watch.ok()) home.watch = std::move(*watch);
+}
+
+void Supervisor::AwaitSlots() {
+  slot_events_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& cancelled) {
+    if (cancelled) return;
+    file_events_->Dispatch();
+    // One look for however many events came before it.
+    for (const uint64_t batch : std::exchange(written_, {})) LookAtSlots(batch);
+    AwaitSlots();
+  });
 }
 
 void Supervisor::OnRecorded(launch::JobKey key, const base::Status& status) {

@@ -36,7 +36,8 @@ void Supervisor::LookAtSlots(uint64_t batch) {
   }
   // The event does not say which slot was written. Neighbours are read together, and what did not change is not decoded: among many
   // jobs that run, most did not.
-  std::vector<std::byte> window(kSlotsAtOnce * launch::kSlotSize);
+  if (launched.empty()) return;
+  std::vector<std::byte> window(std::min<size_t>(kSlotsAtOnce, launched.back() - launched.front() + 1) * launch::kSlotSize);
   uint32_t first = 0;
   size_t slots = 0;
   for (const uint32_t index : launched) {

@@ -29,6 +29,8 @@ constexpr uint32_t kRowsAtOnce = 10'000;
 
 base::Status Supervisor::Restore() {
   JOBD_ASSIGN_OR_RETURN(reader_, parts_.store.Read());
+  JOBD_ASSIGN_OR_RETURN(file_events_, FileEvents::Create());
+  slot_events_.assign(file_events_->fd());
   boot_ = launch::BootTag();
   const std::string boot = std::to_string(boot_);
   JOBD_ASSIGN_OR_RETURN(const auto last_boot, reader().Meta("boot"));
@@ -51,6 +53,7 @@ base::Status Supervisor::Restore() {
     Dispatch();
     RetireIfIdle(0);
   });
+  AwaitSlots();
   thread_ = std::thread([this] {
     NameThisThread("loop");
     io_.run();

@@ -8,7 +8,7 @@
 namespace jobd::worker {
 
 Supervisor::Supervisor(Parts parts, WorkerLimits limits)
-    : parts_(parts), limits_(std::move(limits)), io_(1), keep_running_(boost::asio::make_work_guard(io_)) {
+    : parts_(parts), limits_(std::move(limits)), io_(1), keep_running_(boost::asio::make_work_guard(io_)), slot_events_(io_) {
   min_free_bytes_ = limits_.min_free_bytes;
 }
 
@@ -24,6 +24,7 @@ void Supervisor::Shutdown() {
   }
   cleaner_.Shutdown();
   homes_.clear();
+  if (slot_events_.is_open()) slot_events_.release();
   reader_.reset();
 }
 

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <map>
@@ -25,12 +26,12 @@
 #include "launch/contract/exit_file.h"
 #include "worker/changes.h"
 #include "worker/cleaner.h"
+#include "worker/file_events.h"
 #include "worker/launcher.h"
 #include "worker/live_table.h"
 #include "worker/outcome.h"
 #include "worker/queue.h"
 #include "worker/store.h"
-#include "worker/tail.h"
 #include "worker/worker.h"
 
 namespace jobd::worker {
@@ -42,7 +43,6 @@ class Supervisor final : public LauncherEvents {
     Store& store;
     Launcher& launcher;
     const base::Clock& clock;
-    Tail& tail;
     Changes& changes;
     LiveTable& live;
     int state_dir = -1;
@@ -118,7 +118,7 @@ class Supervisor final : public LauncherEvents {
     base::Fd exits;
     int open_errno = 0;    // why there are none
     bool damaged = false;  // what was found at the restart tells nothing about jobs from before it
-    std::unique_ptr<Tail::Watch> watch;
+    std::unique_ptr<Watch> watch;
     std::map<uint32_t, Job> jobs;
   };
 
@@ -134,6 +134,7 @@ class Supervisor final : public LauncherEvents {
   void Prepare(Queue::Pick pick);
   base::Result<Home*> OpenHome(uint64_t batch);
   void WatchExits(uint64_t batch, Home& home);
+  void AwaitSlots();
   void OnRecorded(launch::JobKey key, const base::Status& status);
   void Pause();
   void FreeSlot(uint64_t batch, Job& job);
@@ -244,6 +245,10 @@ class Supervisor final : public LauncherEvents {
   std::thread thread_;
   Store::Lease reader_;
 
+  // Exit files are watched by the loop itself: for a short job, waking another thread first would cost as much as the rest.
+  std::unique_ptr<FileEvents> file_events_;
+  boost::asio::posix::stream_descriptor slot_events_;  // borrows their descriptor
+  std::set<uint64_t> written_;                         // batches whose slots are to be looked at
   Queue queue_;
   std::unordered_map<uint64_t, Home> homes_;
   std::vector<launch::JobKey> unsaved_;  // ends that could not be committed yet

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,7 +9,6 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <list>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -27,7 +25,8 @@ constexpr base::Nanos kLongestDelay = 365ll * 86'400 * base::kNanosPerSecond;
 
 class InotifyTail final : public Tail {
  public:
-  InotifyTail(base::Fd inotify, base::Fd wake) : inotify_(std::move(inotify)), wake_(std::move(wake)), thread_([this] { Run(); }) {}
+  InotifyTail(std::unique_ptr<FileEvents> events, base::Fd wake)
+      : events_(std::move(events)), wake_(std::move(wake)), thread_([this] { Run(); }) {}
 
   ~InotifyTail() override {
     stopping_.store(true);
@@ -36,11 +35,11 @@ class InotifyTail final : public Tail {
   }
 
   base::Result<std::unique_ptr<Watch>> WatchFile(int dir, const std::string& name, Callback changed) override {
-    return Add("/proc/self/fd/" + std::to_string(dir) + "/" + name, IN_MODIFY | IN_DONT_FOLLOW, std::move(changed));
+    return events_->WatchFile(dir, name, std::move(changed));
   }
 
   base::Result<std::unique_ptr<Watch>> WatchFolder(int dir, Callback created) override {
-    return Add("/proc/self/fd/" + std::to_string(dir) + "/.", IN_CREATE | IN_MOVED_TO | IN_ONLYDIR, std::move(created));
+    return events_->WatchFolder(dir, std::move(created));
   }
 
   std::unique_ptr<Watch> WakeAfter(base::Nanos delay, std::function<void()> wake) override {
@@ -59,20 +58,6 @@ class InotifyTail final : public Tail {
   }
 
  private:
-  using Callbacks = std::list<std::shared_ptr<const Callback>>;
-
-  class Registered final : public Watch {
-   public:
-    Registered(InotifyTail& tail, int descriptor, Callbacks::iterator place)
-        : tail_(tail), descriptor_(descriptor), place_(place) {}
-    ~Registered() override { tail_.Remove(descriptor_, place_); }
-
-   private:
-    InotifyTail& tail_;
-    const int descriptor_;
-    const Callbacks::iterator place_;
-  };
-
   using Due = std::pair<std::chrono::steady_clock::time_point, uint64_t>;
 
   class Timer final : public Watch {
@@ -97,29 +82,9 @@ class InotifyTail final : public Tail {
     [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
   }
 
-  // Watches of one inode share a descriptor: inotify gives the same one for each of them.
-  base::Result<std::unique_ptr<Watch>> Add(const std::string& path, uint32_t mask, Callback callback) {
-    const std::lock_guard lock(mutex_);
-    const int descriptor = ::inotify_add_watch(inotify_.get(), path.c_str(), mask);
-    if (descriptor < 0) return base::SysError("watching a file", errno);
-    auto& list = callbacks_[descriptor];
-    list.push_back(std::make_shared<const Callback>(std::move(callback)));
-    return std::unique_ptr<Watch>(std::make_unique<Registered>(*this, descriptor, std::prev(list.end())));
-  }
-
-  void Remove(int descriptor, Callbacks::iterator place) {
-    const std::lock_guard lock(mutex_);
-    auto& list = callbacks_[descriptor];
-    list.erase(place);
-    if (!list.empty()) return;
-    callbacks_.erase(descriptor);
-    ::inotify_rm_watch(inotify_.get(), descriptor);
-  }
-
   void Run() {
     NameThisThread("tail");
-    alignas(inotify_event) std::array<char, 64 * 1024> buffer;
-    std::array<pollfd, 2> ready = {{{inotify_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
+    std::array<pollfd, 2> ready = {{{events_->fd(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
     while (!stopping_.load()) {
       const auto left = WakeDue();
       const timespec timeout = {.tv_sec = left.count() / base::kNanosPerSecond, .tv_nsec = left.count() % base::kNanosPerSecond};
@@ -128,8 +93,7 @@ class InotifyTail final : public Tail {
         uint64_t count = 0;
         [[maybe_unused]] const ssize_t read = ::read(wake_.get(), &count, sizeof count);
       }
-      const ssize_t size = ::read(inotify_.get(), buffer.data(), buffer.size());
-      if (size > 0) Deliver(buffer.data(), static_cast<size_t>(size));
+      if (ready[0].revents != 0) events_->Dispatch();
     }
   }
 
@@ -151,33 +115,10 @@ class InotifyTail final : public Tail {
     }
   }
 
-  void Deliver(const char* events, size_t size) {
-    for (size_t at = 0; at < size;) {
-      const auto* const event = reinterpret_cast<const inotify_event*>(events + at);
-      at += sizeof(inotify_event) + event->len;
-      const std::string_view name = event->len == 0 ? std::string_view() : std::string_view(event->name);
-      for (const auto& callback : Concerned(*event)) (*callback)(name);
-    }
-  }
-
-  // A copy, so that no lock is held while callbacks run: they may come back to add watches.
-  Callbacks Concerned(const inotify_event& event) {
-    const std::lock_guard lock(mutex_);
-    if ((event.mask & IN_Q_OVERFLOW) == 0) {
-      const auto found = callbacks_.find(event.wd);
-      return found == callbacks_.end() ? Callbacks() : found->second;
-    }
-    // Nobody knows what was missed: all look.
-    Callbacks all;
-    for (const auto& [descriptor, list] : callbacks_) all.insert(all.end(), list.begin(), list.end());
-    return all;
-  }
-
-  const base::Fd inotify_;
+  const std::unique_ptr<FileEvents> events_;
   const base::Fd wake_;  // an eventfd: there is a new first timer, or it is the end
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;
-  std::unordered_map<int, Callbacks> callbacks_;               // guarded by mutex_
   std::set<Due> timers_;                                       // guarded by mutex_
   std::unordered_map<uint64_t, std::function<void()>> wakes_;  // guarded by mutex_
   uint64_t next_timer_ = 0;                                    // guarded by mutex_
@@ -187,11 +128,10 @@ class InotifyTail final : public Tail {
 }  // namespace
 
 base::Result<std::unique_ptr<Tail>> Tail::Create() {
-  base::Fd inotify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (!inotify) return base::SysError("making an inotify instance", errno);
+  JOBD_ASSIGN_OR_RETURN(auto events, FileEvents::Create());
   base::Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake) return base::SysError("making an eventfd", errno);
-  return std::unique_ptr<Tail>(std::make_unique<InotifyTail>(std::move(inotify), std::move(wake)));
+  return std::unique_ptr<Tail>(std::make_unique<InotifyTail>(std::move(events), std::move(wake)));
 }
 
 }  // namespace jobd::worker

@@ -1,4 +1,4 @@
-// The one inotify instance, on the thread `tail`: calls back when a file or a folder changes, or when it is time.
+// File events for those who follow, on the thread `tail`: calls back when a file or a folder changes, or when it is time.
 #pragma once
 
 #include <cstdint>
@@ -9,19 +9,15 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "worker/file_events.h"
 
 namespace jobd::worker {
 
 // Thread-safe, but for its destructor: all watches must be gone before, and no callback runs after it.
 class Tail {
  public:
-  // Ends the watch when destroyed. Its callback may then be running, or run once more: what it captures has to outlive that.
-  class Watch {
-   public:
-    virtual ~Watch() = default;
-  };
-  // `name`: the entry of a watched folder; empty for a watched file. Must not block.
-  using Callback = std::function<void(std::string_view name)>;
+  using Watch = worker::Watch;
+  using Callback = FileEvents::Callback;
 
   static base::Result<std::unique_ptr<Tail>> Create();
   virtual ~Tail() = default;

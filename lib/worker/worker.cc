@@ -41,7 +41,6 @@ class LocalWorker final : public Worker {
         supervisor_(std::make_unique<Supervisor>(Supervisor::Parts{.store = *store_,
                                                                    .launcher = launcher,
                                                                    .clock = clock,
-                                                                   .tail = *tail_,
                                                                    .changes = changes_,
                                                                    .live = live_,
                                                                    .state_dir = options.state_dir,

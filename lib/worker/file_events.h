@@ -1,0 +1,39 @@
+// inotify, for whoever has a thread to read it on.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace jobd::worker {
+
+// Ends a watch when destroyed. Its callback may then be running on another thread, or run once more: what it captures has to
+// outlive that.
+class Watch {
+ public:
+  virtual ~Watch() = default;
+};
+
+// Thread-safe, but for Dispatch, which is one thread's, and the destructor: all watches must be gone before.
+class FileEvents {
+ public:
+  // `name`: the entry of a watched folder; empty for a watched file. Must not block.
+  using Callback = std::function<void(std::string_view name)>;
+
+  static base::Result<std::unique_ptr<FileEvents>> Create();
+  virtual ~FileEvents() = default;
+
+  // Readable when there is something to dispatch.
+  virtual int fd() const = 0;
+  // Calls back for what has happened; does not wait.
+  virtual void Dispatch() = 0;
+  // The file is written to. dir is borrowed for the call.
+  virtual base::Result<std::unique_ptr<Watch>> WatchFile(int dir, const std::string& name, Callback changed) = 0;
+  // A file comes into being in the folder.
+  virtual base::Result<std::unique_ptr<Watch>> WatchFolder(int dir, Callback created) = 0;
+};
+
+}  // namespace jobd::worker
