@@ -50,7 +50,9 @@ if [ ! -e users.toml ]; then
 #   admin     everything
 #   operator  submits, and sees and steers what is their own
 #   viewer    sees everything and changes nothing
-# Optional: disabled = true, profiles = ["…"], run_as = ["account", …] (the first is the default), max_queued, max_running.
+# Optional: disabled = true, profiles = ["…"], run_as = ["account", …] (the first is the default), workdirs = ["/folder", …],
+# max_queued, max_running, and the most a job may ask for: max_memory, max_cpus, max_pids, max_timeout, max_output, max_file_size,
+# max_open_files, max_tmp_size, max_io_read, max_io_write. A section [role.operator] says the same for all operators.
 
 [[user]]
 name = "admin"

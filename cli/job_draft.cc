@@ -75,6 +75,18 @@ Status SetJobField(JobDraft& job, std::string_view key, const std::string& value
     return AssignPositive(job.cpu_millis, base::ParseCpus(value));
   } else if (key == "pids") {
     return AssignPositive(job.pids, ParseCount(value));
+  } else if (key == "output") {
+    return AssignPositive(job.output_bytes, base::ParseSize(value));
+  } else if (key == "file_size") {
+    return AssignPositive(job.file_bytes, base::ParseSize(value));
+  } else if (key == "open_files") {
+    return AssignPositive(job.open_files, ParseCount(value));
+  } else if (key == "tmp_size") {
+    return AssignPositive(job.tmp_bytes, base::ParseSize(value));
+  } else if (key == "io_read") {
+    return AssignPositive(job.io_read, base::ParseSize(value));
+  } else if (key == "io_write") {
+    return AssignPositive(job.io_write, base::ParseSize(value));
   } else if (key == "profile") {
     job.profile = value;
   } else if (key == "user") {
@@ -167,6 +179,12 @@ void ApplyDefaults(JobDraft& job, const JobDraft& defaults) {
   Default(job.memory_bytes, defaults.memory_bytes);
   Default(job.cpu_millis, defaults.cpu_millis);
   Default(job.pids, defaults.pids);
+  Default(job.output_bytes, defaults.output_bytes);
+  Default(job.file_bytes, defaults.file_bytes);
+  Default(job.open_files, defaults.open_files);
+  Default(job.tmp_bytes, defaults.tmp_bytes);
+  Default(job.io_read, defaults.io_read);
+  Default(job.io_write, defaults.io_write);
   Default(job.profile, defaults.profile);
   Default(job.user, defaults.user);
   Default(job.retries, defaults.retries);

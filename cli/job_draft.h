@@ -30,6 +30,12 @@ struct JobDraft {
   std::optional<uint64_t> memory_bytes;
   std::optional<uint32_t> cpu_millis;
   std::optional<uint32_t> pids;
+  std::optional<uint64_t> output_bytes;
+  std::optional<uint64_t> file_bytes;
+  std::optional<uint32_t> open_files;
+  std::optional<uint64_t> tmp_bytes;
+  std::optional<uint64_t> io_read;  // bytes per second
+  std::optional<uint64_t> io_write;
   std::optional<std::string> profile;
   std::optional<std::string> user;
   std::optional<uint32_t> retries;
@@ -48,7 +54,8 @@ struct BatchDraft {
 };
 
 // The value of an option or key as text, put into the draft. `key` is one of name, workdir, timeout, kill_after, memory, cpus,
-// pids, profile, user, retries. Errors are kInvalidArgument and don't name the key.
+// pids, output, file_size, open_files, tmp_size, io_read, io_write, profile, user, retries. Errors are kInvalidArgument and don't name
+// the key.
 base::Status SetJobField(JobDraft& job, std::string_view key, const std::string& value);
 // `key` is one of id, name, parallel, fail_fast, hold, priority.
 base::Status SetBatchField(BatchDraft& batch, std::string_view key, const std::string& value);

@@ -13,13 +13,19 @@ struct Field {
   const char* help;
 };
 
-constexpr std::array<Field, 9> kJobFields{{
+constexpr std::array<Field, 15> kJobFields{{
     {"workdir", "DIR", "Where the job runs: an absolute path on the machine that runs it"},
     {"timeout", "TIME", "Send TERM after this long: 90, 10m, 1h30m"},
     {"kill_after", "TIME", "Send KILL this long after TERM"},
     {"memory", "SIZE", "Memory the job may use: 512M, 2G"},
     {"cpus", "N", "Processors the job may use: 1.5"},
     {"pids", "N", "Processes and threads the job may have"},
+    {"output", "SIZE", "Output to keep, of both streams together; what is beyond is dropped and counted"},
+    {"file_size", "SIZE", "Size of each file the job may write"},
+    {"open_files", "N", "Files each of its processes may have open"},
+    {"tmp_size", "SIZE", "Disk space of its private /tmp"},
+    {"io_read", "SIZE", "Bytes a second it may read from each disk: 20M"},
+    {"io_write", "SIZE", "Bytes a second it may write to each disk"},
     {"profile", "NAME", "Isolation profile"},
     {"user", "NAME", "Account the job runs as"},
     {"retries", "N", "How often a job that failed or timed out is started again"},

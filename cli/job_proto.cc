@@ -26,6 +26,12 @@ void ToProto(const JobDraft& job, v1::JobSpec* spec) {
   if (job.memory_bytes) spec->mutable_limits()->set_memory_bytes(*job.memory_bytes);
   if (job.cpu_millis) spec->mutable_limits()->set_cpu_millis(*job.cpu_millis);
   if (job.pids) spec->mutable_limits()->set_pids(*job.pids);
+  if (job.output_bytes) spec->mutable_limits()->set_output_bytes(*job.output_bytes);
+  if (job.file_bytes) spec->mutable_limits()->set_file_bytes(*job.file_bytes);
+  if (job.open_files) spec->mutable_limits()->set_open_files(*job.open_files);
+  if (job.tmp_bytes) spec->mutable_limits()->set_tmp_bytes(*job.tmp_bytes);
+  if (job.io_read) spec->mutable_limits()->set_io_read_bytes_per_second(*job.io_read);
+  if (job.io_write) spec->mutable_limits()->set_io_write_bytes_per_second(*job.io_write);
   if (job.profile) spec->set_profile(*job.profile);
   if (job.user) spec->set_user(*job.user);
   if (job.retries) spec->set_retries(*job.retries);

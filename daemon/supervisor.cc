@@ -60,6 +60,25 @@ launch::LauncherOptions LauncherOptionsOf(const Options& asked, const Configurat
   return options;
 }
 
+launch::OwnerRights RightsOf(const config::User& user) {
+  const config::UserMaxima& most = user.most;
+  launch::OwnerRights rights{.profiles = user.profiles};
+  // What a user had accepted before being disabled still runs, as nobody in particular.
+  if (!user.disabled) rights.run_as = user.run_as;
+  rights.bounds = {.most = {.memory_bytes = most.memory,
+                            .cpu_millis = most.cpu_millis,
+                            .pids = most.pids,
+                            .output_bytes = most.output,
+                            .file_bytes = most.file_size,
+                            .open_files = most.open_files,
+                            .tmp_bytes = most.tmp_size,
+                            .io_read_bytes_per_second = most.io_read,
+                            .io_write_bytes_per_second = most.io_write},
+                   .timeout = most.timeout,
+                   .workdirs = user.workdirs};
+  return rights;
+}
+
 }  // namespace
 
 launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount& account) {
@@ -69,10 +88,8 @@ launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount&
   policy.job_user = configuration.config.job_user;
   policy.server_uid = account.uid;
   policy.profiles = configuration.profiles;
-  for (const config::User& user : configuration.users.all()) {
-    if (!user.disabled) policy.run_as.emplace(user.name, user.run_as);
-    policy.allowed_profiles.emplace(user.name, user.profiles);
-  }
+  policy.default_workdir = configuration.config.default_workdir;
+  for (const config::User& user : configuration.users.all()) policy.owners.emplace(user.name, RightsOf(user));
   return policy;
 }
 

@@ -11,7 +11,7 @@ static_assert(static_cast<int>(worker::JobState::kQueued) == jobd::v1::JOB_STATE
 static_assert(static_cast<int>(worker::JobState::kLost) == jobd::v1::JOB_STATE_LOST);
 static_assert(static_cast<int>(worker::kJobStates) == jobd::v1::JobState_MAX + 1);
 static_assert(static_cast<int>(worker::ReasonCode::kExited) == jobd::v1::REASON_CODE_EXITED);
-static_assert(static_cast<int>(worker::ReasonCode::kRecordDamaged) == jobd::v1::ReasonCode_MAX);
+static_assert(static_cast<int>(worker::ReasonCode::kFileSizeLimit) == jobd::v1::ReasonCode_MAX);
 
 jobd::v1::JobState State(worker::JobState state) { return static_cast<jobd::v1::JobState>(state); }
 

@@ -52,14 +52,21 @@ std::vector<std::pair<std::string, std::string>> EnvOf(const jobd::v1::JobSpec& 
 }
 
 launch::JobLimits LimitsOf(const jobd::v1::Limits& message, const std::string& field, FieldCheck& check) {
-  check.Require(message.memory_bytes() <= kMaxBytes, field + ".memory_bytes", "is out of range");
-  check.Require(message.output_bytes() <= kMaxBytes, field + ".output_bytes", "is out of range");
   check.Require(message.cpu_millis() <= 4'096'000, field + ".cpu_millis", "is out of range");
   check.Require(message.pids() <= 4'194'304, field + ".pids", "is out of range");
-  return {.memory_bytes = message.memory_bytes(),
-          .cpu_millis = message.cpu_millis(),
-          .pids = message.pids(),
-          .output_bytes = message.output_bytes()};
+  const launch::JobLimits limits{.memory_bytes = message.memory_bytes(),
+                                 .cpu_millis = message.cpu_millis(),
+                                 .pids = message.pids(),
+                                 .output_bytes = message.output_bytes(),
+                                 .file_bytes = message.file_bytes(),
+                                 .open_files = message.open_files(),
+                                 .tmp_bytes = message.tmp_bytes(),
+                                 .io_read_bytes_per_second = message.io_read_bytes_per_second(),
+                                 .io_write_bytes_per_second = message.io_write_bytes_per_second()};
+  launch::EachLimit([&](const char* name, auto limit) {
+    check.Require(limits.*limit <= kMaxBytes, field + "." + name, "is out of range");
+  });
+  return limits;
 }
 
 }  // namespace

@@ -21,7 +21,8 @@ base::Result<FileSet> CheckFiles(FileContents contents, const std::string& confi
   JOBD_ASSIGN_OR_RETURN(TlsMaterial tls, CheckTlsFiles(std::move(contents.tls), now));
   return FileSet{.config = std::make_shared<const config::LoadedConfig>(std::move(loaded)),
                  .rules = std::make_shared<const AccessRules>(std::move(rules)),
-                 .tls = std::make_shared<const TlsMaterial>(std::move(tls))};
+                 .tls = std::make_shared<const TlsMaterial>(std::move(tls)),
+                 .offer = std::move(contents.offer)};
 }
 
 }  // namespace jobd::server

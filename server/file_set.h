@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "config/config.h"
+#include "launch/contract/offer.h"
 #include "server/access.h"
 #include "server/tls_material.h"
 
@@ -20,6 +21,7 @@ struct FileContents {
   std::string users;
   TlsFiles tls;
   std::optional<std::string> revoked;  // absent when none is configured
+  launch::Offer offer;                 // what the launcher makes of its own files
 };
 
 // Where they come from. Blocks; thread-safe. Errors are for administrators.
@@ -30,6 +32,7 @@ struct FileSet {
   std::shared_ptr<const config::LoadedConfig> config;
   std::shared_ptr<const AccessRules> rules;
   std::shared_ptr<const TlsMaterial> tls;
+  launch::Offer offer;
 };
 
 // Checks everything before anything is used. kInvalidArgument, for administrators: "FILE:LINE: what is wrong". A revocation list

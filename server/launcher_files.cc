@@ -11,9 +11,10 @@ constexpr size_t kMaxFileBytes = 16u << 20;
 }  // namespace
 
 base::Result<FileContents> ReadLauncherFiles(worker::LauncherClient& launcher) {
-  JOBD_ASSIGN_OR_RETURN(const auto files, launcher.ReadFiles());
+  JOBD_ASSIGN_OR_RETURN(auto given, launcher.ReadFiles());
   FileContents contents;
-  for (const auto& file : files) {
+  contents.offer = std::move(given.offer);
+  for (const auto& file : given.files) {
     auto bytes = base::ReadAll(file.fd.get(), kMaxFileBytes);
     if (!bytes.ok()) return std::move(bytes).error().WithContext("reading the " + file.name + " file");
     if (file.name == "config")

@@ -48,7 +48,7 @@ class ServiceImpl final : public Service {
         backend_{worker, admission_, streams_, tasks_, uploads_, errors_, *options_.log, max_batch_jobs_},
         reloader_(options_.files, options_.config_name, options_.overrides, options_.initial, clock,
                   {access_, tls_, [this](const TlsMaterial& tls) { return CheckHandshake(rpc_->address(), tls); },
-                   [this](const config::Config& config) { Apply(config); }}),
+                   [this](const config::Config& config, const launch::Offer& offer) { Apply(config, offer); }}),
         auth_(backend_),
         schedule_(backend_),
         query_(backend_),
@@ -80,8 +80,8 @@ class ServiceImpl final : public Service {
  private:
   const config::Config& Config() const { return options_.initial.config->config; }
 
-  void Apply(const config::Config& config) {
-    worker_.SetLimits(WorkerLimitsOf(config));
+  void Apply(const config::Config& config, const launch::Offer& offer) {
+    worker_.SetLimits(WorkerLimitsOf(config, offer));
     call_limits_.SetMax(config.max_streams_per_user);
     max_batch_jobs_.store(config.max_batch_jobs, std::memory_order_relaxed);
     rpc_->SetMaxPerAddress(config.max_connections_per_address);
@@ -126,7 +126,7 @@ class ServiceImpl final : public Service {
 
 }  // namespace
 
-worker::WorkerLimits WorkerLimitsOf(const config::Config& config) {
+worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const launch::Offer& offer) {
   return {.max_running = config.max_running != 0 ? config.max_running : std::max(1u, std::thread::hardware_concurrency()),
           .max_queued = config.max_queued,
           .max_queued_per_user = config.max_queued_per_user,
@@ -140,7 +140,8 @@ worker::WorkerLimits WorkerLimitsOf(const config::Config& config) {
                              .cpu_millis = config.default_cpu_millis,
                              .pids = config.default_pids},
           .default_workdir = config.default_workdir,
-          .default_path = config.default_path};
+          .default_path = config.default_path,
+          .offer = offer};
 }
 
 base::Result<std::unique_ptr<Service>> Service::Start(worker::Worker& worker, const base::Clock& clock, ServiceOptions options,

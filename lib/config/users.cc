@@ -1,8 +1,10 @@
 #include "config/users.h"
 
 #include <algorithm>
+#include <map>
 
 #include "base/text.h"
+#include "base/units.h"
 #include "config/toml_text.h"
 
 namespace jobd::config {
@@ -14,12 +16,17 @@ using base::Error;
 using base::Result;
 using base::Status;
 
-Result<Role> ParseRole(const std::string& file, const toml::node& node) {
-  const std::optional<std::string> text = ScalarText(node);
+std::optional<Role> RoleNamed(std::string_view name) {
   for (const Role role : {Role::kViewer, Role::kOperator, Role::kAdmin}) {
-    if (text == RoleName(role)) return role;
+    if (name == RoleName(role)) return role;
   }
-  return ErrorAt(file, node, "role must be one of: admin, operator, viewer");
+  return std::nullopt;
+}
+
+Result<Role> ParseRole(const std::string& file, const toml::node& node) {
+  const auto role = RoleNamed(ScalarText(node).value_or(""));
+  if (!role) return ErrorAt(file, node, "role must be one of: admin, operator, viewer");
+  return *role;
 }
 
 Result<std::vector<std::string>> ParseList(const std::string& file, std::string_view key, const toml::node& node) {
@@ -40,6 +47,42 @@ Result<uint64_t> ParseCount(const std::string& file, std::string_view key, const
     return ErrorAt(file, node, std::string(key) + " must be a number from 0 to " + std::to_string(high));
   }
   return static_cast<uint64_t>(number->get());
+}
+
+// An amount as people write it; 0 is no bound, whatever the unit.
+template <typename Amount, typename Parse>
+Status ParseAmount(const std::string& file, std::string_view key, const toml::node& node, Parse parse, Amount& amount) {
+  const std::string text = ScalarText(node).value_or("");
+  if (text == "0") {
+    amount = 0;
+    return base::Ok();
+  }
+  auto parsed = parse(text);
+  if (!parsed.ok()) return ErrorAt(file, node, std::string(key) + ": " + parsed.error().message());
+  amount = *parsed;
+  return base::Ok();
+}
+
+Status ParseMost(const std::string& file, std::string_view key, const toml::node& node, UserMaxima& most) {
+  const auto size = [&](uint64_t& bytes) { return ParseAmount(file, key, node, base::ParseSize, bytes); };
+  if (key == "max_memory") return size(most.memory);
+  if (key == "max_output") return size(most.output);
+  if (key == "max_file_size") return size(most.file_size);
+  if (key == "max_tmp_size") return size(most.tmp_size);
+  if (key == "max_io_read") return size(most.io_read);
+  if (key == "max_io_write") return size(most.io_write);
+  if (key == "max_cpus") return ParseAmount(file, key, node, base::ParseCpus, most.cpu_millis);
+  if (key == "max_timeout") return ParseAmount(file, key, node, base::ParseDuration, most.timeout);
+  if (key == "max_open_files") {
+    JOBD_ASSIGN_OR_RETURN(most.open_files, ParseCount(file, key, node, 1 << 30));
+    return base::Ok();
+  }
+  if (key == "max_pids") {
+    JOBD_ASSIGN_OR_RETURN(const uint64_t count, ParseCount(file, key, node, 4'194'304));
+    most.pids = static_cast<uint32_t>(count);
+    return base::Ok();
+  }
+  return ErrorAt(file, node, "unknown key '" + base::EscapeForTerminal(key) + "'");
 }
 
 Status ParseField(const std::string& file, std::string_view key, const toml::node& node, User& user) {
@@ -64,10 +107,55 @@ Status ParseField(const std::string& file, std::string_view key, const toml::nod
   } else if (key == "max_running") {
     JOBD_ASSIGN_OR_RETURN(const uint64_t count, ParseCount(file, key, node, 100'000));
     user.max_running = static_cast<uint32_t>(count);
+  } else if (key == "workdirs") {
+    JOBD_ASSIGN_OR_RETURN(user.workdirs, ParseList(file, key, node));
+    for (const std::string& folder : user.workdirs) {
+      if (folder[0] != '/' || (folder + "/").find("/../") != std::string::npos) {
+        return ErrorAt(file, node, "workdirs must be absolute paths without '..'");
+      }
+    }
+  } else if (key.starts_with("max_")) {
+    return ParseMost(file, key, node, user.most);
   } else {
     return ErrorAt(file, node, "unknown key '" + base::EscapeForTerminal(key) + "'");
   }
   return base::Ok();
+}
+
+// What users of each role have in common.
+using Roles = std::map<Role, User>;
+
+Result<Roles> ParseRoles(const std::string& file, const toml::node& node) {
+  Roles roles;
+  const toml::table* sections = node.as_table();
+  if (sections == nullptr) return ErrorAt(file, node, "expected [role.NAME] sections");
+  for (const auto& [name, section] : *sections) {
+    const toml::table* table = section.as_table();
+    const auto role = RoleNamed(name.str());
+    if (table == nullptr || !role) return ErrorAt(file, section, "expected [role.admin], [role.operator] or [role.viewer]");
+    for (const auto& [field, value] : *table) {
+      for (const char* own : {"name", "role", "disabled", "password"}) {
+        if (field.str() == own) return ErrorAt(file, value, std::string(own) + " is for [[user]] entries");
+      }
+      JOBD_RETURN_IF_ERROR(ParseField(file, field.str(), value, roles[*role]));
+    }
+  }
+  return roles;
+}
+
+Result<User> ParseUser(const std::string& file, const toml::node& entry, const Roles& roles) {
+  const toml::table* table = entry.as_table();
+  if (table == nullptr) return ErrorAt(file, entry, "expected [[user]] entries only");
+  const toml::node* role_node = table->get("role");
+  User user;
+  if (role_node != nullptr) {
+    JOBD_ASSIGN_OR_RETURN(const Role role, ParseRole(file, *role_node));
+    if (const auto common = roles.find(role); common != roles.end()) user = common->second;
+  }
+  for (const auto& [field, value] : *table) JOBD_RETURN_IF_ERROR(ParseField(file, field.str(), value, user));
+  if (user.name.empty()) return ErrorAt(file, entry, "a user needs a name");
+  if (role_node == nullptr) return ErrorAt(file, entry, "user '" + user.name + "' needs a role");
+  return user;
 }
 
 }  // namespace
@@ -84,16 +172,18 @@ std::string_view RoleName(Role role) {
 Result<Users> Users::Parse(const std::string& file_name, std::string_view text) {
   JOBD_ASSIGN_OR_RETURN(const toml::table root, ParseToml(file_name, text));
   Users users;
+  Roles roles;
+  if (const toml::node* sections = root.get("role")) {
+    JOBD_ASSIGN_OR_RETURN(roles, ParseRoles(file_name, *sections));
+  }
   for (const auto& [key, node] : root) {
+    if (key.str() == "role") continue;
     const toml::array* list = node.as_array();
-    if (key.str() != "user" || list == nullptr) return ErrorAt(file_name, node, "expected [[user]] entries only");
+    if (key.str() != "user" || list == nullptr) {
+      return ErrorAt(file_name, node, "expected [[user]] entries and [role.NAME] sections only");
+    }
     for (const toml::node& entry : *list) {
-      const toml::table* table = entry.as_table();
-      if (table == nullptr) return ErrorAt(file_name, entry, "expected [[user]] entries only");
-      User user;
-      for (const auto& [field, value] : *table) JOBD_RETURN_IF_ERROR(ParseField(file_name, field.str(), value, user));
-      if (user.name.empty()) return ErrorAt(file_name, entry, "a user needs a name");
-      if (!table->contains("role")) return ErrorAt(file_name, entry, "user '" + user.name + "' needs a role");
+      JOBD_ASSIGN_OR_RETURN(User user, ParseUser(file_name, entry, roles));
       if (users.Find(user.name) != nullptr) return ErrorAt(file_name, entry, "user '" + user.name + "' is given twice");
       const auto place = std::lower_bound(users.users_.begin(), users.users_.end(), user.name,
                                           [](const User& other, const std::string& name) { return other.name < name; });

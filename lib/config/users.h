@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace jobd::config {
@@ -14,15 +15,34 @@ namespace jobd::config {
 enum class Role { kViewer, kOperator, kAdmin };
 std::string_view RoleName(Role role);  // "viewer", …
 
+// The most a user's job may ask for, and what one gets that does not ask; 0: no bound.
+struct UserMaxima {
+  uint64_t memory = 0;
+  uint32_t cpu_millis = 0;
+  uint32_t pids = 0;
+  uint64_t output = 0;
+  uint64_t file_size = 0;
+  uint64_t open_files = 0;
+  uint64_t tmp_size = 0;
+  uint64_t io_read = 0;  // bytes per second
+  uint64_t io_write = 0;
+  base::Nanos timeout = 0;
+  bool operator==(const UserMaxima&) const = default;
+};
+
+// What a [role.NAME] section says holds for each user of that role whose own entry does not say it.
 struct User {
   std::string name;  // the last part of spiffe://jobd/user/NAME; IsSafeName
   Role role = Role::kViewer;
   bool disabled = false;
   std::string password;                // argon2id hash, or empty
-  std::vector<std::string> profiles;   // that may be asked for; empty: all
+  std::vector<std::string> profiles;   // that may be asked for; empty: all that need no grant
   std::vector<std::string> run_as;     // accounts jobs may run as; the first is the default. Empty: only the policy's
   std::optional<uint64_t> max_queued;  // quotas; absent: the service's
   std::optional<uint32_t> max_running;
+  std::vector<std::string> workdirs;  // absolute folders that jobs may work in and below; empty: any
+  UserMaxima most;
+  bool operator==(const User&) const = default;
 };
 
 class Users {

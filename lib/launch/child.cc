@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/openat2.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -73,6 +74,13 @@ int ExecFirst(const ChildPlan& plan) noexcept {
   return answer;
 }
 
+int EnterWorkdir(const ChildPlan& plan) noexcept {
+  if (!plan.workdir_without_links) return ::chdir(plan.workdir);
+  const open_how how{.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_NO_SYMLINKS};
+  const auto folder = static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, plan.workdir, &how, sizeof how));
+  return folder < 0 ? -1 : ::fchdir(folder);
+}
+
 // Raw, because glibc's wrapper refuses the two signals it uses itself (32 and 33), which a job must not find ignored either. All
 // zero is the kernel's struct sigaction for SIG_DFL.
 void ResetSignal(int signal) noexcept {
@@ -131,7 +139,7 @@ void RunChild(const ChildPlan& plan) noexcept {
   if (no_capabilities && !ClearCapabilities()) Fail(plan, Step::kPrivileges, errno);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) Fail(plan, Step::kPrivileges, errno);
 
-  if (::chdir(plan.workdir) != 0) Fail(plan, Step::kWorkdir, errno);
+  if (EnterWorkdir(plan) != 0) Fail(plan, Step::kWorkdir, errno);
 
   if (const int error = sandbox::RestrictFiles(*plan.isolation); error != 0) Fail(plan, Step::kLandlock, error);
   if (const int error = sandbox::InstallFilter(*plan.isolation); error != 0) Fail(plan, Step::kSeccomp, error);

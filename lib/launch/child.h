@@ -38,6 +38,7 @@ struct ChildPlan {
   size_t group_count = 0;
   const sandbox::IsolationPlan* isolation = nullptr;  // never nullptr in use; its defaults isolate nothing
   const char* workdir = nullptr;
+  bool workdir_without_links = false;     // no part of it may be a symbolic link
   const char* const* programs = nullptr;  // paths to try, in order; ends with nullptr
   char* const* argv = nullptr;
   char* const* environment = nullptr;

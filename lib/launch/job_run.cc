@@ -17,6 +17,7 @@
 
 #include "base/files.h"
 #include "launch/child.h"
+#include "launch/offering.h"
 #include "launch/spawn.h"
 
 namespace jobd::launch {
@@ -57,10 +58,6 @@ void GiveBackMemory() {
 
 // How long an unused read buffer, and what is left of the start, keep their memory.
 constexpr base::Nanos kIdleAfter = 20 * base::kNanosPerMilli;
-
-sandbox::GroupLimits GroupLimitsOf(const JobLimits& limits) {
-  return {.memory_bytes = limits.memory_bytes, .cpu_millis = limits.cpu_millis, .pids = limits.pids};
-}
 
 uint64_t Micros(const timeval& time) {
   return static_cast<uint64_t>(time.tv_sec) * 1'000'000 + static_cast<uint64_t>(time.tv_usec);

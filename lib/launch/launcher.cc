@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "launch/contract/exit_file.h"
+#include "launch/offering.h"
 
 namespace jobd::launch {
 
@@ -80,7 +81,7 @@ void Launcher::OnFrames() {
         default: ServerGone(received.error().message()); return;
       }
     }
-    std::visit([this](const auto& frame) { Handle(frame); }, received->frame);
+    std::visit([this](auto& frame) { Handle(frame); }, received->frame);
     if (!server_.is_open()) return;
   }
   AwaitFrames();
@@ -141,6 +142,7 @@ void Launcher::Handle(const Ready& frame) { hooks_.on_ready(frame.address); }
 void Launcher::Handle(const ReadFiles& /*frame*/) {
   std::vector<base::Fd> fds;
   Files files = hooks_.read_files(fds);
+  files.offer = MakeOffer(options_.shim, options_.policy);
   SendToServer(std::move(files), std::move(fds));
 }
 

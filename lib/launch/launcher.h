@@ -81,7 +81,8 @@ class Launcher {
   void OnFrames();
   void Handle(const Hello& frame);
   void Handle(const Ready& frame);
-  void Handle(const Launch& frame);
+  // Fills in what the owner's bounds say.
+  void Handle(Launch& frame);
   void Handle(const Watch& frame);
   void Handle(const CancelJob& frame);
   void Handle(const SignalJob& frame);
@@ -89,6 +90,8 @@ class Launcher {
   void Handle(const Reconciled& frame);
   void Handle(const ReadFiles& frame);
 
+  // The profile of a request that may be started, whose limits are filled in.
+  base::Result<const sandbox::Profile*> ProfileOf(LaunchRequest& request);
   base::Result<Identity> IdentityOf(const LaunchRequest& request, std::optional<uid_t>& own_uid);
   void Refuse(JobKey key, const base::Error& error, bool retry, bool policy);
   void WatchLater(const Watch& frame);

@@ -16,6 +16,7 @@
 #include "launch/clone.h"
 #include "launch/contract/step.h"
 #include "launch/launcher.h"
+#include "launch/offering.h"
 #include "launch/sweeper.h"
 #include "sandbox/accounts.h"
 
@@ -65,31 +66,37 @@ base::Result<Identity> Launcher::IdentityOf(const LaunchRequest& request, std::o
   return Identity{.switch_user = true, .uid = account->uid, .gid = account->gid, .groups = std::move(account->groups)};
 }
 
-void Launcher::Handle(const Launch& frame) {
-  const LaunchRequest& request = frame.request;
+base::Result<const sandbox::Profile*> Launcher::ProfileOf(LaunchRequest& request) {
+  JOBD_RETURN_IF_ERROR(CheckRequest(request));
+  JOBD_ASSIGN_OR_RETURN(const sandbox::Profile* const profile, DecideProfile(options_.policy, request));
+  const ProfileOffer offer = OfferOf(options_.shim, options_.policy, *profile);
+  JOBD_RETURN_IF_ERROR(ApplyBounds(options_.policy, offer, request));
+  JOBD_RETURN_IF_ERROR(options_.shim.driver->Check(GroupLimitsOf(request.limits)));
+  JOBD_RETURN_IF_ERROR(options_.shim.isolation->Check(*profile));
+  if (const auto beyond = BeyondProfile(offer, request.limits)) {
+    return base::Error(base::Code::kInvalidArgument, beyond->field + ": " + beyond->problem);
+  }
+  return profile;
+}
+
+void Launcher::Handle(Launch& frame) {
+  LaunchRequest& request = frame.request;
   if (shims_.contains(request.key)) {
     return Refuse(request.key, {base::Code::kAlreadyExists, "a shim lives for this attempt"}, false, false);
   }
-  auto allowed = CheckRequest(request);
-  if (allowed.ok()) {
-    const JobLimits& limits = request.limits;
-    allowed = options_.shim.driver->Check({limits.memory_bytes, limits.cpu_millis, limits.pids});
-  }
-  if (!allowed.ok()) return Refuse(request.key, allowed.error(), false, false);
-  const auto profile = DecideProfile(options_.policy, request);
+  const auto profile = ProfileOf(request);
   if (!profile.ok()) {
     return Refuse(request.key, profile.error(), false, profile.error().code() == base::Code::kPermissionDenied);
   }
-  if (const auto possible = options_.shim.isolation->Check(**profile); !possible.ok()) {
-    return Refuse(request.key, possible.error(), false, false);
-  }
 
   auto shim = std::make_unique<LiveShim>(context_);
-  const auto identity = IdentityOf(request, shim->uid);
+  auto identity = IdentityOf(request, shim->uid);
   if (!identity.ok()) {
     const base::Error& error = identity.error();
     return Refuse(request.key, error, IsPassing(error.sys_errno()), error.code() == base::Code::kPermissionDenied);
   }
+
+  identity->workdir_without_links = WorkdirIsBounded(options_.policy, request);
 
   // Blocked from before the shim's first instruction, so that a cancel that follows at once waits for its loop.
   sigset_t all;

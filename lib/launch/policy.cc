@@ -12,11 +12,13 @@ constexpr base::Nanos kLongest = 101LL * 366 * 86400 * base::kNanosPerSecond;
 constexpr uint32_t kMaxCpuMillis = 4096 * 1000;
 constexpr uint32_t kMaxPids = 4 * 1024 * 1024;  // PID_MAX_LIMIT of the kernel
 constexpr uint64_t kMaxBytes = uint64_t{1} << 62;
+constexpr uint64_t kMaxOpenFiles = uint64_t{1} << 30;  // more than NR_OPEN of any kernel
 constexpr uint32_t kMaxJobs = 10'000'000;
 constexpr size_t kMaxStdin = 8 * 1024 * 1024;
 constexpr size_t kMaxPath = 4096;
 
 base::Error Bad(std::string what) { return {base::Code::kInvalidArgument, std::move(what)}; }
+base::Error Denied(std::string what) { return {base::Code::kPermissionDenied, std::move(what)}; }
 
 bool HasNul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
 
@@ -53,20 +55,42 @@ base::Status CheckRequest(const LaunchRequest& request) {
   if (request.timeout < 0 || request.timeout > kLongest) return Bad("the timeout is out of range");
   if (request.kill_after < 0 || request.kill_after > kLongest) return Bad("kill_after is out of range");
   const JobLimits& limits = request.limits;
-  if (limits.memory_bytes > kMaxBytes || limits.cpu_millis > kMaxCpuMillis || limits.pids > kMaxPids ||
-      limits.output_bytes > kMaxBytes) {
-    return Bad("a limit is out of range");
-  }
-  return base::Ok();
+  bool in_range = limits.cpu_millis <= kMaxCpuMillis && limits.pids <= kMaxPids && limits.open_files <= kMaxOpenFiles;
+  EachLimit([&](const char* /*name*/, auto limit) { in_range = in_range && limits.*limit <= kMaxBytes; });
+  return in_range ? base::Ok() : Bad("a limit is out of range");
 }
+
+bool NeedsGrant(const Policy& policy, const sandbox::Profile& profile) { return !policy.privileged && !profile.namespaces; }
 
 base::Result<const sandbox::Profile*> DecideProfile(const Policy& policy, const LaunchRequest& request) {
   const sandbox::Profile* profile = policy.profiles.Find(request.profile);
   if (profile == nullptr) return Bad("profile '" + request.profile + "' is not available");
-  const auto allowed = policy.allowed_profiles.find(request.owner);
-  if (allowed == policy.allowed_profiles.end() || allowed->second.empty()) return profile;
-  if (std::find(allowed->second.begin(), allowed->second.end(), request.profile) != allowed->second.end()) return profile;
-  return base::Error(base::Code::kPermissionDenied, "profile '" + request.profile + "' is not allowed for " + request.owner);
+  const auto owner = policy.owners.find(request.owner);
+  if (owner == policy.owners.end()) return Denied(request.owner + " is no user of this service");
+  const auto& allowed = owner->second.profiles;
+  if (std::find(allowed.begin(), allowed.end(), request.profile) != allowed.end()) return profile;
+  if (!allowed.empty()) return Denied("profile '" + request.profile + "' is not allowed for " + request.owner);
+  if (!NeedsGrant(policy, *profile)) return profile;
+  return Denied("profile '" + request.profile + "' gives a job jobd's own account here, as jobd is not root: it must be named in " +
+                "the profiles of " + request.owner + " in the users file");
+}
+
+base::Status ApplyBounds(const Policy& policy, const ProfileOffer& profile, LaunchRequest& request) {
+  const auto owner = policy.owners.find(request.owner);
+  if (owner == policy.owners.end()) return Denied(request.owner + " is no user of this service");
+  const OwnerBounds& bounds = owner->second.bounds;
+  if (const auto beyond = BeyondOwner(bounds, request.limits, request.timeout)) return Denied(beyond->field + ": " + beyond->problem);
+  if (WorkdirIsBounded(policy, request) && !MayWorkIn(bounds, request.workdir)) {
+    return Denied("workdir: working there is not allowed for " + request.owner);
+  }
+  FillFromBounds(bounds, profile, request.limits, request.timeout);
+  return base::Ok();
+}
+
+bool WorkdirIsBounded(const Policy& policy, const LaunchRequest& request) {
+  const auto owner = policy.owners.find(request.owner);
+  const bool bounded = owner != policy.owners.end() && !owner->second.bounds.workdirs.empty();
+  return bounded && !request.workdir.empty() && request.workdir != policy.default_workdir;
 }
 
 base::Result<RunAs> DecideRunAs(const Policy& policy, const LaunchRequest& request) {
@@ -76,16 +100,13 @@ base::Result<RunAs> DecideRunAs(const Policy& policy, const LaunchRequest& reque
     if (!policy.privileged) return Bad("jobs cannot run as '" + policy.job_user + "': jobd is not root");
     return RunAs{RunAs::Kind::kAccount, policy.job_user};
   }
-  const auto allowed = policy.run_as.find(request.owner);
-  if (allowed == policy.run_as.end() ||
-      std::find(allowed->second.begin(), allowed->second.end(), request.user) == allowed->second.end()) {
-    return base::Error(base::Code::kPermissionDenied,
-                       "running as '" + base::EscapeForTerminal(request.user) + "' is not allowed for " + request.owner);
-  }
+  const auto owner = policy.owners.find(request.owner);
+  const bool allowed = owner != policy.owners.end() &&
+                       std::find(owner->second.run_as.begin(), owner->second.run_as.end(), request.user) != owner->second.run_as.end();
+  if (!allowed) return Denied("running as '" + base::EscapeForTerminal(request.user) + "' is not allowed for " + request.owner);
   if (!policy.privileged) {
     if (request.user == policy.own_account) return RunAs{RunAs::Kind::kSelf, {}};
-    return base::Error(base::Code::kPermissionDenied,
-                       "running as '" + base::EscapeForTerminal(request.user) + "' is not possible: jobd is not root");
+    return Denied("running as '" + base::EscapeForTerminal(request.user) + "' is not possible: jobd is not root");
   }
   return RunAs{RunAs::Kind::kAccount, request.user};
 }

@@ -22,6 +22,8 @@ struct Identity {
   uid_t uid = 0;
   gid_t gid = 0;
   std::vector<gid_t> groups;
+  // The way to the working directory may not lead over symbolic links: its owner was allowed certain folders.
+  bool workdir_without_links = false;
 };
 
 // What a shim needs of its launcher. Borrowed: valid in the forked child, which is the launcher's image.

@@ -35,10 +35,12 @@ std::string_view PathOf(const LaunchRequest& request) {
   return path;
 }
 
-std::vector<ChildLimit> LimitsOf(const ShimContext& context, const sandbox::Profile& profile) {
+std::vector<ChildLimit> LimitsOf(const ShimContext& context, const JobLimits& own, const sandbox::Profile& profile) {
   std::vector<ChildLimit> limits{{RLIMIT_CORE, {0, 0}}, {RLIMIT_NOFILE, context.job_files}};
-  if (profile.open_files != 0) limits.back().value = {profile.open_files, profile.open_files};
-  if (profile.file_bytes != 0) limits.push_back({RLIMIT_FSIZE, {profile.file_bytes, profile.file_bytes}});
+  const uint64_t open_files = own.open_files != 0 ? own.open_files : profile.open_files;
+  const uint64_t file_bytes = own.file_bytes != 0 ? own.file_bytes : profile.file_bytes;
+  if (open_files != 0) limits.back().value = {open_files, open_files};
+  if (file_bytes != 0) limits.push_back({RLIMIT_FSIZE, {file_bytes, file_bytes}});
   return limits;
 }
 
@@ -105,12 +107,14 @@ base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& req
   sandbox::PreparedIsolation isolation;
   context.isolation->Prepare(profile,
                              {.workdir = request.workdir.empty() ? context.default_workdir : request.workdir,
+                              .workdir_without_links = identity.workdir_without_links,
+                              .tmp_bytes = request.limits.tmp_bytes,
                               .switch_user = identity.switch_user,
                               .uid = uid,
                               .gid = identity.gid,
                               .groups = &identity.groups},
                              isolation);
-  const std::vector<ChildLimit> limits = LimitsOf(context, profile);
+  const std::vector<ChildLimit> limits = LimitsOf(context, request.limits, profile);
 
   ChildPlan plan;
   plan.parent = profile.namespaces ? 0 : ::getpid();
@@ -131,6 +135,7 @@ base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& req
   plan.group_count = identity.groups.size();
   plan.isolation = &isolation.plan();
   plan.workdir = isolation.workdir().c_str();
+  plan.workdir_without_links = identity.workdir_without_links;
   plan.programs = programs.data();
   plan.argv = argv.data();
   plan.environment = environment.data();

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/files.h"
 
 namespace jobd::sandbox {
@@ -19,17 +21,26 @@ CgroupDriver::CgroupDriver(std::string_view name, std::string where, base::Fd ro
 
 std::vector<Capability> CgroupDriver::capabilities() const {
   std::vector<Capability> all{{"cgroup", true, std::string(name_) + ", at " + where_}};
-  const auto text = [](Controller controller) { return std::string(ControllerName(controller)) + " limit"; };
-  for (const LimitRoot& limit : limits_) all.push_back({text(limit.controller), true, limit.dir ? "cgroup v1" : "cgroup v2"});
-  for (const Missing& missing : missing_) all.push_back({text(missing.controller), false, missing.why});
+  for (const Limit limit : kLimits) {
+    const auto missing = std::find_if(missing_.begin(), missing_.end(), [&](const Missing& m) { return m.limit == limit; });
+    const bool available = missing == missing_.end();
+    const bool v1 = std::any_of(limits_.begin(), limits_.end(), [](const LimitRoot& root) { return static_cast<bool>(root.dir); });
+    all.push_back({LimitName(limit), available, available ? (v1 ? "cgroup v1" : "cgroup v2") : missing->why});
+  }
   return all;
+}
+
+void CgroupDriver::AddMissing(std::vector<Missing>& missing, Controller controller, const std::string& why) {
+  for (const Limit limit : kLimits) {
+    if (ControllerOf(limit) == controller) missing.push_back({limit, why});
+  }
 }
 
 base::Status CgroupDriver::Check(const GroupLimits& limits) const {
   for (const Missing& missing : missing_) {
-    if (!Wanted(missing.controller, limits)) continue;
+    if (!Wanted(missing.limit, limits)) continue;
     return base::Error(base::Code::kFailedPrecondition,
-                       std::string("the ") + ControllerName(missing.controller) + " limit cannot be enforced here: " + missing.why);
+                       std::string("the ") + LimitName(missing.limit) + " cannot be enforced here: " + missing.why);
   }
   return base::Ok();
 }
@@ -58,7 +69,7 @@ std::vector<std::string> CgroupDriver::List() {
 void CgroupDriver::RemoveRoot() {
   const std::string name = where_.substr(where_.rfind('/') + 1);
   for (const LimitRoot& limit : limits_) {
-    if (limit.dir) ::rmdir((std::string("/sys/fs/cgroup/") + ControllerName(limit.controller) + "/" + name).c_str());
+    if (limit.dir) ::rmdir((std::string("/sys/fs/cgroup/") + ControllerNameV1(limit.controller) + "/" + name).c_str());
   }
   ::rmdir(where_.c_str());
 }

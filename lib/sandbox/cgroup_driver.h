@@ -9,13 +9,16 @@
 
 namespace jobd::sandbox {
 
-// A root for tracking, and a place for each controller that can limit. What is not in `limits` cannot be limited, and says why.
+// A root for tracking, and a place for each controller that can limit. What cannot be limited is in `missing`, and says why.
 class CgroupDriver final : public GroupDriver {
  public:
   struct Missing {
-    Controller controller;
+    Limit limit;
     std::string why;
   };
+  // All that `controller` would have limited.
+  static void AddMissing(std::vector<Missing>& missing, Controller controller, const std::string& why);
+
   CgroupDriver(std::string_view name, std::string where, base::Fd root, std::vector<LimitRoot> limits,
                std::vector<Missing> missing);
 

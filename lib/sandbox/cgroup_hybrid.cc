@@ -30,13 +30,16 @@ base::Result<std::unique_ptr<GroupDriver>> TryCgroupHybrid(const std::string& ta
   std::vector<LimitRoot> limits;
   std::vector<CgroupDriver::Missing> missing;
   for (const Controller controller : kControllers) {
-    auto made = MakeRoot(std::string("/sys/fs/cgroup/") + ControllerName(controller), tag);
+    auto made = MakeRoot(std::string("/sys/fs/cgroup/") + ControllerNameV1(controller), tag);
     if (made.ok()) {
       limits.push_back({controller, std::move(made).value()});
     } else {
-      missing.push_back({controller, made.error().message()});
+      CgroupDriver::AddMissing(missing, controller, made.error().message());
     }
   }
+  // What a job writes through the page cache is written to the disk by the kernel's own threads, on nobody's account.
+  std::erase_if(missing, [](const CgroupDriver::Missing& m) { return m.limit == Limit::kIoWrite; });
+  missing.push_back({Limit::kIoWrite, "cgroup v1 does not see what is written through the page cache"});
   return std::unique_ptr<GroupDriver>(std::make_unique<CgroupDriver>("hybrid", std::string(kUnified) + "/" + tag, std::move(root),
                                                                      std::move(limits), std::move(missing)));
 }

@@ -60,7 +60,7 @@ base::Result<std::unique_ptr<GroupDriver>> BuildAt(const std::string& base_path,
     if (status.ok()) {
       limits.push_back({controller, {}});
     } else {
-      missing.push_back({controller, "the controller is not delegated to " + base_path});
+      CgroupDriver::AddMissing(missing, controller, "the controller is not delegated to " + base_path);
     }
   }
   return std::unique_ptr<GroupDriver>(

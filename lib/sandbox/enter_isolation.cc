@@ -1,5 +1,6 @@
 // Namespaces and mounts, in the job's process. System calls only.
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -28,8 +29,14 @@ int OpenFolder(const IsolationPlan& plan) noexcept {
     ::syscall(SYS_setfsuid, plan.uid);
   }
   constexpr unsigned int kFlags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
-  const bool itself = plan.folder.source[0] == '\0';
-  const int tree = ::open_tree(plan.folder.source_dir, plan.folder.source, kFlags | (itself ? AT_EMPTY_PATH : 0u));
+  int tree = -1;
+  if (plan.folder.without_links) {
+    const open_how how{.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_NO_SYMLINKS};
+    const auto folder = static_cast<int>(::syscall(SYS_openat2, plan.folder.source_dir, plan.folder.source, &how, sizeof how));
+    if (folder >= 0) tree = ::open_tree(folder, "", kFlags | AT_EMPTY_PATH);
+  } else {
+    tree = ::open_tree(plan.folder.source_dir, plan.folder.source, kFlags);
+  }
   const int error = errno;
   if (plan.switch_user) {
     ::syscall(SYS_setfsuid, ::geteuid());

@@ -23,9 +23,10 @@ std::string Normal(const std::string& path) {
   return normal;
 }
 
-std::string TmpOptions(const Profile& profile) {
+std::string TmpOptions(const Profile& profile, uint64_t own_bytes) {
   std::string options = "mode=1777";
-  if (profile.tmp_bytes != 0) options += ",size=" + std::to_string(profile.tmp_bytes);
+  const uint64_t bytes = own_bytes != 0 ? own_bytes : profile.tmp_bytes;
+  if (bytes != 0) options += ",size=" + std::to_string(bytes);
   if (profile.tmp_inodes != 0) options += ",nr_inodes=" + std::to_string(profile.tmp_inodes);
   return options;
 }
@@ -94,7 +95,7 @@ void Isolation::Prepare(const Profile& profile, const IsolatedJob& job, Prepared
   }
   if (!profile.namespaces) return;
   const MountView& view = *ViewOf(profile);
-  prepared.tmp_options_ = TmpOptions(profile);
+  prepared.tmp_options_ = TmpOptions(profile, job.tmp_bytes);
   plan.namespaces = true;
   plan.mount_view = view.mounts.get();
   plan.network = profile.network;
@@ -109,10 +110,11 @@ void Isolation::Prepare(const Profile& profile, const IsolatedJob& job, Prepared
   plan.landlock = profile.landlock;
   plan.landlock_files = landlock_.files;
   plan.landlock_scopes = landlock_.scopes;
-  PrepareFolder(profile, view, prepared);
+  PrepareFolder(profile, job, view, prepared);
 }
 
-void Isolation::PrepareFolder(const Profile& profile, const MountView& view, PreparedIsolation& prepared) const {
+void Isolation::PrepareFolder(const Profile& profile, const IsolatedJob& job, const MountView& view,
+                              PreparedIsolation& prepared) const {
   const std::string path = Normal(prepared.workdir_);
   if (path == "/" || path == "/tmp" || path == "/var/tmp") return;
   IsolationPlan& plan = prepared.plan_;
@@ -131,6 +133,7 @@ void Isolation::PrepareFolder(const Profile& profile, const MountView& view, Pre
   plan.bind_folder = true;
   prepared.workdir_ = path;
   plan.folder.source = prepared.source_.c_str();
+  plan.folder.without_links = job.workdir_without_links;
   plan.folder.target = prepared.workdir_.c_str();
   plan.folder.writable = true;
   if (plan.folder.source_dir != AT_FDCWD) {

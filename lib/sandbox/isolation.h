@@ -27,6 +27,9 @@ struct IsolationOptions {
 // Whom and where a job is, as far as isolating it goes. Borrowed by the plan.
 struct IsolatedJob {
   std::string workdir;  // absolute; empty: /tmp
+  // The way to workdir may not lead over symbolic links, which others may have planted to lead elsewhere.
+  bool workdir_without_links = false;
+  uint64_t tmp_bytes = 0;  // size of its private /tmp; 0: the profile's
   bool switch_user = false;
   uid_t uid = 0;
   gid_t gid = 0;
@@ -72,7 +75,7 @@ class Isolation {
 
  private:
   const std::optional<MountView>& ViewOf(const Profile& profile) const { return profile.read_only ? read_only_ : plain_; }
-  void PrepareFolder(const Profile& profile, const MountView& view, PreparedIsolation& prepared) const;
+  void PrepareFolder(const Profile& profile, const IsolatedJob& job, const MountView& view, PreparedIsolation& prepared) const;
 
   std::optional<MountView> plain_;
   std::optional<MountView> read_only_;

@@ -13,10 +13,11 @@ namespace jobd::sandbox {
 // A folder of the machine that becomes part of the job's file system.
 struct FolderBind {
   int source_dir = -1;                   // `source` is relative to it; AT_FDCWD: to the view's root
-  const char* source = nullptr;          // "" is the folder itself
+  const char* source = nullptr;
   const char* target = nullptr;          // absolute
   const char* const* to_make = nullptr;  // folders above the target, and the target, that must be made first; ends with nullptr
   bool writable = false;                 // even where the view is read-only
+  bool without_links = false;            // no part of `source` may be a symbolic link
 };
 
 // Pointers are borrowed and must stay valid until exec; so must descriptors.

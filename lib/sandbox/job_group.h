@@ -20,6 +20,8 @@ struct GroupLimits {
   uint64_t memory_bytes = 0;
   uint32_t cpu_millis = 0;  // thousandths of a processor
   uint32_t pids = 0;
+  uint64_t io_read = 0;  // bytes per second, of each disk
+  uint64_t io_write = 0;
   bool operator==(const GroupLimits&) const = default;
 };
 

@@ -69,7 +69,7 @@ base::Status KernelGroup::AddPart(const LimitRoot& limit_root, const GroupLimits
     return ApplyV2(dir_.get(), limit_root.controller, limits);
   }
   auto made = MakeGroupDir(limit_root.dir.get(), name_, true);
-  if (!made.ok()) return std::move(made).error().WithContext(ControllerName(limit_root.controller));
+  if (!made.ok()) return std::move(made).error().WithContext(ControllerNameV1(limit_root.controller));
   parts_.push_back({limit_root.controller, limit_root.dir.get(), std::move(made).value()});
   const int dir = parts_.back().dir.get();
   JOBD_RETURN_IF_ERROR(ApplyV1(dir, limit_root.controller, limits));

@@ -11,13 +11,24 @@
 
 namespace jobd::sandbox {
 
-enum class Controller { kMemory, kCpu, kPids };
-inline constexpr Controller kControllers[] = {Controller::kMemory, Controller::kCpu, Controller::kPids};
+enum class Controller { kMemory, kCpu, kPids, kIo };
+inline constexpr Controller kControllers[] = {Controller::kMemory, Controller::kCpu, Controller::kPids, Controller::kIo};
 
-// "memory", "cpu", "pids": the same in v1 and v2.
+// "memory", "cpu", "pids", "io": as cgroup v2 has it.
 const char* ControllerName(Controller controller);
+// As cgroup v1 has it: "blkio" for "io".
+const char* ControllerNameV1(Controller controller);
 
-// True when `limits` ask for something this controller does.
+// What may be limited, each by one controller.
+enum class Limit { kMemory, kCpu, kPids, kIoRead, kIoWrite };
+inline constexpr Limit kLimits[] = {Limit::kMemory, Limit::kCpu, Limit::kPids, Limit::kIoRead, Limit::kIoWrite};
+
+Controller ControllerOf(Limit limit);
+// "memory limit", …, "io write limit".
+const char* LimitName(Limit limit);
+
+// True when `limits` ask for it, and when they ask for something this controller does.
+bool Wanted(Limit limit, const GroupLimits& limits);
 bool Wanted(Controller controller, const GroupLimits& limits);
 
 // Writes this controller's limit into the group in `dir` (borrowed), in the files of cgroup v2.

@@ -155,16 +155,14 @@ class ProcessTreeDriver final : public GroupDriver {
   std::string_view name() const override { return "none"; }
   std::vector<Capability> capabilities() const override {
     std::vector<Capability> all{{"cgroup", false, "jobs are tracked as process trees: " + why_}};
-    for (const Controller controller : kControllers) {
-      all.push_back({std::string(ControllerName(controller)) + " limit", false, "needs a cgroup"});
-    }
+    for (const Limit limit : kLimits) all.push_back({LimitName(limit), false, "needs a cgroup"});
     return all;
   }
   base::Status Check(const GroupLimits& limits) const override {
-    for (const Controller controller : kControllers) {
-      if (!Wanted(controller, limits)) continue;
+    for (const Limit limit : kLimits) {
+      if (!Wanted(limit, limits)) continue;
       return base::Error(base::Code::kFailedPrecondition,
-                         std::string("the ") + ControllerName(controller) + " limit cannot be enforced here: needs a cgroup");
+                         std::string("the ") + LimitName(limit) + " cannot be enforced here: needs a cgroup");
     }
     return base::Ok();
   }

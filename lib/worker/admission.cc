@@ -104,6 +104,50 @@ void CheckLimits(const launch::JobLimits& limits, const std::string& at, Violati
   if (limits.cpu_millis > kMaxCpuMillis) bad.Add(at + "limits.cpu_millis", "must be at most 4096000");
   if (limits.pids > kMaxPids) bad.Add(at + "limits.pids", "must be at most 4194304");
   if (limits.output_bytes > kMaxMemoryBytes) bad.Add(at + "limits.output_bytes", "must be at most 1 PiB");
+  if (limits.file_bytes > kMaxMemoryBytes) bad.Add(at + "limits.file_bytes", "must be at most 1 PiB");
+  if (limits.tmp_bytes > kMaxMemoryBytes) bad.Add(at + "limits.tmp_bytes", "must be at most 1 PiB");
+  if (limits.open_files != 0 && (limits.open_files < kMinFiles || limits.open_files > kMaxPids)) {
+    bad.Add(at + "limits.open_files", "must be at least 8 and at most 4194304");
+  }
+  const auto check_rate = [&](const char* field, uint64_t rate) {
+    if (rate != 0 && (rate < kMinRate || rate > kMaxMemoryBytes)) bad.Add(at + field, "must be at least 4 KiB and at most 1 PiB");
+  };
+  check_rate("limits.io_read_bytes_per_second", limits.io_read_bytes_per_second);
+  check_rate("limits.io_write_bytes_per_second", limits.io_write_bytes_per_second);
+}
+
+const std::string& ProfileOf(const JobSpec& job, const WorkerLimits& limits) {
+  return job.profile.empty() ? limits.default_profile : job.profile;
+}
+
+// What the submitter's bounds give to what is not asked for, where the service's defaults do not give less.
+void FillLimits(const Submitter& submitter, const WorkerLimits& limits, const launch::ProfileOffer& profile,
+                launch::JobLimits& filled, base::Nanos& timeout) {
+  launch::OwnerBounds bounds{.most = submitter.bounds.most, .timeout = submitter.bounds.timeout, .workdirs = {}};
+  launch::EachLimit([&](const char* /*name*/, auto limit) {
+    const auto otherwise = limits.default_limits.*limit;
+    if (otherwise != 0) bounds.most.*limit = std::min(bounds.most.*limit, otherwise);
+  });
+  if (limits.default_timeout != 0) bounds.timeout = std::min(bounds.timeout, limits.default_timeout);
+  launch::FillFromBounds(bounds, profile, filled, timeout);
+}
+
+// Can the launcher do it? It is what decides, when the job is started; but then it is late.
+void CheckOffer(const Submitter& submitter, const JobSpec& job, const WorkerLimits& limits, const std::string& at, Violations& bad) {
+  const launch::ProfileOffer* profile = limits.offer.Find(ProfileOf(job, limits));
+  if (profile == nullptr) return bad.Add(at + "profile", "there is no profile of this name");
+  if (profile->missing) return bad.Add(at + "profile", "cannot be enforced on this machine; `jobctl admin status` says why");
+  const auto add = [&](const std::optional<base::FieldViolation>& beyond) {
+    if (beyond) bad.Add(at + beyond->field, beyond->problem);
+  };
+  add(launch::BeyondProfile(*profile, job.limits));
+  launch::JobLimits filled = job.limits;
+  base::Nanos timeout = job.timeout;
+  FillLimits(submitter, limits, *profile, filled, timeout);
+  launch::EachLimit([&](const char* /*name*/, auto limit) {
+    if (filled.*limit == 0) filled.*limit = limits.default_limits.*limit;
+  });
+  add(launch::BeyondMachine(limits.offer, filled));
 }
 
 void CheckJob(const JobSpec& job, const std::string& at, Violations& bad) {
@@ -131,12 +175,25 @@ bool Contains(const std::vector<std::string>& list, const std::string& item) {
 base::Status CheckPermissions(const Submitter& submitter, const std::vector<JobSpec>& jobs, const WorkerLimits& limits) {
   for (size_t i = 0; i < jobs.size(); ++i) {
     const std::string at = "jobs[" + std::to_string(i) + "].";
-    const std::string& profile = jobs[i].profile.empty() ? limits.default_profile : jobs[i].profile;
-    if (!submitter.profiles.empty() && !Contains(submitter.profiles, profile)) {
-      return base::Error(base::Code::kPermissionDenied, at + "profile: you may not use this profile");
+    const auto denied = [&](const std::string& what) { return base::Error(base::Code::kPermissionDenied, at + what); };
+    const std::string& profile = ProfileOf(jobs[i], limits);
+    if (!Contains(submitter.profiles, profile)) {
+      if (!submitter.profiles.empty()) return denied("profile: you may not use this profile");
+      const launch::ProfileOffer* const offered = limits.offer.Find(profile);
+      if (offered == nullptr || offered->needs_grant) {
+        return denied("profile: jobd is not root here, so a job of this profile would share its account; an administrator can name " +
+                      profile + " in your profiles in the users file");
+      }
     }
     if (!jobs[i].user.empty() && !Contains(submitter.run_as, jobs[i].user)) {
-      return base::Error(base::Code::kPermissionDenied, at + "user: you may not run jobs as this account");
+      return denied("user: you may not run jobs as this account");
+    }
+    if (const auto beyond = launch::BeyondOwner(submitter.bounds, jobs[i].limits, jobs[i].timeout)) {
+      return denied(beyond->field + ": " + beyond->problem);
+    }
+    if (!jobs[i].workdir.empty() && jobs[i].workdir != limits.default_workdir &&
+        !launch::MayWorkIn(submitter.bounds, jobs[i].workdir)) {
+      return denied("workdir: you may not work in this folder");
     }
   }
   return base::Ok();
@@ -153,10 +210,19 @@ base::Status CheckBatch(const Submitter& submitter, const BatchOptions& options,
   if (jobs.size() > most) {
     bad.Add("jobs", "must be at most " + std::to_string(most));
   } else {
-    for (size_t i = 0; i < jobs.size() && !bad.full(); ++i) CheckJob(jobs[i], "jobs[" + std::to_string(i) + "].", bad);
+    for (size_t i = 0; i < jobs.size() && !bad.full(); ++i) {
+      const std::string at = "jobs[" + std::to_string(i) + "].";
+      CheckJob(jobs[i], at, bad);
+      CheckOffer(submitter, jobs[i], limits, at, bad);
+    }
   }
   JOBD_RETURN_IF_ERROR(std::move(bad).ToStatus());
   return CheckPermissions(submitter, jobs, limits);
+}
+
+void PinBounds(const Submitter& submitter, const WorkerLimits& limits, JobSpec& job) {
+  const launch::ProfileOffer* const profile = limits.offer.Find(ProfileOf(job, limits));
+  if (profile != nullptr) FillLimits(submitter, limits, *profile, job.limits, job.timeout);
 }
 
 void KeepLastOfDuplicates(JobSpec& job) {

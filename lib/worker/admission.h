@@ -28,6 +28,8 @@ inline constexpr uint64_t kMinMemoryBytes = 1024 * 1024;
 inline constexpr uint64_t kMaxMemoryBytes = 1ull << 50;
 inline constexpr uint32_t kMaxCpuMillis = 4'096'000;
 inline constexpr uint32_t kMaxPids = 4'194'304;
+inline constexpr uint64_t kMinFiles = 8;  // a program needs some to start
+inline constexpr uint64_t kMinRate = 4096;
 
 // What is queued at this moment.
 struct Load {
@@ -36,9 +38,13 @@ struct Load {
 };
 
 // Checks the fields of a batch. kInvalidArgument with one violation per bad field, at most 20 of them; kPermissionDenied when the
-// submitter may not ask for a profile or an account. An empty correlation ID is acceptable. Pure.
+// submitter may not ask for a profile, an account, a folder or so much of something. An empty correlation ID is acceptable. Pure.
 base::Status CheckBatch(const Submitter& submitter, const BatchOptions& options, const std::vector<JobSpec>& jobs,
                         const WorkerLimits& limits);
+
+// Writes down the most that the submitter may have for what the job does not ask for, so that it stays in force whatever becomes of the
+// defaults: the default, where that is less.
+void PinBounds(const Submitter& submitter, const WorkerLimits& limits, JobSpec& job);
 
 // Of variables given several times the last stays, in the place of the first.
 void KeepLastOfDuplicates(JobSpec& job);

@@ -9,10 +9,9 @@ Bounds BoundsOf(const JobSpec& spec, const WorkerLimits& limits) {
   const auto or_default = [](auto own, auto otherwise) { return own != 0 ? own : otherwise; };
   Bounds bounds;
   bounds.timeout = or_default(spec.timeout, limits.default_timeout);
-  bounds.limits.memory_bytes = or_default(spec.limits.memory_bytes, limits.default_limits.memory_bytes);
-  bounds.limits.cpu_millis = or_default(spec.limits.cpu_millis, limits.default_limits.cpu_millis);
-  bounds.limits.pids = or_default(spec.limits.pids, limits.default_limits.pids);
-  bounds.limits.output_bytes = or_default(spec.limits.output_bytes, limits.default_limits.output_bytes);
+  launch::EachLimit([&](const char* /*name*/, auto limit) {
+    bounds.limits.*limit = or_default(spec.limits.*limit, limits.default_limits.*limit);
+  });
   if (limits.max_output_bytes != 0) {
     const uint64_t own = bounds.limits.output_bytes;
     bounds.limits.output_bytes = own == 0 ? limits.max_output_bytes : std::min(own, limits.max_output_bytes);

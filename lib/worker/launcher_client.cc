@@ -59,7 +59,7 @@ class SocketLauncher final : public LauncherClient {
     return WelcomeOf(std::move(received));
   }
 
-  base::Result<std::vector<NamedFd>> ReadFiles() override {
+  base::Result<GivenFiles> ReadFiles() override {
     const std::lock_guard one(asking_);
     JOBD_RETURN_IF_ERROR(Send(launch::ReadFiles{}));
     std::unique_lock lock(answers_mutex_);
@@ -69,11 +69,11 @@ class SocketLauncher final : public LauncherClient {
     files_.reset();
     if (!received.frame.error.empty()) return base::Error(base::Code::kFailedPrecondition, received.frame.error);
     if (received.frame.names.size() != received.fds.size()) return OtherDescriptors();
-    std::vector<NamedFd> files;
+    GivenFiles given{.files = {}, .offer = std::move(received.frame.offer)};
     for (size_t i = 0; i < received.fds.size(); ++i) {
-      files.push_back({.name = received.frame.names[i], .fd = std::move(received.fds[i])});
+      given.files.push_back({.name = received.frame.names[i], .fd = std::move(received.fds[i])});
     }
-    return files;
+    return given;
   }
 
  private:

@@ -27,6 +27,10 @@ class LauncherClient : public Launcher {
     base::Fd runtime_dir;
     std::vector<base::Fd> listening;  // at least one
   };
+  struct GivenFiles {
+    std::vector<NamedFd> files;
+    launch::Offer offer;  // as it is by these files
+  };
 
   // `socket` is a connected SOCK_SEQPACKET. on_lost is called once, on the reading thread, when the launcher is gone or sends what
   // is no frame; the process must end then. The destructor ends the thread and closes the socket; on_lost is not called by that.
@@ -36,7 +40,7 @@ class LauncherClient : public Launcher {
   virtual base::Result<Welcome> Hello() = 0;
   // The configured files, open for reading. Errors: what the launcher says why it cannot read them (kFailedPrecondition), or
   // kUnavailable. One call at a time gets an answer; others wait.
-  virtual base::Result<std::vector<NamedFd>> ReadFiles() = 0;
+  virtual base::Result<GivenFiles> ReadFiles() = 0;
   // The service accepts connections at `address`.
   virtual base::Status Ready(const std::string& address) = 0;
 };

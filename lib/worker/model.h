@@ -52,6 +52,7 @@ enum class ReasonCode : uint8_t {
   kShimDied = 12,
   kHostRestarted = 13,
   kRecordDamaged = 14,
+  kFileSizeLimit = 15,
 };
 
 struct Reason {

@@ -25,13 +25,19 @@ Outcome BySelf(const launch::SlotRecord& record, const Bounds& bounds) {
   } else {
     outcome.reason = Words(ReasonCode::kSignaled, "killed by " + base::SignalName(record.exit.value));
   }
+  // The kernel sends this signal for nothing else; a shell tells of it as it tells of any.
+  const bool by_signal = record.exit == base::ExitStatus::Signaled(SIGXFSZ);
+  const bool by_shell = bounds.limits.file_bytes != 0 && record.exit == base::ExitStatus::Exited(128 + SIGXFSZ);
+  if (by_signal || by_shell) {
+    outcome.reason.code = ReasonCode::kFileSizeLimit;
+    outcome.reason.text = "file size limit" + (bounds.limits.file_bytes != 0 ? " of " + base::FormatSize(bounds.limits.file_bytes) : "") +
+                          " reached";
+    return outcome;
+  }
   // A program that failed after a limit refused it something most likely failed of that.
   if ((record.flags & launch::kFlagPidsLimitHit) != 0) {
     outcome.reason.code = ReasonCode::kPidsLimit;
     outcome.reason.text += ", after the limit of " + std::to_string(bounds.limits.pids) + " processes was reached";
-  } else if ((record.flags & launch::kFlagOutputCut) != 0 && record.exit == base::ExitStatus::Signaled(SIGXFSZ)) {
-    outcome.reason.code = ReasonCode::kOutputLimit;
-    outcome.reason.text = "output limit of " + base::FormatSize(bounds.limits.output_bytes) + " reached";
   }
   return outcome;
 }

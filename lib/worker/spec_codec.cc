@@ -10,7 +10,14 @@
 namespace jobd::worker {
 namespace {
 
-constexpr uint64_t kSpecVersion = 1;
+// Version 2 has the limits of version 1 and then the rest of them. A spec without these is written as version 1, so that what was
+// submitted to an older service keeps its fingerprint.
+constexpr uint64_t kSpecVersion = 2;
+
+bool HasLaterLimits(const launch::JobLimits& limits) {
+  return limits.file_bytes != 0 || limits.open_files != 0 || limits.tmp_bytes != 0 || limits.io_read_bytes_per_second != 0 ||
+         limits.io_write_bytes_per_second != 0;
+}
 
 class Sha256 {
  public:
@@ -33,7 +40,8 @@ base::Error Damaged() { return base::Error(base::Code::kDataLoss, "a stored job 
 
 std::string EncodeSpec(const JobSpec& spec) {
   WireWriter out;
-  out.Number(kSpecVersion);
+  const uint64_t version = HasLaterLimits(spec.limits) ? kSpecVersion : 1;
+  out.Number(version);
   // What listings show comes first.
   out.Text(spec.name);
   out.Number(spec.shell ? 1 : 0);
@@ -54,13 +62,21 @@ std::string EncodeSpec(const JobSpec& spec) {
   out.Text(spec.profile);
   out.Text(spec.user);
   out.Number(spec.retries);
+  if (version >= 2) {
+    out.Number(spec.limits.file_bytes);
+    out.Number(spec.limits.open_files);
+    out.Number(spec.limits.tmp_bytes);
+    out.Number(spec.limits.io_read_bytes_per_second);
+    out.Number(spec.limits.io_write_bytes_per_second);
+  }
   return out.Take();
 }
 
 base::Result<JobSpec> DecodeSpec(std::string_view bytes) {
   WireReader in(bytes);
   JobSpec spec;
-  if (in.Number() != kSpecVersion) return Damaged();
+  const uint64_t version = in.Number();
+  if (version == 0 || version > kSpecVersion) return Damaged();
   spec.name = in.Text();
   spec.shell = in.Number() != 0;
   spec.argv.resize(in.Count());
@@ -80,6 +96,13 @@ base::Result<JobSpec> DecodeSpec(std::string_view bytes) {
   spec.profile = in.Text();
   spec.user = in.Text();
   spec.retries = static_cast<uint32_t>(in.Number());
+  if (version >= 2) {
+    spec.limits.file_bytes = in.Number();
+    spec.limits.open_files = in.Number();
+    spec.limits.tmp_bytes = in.Number();
+    spec.limits.io_read_bytes_per_second = in.Number();
+    spec.limits.io_write_bytes_per_second = in.Number();
+  }
   if (!in.AtEnd()) return Damaged();
   return spec;
 }

@@ -73,6 +73,7 @@ class LocalWorker final : public Worker {
       if (job.user.empty() && !submitter.run_as.empty()) job.user = submitter.run_as.front();
     }
     batch.digest = Fingerprint(options, jobs);
+    for (JobSpec& job : jobs) PinBounds(submitter, *limits, job);
     if (options.correlation_id.empty()) options.correlation_id = MakeUuid7(batch.created_at);
     batch.name = {.owner = submitter.owner, .correlation_id = options.correlation_id};
     batch.options = std::move(options);

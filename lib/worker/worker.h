@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "launch/contract/offer.h"
 #include "worker/log_session.h"
 #include "worker/model.h"
 
@@ -33,6 +34,7 @@ struct WorkerLimits {
   launch::JobLimits default_limits;
   std::string default_workdir;
   std::string default_path;
+  launch::Offer offer;  // what the launcher can and will do
 };
 
 struct WorkerOptions {
@@ -44,8 +46,9 @@ struct WorkerOptions {
 // Who submits, and what they may ask for: from the users file, decided by the server.
 struct Submitter {
   std::string owner;
-  std::vector<std::string> profiles;  // empty: all
+  std::vector<std::string> profiles;  // empty: all that need no grant
   std::vector<std::string> run_as;    // the first is the default; empty: only the launcher's default
+  launch::OwnerBounds bounds;
   std::optional<uint64_t> max_queued;
   std::optional<uint32_t> max_running;
 };

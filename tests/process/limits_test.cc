@@ -1,10 +1,13 @@
 // What is asked for is enforced, or the job does not run.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "tests/process/harness/launcher_host.h"
 
@@ -27,11 +30,14 @@ class PolicyTest : public testing::TestWithParam<bool> {
     EXPECT_EQ(batch_.Slot().phase, launch::Phase::kNone) << "and nothing was begun";
     return refused != nullptr ? *refused : Refused{};
   }
+  PolicyTest() { EXPECT_EQ(::chmod(writable_.path().c_str(), 0777), 0); }
+
   TempDir logs_;
-  LauncherHost host_{
-      {.log_dir = logs_.path(),
-       .without_cgroups = GetParam(),
-       .policy = {.run_as = {{"owner", {"no-such-account", "nobody", "uid-zero", "bin"}}}, .server_uid = kUidOfBin}}};
+  TempDir writable_;  // by everybody
+  LauncherHost host_{{.log_dir = logs_.path(),
+                      .without_cgroups = GetParam(),
+                      .policy = {.server_uid = kUidOfBin,
+                                 .owners = {{"owner", {.run_as = {"no-such-account", "nobody", "uid-zero", "bin"}}}}}}};
   Batch batch_{logs_.path()};
 };
 INSTANTIATE_TEST_SUITE_P(Drivers, PolicyTest, testing::Bool(), [](const auto& driver) { return driver.param ? "Tree" : "Cgroup"; });
@@ -106,6 +112,37 @@ TEST_P(PolicyTest, ABadFrameEndsTheConnection) {
   EXPECT_EQ(launch::ReceiveLauncherFrame(host_.socket(), true).error().code(), base::Code::kUnavailable);
 }
 
+TEST_P(PolicyTest, RefusesAnOwnerItDoesNotKnow) {
+  std::filesystem::create_directories(logs_.path() + "/stranger/batch");
+  for (const char* profile : {"open", "standard", "strict"}) {
+    auto request = batch_.Request({"true"});
+    request.owner = "stranger";
+    request.profile = profile;
+    EXPECT_TRUE(ExpectRefused(request).policy) << profile;
+  }
+}
+
+TEST_P(PolicyTest, FilesAreLimitedAndTheSignalTells) {
+  auto request = batch_.Request({"dd", "if=/dev/zero", "of=" + writable_.path() + "/file", "bs=64K", "count=100"});
+  request.limits = {.file_bytes = 1u << 20, .open_files = 32};
+  const SlotRecord record = RunToEnd(host_, batch_, request);
+  EXPECT_EQ(record.exit, base::ExitStatus::Signaled(SIGXFSZ));
+  EXPECT_EQ(std::filesystem::file_size(writable_.path() + "/file"), 1u << 20);
+}
+
+TEST_P(PolicyTest, OpenFilesAreLimited) {
+  auto request = batch_.Request({"sh", "-c", "ulimit -n; ulimit -H -n"});
+  request.limits.open_files = 33;
+  RunToEnd(host_, batch_, request);
+  EXPECT_EQ(batch_.File("1.out"), "33\n33\n");
+}
+
+TEST_P(PolicyTest, RefusesATmpSizeWhereTmpIsEverybodys) {
+  auto request = batch_.Request({"true"});
+  request.limits.tmp_bytes = 1u << 20;
+  EXPECT_EQ(ExpectRefused(request).text, "limits.tmp_bytes: cannot be had: profile 'open' has no private /tmp");
+}
+
 class NoCgroupTest : public testing::Test {};
 
 TEST_F(NoCgroupTest, RefusesLimitsItCannotEnforce) {
@@ -113,7 +150,8 @@ TEST_F(NoCgroupTest, RefusesLimitsItCannotEnforce) {
   LauncherHost host({.log_dir = logs.path(), .without_cgroups = true});
   Batch batch(logs.path());
   for (const launch::JobLimits& limits :
-       {launch::JobLimits{.memory_bytes = 1 << 20}, launch::JobLimits{.cpu_millis = 500}, launch::JobLimits{.pids = 5}}) {
+       {launch::JobLimits{.memory_bytes = 1 << 20}, launch::JobLimits{.cpu_millis = 500}, launch::JobLimits{.pids = 5},
+        launch::JobLimits{.io_read_bytes_per_second = 1 << 20}, launch::JobLimits{.io_write_bytes_per_second = 1 << 20}}) {
     auto request = batch.Request({"true"});
     request.limits = limits;
     host.Send(launch::Launch{request});
@@ -132,7 +170,7 @@ class LimitsTest : public testing::Test {
     const auto hello = std::get<launch::HelloAck>(host_.Receive());
     bool all = true;
     for (const auto& capability : hello.capabilities) {
-      if (capability.name.ends_with("limit")) all = all && capability.available;
+      if (capability.name != "io write limit" && capability.name.ends_with("limit")) all = all && capability.available;
     }
     if (all) return;
     if (std::getenv("JOBD_TEST_STRICT") != nullptr) FAIL() << "no cgroups that limit";
@@ -180,9 +218,36 @@ TEST_F(LimitsTest, CpuIsLimited) {
   EXPECT_LT(record.user_cpu_us + record.system_cpu_us, 500'000u);
 }
 
+TEST_F(LimitsTest, WritingToADiskIsLimitedOrRefused) {
+  auto request = batch_.Request({"true"});
+  request.limits.io_write_bytes_per_second = 1u << 20;
+  host_.Send(launch::Launch{request});
+  const auto answer = host_.Receive();
+  if (std::filesystem::exists("/sys/fs/cgroup/cgroup.controllers")) {
+    EXPECT_TRUE(std::holds_alternative<launch::ShimExited>(answer));
+    return;
+  }
+  const auto* refused = std::get_if<Refused>(&answer);
+  ASSERT_NE(refused, nullptr) << "cgroup v1 would let through what goes by the page cache";
+  EXPECT_NE(refused->text.find("io write limit cannot be enforced"), std::string::npos) << refused->text;
+}
+
+TEST_F(LimitsTest, ReadingFromADiskIsLimited) {
+  // Past the page cache, so that each run reads from the disk.
+  TempDir folder("/var/lib");
+  std::ofstream(folder.path() + "/data") << std::string(4 << 20, 'x');
+  ASSERT_EQ(::chmod(folder.path().c_str(), 0755), 0);
+  const std::vector<std::string> read{"dd", "if=" + folder.path() + "/data", "of=/dev/null", "bs=1M", "iflag=direct"};
+  auto request = batch_.Request(read);
+  request.limits.io_read_bytes_per_second = 2u << 20;
+  const SlotRecord record = RunToEnd(host_, batch_, request);
+  ASSERT_TRUE(record.exit.success()) << batch_.File("1.err");
+  EXPECT_GT(record.wall, base::kNanosPerSecond) << "4 MiB at 2 MiB a second";
+}
+
 TEST_F(LimitsTest, NoCgroupIsLeft) {
   auto request = batch_.Request({Payload("stubborn")});
-  request.limits = {.memory_bytes = 64u << 20, .cpu_millis = 2000, .pids = 10};
+  request.limits = {.memory_bytes = 64u << 20, .cpu_millis = 2000, .pids = 10, .io_read_bytes_per_second = 1u << 30};
   RunToEnd(host_, batch_, request);
   const std::string name = sandbox::GroupName(request.key.batch, 1, 1);
   for (const auto& entry : std::filesystem::directory_iterator("/sys/fs/cgroup")) {

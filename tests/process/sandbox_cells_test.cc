@@ -179,6 +179,32 @@ TEST_F(CellsTest, LandlockIsAWallOfItsOwn) {
   EXPECT_FALSE(std::filesystem::exists(elsewhere_.path() + "/b"));
 }
 
+TEST_P(Isolated, ItsOwnTmpIsAsLargeAsItAskedFor) {
+  Batch batch(logs_.path(), 1, "tmp");
+  auto request = batch.Request({"sh", "-c", "head -c 3000000 /dev/zero >/tmp/f 2>/dev/null; wc -c </tmp/f"});
+  request.profile = GetParam();
+  request.limits.tmp_bytes = 1u << 20;
+  RunToEnd(host_, batch, request);
+  EXPECT_EQ(batch.File("1.out"), "1048576\n");
+}
+
+TEST_F(CellsTest, AJobMayAskForLessThanItsProfileHasAndNotForMore) {
+  const auto limited = [&](const std::string& id, const launch::JobLimits& limits) {
+    Batch batch(logs_.path(), 1, id);
+    auto request = batch.Request({"sh", "-c", "ulimit -n; ulimit -f; df --output=size /tmp | tail -n 1 | tr -d ' '"});
+    request.profile = "small";
+    request.limits = limits;
+    host_.Send(launch::Launch{request});
+    const auto answer = host_.Receive();
+    if (const auto* refused = std::get_if<launch::Refused>(&answer)) return refused->text.substr(0, refused->text.find(": "));
+    return batch.File("1.out");
+  };
+  EXPECT_EQ(limited("less", {.file_bytes = 1u << 19, .open_files = 20, .tmp_bytes = 1u << 20}), "20\n1024\n1024\n");
+  EXPECT_EQ(limited("files", {.open_files = 65}), "limits.open_files");
+  EXPECT_EQ(limited("size", {.file_bytes = (1u << 20) + 1}), "limits.file_bytes");
+  EXPECT_EQ(limited("tmp", {.tmp_bytes = 5u << 20}), "limits.tmp_bytes");
+}
+
 TEST_F(CellsTest, LimitsOfAProfileHold) {
   EXPECT_EQ(Run("small", "ulimit -n; head -c 3000000 /dev/zero >/tmp/f 2>/dev/null; wc -c </tmp/f"), "64\n1048576\n");
   EXPECT_EQ(

@@ -224,9 +224,38 @@ TEST_P(EscapeTest, AKilledShimTakesItsJobAlong) {
   EXPECT_FALSE(IsAlive(static_cast<pid_t>(running.job_pid)));
 }
 
+TEST_P(EscapeTest, Esc03NoSymbolicLinkLeadsOutOfTheFoldersOfItsOwner) {
+  HostOptions options = options_;
+  options.policy.owners["owner"].bounds.workdirs = {open_.path(), elsewhere_.path()};
+  LauncherHost host(options);
+  // Planted by an earlier job of the same owner.
+  std::filesystem::create_directory(elsewhere_.path() + "/real");
+  std::filesystem::create_directory_symlink("/etc", elsewhere_.path() + "/etc");
+  std::filesystem::create_directory_symlink("/", open_.path() + "/root");
+  ASSERT_EQ(::chmod((elsewhere_.path() + "/real").c_str(), 0777), 0);
+  const std::tuple<std::string, launch::Step, int> cases[] = {{elsewhere_.path() + "/real", launch::Step::kNone, 0},
+                                                              {elsewhere_.path() + "/etc", launch::Step::kWorkdir, ELOOP},
+                                                              {open_.path() + "/root/etc", launch::Step::kWorkdir, ELOOP}};
+  for (const auto& [folder, step, error] : cases) {
+    Batch batch(logs_.path(), 1, "link" + std::to_string(&folder - &std::get<0>(cases[0])));
+    auto request = batch.Request({"true"});
+    request.profile = GetParam();
+    request.workdir = folder;
+    const launch::SlotRecord record = RunToEnd(host, batch, request);
+    EXPECT_EQ(record.step, step) << folder;
+    EXPECT_EQ(record.step_errno, error) << folder;
+  }
+  Batch batch(logs_.path(), 1, "outside");
+  auto request = batch.Request({"true"});
+  request.profile = GetParam();
+  request.workdir = "/etc";
+  host.Send(launch::Launch{request});
+  EXPECT_TRUE(std::get<launch::Refused>(host.Receive()).policy);
+}
+
 TEST_P(EscapeTest, AProfileThatIsNotAllowedIsRefused) {
   HostOptions options = options_;
-  options.policy.allowed_profiles["owner"] = {"offline"};
+  options.policy.owners["owner"].profiles = {"offline"};
   LauncherHost host(options);
   Batch batch(logs_.path(), 1, "refused");
   auto request = batch.Request({"true"});

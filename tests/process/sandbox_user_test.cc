@@ -58,6 +58,15 @@ TEST_P(UserTest, SeesNeitherProcessesNorTheService) {
   EXPECT_EQ(Run("cd /proc; for p in [0-9]*; do echo $p; done; ls -A /tmp; ls -A " + hidden_.path() + " 2>/dev/null"), "1\n2\n");
 }
 
+TEST_P(UserTest, OpenIsRefusedWhereItsJobsWouldBeJobdItself) {
+  Batch batch(logs_.path(), 1, "open");
+  auto request = batch.Request({"true"});
+  host_.Send(launch::Launch{request});
+  const auto refused = std::get<launch::Refused>(host_.Receive());
+  EXPECT_TRUE(refused.policy);
+  EXPECT_NE(refused.text.find("jobd is not root"), std::string::npos) << refused.text;
+}
+
 TEST_P(UserTest, CannotOpenWhatIsHiddenThroughItsWorkdir) {
   Batch batch(logs_.path(), 1, "hidden");
   for (const std::string& path : {batch.path(), batch.path() + "/exits", logs_.path() + "/owner"}) {

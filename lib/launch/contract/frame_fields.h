@@ -65,10 +65,21 @@ void Fields(Io& io, F& f) {
 
 template <typename Io, Is<JobLimits> F>
 void Fields(Io& io, F& f) {
-  io(f.memory_bytes);
-  io(f.cpu_millis);
-  io(f.pids);
-  io(f.output_bytes);
+  EachLimit([&](const char* /*name*/, auto limit) { io(f.*limit); });
+}
+
+template <typename Io, Is<Offer> F>
+void Fields(Io& io, F& f) {
+  io.List(f.profiles, kMinText + 3 + 3 * sizeof(uint64_t), [&](auto& profile) {
+    io(profile.name);
+    io(profile.missing);
+    io(profile.needs_grant);
+    io(profile.private_tmp);
+    io(profile.tmp_bytes);
+    io(profile.file_bytes);
+    io(profile.open_files);
+  });
+  io.List(f.missing_limits, kMinText, [&](auto& name) { io(name); });
 }
 
 template <typename Io, Is<Hello> F>
@@ -161,6 +172,7 @@ template <typename Io, Is<Files> F>
 void Fields(Io& io, F& f) {
   io.List(f.names, kMinText, [&](auto& name) { io(name); });
   io(f.error);
+  Fields(io, f.offer);
 }
 
 }  // namespace jobd::launch

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "launch/contract/launch_request.h"
+#include "launch/contract/offer.h"
 
 namespace jobd::launch {
 
@@ -23,7 +24,7 @@ inline constexpr int kServerSocketFd = 3;
 // The socket in the runtime directory to which a server connects that somebody else starts.
 inline constexpr const char* kServerSocketName = "launcher.sock";
 
-inline constexpr uint16_t kProtocolVersion = 2;
+inline constexpr uint16_t kProtocolVersion = 3;
 inline constexpr size_t kMaxFrame = 64 * 1024;  // larger launch requests travel in a memfd
 inline constexpr size_t kMaxLaunchPayload = 8 * 1024 * 1024;
 inline constexpr size_t kMaxFrameFds = 8;
@@ -111,6 +112,8 @@ struct Swept {
 struct Files {
   std::vector<std::string> names;
   std::string error;
+  // By the policy that these files make, and this machine.
+  Offer offer;
 };
 
 using ServerFrame = std::variant<Hello, Ready, Launch, Watch, CancelJob, SignalJob, Sweep, Reconciled, ReadFiles>;

@@ -25,8 +25,27 @@ struct JobLimits {
   uint32_t cpu_millis = 0;
   uint32_t pids = 0;
   uint64_t output_bytes = 0;  // of both streams together
+  uint64_t file_bytes = 0;    // of each file it writes
+  uint64_t open_files = 0;    // of each process
+  uint64_t tmp_bytes = 0;     // of its private /tmp
+  uint64_t io_read_bytes_per_second = 0;  // of each disk
+  uint64_t io_write_bytes_per_second = 0;
   bool operator==(const JobLimits&) const = default;
 };
+
+// Calls each(name, member) for every limit, in the order of the wire; the name is that of the API's field.
+template <typename Each>
+void EachLimit(Each each) {
+  each("memory_bytes", &JobLimits::memory_bytes);
+  each("cpu_millis", &JobLimits::cpu_millis);
+  each("pids", &JobLimits::pids);
+  each("output_bytes", &JobLimits::output_bytes);
+  each("file_bytes", &JobLimits::file_bytes);
+  each("open_files", &JobLimits::open_files);
+  each("tmp_bytes", &JobLimits::tmp_bytes);
+  each("io_read_bytes_per_second", &JobLimits::io_read_bytes_per_second);
+  each("io_write_bytes_per_second", &JobLimits::io_write_bytes_per_second);
+}
 
 // All texts are bytes without NUL, but for stdin_data. Bounds are those of frames.h; the launcher checks them again.
 struct LaunchRequest {

@@ -100,6 +100,7 @@ void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
   ::getrlimit(RLIMIT_NOFILE, &launcher_options.shim.job_files);
   launcher_options.policy = options.policy;
   launcher_options.policy.privileged = ::geteuid() == 0;
+  launcher_options.policy.owners.try_emplace("owner");
   launcher_options.policy.own_account = ::getpwuid(::geteuid())->pw_name;
   launcher_options.job_uid_first = 1'879'048'192;
   launcher_options.job_uid_count = 65'536;
@@ -108,7 +109,7 @@ void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
   hooks.on_server_gone = [&context, &options](const std::string&) {
     if (!options.listen_for) context.stop();
   };
-  hooks.read_files = [](std::vector<base::Fd>&) { return launch::Files{.names = {}, .error = "none here"}; };
+  hooks.read_files = [](std::vector<base::Fd>&) { return launch::Files{.names = {}, .error = "none here", .offer = {}}; };
   hooks.report = [](const std::string& text) { std::fprintf(stderr, "launcher: %s\n", text.c_str()); };
   launch::Launcher launcher(context, launcher_options, hooks);
   uint32_t served = 0;

@@ -19,7 +19,7 @@ namespace jobd::process_test {
 struct HostOptions {
   std::string log_dir;  // must exist
   bool without_cgroups = false;
-  launch::Policy policy;  // privileged and own_account are filled in
+  launch::Policy policy;  // privileged, own_account and the owner of batches are filled in
   launch::FileOwner log_owner;
   std::vector<std::string> hidden;  // from isolated jobs
   std::string default_workdir = "/";

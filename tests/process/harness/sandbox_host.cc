@@ -35,7 +35,7 @@ HostOptions SandboxTest::MakeOptions() const {
   options.log_dir = logs_.path();
   options.hidden = {logs_.path(), hidden_.path(), secret_file()};
   options.policy.profiles = TestProfiles();
-  options.policy.run_as["owner"] = {"root"};
+  options.policy.owners["owner"].run_as = {"root"};
   return options;
 }
 

@@ -21,9 +21,57 @@ TEST(Users, RefusesWhatIsNotAUser) {
             "users.toml:4: password must be an argon2id hash");
   EXPECT_EQ(ErrorOf("[[user]]\nname=\"a\"\nrole=\"admin\"\n[[user]]\nname=\"a\"\nrole=\"viewer\"\n"),
             "users.toml:4: user 'a' is given twice");
-  EXPECT_EQ(ErrorOf("[users]\n"), "users.toml:1: expected [[user]] entries only");
+  EXPECT_EQ(ErrorOf("[users]\n"), "users.toml:1: expected [[user]] entries and [role.NAME] sections only");
   EXPECT_EQ(ErrorOf("[[user]]\nname=\"a\"\nrole=\"admin\"\nmax_queued = -1\n"),
             "users.toml:4: max_queued must be a number from 0 to 100000000");
+}
+
+TEST(Users, RefusesWhatIsNoBound) {
+  const std::string user = "[[user]]\nname=\"a\"\nrole=\"operator\"\n";
+  EXPECT_EQ(ErrorOf(user + "max_memory = \"much\"\n"), "users.toml:4: max_memory: 'much' is not a size (as in 4096, 512M or 1.5G)");
+  EXPECT_EQ(ErrorOf(user + "max_pids = -1\n"), "users.toml:4: max_pids must be a number from 0 to 4194304");
+  EXPECT_EQ(ErrorOf(user + "max_beer = 1\n"), "users.toml:4: unknown key 'max_beer'");
+  EXPECT_EQ(ErrorOf(user + "workdirs = [\"data\"]\n"), "users.toml:4: workdirs must be absolute paths without '..'");
+  EXPECT_EQ(ErrorOf(user + "workdirs = [\"/data/..\"]\n"), "users.toml:4: workdirs must be absolute paths without '..'");
+  EXPECT_EQ(ErrorOf("[role.root]\nprofiles = [\"open\"]\n" + user),
+            "users.toml:1: expected [role.admin], [role.operator] or [role.viewer]");
+  EXPECT_EQ(ErrorOf("[role.operator]\npassword = \"x\"\n" + user), "users.toml:2: password is for [[user]] entries");
+}
+
+TEST(Users, ARolesWordHoldsWhereTheUserSaysNothing) {
+  const auto users = Users::Parse("f", R"(
+[role.operator]
+profiles = ["standard", "strict"]
+workdirs = ["/srv/work"]
+max_memory = "2G"
+max_cpus = 1.5
+max_timeout = "1h"
+max_queued = 7
+[[user]]
+name = "a"
+role = "operator"
+[[user]]
+name = "b"
+role = "operator"
+profiles = ["open"]
+max_memory = 0
+max_io_read = "10M"
+[[user]]
+name = "c"
+role = "viewer"
+)");
+  ASSERT_TRUE(users.ok()) << users.error().message();
+  const User& a = *users->Find("a");
+  EXPECT_EQ(a.profiles, (std::vector<std::string>{"standard", "strict"}));
+  EXPECT_EQ(a.workdirs, std::vector<std::string>{"/srv/work"});
+  EXPECT_EQ(a.most, (UserMaxima{.memory = 2ull << 30, .cpu_millis = 1500, .timeout = 3600 * base::kNanosPerSecond}));
+  EXPECT_EQ(a.max_queued, 7u);
+  const User& b = *users->Find("b");
+  EXPECT_EQ(b.profiles, std::vector<std::string>{"open"});
+  EXPECT_EQ(b.most.memory, 0u);
+  EXPECT_EQ(b.most.cpu_millis, 1500u);
+  EXPECT_EQ(b.most.io_read, 10u << 20);
+  EXPECT_EQ(*users->Find("c"), (User{.name = "c", .role = Role::kViewer}));
 }
 
 TEST(Users, FindsByExactName) {

@@ -24,7 +24,15 @@ Launch FullLaunch() {
   r.stdin_data = std::string("a\0b", 3);
   r.user = "nobody";
   r.profile = "open";
-  r.limits = {.memory_bytes = 1ull << 33, .cpu_millis = 1500, .pids = 64, .output_bytes = 1000};
+  r.limits = {.memory_bytes = 1ull << 33,
+              .cpu_millis = 1500,
+              .pids = 64,
+              .output_bytes = 1000,
+              .file_bytes = 1,
+              .open_files = 2,
+              .tmp_bytes = 3,
+              .io_read_bytes_per_second = 4,
+              .io_write_bytes_per_second = 5};
   r.timeout = 90 * base::kNanosPerSecond;
   r.kill_after = 5;
   return launch;
@@ -54,8 +62,11 @@ std::vector<LauncherFrame> LauncherFrames() {
           Refused{key, true, false, "no"},
           ShimExited{key},
           Swept{key},
-          Files{{"config", "ca"}, ""},
-          Files{{}, "cannot"}};
+          Files{{"config", "ca"},
+                "",
+                {.profiles = {{.name = "small", .needs_grant = true, .private_tmp = true, .tmp_bytes = 1, .open_files = 2}},
+                 .missing_limits = {"pids"}}},
+          Files{{}, "cannot", {}}};
 }
 
 // Refusals first: whatever arrives, a frame or an error comes out.
@@ -78,7 +89,7 @@ TEST(FramesTest, RefusesATextThatClaimsMoreThanThereIs) {
 }
 
 TEST(FramesTest, RefusesAListThatClaimsMoreThanThereIsBeforeAllocating) {
-  std::string bytes = EncodeFrame(LauncherFrame(Files{{"a"}, ""}));
+  std::string bytes = EncodeFrame(LauncherFrame(Files{{"a"}, "", {}}));
   for (size_t i = 8; i < 12; ++i) bytes[i] = '\xff';
   EXPECT_FALSE(DecodeLauncherFrame(Bytes(bytes)).ok());
 }
@@ -126,7 +137,7 @@ class FrameSocketTest : public testing::Test {
   }
   // Sends the empty frame that stands for one in a memfd, with this descriptor.
   void SendMemfdFrame(int fd) {
-    const std::string header("\x02\x00\x40\x00\x00\x00\x00\x00", 8);
+    const std::string header("\x03\x00\x40\x00\x00\x00\x00\x00", 8);
     iovec iov{const_cast<char*>(header.data()), header.size()};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
     msghdr message{};
@@ -192,7 +203,7 @@ TEST_F(FrameSocketTest, PassesDescriptorsOfFiles) {
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   const base::Fd reader(ends[0]);
   base::Fd writer(ends[1]);
-  ASSERT_TRUE(SendFrame(a_.get(), LauncherFrame(Files{{"config"}, ""}), std::span(ends, 1)).ok());
+  ASSERT_TRUE(SendFrame(a_.get(), LauncherFrame(Files{{"config"}, "", {}}), std::span(ends, 1)).ok());
   const auto received = ReceiveLauncherFrame(b_.get(), true);
   ASSERT_TRUE(received.ok());
   ASSERT_EQ(received->fds.size(), 1u);

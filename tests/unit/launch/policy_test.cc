@@ -71,6 +71,10 @@ const Bad kBad[] = {
     {"MonstrousCpu", [](auto& r) { r.limits.cpu_millis = ~0u; }},
     {"MonstrousPids", [](auto& r) { r.limits.pids = ~0u; }},
     {"MonstrousOutput", [](auto& r) { r.limits.output_bytes = ~0ull; }},
+    {"MonstrousFiles", [](auto& r) { r.limits.file_bytes = ~0ull; }},
+    {"MonstrousOpenFiles", [](auto& r) { r.limits.open_files = ~0ull; }},
+    {"MonstrousTmp", [](auto& r) { r.limits.tmp_bytes = ~0ull; }},
+    {"MonstrousRate", [](auto& r) { r.limits.io_read_bytes_per_second = ~0ull; }},
 };
 INSTANTIATE_TEST_SUITE_P(Policy, RefusedTest, testing::ValuesIn(kBad), [](const auto& bad) { return bad.param.name; });
 
@@ -89,7 +93,7 @@ LaunchRequest As(const std::string& user) {
 }
 
 TEST(RunAsTest, OnlyWhatTheUsersFileNamesForThisOwner) {
-  Policy policy{.privileged = true, .own_account = "root", .run_as = {{"operator", {"build"}}, {"operator2", {"root"}}}};
+  Policy policy{.privileged = true, .own_account = "root", .owners = {{"operator", {.run_as = {"build"}}}, {"operator2", {.run_as = {"root"}}}}};
   for (const char* user : {"root", "0", "-1", "4294967295", "#0", "build\n", "nobody", "Build", "operator"}) {
     const auto decided = DecideRunAs(policy, As(user));
     ASSERT_FALSE(decided.ok()) << user;
@@ -111,7 +115,7 @@ TEST(RunAsTest, WithoutANameThePolicysChoice) {
 }
 
 TEST(RunAsTest, AnOrdinaryUserCanOnlyBeItself) {
-  Policy policy{.privileged = false, .own_account = "me", .run_as = {{"operator", {"me", "build"}}}};
+  Policy policy{.privileged = false, .own_account = "me", .owners = {{"operator", {.run_as = {"me", "build"}}}}};
   EXPECT_EQ(DecideRunAs(policy, Good())->kind, RunAs::Kind::kSelf);
   EXPECT_EQ(DecideRunAs(policy, As("me"))->kind, RunAs::Kind::kSelf);
   EXPECT_FALSE(DecideRunAs(policy, As("build")).ok());
@@ -119,22 +123,87 @@ TEST(RunAsTest, AnOrdinaryUserCanOnlyBeItself) {
   EXPECT_FALSE(DecideRunAs(policy, Good()).ok()) << "what cannot be done is refused, not done otherwise";
 }
 
+Policy ForOperator(OwnerRights rights = {}) { return {.privileged = true, .own_account = "root", .owners = {{"operator", rights}}}; }
+
 TEST(DecideProfile, AnUnknownOneIsRefused) {
   LaunchRequest request = Good();
   request.profile = "none";
-  EXPECT_EQ(DecideProfile(Policy{}, request).error().code(), base::Code::kInvalidArgument);
+  EXPECT_EQ(DecideProfile(ForOperator(), request).error().code(), base::Code::kInvalidArgument);
+}
+
+TEST(DecideProfile, AnOwnerThePolicyDoesNotKnowGetsNone) {
+  LaunchRequest request = Good();
+  request.owner = "stranger";
+  for (const char* profile : {"open", "standard", "strict"}) {
+    request.profile = profile;
+    EXPECT_EQ(DecideProfile(ForOperator(), request).error().code(), base::Code::kPermissionDenied);
+    EXPECT_EQ(DecideProfile(Policy{}, request).error().code(), base::Code::kPermissionDenied);
+  }
+  EXPECT_EQ(ApplyBounds(ForOperator(), {}, request).error().code(), base::Code::kPermissionDenied);
 }
 
 TEST(DecideProfile, TheOwnersListDecidesAndAnEmptyOneAllowsAll) {
-  Policy policy;
   LaunchRequest request = Good();
-  policy.allowed_profiles[request.owner] = {"strict"};
-  EXPECT_EQ(DecideProfile(policy, request).error().code(), base::Code::kPermissionDenied);
+  const Policy one = ForOperator({.profiles = {"strict"}});
+  EXPECT_EQ(DecideProfile(one, request).error().code(), base::Code::kPermissionDenied);
   request.profile = "strict";
-  EXPECT_EQ((*DecideProfile(policy, request))->name, "strict");
-  policy.allowed_profiles[request.owner].clear();
+  EXPECT_EQ((*DecideProfile(one, request))->name, "strict");
+  const Policy all = ForOperator();
   request.profile = "open";
-  EXPECT_EQ((*DecideProfile(policy, request))->name, "open");
+  EXPECT_EQ((*DecideProfile(all, request))->name, "open");
+}
+
+TEST(DecideProfile, WhereJobsWouldShareOurAccountOpenNeedsAGrant) {
+  LaunchRequest request = Good();
+  Policy policy = ForOperator();
+  policy.privileged = false;
+  const auto refused = DecideProfile(policy, request);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), base::Code::kPermissionDenied);
+  EXPECT_NE(refused.error().message().find("users file"), std::string::npos) << "and says the way out";
+  request.profile = "standard";
+  EXPECT_TRUE(DecideProfile(policy, request).ok());
+  policy.owners["operator"].profiles = {"open"};
+  request.profile = "open";
+  EXPECT_TRUE(DecideProfile(policy, request).ok());
+}
+
+TEST(ApplyBounds, MoreThanTheOwnerMayAskForIsRefused) {
+  const Policy policy = ForOperator({.bounds = {.most = {.memory_bytes = 100, .open_files = 20}, .timeout = 5}});
+  LaunchRequest request = Good();
+  request.limits.memory_bytes = 101;
+  EXPECT_EQ(ApplyBounds(policy, {}, request).error().code(), base::Code::kPermissionDenied);
+  request.limits.memory_bytes = 50;
+  request.timeout = 6;
+  EXPECT_EQ(ApplyBounds(policy, {}, request).error().code(), base::Code::kPermissionDenied);
+}
+
+TEST(ApplyBounds, WhatIsNotAskedForGetsTheMost) {
+  const Policy policy =
+      ForOperator({.bounds = {.most = {.memory_bytes = 100, .open_files = 20, .tmp_bytes = 30}, .timeout = 5, .workdirs = {}}});
+  LaunchRequest request = Good();
+  ASSERT_TRUE(ApplyBounds(policy, {.open_files = 10}, request).ok());
+  EXPECT_EQ(request.limits, (JobLimits{.memory_bytes = 100, .open_files = 10})) << "no more than the profile has";
+  EXPECT_EQ(request.timeout, 5);
+}
+
+TEST(ApplyBounds, OtherFoldersAreRefusedButForTheDefault) {
+  Policy policy = ForOperator({.bounds = {.workdirs = {"/srv/data"}}});
+  LaunchRequest request = Good();
+  for (const char* folder : {"/", "/srv", "/srv/database", "/srv/data/../x", "/tmp"}) {
+    request.workdir = folder;
+    EXPECT_EQ(ApplyBounds(policy, {}, request).error().code(), base::Code::kPermissionDenied) << folder;
+  }
+  for (const char* folder : {"/srv/data", "/srv/data/x", "/srv//data/./x/", ""}) {
+    request.workdir = folder;
+    EXPECT_TRUE(ApplyBounds(policy, {}, request).ok()) << folder;
+  }
+  request.workdir = "/srv/data/x";
+  EXPECT_TRUE(WorkdirIsBounded(policy, request));
+  policy.default_workdir = "/tmp";
+  request.workdir = "/tmp";
+  EXPECT_TRUE(ApplyBounds(policy, {}, request).ok());
+  EXPECT_FALSE(WorkdirIsBounded(policy, request));
 }
 
 }  // namespace

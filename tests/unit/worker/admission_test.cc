@@ -2,16 +2,20 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/worker/test_offer.h"
+
 namespace jobd::worker {
 namespace {
 
 using base::Code;
 
+const WorkerLimits kLimits{.offer = TestOffer()};
+
 JobSpec Good() { return {.argv = {"true"}}; }
 
 // The field that is refused; empty when the batch is accepted.
 std::string Refused(const JobSpec& job, BatchOptions options = {}) {
-  const base::Status status = CheckBatch({.owner = "ann"}, options, {job}, {});
+  const base::Status status = CheckBatch({.owner = "ann"}, options, {job}, kLimits);
   if (status.ok()) return "";
   EXPECT_EQ(status.error().code(), Code::kInvalidArgument);
   return status.error().violations().empty() ? "?" : status.error().violations().front().field;
@@ -75,21 +79,21 @@ TEST(AdmissionTest, BadOptionsAreRefused) {
 
 TEST(AdmissionTest, BatchesAreBounded) {
   EXPECT_FALSE(CheckBatch({.owner = "ann"}, {}, {}, {}).ok());
-  EXPECT_FALSE(CheckBatch({.owner = "ann"}, {}, {Good(), Good()}, {.max_batch_jobs = 1}).ok());
-  EXPECT_EQ(CheckBatch({.owner = "ann"}, {}, std::vector<JobSpec>(1000), {}).error().violations().size(), 20u);
+  EXPECT_FALSE(CheckBatch({.owner = "ann"}, {}, {Good(), Good()}, {.max_batch_jobs = 1, .offer = TestOffer()}).ok());
+  EXPECT_EQ(CheckBatch({.owner = "ann"}, {}, std::vector<JobSpec>(1000), kLimits).error().violations().size(), 20u);
 }
 
 TEST(AdmissionTest, ProfilesAndAccountsAreForThoseWhoMayUseThem) {
   JobSpec job = Good();
   job.profile = "open";
-  EXPECT_EQ(CheckBatch({.owner = "ann", .profiles = {"strict"}}, {}, {Good(), job}, {}).error().code(), Code::kPermissionDenied);
+  EXPECT_EQ(CheckBatch({.owner = "ann", .profiles = {"strict"}}, {}, {Good(), job}, kLimits).error().code(), Code::kPermissionDenied);
   // Also the default counts.
-  EXPECT_EQ(CheckBatch({.owner = "ann", .profiles = {"strict"}}, {}, {Good()}, {}).error().code(), Code::kPermissionDenied);
+  EXPECT_EQ(CheckBatch({.owner = "ann", .profiles = {"strict"}}, {}, {Good()}, kLimits).error().code(), Code::kPermissionDenied);
   job = Good();
   job.user = "root";
-  EXPECT_EQ(CheckBatch({.owner = "ann"}, {}, {job}, {}).error().code(), Code::kPermissionDenied);
-  EXPECT_EQ(CheckBatch({.owner = "ann", .run_as = {"build"}}, {}, {job}, {}).error().code(), Code::kPermissionDenied);
-  EXPECT_TRUE(CheckBatch({.owner = "ann", .run_as = {"build", "root"}}, {}, {job}, {}).ok());
+  EXPECT_EQ(CheckBatch({.owner = "ann"}, {}, {job}, kLimits).error().code(), Code::kPermissionDenied);
+  EXPECT_EQ(CheckBatch({.owner = "ann", .run_as = {"build"}}, {}, {job}, kLimits).error().code(), Code::kPermissionDenied);
+  EXPECT_TRUE(CheckBatch({.owner = "ann", .run_as = {"build", "root"}}, {}, {job}, kLimits).ok());
 }
 
 TEST(AdmissionTest, QuotasBoundTheQueue) {
@@ -99,6 +103,86 @@ TEST(AdmissionTest, QuotasBoundTheQueue) {
   EXPECT_EQ(CheckLoad({.owner = "ann"}, 1, {.queued = 100}, limits).error().code(), Code::kResourceExhausted);
   EXPECT_FALSE(CheckLoad({.owner = "ann", .max_queued = 5}, 6, {}, limits).ok());
   EXPECT_TRUE(CheckLoad({.owner = "ann", .max_queued = 50}, 40, {}, limits).ok());
+}
+
+TEST(AdmissionTest, WhatTheLauncherWouldRefuseIsRefusedNow) {
+  EXPECT_EQ(RefusedWith([](JobSpec& job) { job.profile = "none"; }), "jobs[0].profile");
+  EXPECT_EQ(RefusedWith([](JobSpec& job) {
+              job.profile = "open";
+              job.limits.tmp_bytes = 1 << 20;
+            }),
+            "jobs[0].limits.tmp_bytes")
+      << "it has no /tmp of its own";
+  EXPECT_EQ(RefusedWith([](JobSpec& job) { job.limits.tmp_bytes = 2ull << 30; }), "jobs[0].limits.tmp_bytes")
+      << "more than the profile has";
+  EXPECT_EQ(RefusedWith([](JobSpec& job) { job.limits.tmp_bytes = 1 << 20; }), "");
+  EXPECT_EQ(RefusedWith([](JobSpec& job) { job.limits.open_files = 3; }), "jobs[0].limits.open_files");
+
+  WorkerLimits poor = kLimits;
+  poor.offer.missing_limits = {"memory_bytes", "io_write_bytes_per_second"};
+  poor.offer.profiles[2].missing = true;
+  JobSpec job = Good();
+  EXPECT_TRUE(CheckBatch({.owner = "ann"}, {}, {job}, poor).ok());
+  job.limits = {.memory_bytes = 1 << 30, .io_read_bytes_per_second = 1 << 20};
+  EXPECT_EQ(CheckBatch({.owner = "ann"}, {}, {job}, poor).error().violations().front().field, "jobs[0].limits.memory_bytes");
+  job.limits = {.io_write_bytes_per_second = 1 << 20};
+  EXPECT_EQ(CheckBatch({.owner = "ann"}, {}, {job}, poor).error().violations().front().field,
+            "jobs[0].limits.io_write_bytes_per_second");
+  job = {.argv = {"true"}, .profile = "strict"};
+  EXPECT_EQ(CheckBatch({.owner = "ann"}, {}, {job}, poor).error().violations().front().field, "jobs[0].profile");
+  EXPECT_FALSE(CheckBatch({.owner = "ann", .bounds = {.most = {.memory_bytes = 1 << 30}}}, {}, {Good()}, poor).ok())
+      << "nor a bound of the user's that cannot be enforced";
+}
+
+TEST(AdmissionTest, AProfileThatNeedsAGrantIsForWhoHasIt) {
+  WorkerLimits limits = kLimits;
+  limits.offer.profiles[0].needs_grant = true;
+  const JobSpec open{.argv = {"true"}, .profile = "open"};
+  EXPECT_EQ(CheckBatch({.owner = "ann"}, {}, {open}, limits).error().code(), Code::kPermissionDenied);
+  EXPECT_TRUE(CheckBatch({.owner = "ann", .profiles = {"open"}}, {}, {open}, limits).ok());
+  EXPECT_TRUE(CheckBatch({.owner = "ann"}, {}, {Good()}, limits).ok());
+}
+
+TEST(AdmissionTest, NobodyAsksForMoreThanTheirBounds) {
+  const Submitter ann{.owner = "ann",
+                      .bounds = {.most = {.memory_bytes = 1 << 30, .pids = 10}, .timeout = 60, .workdirs = {"/srv/ann", "/data/"}}};
+  const auto denied = [&](const JobSpec& job) -> std::string {
+    const base::Status status = CheckBatch(ann, {}, {job}, kLimits);
+    if (status.ok()) return "";
+    EXPECT_EQ(status.error().code(), Code::kPermissionDenied);
+    return status.error().message().substr(0, status.error().message().find(": "));
+  };
+  EXPECT_EQ(denied(Good()), "");
+  EXPECT_EQ(denied({.argv = {"a"}, .limits = {.memory_bytes = (1 << 30) + 1}}), "jobs[0].limits.memory_bytes");
+  EXPECT_EQ(denied({.argv = {"a"}, .limits = {.memory_bytes = 1 << 30, .pids = 10}}), "");
+  EXPECT_EQ(denied({.argv = {"a"}, .timeout = 61}), "jobs[0].timeout");
+  for (const char* folder : {"/", "/srv", "/srv/annex", "/srv/ann/../bob", "/data/.."}) {
+    EXPECT_EQ(denied({.argv = {"a"}, .workdir = folder}), "jobs[0].workdir") << folder;
+  }
+  for (const char* folder : {"/srv/ann", "/srv/./ann//x/", "/data", "/data/a/b"}) {
+    EXPECT_EQ(denied({.argv = {"a"}, .workdir = folder}), "") << folder;
+  }
+}
+
+TEST(AdmissionTest, WhatIsNotAskedForIsBoundedAllTheSame) {
+  const Submitter ann{.owner = "ann",
+                      .bounds = {.most = {.memory_bytes = 1 << 30, .tmp_bytes = 4ull << 30}, .timeout = 60, .workdirs = {}}};
+  WorkerLimits limits = kLimits;
+  JobSpec job = Good();
+  PinBounds(ann, limits, job);
+  EXPECT_EQ(job.limits.memory_bytes, 1u << 30);
+  EXPECT_EQ(job.limits.tmp_bytes, 1u << 30) << "no more than the profile has";
+  EXPECT_EQ(job.timeout, 60);
+  limits.default_limits.memory_bytes = 1 << 20;
+  limits.default_timeout = 90;
+  JobSpec less{.argv = {"true"}, .profile = "open"};
+  PinBounds(ann, limits, less);
+  EXPECT_EQ(less.limits.memory_bytes, 1u << 20) << "the default";
+  EXPECT_EQ(less.limits.tmp_bytes, 0u) << "there is none";
+  EXPECT_EQ(less.timeout, 60) << "not the default";
+  JobSpec own{.argv = {"true"}, .limits = {.memory_bytes = 5 << 20}};
+  PinBounds(ann, limits, own);
+  EXPECT_EQ(own.limits.memory_bytes, 5u << 20);
 }
 
 TEST(AdmissionTest, LastOfDuplicateVariablesStays) {

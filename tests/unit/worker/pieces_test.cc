@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <csignal>
 #include <future>
 #include <thread>
 
@@ -108,11 +109,34 @@ TEST(OutcomeTest, OnlyAWitnessedZeroSucceeds) {
   EXPECT_EQ(OutcomeOf(Record(EndCause::kSelf, base::ExitStatus::Exited(0)), {}, {}).state, JobState::kSucceeded);
 }
 
+TEST(OutcomeTest, TheFileSizeLimitIsNamed) {
+  const Bounds bounds{.limits = {.file_bytes = 1 << 20}};
+  const auto reason = [](base::ExitStatus exit, const Bounds& within) {
+    return OutcomeOf(Record(launch::EndCause::kSelf, exit), {}, within).reason;
+  };
+  EXPECT_EQ(reason(base::ExitStatus::Signaled(SIGXFSZ), bounds).code, ReasonCode::kFileSizeLimit);
+  EXPECT_EQ(reason(base::ExitStatus::Signaled(SIGXFSZ), bounds).text, "file size limit of 1 MiB reached");
+  EXPECT_EQ(reason(base::ExitStatus::Signaled(SIGXFSZ), {}).text, "file size limit reached") << "the profile's";
+  EXPECT_EQ(reason(base::ExitStatus::Exited(128 + SIGXFSZ), bounds).code, ReasonCode::kFileSizeLimit) << "as a shell tells it";
+  EXPECT_EQ(reason(base::ExitStatus::Exited(128 + SIGXFSZ), {}).code, ReasonCode::kExited);
+}
+
 TEST(SpecCodecTest, DamagedBytesAreNoSpec) {
   const std::string good = EncodeSpec({.argv = {"a", "b"}, .env = {{"K", "V"}}, .kill_after = 0});
   EXPECT_EQ(*DecodeSpec(good), (JobSpec{.argv = {"a", "b"}, .env = {{"K", "V"}}, .kill_after = 0}));
   for (size_t size = 0; size < good.size(); ++size) EXPECT_FALSE(DecodeSpec(good.substr(0, size)).ok());
   EXPECT_FALSE(DecodeSpec(good + "x").ok());
+  EXPECT_EQ(good[0], 1) << "what older services stored is written the same, or a repeated submission would be another";
+  const JobSpec limited{.argv = {"a"},
+                        .limits = {.file_bytes = 1,
+                                   .open_files = 2,
+                                   .tmp_bytes = 3,
+                                   .io_read_bytes_per_second = 4,
+                                   .io_write_bytes_per_second = 5}};
+  const std::string later = EncodeSpec(limited);
+  EXPECT_EQ(*DecodeSpec(later), limited);
+  for (size_t size = 0; size < later.size(); ++size) EXPECT_FALSE(DecodeSpec(later.substr(0, size)).ok());
+  EXPECT_FALSE(DecodeSpec("\x03" + good.substr(1)).ok()) << "of a newer service";
 }
 
 TEST(SpecCodecTest, FingerprintSeesEverythingButTheId) {

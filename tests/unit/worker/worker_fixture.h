@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "tests/unit/worker/fake_launcher.h"
+#include "tests/unit/worker/test_offer.h"
 #include "worker/worker.h"
 
 namespace jobd::worker {
@@ -64,6 +65,7 @@ class WorkerTest : public ::testing::Test {
     limits_.max_running = 2;
     limits_.default_workdir = "/";
     limits_.default_path = "/bin";
+    limits_.offer = TestOffer();
   }
   ~WorkerTest() override { worker_.reset(); }
 

@@ -19,6 +19,24 @@ test_limits_are_the_kernels() {
   exits 143 jobctl wait "$id"
 }
 
+test_io_limits_are_the_kernels() {
+  local id group
+  jobctl admin status --json | jq -e '[.isolation[] | select(.name | startswith("io ")) | .available] == [true, true]'
+  id=$(start_job --io-read 10M --io-write 5M -- sh -c 'echo $$; exec sleep 600')
+  group=$(job_groups)
+  grep -q 'rbps=10485760 wbps=5242880' "$group/io.max"
+  jobctl cancel "$id"
+  exits 143 jobctl wait "$id"
+}
+
+# What goes through the page cache too: the write-back is the job's.
+test_io_limit_slows_writing_down() {
+  local id
+  id=$(jobctl run -d --io-write 2M --profile open -- sh -c 'dd if=/dev/zero of=/var/tmp/written bs=64K count=96 conv=fsync; rm /var/tmp/written')
+  exits 0 jobctl wait "$id"
+  job "$id" '.usage.wall_seconds > 1.5' | grep -qx true
+}
+
 test_pids_limit_refuses_the_fork_and_is_told_as_the_reason() {
   local id
   id=$(jobctl run -d --pids 5 -- perl -e 'for (1 .. 20) { my $pid = fork; defined $pid or do { print "$!\n"; exit 9 }; $pid or do { sleep 600; exit } }')

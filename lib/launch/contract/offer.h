@@ -1,0 +1,65 @@
+// What may be asked for: by a job of a profile, on this machine, and by an owner. The launcher decides by it, and tells the server, so
+// that what would not be started is refused when it is submitted. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "launch/contract/launch_request.h"
+
+namespace jobd::launch {
+
+// A profile, as far as it can be asked for wrongly.
+struct ProfileOffer {
+  std::string name;
+  bool missing = false;      // a part of it cannot be enforced here
+  bool needs_grant = false;  // only for owners whose list names it: an empty list does not
+  bool private_tmp = false;  // else there is no /tmp whose size could be chosen
+  // The most a job may ask for, and what it gets when it does not; 0: no bound.
+  uint64_t tmp_bytes = 0;
+  uint64_t file_bytes = 0;
+  uint64_t open_files = 0;
+  bool operator==(const ProfileOffer&) const = default;
+};
+
+struct Offer {
+  std::vector<ProfileOffer> profiles;
+  // Limits that this machine cannot enforce, by their names in EachLimit.
+  std::vector<std::string> missing_limits;
+  bool operator==(const Offer&) const = default;
+
+  // nullptr when there is none. The pointer lives as long as this object.
+  const ProfileOffer* Find(std::string_view profile) const;
+};
+
+// What an owner may ask for, by the users file.
+struct OwnerBounds {
+  JobLimits most;                     // 0: no bound
+  base::Nanos timeout = 0;            // as those
+  std::vector<std::string> workdirs;  // in these folders and below; empty: anywhere
+  bool operator==(const OwnerBounds&) const = default;
+};
+
+// These find the first field of a job that asks for too much: "limits.tmp_bytes", and why it is too much.
+
+// For the profile.
+std::optional<base::FieldViolation> BeyondProfile(const ProfileOffer& profile, const JobLimits& limits);
+
+// For the machine.
+std::optional<base::FieldViolation> BeyondMachine(const Offer& offer, const JobLimits& limits);
+
+// For the owner; "timeout" is such a field too.
+std::optional<base::FieldViolation> BeyondOwner(const OwnerBounds& bounds, const JobLimits& limits, base::Nanos timeout);
+
+// Gives the most to what asks for nothing, as far as the profile goes.
+void FillFromBounds(const OwnerBounds& bounds, const ProfileOffer& profile, JobLimits& limits, base::Nanos& timeout);
+
+// Is `workdir` one of the folders or below one? By its text: never when it holds "..".
+bool MayWorkIn(const OwnerBounds& bounds, std::string_view workdir);
+
+}  // namespace jobd::launch
