@@ -94,10 +94,14 @@ IsolationFailure EnterIsolation(const IsolationPlan& plan) noexcept {
   if (::unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | network) != 0) return Failed(IsolationStep::kNamespaces);
   if (!plan.network && !BringLoopbackUp()) return Failed(IsolationStep::kNamespaces);
 
+  // What of /proc steers the kernel is root's to write; who is not root needs no read-only mounts for that.
   unsigned long proc_flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
   if (plan.read_only_proc) proc_flags |= MS_RDONLY;
   if (::mount("proc", "/proc", "proc", proc_flags, nullptr) != 0) {
     return Failed(IsolationStep::kMounts);
+  }
+  for (const char* const* path = plan.masked; *path != nullptr; ++path) {
+    if (::mount("/dev/null", *path, nullptr, MS_BIND, nullptr) != 0) return Failed(IsolationStep::kMounts);
   }
   if (::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, plan.tmp_options) != 0) return Failed(IsolationStep::kMounts);
   if (plan.var_tmp && ::mount("/tmp", "/var/tmp", nullptr, MS_BIND, nullptr) != 0) return Failed(IsolationStep::kMounts);

@@ -21,7 +21,8 @@ namespace jobd::sandbox {
 
 struct IsolationOptions {
   bool privileged = false;
-  std::vector<std::string> hidden;  // as in ViewOptions
+  std::vector<std::string> hidden;            // as in ViewOptions
+  std::string resolver = "/etc/resolv.conf";  // as there, for profiles with the network
 };
 
 // Whom and where a job is, as far as isolating it goes. Borrowed by the plan.
@@ -80,6 +81,9 @@ class Isolation {
   std::optional<MountView> plain_;
   std::optional<MountView> read_only_;
   std::string views_missing_;  // why
+  // Files of /proc that are nobody's business and that the job could read: of any account; of root.
+  std::vector<const char*> masked_;
+  std::vector<const char*> masked_for_root_;
   LandlockRights landlock_;
   std::vector<sock_filter> standard_filter_;
   std::vector<sock_filter> strict_filter_;

@@ -12,7 +12,7 @@ namespace jobd::sandbox {
 
 // A folder of the machine that becomes part of the job's file system.
 struct FolderBind {
-  int source_dir = -1;                   // `source` is relative to it; AT_FDCWD: to the view's root
+  int source_dir = -1;  // `source` is relative to it; AT_FDCWD: to the view's root
   const char* source = nullptr;
   const char* target = nullptr;          // absolute
   const char* const* to_make = nullptr;  // folders above the target, and the target, that must be made first; ends with nullptr
@@ -25,9 +25,10 @@ struct IsolationPlan {
   bool namespaces = false;
   int mount_view = -1;
   bool network = true;
-  const char* tmp_options = nullptr;  // of tmpfs: "mode=1777,size=…"
-  bool var_tmp = false;               // the view has a /var/tmp
-  bool read_only_proc = false;        // for uid 0, who could write to /proc/sys without any capability
+  const char* tmp_options = nullptr;    // of tmpfs: "mode=1777,size=…"
+  bool var_tmp = false;                 // the view has a /var/tmp
+  bool read_only_proc = false;          // for uid 0, who could write to /proc/sys without any capability
+  const char* const* masked = nullptr;  // files of /proc that read as empty; ends with nullptr
   bool bind_folder = false;
   FolderBind folder;
   // As whom `folder` is reached: only what the job could reach itself is given to it.

@@ -71,9 +71,7 @@ const char* ControllerName(Controller controller) {
   return "";
 }
 
-const char* ControllerNameV1(Controller controller) {
-  return controller == Controller::kIo ? "blkio" : ControllerName(controller);
-}
+const char* ControllerNameV1(Controller controller) { return controller == Controller::kIo ? "blkio" : ControllerName(controller); }
 
 Controller ControllerOf(Limit limit) {
   switch (limit) {

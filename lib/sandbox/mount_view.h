@@ -12,14 +12,17 @@ namespace jobd::sandbox {
 
 struct ViewOptions {
   bool privileged = false;  // else in a user namespace in which we are mapped to ourselves
-  bool read_only = false;   // the whole system, and /run empty
+  bool read_only = false;   // the whole system
+  // The file that says how names of hosts are resolved. When it lies below /run, its folder there is all of /run that stays; empty:
+  // nothing does.
+  std::string resolver;
   // Absolute paths, without symbolic links, of folders and files that no job may see. What does not exist is left out.
   std::vector<std::string> hidden;
 };
 
 // The machine's folders as they were when the view was made, with nothing mounted later; /dev with null, zero, full, random,
-// urandom and links, nothing else, read-only; /sys read-only; no set-user-id, no devices. In /proc, /tmp and /var/tmp the job
-// mounts its own: until then the machine's are there.
+// urandom and links, nothing else, read-only; /sys read-only, without firmware and energy meters; /run empty but for name
+// resolution; no set-user-id, no devices. In /proc, /tmp and /var/tmp the job mounts its own: until then the machine's are there.
 struct MountView {
   base::Fd mounts;  // the mount namespace
   base::Fd users;   // the user namespace that owns it; absent when privileged

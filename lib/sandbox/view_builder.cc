@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 #include <string>
 
 #include "base/files.h"
@@ -156,6 +157,36 @@ class Mask {
   bool attached_ = false;
 };
 
+// The sockets of the machine's services are not for jobs. Where names are resolved by one, what is needed for that stays: a folder,
+// as the file itself is replaced now and then.
+Status MakeRun(const ViewOptions& options) {
+  struct stat info {};
+  if (::stat("/run", &info) != 0) return base::Ok();
+  std::error_code none;
+  const std::string resolver = options.resolver.empty() ? "" : std::filesystem::canonical(options.resolver, none).string();
+  const std::string folder = resolver.substr(0, resolver.rfind('/'));
+  Fd kept;
+  if (folder.starts_with("/run/")) {
+    kept.reset(::open_tree(AT_FDCWD, folder.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
+    mount_attr attr{};
+    attr.attr_set = MOUNT_ATTR_RDONLY;
+    if (!kept || ::mount_setattr(kept.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0) {
+      return SysError("keeping " + folder, errno);
+    }
+  }
+  // With all that is mounted below it: less to copy for each job.
+  while (options.privileged && ::umount2("/run", MNT_DETACH) == 0) {
+  }
+  if (::mount("tmpfs", "/run", "tmpfs", kPlain, "mode=755,size=64k") != 0) return SysError("mounting /run", errno);
+  if (kept) {
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error || Attach(kept.get(), folder.c_str()) != 0) return SysError("keeping " + folder, error ? error.value() : errno);
+  }
+  if (::mount("", "/run", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | kPlain, nullptr) != 0) return SysError("closing /run", errno);
+  return base::Ok();
+}
+
 Status MakeSys(bool privileged) {
   // In a user namespace the machine's stays, as read-only as the root's attributes make it.
   if (!privileged) {
@@ -196,9 +227,9 @@ Status BuildView(const ViewOptions& options, uid_t uid, gid_t gid, MountView& vi
   JOBD_RETURN_IF_ERROR(MakeSys(options.privileged));
   JOBD_RETURN_IF_ERROR(MakeDev(options.privileged));
   JOBD_ASSIGN_OR_RETURN(Mask mask, Mask::Make());
+  JOBD_RETURN_IF_ERROR(MakeRun(options));
   for (const std::string& path : options.hidden) JOBD_RETURN_IF_ERROR(mask.Cover(path));
-  if (options.privileged) JOBD_RETURN_IF_ERROR(mask.Cover("/sys/firmware"));
-  if (options.read_only) JOBD_RETURN_IF_ERROR(mask.Cover("/run"));
+  for (const char* path : {"/sys/firmware", "/sys/devices/virtual/powercap"}) JOBD_RETURN_IF_ERROR(mask.Cover(path));
   view.machine_tmp.reset(::open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC));
   view.machine_var_tmp.reset(::open("/var/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC));
   return base::Ok();

@@ -102,6 +102,52 @@ TEST_P(Isolated, SeesNothingOfTheService) {
   EXPECT_EQ(Run(GetParam(), "ls -A " + logs_.path() + " 2>/dev/null; ls -A /sys/fs/cgroup"), "");
 }
 
+TEST_P(Isolated, SeesNothingThatRunsOnTheMachine) {
+  const TempDir of_machine("/run");
+  EXPECT_EQ(Run(GetParam(), "ls -A /run; ls " + of_machine.path() + " 2>/dev/null; touch /run/x 2>/dev/null && echo written"), "");
+}
+
+TEST_F(CellsTest, NamesCanStillBeResolvedByAServiceOfTheMachine) {
+  const TempDir service("/run");
+  std::ofstream(service.path() + "/stub.conf") << "nameserver 192.0.2.1\n";
+  const std::string link = logs_.path() + "/resolv.conf";
+  std::filesystem::create_symlink(service.path() + "/stub.conf", link);
+  HostOptions options = options_;
+  options.resolver = link;
+  LauncherHost host(options);
+  const auto run = [&](const std::string& profile) {
+    Batch batch(logs_.path(), 1, "resolve-" + profile);
+    auto request = batch.Request({"sh", "-c", "ls -A /run; cat " + service.path() + "/stub.conf; touch " + service.path() + "/x"});
+    request.profile = profile;
+    request.user = "root";
+    RunToEnd(host, batch, request);
+    return batch.File("1.out");
+  };
+  const std::string name = std::filesystem::path(service.path()).filename();
+  EXPECT_EQ(run("standard"), name + "\nnameserver 192.0.2.1\n");
+  EXPECT_EQ(run("strict"), "") << "it has no network";
+  EXPECT_FALSE(std::filesystem::exists(service.path() + "/x"));
+}
+
+TEST_P(Isolated, ReadsNoSecretsOfTheKernel) {
+  const std::string read_all =
+      "for f in keys kcore timer_list timer_stats sched_debug latency_stats; do head -c 1 /proc/$f 2>/dev/null; done; "
+      "ls -A /sys/firmware /sys/devices/virtual/powercap 2>/dev/null | grep -v : | head -n 1";
+  EXPECT_EQ(Run(GetParam(), read_all), "");
+  EXPECT_EQ(Run(GetParam(), read_all, {.workdir = {}, .user = "root"}), "");
+}
+
+TEST_P(Isolated, ChangesNothingInTheKernel) {
+  // ns_last_pid may be opened by all, and written to by nobody without a capability.
+  const std::string write =
+      "find /proc/sys /proc/irq /proc/bus /proc/fs /sys -type f ! -name ns_last_pid -writable 2>/dev/null | head -n 1; "
+      "for f in /proc/sys/kernel/hostname /proc/sys/kernel/ns_last_pid /proc/sys/vm/overcommit_memory /proc/sysrq-trigger; do "
+      "(echo 1 >$f) 2>/dev/null && "
+      "echo $f; done; echo done";
+  EXPECT_EQ(Run(GetParam(), write), "done\n");
+  EXPECT_EQ(Run(GetParam(), write, {.workdir = {}, .user = "root"}), "done\n");
+}
+
 TEST_P(Isolated, CannotBeMadeToSeeTheServiceByItsWorkdir) {
   Batch batch(logs_.path(), 1, "workdir");
   auto request = batch.Request({"ls"});

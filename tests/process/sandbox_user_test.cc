@@ -85,6 +85,15 @@ TEST_P(UserTest, HasDevicesAndAWorkdir) {
             "3\nmade\nok\n");
 }
 
+TEST_P(UserTest, ReadsAndChangesNothingOfTheKernels) {
+  EXPECT_EQ(Run("for f in keys kcore timer_list timer_stats sched_debug latency_stats; do head -c 1 /proc/$f 2>/dev/null; done; "
+                "ls -A /sys/firmware /sys/devices/virtual/powercap 2>/dev/null | grep -v : | head -n 1; ls -A /run; "
+                "find /proc/sys /proc/irq /proc/bus /proc/fs /sys -type f ! -name ns_last_pid -writable 2>/dev/null | head -n 1; "
+                "for f in /proc/sys/kernel/hostname /proc/sys/kernel/ns_last_pid /proc/sysrq-trigger; do (echo 1 >$f) 2>/dev/null "
+                "&& echo $f; done; echo done"),
+            "done\n");
+}
+
 TEST_P(UserTest, GetsNoNamespacesOfItsOwn) {
   EXPECT_EQ(Run(Payload("escape") + " | grep -c -E '^(mount|clone_user|setns) 1$'"), "3\n");
 }

@@ -89,7 +89,8 @@ void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
   const base::Fd log_dir = Must(base::OpenAt(AT_FDCWD, options.log_dir, O_RDONLY | O_DIRECTORY));
   const auto driver = options.without_cgroups ? sandbox::MakeProcessTreeDriver("asked for")
                                               : Must(sandbox::DetectGroupDriver(TagOf(options.log_dir)));
-  const auto isolation = sandbox::Isolation::Make({.privileged = ::geteuid() == 0, .hidden = options.hidden});
+  const auto isolation =
+      sandbox::Isolation::Make({.privileged = ::geteuid() == 0, .hidden = options.hidden, .resolver = options.resolver});
   boost::asio::io_context context(1);
   launch::LauncherOptions launcher_options;
   launcher_options.shim.log_dir = log_dir.get();

@@ -16,6 +16,7 @@ landlock = true
 [profile.small]
 inherits = "standard"
 tmp_size = "4M"
+tmp_files = 64
 file_size = "1M"
 open_files = 64
 )");
