@@ -54,8 +54,8 @@ struct BatchDraft {
 };
 
 // The value of an option or key as text, put into the draft. `key` is one of name, workdir, timeout, kill_after, memory, cpus,
-// pids, output, file_size, open_files, tmp_size, io_read, io_write, profile, user, retries. Errors are kInvalidArgument and don't name
-// the key.
+// pids, output, file_size, open_files, tmp_size, io_read, io_write, profile, user, retries. Errors are kInvalidArgument and don't
+// name the key.
 base::Status SetJobField(JobDraft& job, std::string_view key, const std::string& value);
 // `key` is one of id, name, parallel, fail_fast, hold, priority.
 base::Status SetBatchField(BatchDraft& batch, std::string_view key, const std::string& value);

@@ -17,9 +17,9 @@ using base::Error;
 using base::Result;
 using base::Status;
 
-constexpr std::array<std::string_view, 16> kPlainJobKeys{"name",    "workdir",  "timeout", "kill_after", "memory",  "cpus",
-                                                         "pids",    "output",   "file_size", "open_files", "tmp_size", "io_read",
-                                                         "io_write", "profile", "user",    "retries"};
+constexpr std::array<std::string_view, 16> kPlainJobKeys{"name",     "workdir", "timeout",   "kill_after", "memory",   "cpus",
+                                                         "pids",     "output",  "file_size", "open_files", "tmp_size", "io_read",
+                                                         "io_write", "profile", "user",      "retries"};
 constexpr std::array<std::string_view, 5> kOtherJobKeys{"argv", "shell", "env", "env_file", "stdin"};
 constexpr std::array<std::string_view, 6> kPlainBatchKeys{"id", "name", "parallel", "fail_fast", "hold", "priority"};
 

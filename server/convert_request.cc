@@ -63,9 +63,8 @@ launch::JobLimits LimitsOf(const jobd::v1::Limits& message, const std::string& f
                                  .tmp_bytes = message.tmp_bytes(),
                                  .io_read_bytes_per_second = message.io_read_bytes_per_second(),
                                  .io_write_bytes_per_second = message.io_write_bytes_per_second()};
-  launch::EachLimit([&](const char* name, auto limit) {
-    check.Require(limits.*limit <= kMaxBytes, field + "." + name, "is out of range");
-  });
+  launch::EachLimit(
+      [&](const char* name, auto limit) { check.Require(limits.*limit <= kMaxBytes, field + "." + name, "is out of range"); });
   return limits;
 }
 

@@ -79,7 +79,8 @@ base::Status ApplyBounds(const Policy& policy, const ProfileOffer& profile, Laun
   const auto owner = policy.owners.find(request.owner);
   if (owner == policy.owners.end()) return Denied(request.owner + " is no user of this service");
   const OwnerBounds& bounds = owner->second.bounds;
-  if (const auto beyond = BeyondOwner(bounds, request.limits, request.timeout)) return Denied(beyond->field + ": " + beyond->problem);
+  if (const auto beyond = BeyondOwner(bounds, request.limits, request.timeout))
+    return Denied(beyond->field + ": " + beyond->problem);
   if (WorkdirIsBounded(policy, request) && !MayWorkIn(bounds, request.workdir)) {
     return Denied("workdir: working there is not allowed for " + request.owner);
   }
@@ -101,8 +102,8 @@ base::Result<RunAs> DecideRunAs(const Policy& policy, const LaunchRequest& reque
     return RunAs{RunAs::Kind::kAccount, policy.job_user};
   }
   const auto owner = policy.owners.find(request.owner);
-  const bool allowed = owner != policy.owners.end() &&
-                       std::find(owner->second.run_as.begin(), owner->second.run_as.end(), request.user) != owner->second.run_as.end();
+  const bool allowed = owner != policy.owners.end() && std::find(owner->second.run_as.begin(), owner->second.run_as.end(),
+                                                                 request.user) != owner->second.run_as.end();
   if (!allowed) return Denied("running as '" + base::EscapeForTerminal(request.user) + "' is not allowed for " + request.owner);
   if (!policy.privileged) {
     if (request.user == policy.own_account) return RunAs{RunAs::Kind::kSelf, {}};

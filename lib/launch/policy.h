@@ -51,8 +51,8 @@ struct RunAs {
 // Is the request well-formed and within bounds? kInvalidArgument with what is wrong. The text names no secret.
 base::Status CheckRequest(const LaunchRequest& request);
 
-// A job of this profile would be jobd itself to the kernel: it could read its key and end it. So it is for owners who were granted it
-// by name.
+// A job of this profile would be jobd itself to the kernel: it could read its key and end it. So it is for owners who were granted
+// it by name.
 bool NeedsGrant(const Policy& policy, const sandbox::Profile& profile);
 
 // The profile asked for. kInvalidArgument when there is none of that name, kPermissionDenied when the owner may not ask for it. The

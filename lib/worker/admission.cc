@@ -133,7 +133,8 @@ void FillLimits(const Submitter& submitter, const WorkerLimits& limits, const la
 }
 
 // Can the launcher do it? It is what decides, when the job is started; but then it is late.
-void CheckOffer(const Submitter& submitter, const JobSpec& job, const WorkerLimits& limits, const std::string& at, Violations& bad) {
+void CheckOffer(const Submitter& submitter, const JobSpec& job, const WorkerLimits& limits, const std::string& at,
+                Violations& bad) {
   const launch::ProfileOffer* profile = limits.offer.Find(ProfileOf(job, limits));
   if (profile == nullptr) return bad.Add(at + "profile", "there is no profile of this name");
   if (profile->missing) return bad.Add(at + "profile", "cannot be enforced on this machine; `jobctl admin status` says why");
@@ -181,8 +182,9 @@ base::Status CheckPermissions(const Submitter& submitter, const std::vector<JobS
       if (!submitter.profiles.empty()) return denied("profile: you may not use this profile");
       const launch::ProfileOffer* const offered = limits.offer.Find(profile);
       if (offered == nullptr || offered->needs_grant) {
-        return denied("profile: jobd is not root here, so a job of this profile would share its account; an administrator can name " +
-                      profile + " in your profiles in the users file");
+        return denied(
+            "profile: jobd is not root here, so a job of this profile would share its account; an administrator can name " +
+            profile + " in your profiles in the users file");
       }
     }
     if (!jobs[i].user.empty() && !Contains(submitter.run_as, jobs[i].user)) {

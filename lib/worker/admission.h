@@ -42,8 +42,8 @@ struct Load {
 base::Status CheckBatch(const Submitter& submitter, const BatchOptions& options, const std::vector<JobSpec>& jobs,
                         const WorkerLimits& limits);
 
-// Writes down the most that the submitter may have for what the job does not ask for, so that it stays in force whatever becomes of the
-// defaults: the default, where that is less.
+// Writes down the most that the submitter may have for what the job does not ask for, so that it stays in force whatever becomes of
+// the defaults: the default, where that is less.
 void PinBounds(const Submitter& submitter, const WorkerLimits& limits, JobSpec& job);
 
 // Of variables given several times the last stays, in the place of the first.

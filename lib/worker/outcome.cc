@@ -30,8 +30,8 @@ Outcome BySelf(const launch::SlotRecord& record, const Bounds& bounds) {
   const bool by_shell = bounds.limits.file_bytes != 0 && record.exit == base::ExitStatus::Exited(128 + SIGXFSZ);
   if (by_signal || by_shell) {
     outcome.reason.code = ReasonCode::kFileSizeLimit;
-    outcome.reason.text = "file size limit" + (bounds.limits.file_bytes != 0 ? " of " + base::FormatSize(bounds.limits.file_bytes) : "") +
-                          " reached";
+    outcome.reason.text =
+        "file size limit" + (bounds.limits.file_bytes != 0 ? " of " + base::FormatSize(bounds.limits.file_bytes) : "") + " reached";
     return outcome;
   }
   // A program that failed after a limit refused it something most likely failed of that.

@@ -63,8 +63,7 @@ TEST_F(LimitsTest, WhatCannotBeEnforcedIsRefusedAtSubmission) {
 }
 
 TEST_F(LimitsTest, ABatchWithOneBadJobIsRefusedWhole) {
-  const Output output =
-      daemon_->Do({"submit", "--id", "half", "-f", "-"}, "operator", R"({"argv": ["true"]}
+  const Output output = daemon_->Do({"submit", "--id", "half", "-f", "-"}, "operator", R"({"argv": ["true"]}
 {"argv": ["true"], "profile": "none"}
 )");
   EXPECT_EQ(output.code(), 125);
@@ -100,8 +99,9 @@ TEST_F(LimitsTest, AFileThatGrowsTooLargeIsNamedInTheOutcome) {
 TEST_F(LimitsTest, AUsersBoundsHoldForWhatIsAskedAndWhatIsNot) {
   const std::string users = daemon_->CertDir() + "/users.toml";
   const std::string before = ReadFileOrEmpty(users);
-  WriteFile(users, before + "\n[role.operator]\nprofiles = [\"standard\"]\nworkdirs = [\"/srv\"]\nmax_memory = "
-                            "\"64M\"\nmax_open_files = 50\nmax_timeout = \"10m\"\n");
+  WriteFile(users, before +
+                       "\n[role.operator]\nprofiles = [\"standard\"]\nworkdirs = [\"/srv\"]\nmax_memory = "
+                       "\"64M\"\nmax_open_files = 50\nmax_timeout = \"10m\"\n");
   daemon_->Ok({"admin", "reload"}, "admin");
   ExpectRefused({"--memory", "65M"}, "limits.memory_bytes");
   ExpectRefused({"--open-files", "51"}, "limits.open_files");

@@ -24,10 +24,10 @@ struct JobLimits {
   uint64_t memory_bytes = 0;
   uint32_t cpu_millis = 0;
   uint32_t pids = 0;
-  uint64_t output_bytes = 0;  // of both streams together
-  uint64_t file_bytes = 0;    // of each file it writes
-  uint64_t open_files = 0;    // of each process
-  uint64_t tmp_bytes = 0;     // of its private /tmp
+  uint64_t output_bytes = 0;              // of both streams together
+  uint64_t file_bytes = 0;                // of each file it writes
+  uint64_t open_files = 0;                // of each process
+  uint64_t tmp_bytes = 0;                 // of its private /tmp
   uint64_t io_read_bytes_per_second = 0;  // of each disk
   uint64_t io_write_bytes_per_second = 0;
   bool operator==(const JobLimits&) const = default;

@@ -1,5 +1,5 @@
-// What may be asked for: by a job of a profile, on this machine, and by an owner. The launcher decides by it, and tells the server, so
-// that what would not be started is refused when it is submitted. Pure.
+// What may be asked for: by a job of a profile, on this machine, and by an owner. The launcher decides by it, and tells the server,
+// so that what would not be started is refused when it is submitted. Pure.
 #pragma once
 
 #include <cstdint>

@@ -93,7 +93,9 @@ LaunchRequest As(const std::string& user) {
 }
 
 TEST(RunAsTest, OnlyWhatTheUsersFileNamesForThisOwner) {
-  Policy policy{.privileged = true, .own_account = "root", .owners = {{"operator", {.run_as = {"build"}}}, {"operator2", {.run_as = {"root"}}}}};
+  Policy policy{.privileged = true,
+                .own_account = "root",
+                .owners = {{"operator", {.run_as = {"build"}}}, {"operator2", {.run_as = {"root"}}}}};
   for (const char* user : {"root", "0", "-1", "4294967295", "#0", "build\n", "nobody", "Build", "operator"}) {
     const auto decided = DecideRunAs(policy, As(user));
     ASSERT_FALSE(decided.ok()) << user;
@@ -123,7 +125,9 @@ TEST(RunAsTest, AnOrdinaryUserCanOnlyBeItself) {
   EXPECT_FALSE(DecideRunAs(policy, Good()).ok()) << "what cannot be done is refused, not done otherwise";
 }
 
-Policy ForOperator(OwnerRights rights = {}) { return {.privileged = true, .own_account = "root", .owners = {{"operator", rights}}}; }
+Policy ForOperator(OwnerRights rights = {}) {
+  return {.privileged = true, .own_account = "root", .owners = {{"operator", rights}}};
+}
 
 TEST(DecideProfile, AnUnknownOneIsRefused) {
   LaunchRequest request = Good();

@@ -86,7 +86,8 @@ TEST(AdmissionTest, BatchesAreBounded) {
 TEST(AdmissionTest, ProfilesAndAccountsAreForThoseWhoMayUseThem) {
   JobSpec job = Good();
   job.profile = "open";
-  EXPECT_EQ(CheckBatch({.owner = "ann", .profiles = {"strict"}}, {}, {Good(), job}, kLimits).error().code(), Code::kPermissionDenied);
+  EXPECT_EQ(CheckBatch({.owner = "ann", .profiles = {"strict"}}, {}, {Good(), job}, kLimits).error().code(),
+            Code::kPermissionDenied);
   // Also the default counts.
   EXPECT_EQ(CheckBatch({.owner = "ann", .profiles = {"strict"}}, {}, {Good()}, kLimits).error().code(), Code::kPermissionDenied);
   job = Good();

@@ -127,12 +127,9 @@ TEST(SpecCodecTest, DamagedBytesAreNoSpec) {
   for (size_t size = 0; size < good.size(); ++size) EXPECT_FALSE(DecodeSpec(good.substr(0, size)).ok());
   EXPECT_FALSE(DecodeSpec(good + "x").ok());
   EXPECT_EQ(good[0], 1) << "what older services stored is written the same, or a repeated submission would be another";
-  const JobSpec limited{.argv = {"a"},
-                        .limits = {.file_bytes = 1,
-                                   .open_files = 2,
-                                   .tmp_bytes = 3,
-                                   .io_read_bytes_per_second = 4,
-                                   .io_write_bytes_per_second = 5}};
+  const JobSpec limited{
+      .argv = {"a"},
+      .limits = {.file_bytes = 1, .open_files = 2, .tmp_bytes = 3, .io_read_bytes_per_second = 4, .io_write_bytes_per_second = 5}};
   const std::string later = EncodeSpec(limited);
   EXPECT_EQ(*DecodeSpec(later), limited);
   for (size_t size = 0; size < later.size(); ++size) EXPECT_FALSE(DecodeSpec(later.substr(0, size)).ok());
