@@ -12,6 +12,8 @@ chmod 755 "$work"
 trap 'kill "$jobd" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
 
 scripts/dev-setup.sh "$work"
+# For an ordinary user `open` is by grant.
+printf '\n[role.operator]\nprofiles = ["open", "standard", "strict"]\n' >>"$work/certs/users.toml"
 "$bin/jobd" --config "$work/jobd.toml" --set server.listen=127.0.0.1:0 --set limits.max_running=2 --set log.level=error &
 jobd=$!
 until [ -s "$work/run/address" ]; do kill -0 $jobd; sleep 0.05; done

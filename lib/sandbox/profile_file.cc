@@ -15,6 +15,8 @@ using base::Error;
 using base::Result;
 using base::Status;
 
+constexpr size_t kMaxProfiles = 200;  // all of them travel to the server in one frame
+
 Error Bad(std::string what) { return {Code::kInvalidArgument, std::move(what)}; }
 
 Status ReadFlag(const toml::node& node, bool& flag) {
@@ -104,6 +106,7 @@ Result<Profiles> Profiles::Parse(const std::string& file_name, std::string_view 
     if (profiles.Find(name.str()) != nullptr) return config::ErrorAt(file_name, node, "a built-in profile cannot be changed");
     in_order.emplace(node.source().begin, std::pair(std::string(name.str()), node.as_table()));
   }
+  if (in_order.size() > kMaxProfiles) return config::ErrorAt(file_name, *sections, "more than 200 profiles");
   for (const auto& [position, section] : in_order) {
     JOBD_ASSIGN_OR_RETURN(Profile profile, ReadProfile(file_name, *section.second, section.first, profiles));
     profiles.all_.push_back(std::move(profile));

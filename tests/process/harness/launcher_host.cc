@@ -101,7 +101,11 @@ void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
   ::getrlimit(RLIMIT_NOFILE, &launcher_options.shim.job_files);
   launcher_options.policy = options.policy;
   launcher_options.policy.privileged = ::geteuid() == 0;
-  launcher_options.policy.owners.try_emplace("owner");
+  launch::OwnerRights& rights = launcher_options.policy.owners["owner"];
+  if (!launcher_options.policy.privileged && !options.as_nobody && rights.profiles.empty()) {
+    // Who runs the tests as an ordinary user tries `open` too, which must be granted then.
+    for (const sandbox::Profile& profile : launcher_options.policy.profiles.all()) rights.profiles.push_back(profile.name);
+  }
   launcher_options.policy.own_account = ::getpwuid(::geteuid())->pw_name;
   launcher_options.job_uid_first = 1'879'048'192;
   launcher_options.job_uid_count = 65'536;

@@ -48,5 +48,11 @@ open_files = 100
   EXPECT_EQ(profiles->Find("none"), nullptr);
 }
 
+TEST(Profiles, RefusesMoreThanTheServerCanBeTold) {
+  std::string text;
+  for (int i = 0; i < 201; ++i) text += "[profile.p" + std::to_string(i) + "]\n";
+  EXPECT_FALSE(Profiles::Parse("f", text).ok());
+}
+
 }  // namespace
 }  // namespace jobd::sandbox
