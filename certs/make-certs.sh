@@ -50,7 +50,8 @@ if [ ! -e users.toml ]; then
 #   admin     everything
 #   operator  submits, and sees and steers what is their own
 #   viewer    sees everything and changes nothing
-# Optional: disabled = true, profiles = ["…"], run_as = ["account", …] (the first is the default), max_queued, max_running.
+# Optional: disabled = true, profiles = ["…"], run_as = ["account", …] (the first is the default), max_queued, max_running,
+# retention = { max_age = "7d", max_bytes = "1G", max_batches = 1000 }: how much is kept of what they ran.
 
 [[user]]
 name = "admin"

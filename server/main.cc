@@ -139,7 +139,7 @@ int main(int argc, char** argv) {
   // 8. The worker takes up what ran and what waited, before anyone can ask for it.
   auto worker = jobd::worker::Worker::Create({.state_dir = welcome->state_dir.get(),
                                               .log_dir = welcome->log_dir.get(),
-                                              .limits = jobd::server::WorkerLimitsOf(files->config->config)},
+                                              .limits = jobd::server::WorkerLimitsOf(files->config->config, files->rules->users)},
                                              *launcher, clock);
   if (!worker.ok()) return Fail(std::move(worker).error());
 

@@ -1,19 +1,9 @@
 #include "server/reloader.h"
 
-#include <algorithm>
-
 #include "server/credentials.h"
 
 namespace jobd::server {
 namespace {
-
-bool SameUsers(const config::Users& a, const config::Users& b) {
-  const auto same = [](const config::User& x, const config::User& y) {
-    return x.name == y.name && x.role == y.role && x.disabled == y.disabled && x.password == y.password &&
-           x.profiles == y.profiles && x.run_as == y.run_as && x.max_queued == y.max_queued && x.max_running == y.max_running;
-  };
-  return std::ranges::equal(a.all(), b.all(), same);
-}
 
 // The settings as they will be: of those that cannot change while running, the old ones. Both lists are the same keys in one order.
 std::vector<config::SettingValue> Merge(const config::LoadedConfig& old, const config::LoadedConfig& fresh, ReloadReport& report) {
@@ -73,9 +63,9 @@ base::Result<ReloadReport> Reloader::ReloadLocked() {
   } else {
     fresh.tls = current_.tls;
   }
-  if (!SameUsers(fresh.rules->users, current_.rules->users)) report.changed.emplace_back("users");
+  if (fresh.rules->users.all() != current_.rules->users.all()) report.changed.emplace_back("users");
   targets_.access.Replace(fresh.rules);
-  targets_.apply(fresh.config->config);
+  targets_.apply(fresh.config->config, fresh.rules->users);
   fresh.config = std::make_shared<const config::LoadedConfig>(std::move(merged));
   current_ = std::move(fresh);
   const std::lock_guard lock(mutex_);

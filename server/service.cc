@@ -48,7 +48,7 @@ class ServiceImpl final : public Service {
         backend_{worker, admission_, streams_, tasks_, uploads_, errors_, *options_.log, max_batch_jobs_},
         reloader_(options_.files, options_.config_name, options_.overrides, options_.initial, clock,
                   {access_, tls_, [this](const TlsMaterial& tls) { return CheckHandshake(rpc_->address(), tls); },
-                   [this](const config::Config& config) { Apply(config); }}),
+                   [this](const config::Config& config, const config::Users& users) { Apply(config, users); }}),
         auth_(backend_),
         schedule_(backend_),
         query_(backend_),
@@ -80,8 +80,8 @@ class ServiceImpl final : public Service {
  private:
   const config::Config& Config() const { return options_.initial.config->config; }
 
-  void Apply(const config::Config& config) {
-    worker_.SetLimits(WorkerLimitsOf(config));
+  void Apply(const config::Config& config, const config::Users& users) {
+    worker_.SetLimits(WorkerLimitsOf(config, users));
     call_limits_.SetMax(config.max_streams_per_user);
     max_batch_jobs_.store(config.max_batch_jobs, std::memory_order_relaxed);
     rpc_->SetMaxPerAddress(config.max_connections_per_address);
@@ -124,9 +124,22 @@ class ServiceImpl final : public Service {
   std::unique_ptr<RpcServer> rpc_;  // last: it ends before what its calls use
 };
 
+worker::Retention RetentionOf(const config::Config& config, const config::Users& users) {
+  worker::Retention retention{.all = {.max_age = config.retention_max_age,
+                                      .max_bytes = config.retention_max_bytes,
+                                      .max_batches = config.retention_max_batches}};
+  for (const config::User& user : users.all()) {
+    if (!user.retention) continue;
+    retention.owners[user.name] = {.max_age = user.retention->max_age.value_or(config.retention_max_age),
+                                   .max_bytes = user.retention->max_bytes.value_or(0),
+                                   .max_batches = user.retention->max_batches.value_or(0)};
+  }
+  return retention;
+}
+
 }  // namespace
 
-worker::WorkerLimits WorkerLimitsOf(const config::Config& config) {
+worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::Users& users) {
   return {.max_running = config.max_running != 0 ? config.max_running : std::max(1u, std::thread::hardware_concurrency()),
           .max_queued = config.max_queued,
           .max_queued_per_user = config.max_queued_per_user,
@@ -140,7 +153,8 @@ worker::WorkerLimits WorkerLimitsOf(const config::Config& config) {
                              .cpu_millis = config.default_cpu_millis,
                              .pids = config.default_pids},
           .default_workdir = config.default_workdir,
-          .default_path = config.default_path};
+          .default_path = config.default_path,
+          .retention = RetentionOf(config, users)};
 }
 
 base::Result<std::unique_ptr<Service>> Service::Start(worker::Worker& worker, const base::Clock& clock, ServiceOptions options,

@@ -20,8 +20,8 @@ class logger;
 
 namespace jobd::server {
 
-// The worker's share of the configuration.
-worker::WorkerLimits WorkerLimitsOf(const config::Config& config);
+// The worker's share of the configuration and of the users file.
+worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::Users& users);
 
 struct ServiceOptions {
   FileSource files;  // for reloads

@@ -140,6 +140,12 @@ std::vector<Setting> Declare() {
       Number("defaults.pids", &Config::default_pids, kReload, 0, 4'194'304, "processes of a job; 0: no limit"),
       Text("defaults.workdir", &Config::default_workdir, kReload, "working directory of a job"),
       Text("defaults.path", &Config::default_path, kReload, "PATH of a job"),
+      Duration("retention.max_age", &Config::retention_max_age, kReload,
+               "batches that ended longer ago are deleted, logs and all; 0: none; users may have their own"),
+      Size("retention.max_bytes", &Config::retention_max_bytes, kReload,
+           "files of ended batches; above it those that ended first are deleted; 0: no bound"),
+      Number("retention.max_batches", &Config::retention_max_batches, kReload, 0, 1'000'000'000'000,
+             "ended batches; above it those that ended first are deleted; 0: no bound"),
       Text("policy.job_user", &Config::job_user, kRestart,
            "whom jobs run as unless they or their user's entry say; auto: each as a uid of its own (as root), else as jobd's own "
            "user"),

@@ -7,12 +7,22 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace jobd::config {
 
 enum class Role { kViewer, kOperator, kAdmin };
 std::string_view RoleName(Role role);  // "viewer", …
+
+// What is kept of one user's ended batches, where it differs from the service's [retention].
+struct UserRetention {
+  std::optional<base::Nanos> max_age;  // instead of the service's; 0: for ever
+  // Of this user's own, beside the service's bounds on all together; 0: no bound.
+  std::optional<uint64_t> max_bytes;
+  std::optional<uint64_t> max_batches;
+  bool operator==(const UserRetention&) const = default;
+};
 
 struct User {
   std::string name;  // the last part of spiffe://jobd/user/NAME; IsSafeName
@@ -23,6 +33,8 @@ struct User {
   std::vector<std::string> run_as;     // accounts jobs may run as; the first is the default. Empty: only the policy's
   std::optional<uint64_t> max_queued;  // quotas; absent: the service's
   std::optional<uint32_t> max_running;
+  std::optional<UserRetention> retention;
+  bool operator==(const User&) const = default;
 };
 
 class Users {

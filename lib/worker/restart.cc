@@ -50,6 +50,7 @@ base::Status Supervisor::Restore() {
   Post([this] {
     Dispatch();
     RetireIfIdle(0);
+    Retain();
   });
   thread_ = std::thread([this] {
     NameThisThread("loop");

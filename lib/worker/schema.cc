@@ -120,8 +120,38 @@ CREATE TABLE starts (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// Version 2: what is kept of batches that have ended, counted as it changes, so that retention never adds up a history.
+constexpr const char* kVersion2 = R"sql(
+-- What the files of an ended batch take; -1: not measured since it ended.
+ALTER TABLE batches ADD COLUMN kept_bytes INTEGER NOT NULL DEFAULT -1;
+CREATE INDEX batches_unmeasured ON batches (id) WHERE kept_bytes < 0 AND ended_at > 0;
+
+-- The ended batches of each owner. Triggers alone write it, so that it adds up whatever is done to `batches`.
+CREATE TABLE kept (
+  owner   TEXT    PRIMARY KEY,
+  batches INTEGER NOT NULL,
+  bytes   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO kept SELECT owner, count(*), 0 FROM batches WHERE ended_at > 0 GROUP BY owner;
+
+CREATE TRIGGER kept_changes AFTER UPDATE OF ended_at, kept_bytes ON batches
+WHEN (old.ended_at > 0) <> (new.ended_at > 0) OR old.kept_bytes <> new.kept_bytes
+BEGIN
+  INSERT OR IGNORE INTO kept VALUES (new.owner, 0, 0);
+  UPDATE kept SET
+    batches = batches + (new.ended_at > 0) - (old.ended_at > 0),
+    bytes = bytes + iif(new.ended_at > 0, max(new.kept_bytes, 0), 0) - iif(old.ended_at > 0, max(old.kept_bytes, 0), 0)
+  WHERE owner = new.owner;
+END;
+CREATE TRIGGER kept_no_more AFTER DELETE ON batches WHEN old.ended_at > 0
+BEGIN
+  UPDATE kept SET batches = batches - 1, bytes = bytes - max(old.kept_bytes, 0) WHERE owner = old.owner;
+  DELETE FROM kept WHERE owner = old.owner AND batches = 0;
+END;
+)sql";
+
 // kMigrations[n] leads from version n to n + 1.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2};
 
 // Above this a check of every page would hold up the start; then the table without which nothing works is checked alone.
 constexpr int64_t kFullCheckBytes = 128ll << 20;

@@ -9,7 +9,7 @@
 namespace jobd::worker {
 
 inline constexpr int64_t kApplicationId = 0x6a6f6264;  // "jobd"
-inline constexpr int64_t kSchemaVersion = 1;
+inline constexpr int64_t kSchemaVersion = 2;
 
 // The key of a job in the table `specs`: batches are far fewer than 2^39, and a batch has fewer than 2^24 jobs.
 constexpr uint64_t SpecKey(uint64_t batch, uint32_t index) { return (batch << 24) | index; }

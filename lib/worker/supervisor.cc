@@ -8,7 +8,7 @@
 namespace jobd::worker {
 
 Supervisor::Supervisor(Parts parts, WorkerLimits limits)
-    : parts_(parts), limits_(std::move(limits)), io_(1), keep_running_(boost::asio::make_work_guard(io_)) {
+    : parts_(parts), limits_(std::move(limits)), io_(1), keep_running_(boost::asio::make_work_guard(io_)), retention_timer_(io_) {
   min_free_bytes_ = limits_.min_free_bytes;
 }
 
@@ -92,6 +92,7 @@ void Supervisor::SetLimits(WorkerLimits limits) {
       const std::lock_guard lock(status_mutex_);
       min_free_bytes_ = limits_.min_free_bytes;
     }
+    RetainSoon();
     Dispatch();
   });
 }
@@ -158,7 +159,10 @@ void Supervisor::Stop(bool now, std::string by, Callback<uint32_t> done) {
 }
 
 void Supervisor::RetireIfIdle(uint64_t batch) {
-  if (!homes_.contains(batch) && queue_.QueuedIn(batch) == 0) queue_.Remove(batch);
+  if (batch != 0 && !homes_.contains(batch) && queue_.QueuedIn(batch) == 0) {
+    queue_.Remove(batch);
+    RetainSoon();
+  }
   if (state_ == ServiceState::kDraining && homes_.empty() && queue_.queued() == 0) {
     SetState(ServiceState::kStopped, [](const base::Status&) {
       // If it could not be stored, a restart drains again and gets here again.

@@ -29,6 +29,7 @@
 #include "worker/live_table.h"
 #include "worker/outcome.h"
 #include "worker/queue.h"
+#include "worker/retention.h"
 #include "worker/store.h"
 #include "worker/tail.h"
 #include "worker/worker.h"
@@ -208,7 +209,12 @@ class Supervisor final : public LauncherEvents {
   std::optional<base::Error> Refusal(const Submitter& submitter, uint64_t jobs);
   // Whether nothing of the batch is left to come: it may be removed.
   bool IsOver(const BatchView& batch) const;
-  void RemoveFolders(std::vector<BatchView> batches, Callback<Worker::Pruned> done);
+  struct Removed {
+    Worker::Pruned pruned;
+    std::vector<BatchView> kept;  // whose files could not be deleted
+  };
+  // `done` comes on the loop; it fails when the rows could not be deleted.
+  void RemoveFolders(std::vector<BatchView> batches, Callback<Removed> done);
   // A prune goes through the history in slices, so that neither the loop nor memory feels how long it is.
   struct Pruning {
     std::string owner;
@@ -219,8 +225,23 @@ class Supervisor final : public LauncherEvents {
     std::optional<base::Error> failure;
     Callback<Worker::Pruned> done;
   };
+  static base::Error Undeletable();
   void PruneSlice(const std::shared_ptr<Pruning>& pruning);  // on the thread `clean`
   void RemoveSlice(const std::shared_ptr<Pruning>& pruning, std::vector<BatchView> batches);
+
+  // Retention (retain.cc). One pass at a time.
+  struct Retaining {
+    Retention rules;
+    Spared spared;
+    KeptStatus kept;
+  };
+  void RetainSoon();
+  void RetainIn(base::Nanos delay);
+  void Retain();
+  void RetainSlice(const std::shared_ptr<Retaining>& pass);  // on the thread `clean`
+  void RetainRemove(const std::shared_ptr<Retaining>& pass, std::vector<BatchView> batches);
+  // `next`: when to look again if nothing happens before.
+  void FinishRetaining(const Retaining& pass, std::optional<base::Nanos> next);
 
   // Service (supervisor.cc).
   void SetState(ServiceState state, std::function<void(base::Status)> done);
@@ -255,6 +276,10 @@ class Supervisor final : public LauncherEvents {
   bool dispatching_ = false;
   bool paused_ = false;
   bool saving_later_ = false;
+  bool retaining_ = false;     // a pass is under way
+  bool retain_again_ = false;  // and something happened since it began
+  bool retain_soon_ = false;   // the timer is set for an event
+  boost::asio::steady_timer retention_timer_;
   uint32_t slots_used_ = 0;
   uint64_t boot_ = 0;
   ServiceState state_ = ServiceState::kRunning;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,19 @@ namespace jobd::worker {
 
 class Launcher;
 
+// How much of what has ended is kept; 0: no bound. What goes is the batch that ended first, its files and its rows.
+struct RetentionRule {
+  base::Nanos max_age = 0;  // since the end, by the wall clock
+  uint64_t max_bytes = 0;   // of files, as they take room on the disk
+  uint64_t max_batches = 0;
+  bool operator==(const RetentionRule&) const = default;
+};
+struct Retention {
+  RetentionRule all;  // the bounds are on everybody's batches together
+  // Of some owners: the age is theirs instead of the one of all; the bounds are on their own batches, beside those on all.
+  std::map<std::string, RetentionRule> owners;
+};
+
 // What may change while running. See the settings of the same names in config/config.h.
 struct WorkerLimits {
   uint32_t max_running = 1;
@@ -33,6 +47,7 @@ struct WorkerLimits {
   launch::JobLimits default_limits;
   std::string default_workdir;
   std::string default_path;
+  Retention retention;
 };
 
 struct WorkerOptions {
@@ -101,6 +116,15 @@ struct DiskStatus {
   bool accepting = true;
 };
 
+// Ended batches that are kept, by the latest look at them.
+struct KeptStatus {
+  uint64_t batches = 0;
+  uint64_t bytes = 0;        // of files; a batch is measured soon after its end
+  uint64_t undeletable = 0;  // batches that should have gone, whose files could not be deleted
+  RetentionRule rule;
+  size_t own_rules = 0;  // owners with a rule of their own
+};
+
 struct WorkerStatus {
   ServiceState state = ServiceState::kRunning;
   uint32_t slots = 0;
@@ -108,6 +132,7 @@ struct WorkerStatus {
   uint64_t queued = 0;
   std::map<JobState, uint64_t> finished;  // since this process started
   std::vector<DiskStatus> disks;
+  KeptStatus kept;
 };
 
 struct WatchUpdate {
@@ -166,6 +191,7 @@ class Worker {
   virtual void Stop(bool now, std::string by, Callback<uint32_t> done) = 0;
   virtual void Drain(Callback<ServiceState> done) = 0;
   virtual WorkerStatus GetStatus() = 0;
+  // Retention is by itself: at the start, when a batch has ended, when one comes of age, and when this changes the rules.
   virtual void SetLimits(WorkerLimits limits) = 0;
 };
 
