@@ -3,8 +3,11 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/un.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -123,6 +126,35 @@ Result<Listener> Listen(const std::string& where) {
     listener.sockets.push_back(*std::move(fd));
   }
   return listener;
+}
+
+Result<Fd> ListenUnix(const std::string& path, mode_t mode) {
+  sockaddr_un address{};
+  if (path.empty() || path.size() >= sizeof address.sun_path) {
+    return Error(Code::kInvalidArgument,
+                 path + ": a socket's path has at most " + std::to_string(sizeof address.sun_path - 1) + " bytes");
+  }
+  address.sun_family = AF_UNIX;
+  std::copy(path.begin(), path.end(), address.sun_path);
+  struct stat old {};
+  if (::lstat(path.c_str(), &old) == 0 && S_ISSOCK(old.st_mode)) ::unlink(path.c_str());
+  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return SysError("making a socket", errno);
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return SysError("binding " + path, errno);
+  // Before anybody can connect, and whatever the umask.
+  if (::chmod(path.c_str(), mode) != 0) return SysError("setting the mode of " + path, errno);
+  if (::listen(fd.get(), kBacklog) != 0) return SysError("listening on " + path, errno);
+  return fd;
+}
+
+bool IsLoopback(const std::string& where) {
+  const auto addresses = where.starts_with("localhost:") ? Result<std::vector<Address>>(std::vector<Address>()) : Parse(where);
+  if (!addresses.ok() || addresses->size() != 1) return false;
+  const sockaddr_storage& storage = addresses->front().storage;
+  if (storage.ss_family == AF_INET) {
+    return ntohl(reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+  }
+  return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr);
 }
 
 Result<Listener> AdoptListeners(std::vector<Fd> sockets) {

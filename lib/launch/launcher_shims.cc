@@ -78,7 +78,9 @@ void Launcher::Handle(const Launch& frame) {
   if (!allowed.ok()) return Refuse(request.key, allowed.error(), false, false);
   const auto profile = DecideProfile(options_.policy, request);
   if (!profile.ok()) {
-    return Refuse(request.key, profile.error(), false, profile.error().code() == base::Code::kPermissionDenied);
+    const bool denied = profile.error().code() == base::Code::kPermissionDenied;
+    if (denied && hooks_.on_denied) hooks_.on_denied(request, profile.error().message());
+    return Refuse(request.key, profile.error(), false, denied);
   }
   if (const auto possible = options_.shim.isolation->Check(**profile); !possible.ok()) {
     return Refuse(request.key, possible.error(), false, false);
@@ -88,7 +90,9 @@ void Launcher::Handle(const Launch& frame) {
   const auto identity = IdentityOf(request, shim->uid);
   if (!identity.ok()) {
     const base::Error& error = identity.error();
-    return Refuse(request.key, error, IsPassing(error.sys_errno()), error.code() == base::Code::kPermissionDenied);
+    const bool denied = error.code() == base::Code::kPermissionDenied;
+    if (denied && hooks_.on_denied) hooks_.on_denied(request, error.message());
+    return Refuse(request.key, error, IsPassing(error.sys_errno()), denied);
   }
 
   // Blocked from before the shim's first instruction, so that a cancel that follows at once waits for its loop.
@@ -117,7 +121,7 @@ void Launcher::Handle(const Watch& frame) {
   searching_.erase(frame.key);
   auto found = FindShim(options_.shim, frame);
   if (!found.ok()) {
-    hooks_.report("looking for a shim: " + found.error().message());
+    hooks_.report("looking for the shim of " + frame.owner + "/" + frame.correlation_id + ": " + found.error().message());
     if (IsPassing(found.error().sys_errno())) return WatchLater(frame);
     return SweepThen(frame.key, [this, key = frame.key] { SendToServer(ShimExited{key}); });
   }

@@ -50,6 +50,7 @@ void Supervisor::Submit(Submitter submitter, NewBatch batch, Callback<Receipt> d
           entry.id = result->id;
           queue_.Add(entry);
           queue_.SetMaxRunning(entry.owner, max_running);
+          parts_.observer.OnAccepted(entry.job_count);
           Dispatch();
         }
         done(std::move(result->receipt));

@@ -63,12 +63,21 @@ void Supervisor::Show(launch::JobKey key, JobState state, base::Nanos started_at
   parts_.changes.Publish(key.batch, key.index);
 }
 
-void Supervisor::Told(uint64_t batch, uint32_t index, JobState state) {
-  if (index != 0 && IsFinal(state)) {
-    const std::lock_guard lock(status_mutex_);
-    ++status_.finished[state];
+void Supervisor::Told(uint64_t batch, uint32_t index, const Outcome& outcome) {
+  if (IsFinal(outcome.state)) {
+    {
+      const std::lock_guard lock(status_mutex_);
+      ++status_.finished[outcome.state];
+    }
+    parts_.observer.OnEnded(NameOf(batch), index, outcome, 1);
   }
   parts_.changes.Publish(batch, index);
+}
+
+BatchName Supervisor::NameOf(uint64_t batch) {
+  if (const auto home = homes_.find(batch); home != homes_.end()) return home->second.name;
+  const auto view = reader().Batch(batch);
+  return view.ok() ? view->name : BatchName{};
 }
 
 WorkerStatus Supervisor::Status() const {
@@ -178,6 +187,12 @@ void Supervisor::OnShimExited(launch::JobKey key) {
 }
 void Supervisor::OnSwept(launch::JobKey key) {
   Post([this, key] { HandleSwept(key); });
+}
+void Supervisor::OnPing() {
+  // Answered when both threads have had their turn: proof that neither hangs. Whether the disk takes anything is another matter.
+  Post([this] {
+    parts_.store.Apply({Write{.changes = {}, .done = [this](const base::Status&) { (void)parts_.launcher.Alive(); }}});
+  });
 }
 
 }  // namespace jobd::worker

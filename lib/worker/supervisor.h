@@ -27,6 +27,7 @@
 #include "worker/cleaner.h"
 #include "worker/launcher.h"
 #include "worker/live_table.h"
+#include "worker/observer.h"
 #include "worker/outcome.h"
 #include "worker/queue.h"
 #include "worker/retention.h"
@@ -46,6 +47,7 @@ class Supervisor final : public LauncherEvents {
     Tail& tail;
     Changes& changes;
     LiveTable& live;
+    Observer& observer;
     int state_dir = -1;
     int log_dir = -1;
   };
@@ -78,6 +80,7 @@ class Supervisor final : public LauncherEvents {
   void OnRefused(launch::Refused refused) override;
   void OnShimExited(launch::JobKey key) override;
   void OnSwept(launch::JobKey key) override;
+  void OnPing() override;
 
  private:
   enum class Stage {
@@ -98,8 +101,9 @@ class Supervisor final : public LauncherEvents {
     Reason asked;                                    // why it was told to end
     bool holds_slot = true;
     bool exec_seen = false;
-    launch::SlotBytes slot{};  // kLaunched: as last looked at
-    bool launched = false;     // a shim may have been made
+    base::Nanos picked_at = 0;  // wall clock, as the record's; 0: by an earlier process
+    launch::SlotBytes slot{};   // kLaunched: as last looked at
+    bool launched = false;      // a shim may have been made
     bool shim_gone = false;
     uint32_t saving = 0;     // kEnding: commits under way
     bool saved = false;      // kEnding: committed
@@ -143,6 +147,7 @@ class Supervisor final : public LauncherEvents {
   void LookAtSlots(uint64_t batch);
   void LookAtSlot(uint64_t batch, Home& home, uint32_t index);
   void TakeInSlot(uint64_t batch, Home& home, uint32_t index, const base::Result<launch::SlotRecord>& record);
+  void SeeStart(Job& job, base::Nanos started_at);
   void HandleRefused(const launch::Refused& refused);
   void HandleShimExited(launch::JobKey key);
   void HandleSwept(launch::JobKey key);
@@ -159,7 +164,8 @@ class Supervisor final : public LauncherEvents {
   void ForgetIfOver(uint64_t batch, uint32_t index);
   void CancelRest(uint64_t batch, uint32_t failed);
   Job* FindJob(launch::JobKey key);
-  void Told(uint64_t batch, uint32_t index, JobState state);
+  BatchName NameOf(uint64_t batch);
+  void Told(uint64_t batch, uint32_t index, const Outcome& outcome);
 
   // Control (control.cc).
   struct Cancelling {

@@ -19,6 +19,7 @@
 namespace jobd::worker {
 
 class Launcher;
+class Observer;
 
 // How much of what has ended is kept; 0: no bound. What goes is the batch that ended first, its files and its rows.
 struct RetentionRule {
@@ -54,6 +55,7 @@ struct WorkerOptions {
   int state_dir = -1;  // borrowed; outlive the worker
   int log_dir = -1;
   WorkerLimits limits;
+  Observer* observer = nullptr;  // borrowed, if any; outlives the worker
 };
 
 // Who submits, and what they may ask for: from the users file, decided by the server.

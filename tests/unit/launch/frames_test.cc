@@ -40,7 +40,8 @@ std::vector<ServerFrame> ServerFrames() {
           SignalJob{key, 9},
           Sweep{key},
           Reconciled{},
-          ReadFiles{}};
+          ReadFiles{},
+          Alive{}};
 }
 
 std::vector<LauncherFrame> LauncherFrames() {
@@ -55,7 +56,8 @@ std::vector<LauncherFrame> LauncherFrames() {
           ShimExited{key},
           Swept{key},
           Files{{"config", "ca"}, ""},
-          Files{{}, "cannot"}};
+          Files{{}, "cannot"},
+          Ping{}};
 }
 
 // Refusals first: whatever arrives, a frame or an error comes out.

@@ -60,7 +60,7 @@ TEST_P(SchemaTest, IsOfTheNewestVersionAfterwards) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EarlierVersions, SchemaTest, ::testing::Range<size_t>(0, kEarlier.size()),
-                         [](const auto& info) { return "V" + std::to_string(info.param + 1); });
+                         [](const auto& one) { return "V" + std::to_string(one.param + 1); });
 
 }  // namespace
 }  // namespace jobd::worker
