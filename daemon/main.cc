@@ -11,6 +11,7 @@
 #include "base/listener.h"
 #include "base/text.h"
 #include "daemon/configuration.h"
+#include "daemon/maintenance.h"
 #include "daemon/options.h"
 #include "daemon/service_dirs.h"
 #include "daemon/supervisor.h"
@@ -60,6 +61,10 @@ int main(int argc, char** argv) {
 
   const auto account = jobd::daemon::FindServerAccount(config);
   if (!account.ok()) return Fail(account.error());
+  if (!options.maintenance.empty()) {
+    const auto code = jobd::daemon::RunMaintenance(options, *configuration, *account);
+    return code.ok() ? *code : Fail(code.error());
+  }
 
   // 4. Directories, the lock that keeps a second jobd away, the pid file.
   const auto dirs = jobd::daemon::PrepareDirs(config, *account);

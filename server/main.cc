@@ -19,6 +19,7 @@
 #include "server/grpc_log.h"
 #include "server/launcher_files.h"
 #include "server/launcher_socket.h"
+#include "server/maintenance.h"
 #include "server/options.h"
 #include "server/runtime_files.h"
 #include "server/service.h"
@@ -96,6 +97,8 @@ void ServeUntilStopped(const sigset_t& signals, jobd::server::Service& service, 
 int main(int argc, char** argv) {
   // 1. What is asked of us.
   const jobd::server::Options options = jobd::server::ParseOptions(argc, argv);
+
+  if (!options.task.empty()) return jobd::server::RunMaintenance(options);
 
   // 2. The launcher's socket. Signals still end us: there is nothing to clean up, and the wait may be long.
   auto socket = LauncherSocket(options.connect);

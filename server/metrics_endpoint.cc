@@ -61,10 +61,8 @@ class Session : public std::enable_shared_from_this<Session> {
     response_.prepare_payload();
     if (request.method() == http::verb::head) response_.body().clear();
     stream_.expires_after(kPatience);
-    http::async_write(stream_, response_, [self = shared_from_this()](const boost::system::error_code&, size_t) {
-      boost::system::error_code ignored;
-      self->stream_.socket().shutdown(Protocol::socket::shutdown_send, ignored);
-    });
+    http::async_write(stream_, response_,
+                      [self = shared_from_this()](const boost::system::error_code&, size_t) { self->stream_.close(); });
   }
 
   Stream stream_;

@@ -128,22 +128,25 @@ Result<Listener> Listen(const std::string& where) {
   return listener;
 }
 
-Result<Fd> ListenUnix(const std::string& path, mode_t mode) {
+Result<Fd> ListenUnix(int dir, const std::string& name, mode_t mode) {
   sockaddr_un address{};
-  if (path.empty() || path.size() >= sizeof address.sun_path) {
-    return Error(Code::kInvalidArgument,
-                 path + ": a socket's path has at most " + std::to_string(sizeof address.sun_path - 1) + " bytes");
+  if (name.empty() || name.size() >= sizeof address.sun_path || name.find('/') != std::string::npos) {
+    return Error(Code::kInvalidArgument, "'" + name + "' cannot be a socket's name");
   }
   address.sun_family = AF_UNIX;
-  std::copy(path.begin(), path.end(), address.sun_path);
+  std::copy(name.begin(), name.end(), address.sun_path);
   struct stat old {};
-  if (::lstat(path.c_str(), &old) == 0 && S_ISSOCK(old.st_mode)) ::unlink(path.c_str());
+  if (::fstatat(dir, name.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(old.st_mode)) ::unlinkat(dir, name.c_str(), 0);
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) return SysError("making a socket", errno);
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) return SysError("binding " + path, errno);
+  const Fd before(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!before || ::fchdir(dir) != 0) return SysError("going to the socket's folder", errno);
+  const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
+  if (::fchdir(before.get()) != 0) return SysError("coming back from the socket's folder", errno);
+  if (bound != 0) return SysError("binding " + name, bound);
   // Before anybody can connect, and whatever the umask.
-  if (::chmod(path.c_str(), mode) != 0) return SysError("setting the mode of " + path, errno);
-  if (::listen(fd.get(), kBacklog) != 0) return SysError("listening on " + path, errno);
+  if (::fchmodat(dir, name.c_str(), mode, 0) != 0) return SysError("setting the mode of " + name, errno);
+  if (::listen(fd.get(), kBacklog) != 0) return SysError("listening on " + name, errno);
   return fd;
 }
 

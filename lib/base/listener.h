@@ -20,9 +20,10 @@ struct Listener {
 // stays off, so that a second daemon on the port is an error (gRPC's own listener has it on, and both "succeed").
 Result<Listener> Listen(const std::string& where);
 
-// Binds a stream socket to `path` and listens; a socket that was left there is replaced, anything else is not. Connecting takes the
-// right to write to it, which `mode` gives.
-Result<Fd> ListenUnix(const std::string& path, mode_t mode);
+// Binds a stream socket to `name` in the directory `dir` and listens; a socket that was left there is replaced, anything else is
+// not. Connecting takes the right to write to it, which `mode` gives. There being no bindat(2), the working directory is `dir` for
+// a moment: for the time before there are threads.
+Result<Fd> ListenUnix(int dir, const std::string& name, mode_t mode);
 
 // Whether `where` is an address of Listen that only this machine can reach: 127.x.x.x or ::1, in digits.
 bool IsLoopback(const std::string& where);

@@ -160,9 +160,9 @@ base::Error Damaged(std::string_view what) {
   return base::Error(
       base::Code::kDataLoss,
       "the database jobd.db in the state directory is damaged (" + std::string(what) +
-          "); nothing was changed. Restore it from a backup, or save what can be read with `sqlite3 jobd.db .recover`, "
-          "or move jobd.db, jobd.db-wal and jobd.db-shm away to start with an empty one. Output and exit records of jobs "
-          "are in the log directory and are not affected");
+          "); nothing was changed. `jobd --restore DIR --replace` takes a backup, `jobd --recover` makes a new one of what the "
+          "exit records of jobs prove; both put jobd.db aside. To start with an empty one, move jobd.db, jobd.db-wal and "
+          "jobd.db-shm away. Output and exit records of jobs are in the log directory and are not affected");
 }
 
 // What SQLite reports while the file is examined is damage, unless it is the disk that fails.
@@ -196,6 +196,21 @@ base::Status ConfigureReader(Database& database) {
   return database.Execute("PRAGMA query_only = ON; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;");
 }
 
+base::Status CheckDatabase(Database& database) {
+  auto application = database.QueryInt("PRAGMA application_id");
+  if (!application.ok()) return Explain(std::move(application).error());
+  auto version = database.QueryInt("PRAGMA user_version");
+  if (!version.ok()) return Explain(std::move(version).error());
+  if (*application != kApplicationId || *version < 1) return Damaged("it was not written by jobd");
+  if (*version > kSchemaVersion) {
+    return base::Error(base::Code::kFailedPrecondition, "the database jobd.db in the state directory is of version " +
+                                                            std::to_string(*version) + ", and this jobd knows versions up to " +
+                                                            std::to_string(kSchemaVersion) +
+                                                            ": install the newer jobd that wrote it; nothing was changed");
+  }
+  return CheckWhole(database);
+}
+
 base::Status PrepareDatabase(Database& database) {
   auto application = database.QueryInt("PRAGMA application_id");
   if (!application.ok()) return Explain(std::move(application).error());
@@ -204,16 +219,7 @@ base::Status PrepareDatabase(Database& database) {
   auto tables = database.QueryInt("SELECT count(*) FROM sqlite_schema");
   if (!tables.ok()) return Explain(std::move(tables).error());
   const bool fresh = *application == 0 && *version == 0 && *tables == 0;
-  if (!fresh) {
-    if (*application != kApplicationId) return Damaged("it was not written by jobd");
-    if (*version > kSchemaVersion) {
-      return base::Error(base::Code::kFailedPrecondition, "the database jobd.db in the state directory is of version " +
-                                                              std::to_string(*version) + ", and this jobd knows versions up to " +
-                                                              std::to_string(kSchemaVersion) +
-                                                              ": install the newer jobd that wrote it; nothing was changed");
-    }
-    JOBD_RETURN_IF_ERROR(CheckWhole(database));
-  }
+  if (!fresh) JOBD_RETURN_IF_ERROR(CheckDatabase(database));
   JOBD_RETURN_IF_ERROR(ConfigureWriter(database));
   for (int64_t from = *version; from < kSchemaVersion; ++from) {
     const std::string migration = "BEGIN IMMEDIATE;" + std::string(kMigrations[static_cast<size_t>(from)]) +

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 #include "base/files.h"
 #include "base/listener.h"
@@ -68,22 +69,26 @@ TEST_F(EndpointTest, ServesOnePage) {
 
 TEST(ListenUnixTest, ReplacesASocketAndNothingElse) {
   std::string pattern = (std::filesystem::temp_directory_path() / "jobd-socket-XXXXXX").string();
-  const std::filesystem::path dir = ::mkdtemp(pattern.data());
-  const std::string path = dir / "s";
-  ASSERT_TRUE(base::ReplaceFile(AT_FDCWD, dir / "file", "precious", 0600).ok());
-  EXPECT_FALSE(base::ListenUnix(dir / "file", 0660).ok());
-  EXPECT_EQ(*base::ReadFile(AT_FDCWD, dir / "file"), "precious");
-  std::filesystem::create_symlink(dir / "target", dir / "link");
-  EXPECT_FALSE(base::ListenUnix(dir / "link", 0660).ok()) << "a link is not followed";
-  EXPECT_FALSE(base::ListenUnix(dir / std::string(200, 'x'), 0660).ok());
+  const std::filesystem::path path = ::mkdtemp(pattern.data());
+  const base::Fd dir = base::OpenAt(AT_FDCWD, path, O_PATH | O_DIRECTORY).value();
+  const auto here = std::filesystem::current_path();
+  std::ofstream(path / "file") << "precious";
+  EXPECT_FALSE(base::ListenUnix(dir.get(), "file", 0660).ok());
+  EXPECT_EQ(*base::ReadFile(AT_FDCWD, path / "file"), "precious");
+  std::filesystem::create_symlink(path / "target", path / "link");
+  EXPECT_FALSE(base::ListenUnix(dir.get(), "link", 0660).ok()) << "a link is not followed";
+  for (const std::string& name : {std::string(200, 'x'), std::string(), std::string("../s")}) {
+    EXPECT_FALSE(base::ListenUnix(dir.get(), name, 0660).ok()) << name;
+  }
   for (int i = 0; i < 2; ++i) {
-    const auto socket = base::ListenUnix(path, 0660);
+    const auto socket = base::ListenUnix(dir.get(), "s", 0660);
     ASSERT_TRUE(socket.ok()) << socket.error().message();
     struct stat about {};
-    ASSERT_EQ(::stat(path.c_str(), &about), 0);
+    ASSERT_EQ(::stat((path / "s").c_str(), &about), 0);
     EXPECT_EQ(about.st_mode & 0777, 0660u);
   }
-  std::filesystem::remove_all(dir);
+  EXPECT_EQ(std::filesystem::current_path(), here);
+  std::filesystem::remove_all(path);
 }
 
 class MetricsTest : public ::testing::Test {
