@@ -53,6 +53,7 @@ if [ ! -e users.toml ]; then
 # Optional: disabled = true, profiles = ["…"], run_as = ["account", …] (the first is the default), workdirs = ["/folder", …],
 # max_queued, max_running, and the most a job may ask for: max_memory, max_cpus, max_pids, max_timeout, max_output, max_file_size,
 # max_open_files, max_tmp_size, max_io_read, max_io_write. A section [role.operator] says the same for all operators.
+# retention = { max_age = "7d", max_bytes = "1G", max_batches = 1000 }: how much is kept of what they ran.
 
 [[user]]
 name = "admin"

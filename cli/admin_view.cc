@@ -25,6 +25,23 @@ std::string DiskText(const v1::Disk& disk) {
   return disk.accepting() ? text : text + ": too full for new work";
 }
 
+std::string Counted(uint64_t count, const std::string& one, const std::string& many) {
+  return std::to_string(count) + " " + (count == 1 ? one : many);
+}
+
+std::string KeptText(const v1::Kept& kept) {
+  std::string text = Counted(kept.batches(), "batch", "batches") + " ended, " + base::FormatSize(kept.bytes());
+  std::string rule;
+  const auto add = [&rule](const std::string& part) { rule += (rule.empty() ? "; kept: " : ", ") + part; };
+  if (kept.rule().has_max_age()) add("for " + base::FormatDuration(FromDuration(kept.rule().max_age())));
+  if (kept.rule().max_bytes() > 0) add("at most " + base::FormatSize(kept.rule().max_bytes()));
+  if (kept.rule().max_batches() > 0) add("at most " + Counted(kept.rule().max_batches(), "batch", "batches"));
+  text += rule.empty() ? "; kept: all" : rule;
+  if (kept.own_rules() > 0) text += "; " + Counted(kept.own_rules(), "user has", "users have") + " other rules";
+  if (kept.undeletable() > 0) text += "; " + Counted(kept.undeletable(), "batch", "batches") + " cannot be deleted";
+  return text;
+}
+
 std::string CertificateText(const v1::GetStatusResponse& status, base::Nanos now) {
   const base::Nanos expires = FromTimestamp(status.certificate_expires_at());
   const std::string date = AbsoluteTime(expires);
@@ -65,6 +82,7 @@ std::string ServiceStatusText(const v1::GetStatusResponse& status, base::Nanos n
   }
   if (!finished.empty()) line("Finished", finished);
   for (const v1::Disk& disk : status.disks()) line("Disk " + disk.name(), DiskText(disk));
+  if (status.has_kept()) line("Kept", KeptText(status.kept()));
   if (status.has_certificate_expires_at()) line("Certificate", CertificateText(status, now));
   line("Config", shown(status.config_revision().substr(0, 12)));
   if (!status.isolation().empty()) text += "Isolation\n";
@@ -91,6 +109,14 @@ Json ServiceStatusToJson(const v1::GetStatusResponse& status) {
   for (const v1::Isolation& part : status.isolation()) {
     isolation.push_back({{"name", part.name()}, {"available", part.available()}, {"detail", part.detail()}});
   }
+  const v1::Retention& rule = status.kept().rule();
+  const Json kept = {{"batches", status.kept().batches()},
+                     {"bytes", status.kept().bytes()},
+                     {"max_age", static_cast<double>(FromDuration(rule.max_age())) / 1e9},
+                     {"max_bytes", rule.max_bytes()},
+                     {"max_batches", rule.max_batches()},
+                     {"own_rules", status.kept().own_rules()},
+                     {"undeletable", status.kept().undeletable()}};
   return {
       {"state", ServiceStateName(status.state())},
       {"version", status.version()},
@@ -101,6 +127,7 @@ Json ServiceStatusToJson(const v1::GetStatusResponse& status) {
       {"queued", status.queued()},
       {"finished", finished},
       {"disks", disks},
+      {"kept", kept},
       {"certificate_expires_at", status.has_certificate_expires_at() ? TimeToJson(status.certificate_expires_at()) : Json(nullptr)},
       {"isolation", isolation},
       {"server_restarts", status.server_restarts()},

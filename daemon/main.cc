@@ -11,6 +11,7 @@
 #include "base/listener.h"
 #include "base/text.h"
 #include "daemon/configuration.h"
+#include "daemon/maintenance.h"
 #include "daemon/options.h"
 #include "daemon/service_dirs.h"
 #include "daemon/supervisor.h"
@@ -58,9 +59,14 @@ int main(int argc, char** argv) {
   if (!configuration.ok()) return Fail(configuration.error());
   const jobd::config::Config& config = configuration->config;
 
-  // 4. Directories, the lock that keeps a second jobd away, the pid file.
   const auto account = jobd::daemon::FindServerAccount(config);
   if (!account.ok()) return Fail(account.error());
+  if (!options.maintenance.empty()) {
+    const auto code = jobd::daemon::RunMaintenance(options, *configuration, *account);
+    return code.ok() ? *code : Fail(code.error());
+  }
+
+  // 4. Directories, the lock that keeps a second jobd away, the pid file.
   const auto dirs = jobd::daemon::PrepareDirs(config, *account);
   if (!dirs.ok()) return Fail(dirs.error());
 
@@ -68,6 +74,8 @@ int main(int argc, char** argv) {
   // again.
   const auto listener = jobd::base::Listen(config.listen);
   if (!listener.ok()) return Fail(listener.error());
+  const auto metrics = jobd::daemon::ListenForMetrics(config, *dirs);
+  if (!metrics.ok()) return Fail(metrics.error());
 
   // 6. Our own log.
   if (const auto status = jobd::daemon::PrepareLogFile(config, *account); !status.ok()) return Fail(status.error());
@@ -89,7 +97,8 @@ int main(int argc, char** argv) {
   }
 
   // 8. The server, started here or elsewhere, and the loop.
-  const int code = jobd::daemon::Supervisor(options, *configuration, *account, *dirs, *listener, **driver, isolation, **log).Run();
+  const int code =
+      jobd::daemon::Supervisor(options, *configuration, *account, *dirs, *listener, *metrics, **driver, isolation, **log).Run();
 
   // 9. Nothing of ours stays behind but the jobs that run on.
   jobd::daemon::RemoveRuntimeFiles(*dirs);

@@ -19,12 +19,28 @@ Options ParseOptions(int argc, char** argv) {
                "Do not start jobd-server: wait for one to connect (jobd-server --connect RUNTIME_DIR/launcher.sock)");
   app.add_option("--set", options.set_flags, "section.key=value; wins over file and environment. May be repeated")
       ->allow_extra_args(false);
+  std::string backup;
+  std::string restore;
+  bool recover = false;
+  app.add_option("--backup", backup,
+                 "Copy the database to this folder, which must be new or empty; jobd may run meanwhile, and is not held up")
+      ->excludes("--check-config");
+  auto* restoring = app.add_option("--restore", restore, "Take the database from a folder that --backup wrote")
+                        ->excludes("--check-config")
+                        ->excludes("--backup");
+  app.add_flag("--replace", options.replace, "With --restore: put the present database aside")->needs(restoring);
+  app.add_flag("--recover", recover, "Make a new database of what the exit records of jobs prove; a damaged one is put aside")
+      ->excludes("--check-config")
+      ->excludes("--backup")
+      ->excludes(restoring);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     std::exit(code == 0 ? 0 : 2);
   }
+  options.maintenance = !backup.empty() ? "backup" : !restore.empty() ? "restore" : recover ? "recover" : "";
+  options.maintenance_dir = !backup.empty() ? backup : restore;
   if (!to_check.empty()) {
     options.check_only = true;
     options.config_file = to_check;

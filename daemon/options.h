@@ -11,6 +11,9 @@ struct Options {
   bool check_only = false;
   bool external_server = false;        // somebody else starts jobd-server, which then connects
   std::vector<std::string> set_flags;  // section.key=value
+  std::string maintenance;             // "backup", "restore" or "recover": instead of running the service
+  std::string maintenance_dir;         // of the backup
+  bool replace = false;                // a restoration may put a database aside
 };
 
 // Parses; help, version and errors are printed and end the process, as users expect of them: 0, 0 and 2.

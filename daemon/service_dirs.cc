@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "base/files.h"
+#include "base/listener.h"
 #include "daemon/trusted_path.h"
 #include "launch/contract/frames.h"
 #include "sandbox/accounts.h"
@@ -64,6 +65,24 @@ base::Result<ServiceDirs> PrepareDirs(const config::Config& config, const Server
   const launch::ActAs acting(dirs.owner);
   JOBD_RETURN_IF_ERROR(base::ReplaceFile(dirs.runtime.get(), "pid", std::to_string(::getpid()) + "\n", 0644));
   return dirs;
+}
+
+base::Result<base::Fd> ListenForMetrics(const config::Config& config, const ServiceDirs& dirs) {
+  constexpr std::string_view kUnix = "unix:";
+  if (config.metrics_listen.empty()) return base::Fd();
+  if (config.metrics_listen.starts_with(kUnix)) {
+    const std::string path = config.metrics_listen.substr(kUnix.size());
+    auto dir = base::OpenAt(AT_FDCWD, path.substr(0, path.rfind('/') + 1), O_PATH | O_DIRECTORY);
+    if (!dir.ok()) return std::move(dir).error().WithContext("metrics.listen");
+    // The way there is ours to walk; what is done there is what the server's account may do.
+    const launch::ActAs acting(dirs.owner);
+    auto socket = base::ListenUnix(dir->get(), LastName(path), 0660);
+    if (!socket.ok()) return std::move(socket).error().WithContext("metrics.listen");
+    return socket;
+  }
+  auto listener = base::Listen(config.metrics_listen);
+  if (!listener.ok()) return std::move(listener).error().WithContext("metrics.listen");
+  return std::move(listener->sockets.front());
 }
 
 void RemoveRuntimeFiles(const ServiceDirs& dirs) {

@@ -36,6 +36,9 @@ struct ServiceDirs {
 // locks the state directory and writes the pid file. kFailedPrecondition when another jobd has the lock.
 base::Result<ServiceDirs> PrepareDirs(const config::Config& config, const ServerAccount& account);
 
+// The socket of [metrics] listen, as the server's account where it is a path; empty when there is none.
+base::Result<base::Fd> ListenForMetrics(const config::Config& config, const ServiceDirs& dirs);
+
 // Takes `address`, the pid files and the launcher's socket away.
 void RemoveRuntimeFiles(const ServiceDirs& dirs);
 

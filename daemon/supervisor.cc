@@ -1,5 +1,6 @@
 #include "daemon/supervisor.h"
 
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -14,6 +15,7 @@
 #include "base/errno_text.h"
 #include "base/notify.h"
 #include "base/text.h"
+#include "logging/fields.h"
 
 namespace jobd::daemon {
 
@@ -25,15 +27,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kFirstBackoff{100};
 constexpr milliseconds kLongestBackoff{5000};
 constexpr std::chrono::seconds kStopPatience{5};
-
-// jobd-server is beside us.
-std::string ServerProgram() {
-  std::string self(4096, '\0');
-  const ssize_t size = ::readlink("/proc/self/exe", self.data(), self.size());
-  self.resize(size > 0 ? static_cast<size_t>(size) : 0);
-  // "…/jobd (deleted)" after an upgrade in place: the folder is still right.
-  return self.substr(0, self.rfind('/') + 1) + "jobd-server";
-}
 
 launch::LauncherOptions LauncherOptionsOf(const Options& asked, const Configuration& configuration, const ServerAccount& account,
                                           const ServiceDirs& dirs, const base::Listener& listener, sandbox::GroupDriver& driver,
@@ -81,6 +74,14 @@ launch::OwnerRights RightsOf(const config::User& user) {
 
 }  // namespace
 
+std::string ServerProgram() {
+  std::string self(4096, '\0');
+  const ssize_t size = ::readlink("/proc/self/exe", self.data(), self.size());
+  self.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  // "…/jobd (deleted)" after an upgrade in place: the folder is still right.
+  return self.substr(0, self.rfind('/') + 1) + "jobd-server";
+}
+
 launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount& account) {
   launch::Policy policy;
   policy.privileged = account.uid.has_value();
@@ -94,15 +95,17 @@ launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount&
 }
 
 Supervisor::Supervisor(const Options& options, const Configuration& configuration, const ServerAccount& account,
-                       const ServiceDirs& dirs, const base::Listener& listener, sandbox::GroupDriver& driver,
-                       const sandbox::Isolation& isolation, spdlog::logger& log)
+                       const ServiceDirs& dirs, const base::Listener& listener, const base::Fd& metrics,
+                       sandbox::GroupDriver& driver, const sandbox::Isolation& isolation, spdlog::logger& log)
     : options_(options),
       account_(account),
       dirs_(dirs),
+      metrics_(metrics),
       log_(log),
       launcher_(context_, LauncherOptionsOf(options, configuration, account, dirs, listener, driver, isolation), Hooks()),
       signals_(context_),
       timer_(context_),
+      watchdog_(context_),
       backoff_(kFirstBackoff) {}
 
 int Supervisor::Run() {
@@ -111,6 +114,7 @@ int Supervisor::Run() {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&mask, signal);
   signals_.assign(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
   AwaitSignal();
+  AwaitWatchdog();
   if (!options_.external_server) {
     StartServerOrRetry();
   } else if (const auto status = ListenForServers(); !status.ok()) {
@@ -130,8 +134,18 @@ launch::LauncherHooks Supervisor::Hooks() {
   };
   hooks.on_server_gone = [this](const std::string& why) {
     if (why.empty() || !server_) return;
-    log_.error("jobd-server sent what it must not ({}): ending it", why);
+    log_.error("jobd-server does what it must not ({}): ending it", why);
     server_->Signal(SIGKILL);
+  };
+  hooks.on_alive = [this] {
+    ping_sent_ = false;
+    base::NotifyServiceManager("WATCHDOG=1\n");
+  };
+  hooks.on_denied = [this](const launch::LaunchRequest& request, const std::string& why) {
+    log_.warn("{}", logging::Line("refused by policy: " + base::EscapeForTerminal(why),
+                                  {{"correlation_id", base::EscapeForTerminal(request.correlation_id)},
+                                   {"owner", base::EscapeForTerminal(request.owner)},
+                                   {"job", std::to_string(request.key.index)}}));
   };
   hooks.read_files = [this](std::vector<base::Fd>& fds) { return ReadFiles(fds); };
   hooks.report = [this](const std::string& text) { log_.warn("{}", base::EscapeForTerminal(text)); };
@@ -146,6 +160,13 @@ launch::Files Supervisor::ReadFiles(std::vector<base::Fd>& fds) {
   }
   launcher_.SetPolicy(PolicyOf(*configuration, account_));
   fds = std::move(configuration->fds);
+  if (metrics_) {
+    base::Fd shared(::fcntl(metrics_.get(), F_DUPFD_CLOEXEC, 0));
+    if (shared) {
+      configuration->names.emplace_back("metrics");
+      fds.push_back(std::move(shared));
+    }
+  }
   return {.names = std::move(configuration->names), .error = {}};
 }
 
@@ -164,6 +185,7 @@ base::Status Supervisor::StartServer() {
   // What an earlier server still had to say died with it: the new one finds out from the store and the exit files.
   JOBD_ASSIGN_OR_RETURN(server_, launch::ServerProcess::Start(context_, plan, [this](auto status) { OnServerExit(status); }));
   reached_ready_ = false;
+  ping_sent_ = false;
   launcher_.Serve(std::move(ours), starts_++);
   return base::Ok();
 }
@@ -202,6 +224,7 @@ void Supervisor::TakeServer(launch::ConnectedServer server) {
   server_ =
       launch::ServerProcess::Watch(context_, server.pid, std::move(server.pidfd), [this](auto status) { OnServerExit(status); });
   reached_ready_ = false;
+  ping_sent_ = false;
   launcher_.Serve(std::move(server.socket), starts_++);
 }
 
@@ -231,6 +254,20 @@ void Supervisor::OnServerExit(std::optional<base::ExitStatus> status) {
   timer_.expires_after(std::exchange(backoff_, std::min(backoff_ * 2, kLongestBackoff)));
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error && !stopping_) StartServerOrRetry();
+  });
+}
+
+// The manager is told that we live by us, and only when the server has just said so too.
+void Supervisor::AwaitWatchdog() {
+  const auto interval = base::WatchdogInterval();
+  if (!interval) return;
+  watchdog_.expires_after(*interval);
+  watchdog_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    // One that the manager starts is the manager's to miss while it is away.
+    if (!server_ && options_.external_server) base::NotifyServiceManager("WATCHDOG=1\n");
+    if (server_ && !std::exchange(ping_sent_, true)) launcher_.Ping();
+    AwaitWatchdog();
   });
 }
 

@@ -27,8 +27,8 @@ class Supervisor {
  public:
   // All references are borrowed and outlive the supervisor. `configuration` is what was read at the start.
   Supervisor(const Options& options, const Configuration& configuration, const ServerAccount& account, const ServiceDirs& dirs,
-             const base::Listener& listener, sandbox::GroupDriver& driver, const sandbox::Isolation& isolation,
-             spdlog::logger& log);
+             const base::Listener& listener, const base::Fd& metrics, sandbox::GroupDriver& driver,
+             const sandbox::Isolation& isolation, spdlog::logger& log);
 
   // Runs until SIGTERM or SIGINT, or until the first server ends before it was ready. Returns the exit code. The signals it handles
   // must be blocked.
@@ -43,18 +43,22 @@ class Supervisor {
   void AwaitSignal();
   void OnSignal(int signal);
   void BeginStop();
+  void AwaitWatchdog();
   launch::Files ReadFiles(std::vector<base::Fd>& fds);
   launch::LauncherHooks Hooks();
 
   const Options& options_;
   const ServerAccount& account_;
   const ServiceDirs& dirs_;
+  const base::Fd& metrics_;  // listening, if configured
   spdlog::logger& log_;
   boost::asio::io_context context_{1};
   launch::Launcher launcher_;
   boost::asio::posix::stream_descriptor signals_;
   boost::asio::steady_timer timer_;               // back-off of a start, or patience with an end
   std::unique_ptr<launch::ServerSocket> socket_;  // with an external server
+  boost::asio::steady_timer watchdog_;
+  bool ping_sent_ = false;  // and not answered by the present server
   std::unique_ptr<launch::ServerProcess> server_;
   uint32_t starts_ = 0;
   bool was_ready_ = false;  // ever
@@ -63,6 +67,9 @@ class Supervisor {
   std::chrono::milliseconds backoff_;
   bool reached_ready_ = false;  // the present server
 };
+
+// The path of jobd-server, which is beside us.
+std::string ServerProgram();
 
 // What the launcher allows, from the configuration and the users file.
 launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount& account);

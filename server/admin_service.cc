@@ -94,6 +94,15 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(Context* context, const jobd::
       entry->set_total_bytes(disk.total_bytes);
       entry->set_accepting(disk.accepting);
     }
+    auto* kept = response->mutable_kept();
+    kept->set_batches(status.kept.batches);
+    kept->set_bytes(status.kept.bytes);
+    kept->set_own_rules(static_cast<uint32_t>(status.kept.own_rules));
+    kept->set_undeletable(status.kept.undeletable);
+    const worker::RetentionRule& rule = status.kept.rule;
+    if (rule.max_age != 0) SetDuration(rule.max_age, kept->mutable_rule()->mutable_max_age());
+    kept->mutable_rule()->set_max_bytes(rule.max_bytes);
+    kept->mutable_rule()->set_max_batches(rule.max_batches);
     response->mutable_certificate_expires_at()->set_seconds(tls_.Current()->not_after);
     for (const launch::HelloAck::Capability& capability : about_.capabilities) {
       auto* entry = response->add_isolation();

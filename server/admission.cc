@@ -2,6 +2,10 @@
 
 #include <grpc/grpc_security_constants.h>
 #include <grpcpp/server_context.h>
+#include <spdlog/spdlog.h>
+
+#include "base/text.h"
+#include "logging/fields.h"
 
 namespace jobd::server {
 namespace {
@@ -14,6 +18,17 @@ base::Result<Reach> ReachOf(const Caller& caller, std::string_view method) {
 }
 
 }  // namespace
+
+void LogEnd(spdlog::logger& log, const Call& call, std::string_view how) {
+  if (!log.should_log(spdlog::level::debug)) return;
+  const std::string what = std::string(call.method) + ": " + std::string(how);
+  if (call.about.correlation_id.empty()) {
+    log.debug("{}", logging::Line(what, {{"by", call.caller.name()}}));
+  } else {
+    const std::string id = base::EscapeForTerminal(call.about.correlation_id);
+    log.debug("{}", logging::Line(what, {{"correlation_id", id}, {"owner", call.about.owner}, {"by", call.caller.name()}}));
+  }
+}
 
 base::Result<Call> Admission::Admit(const grpc::CallbackServerContext& context, std::string_view method) {
   const auto pem = context.auth_context()->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);

@@ -7,9 +7,13 @@
 #include "server/access.h"
 #include "server/authz.h"
 #include "server/call_limits.h"
+#include "worker/model.h"
 
 namespace grpc {
 class CallbackServerContext;
+}
+namespace spdlog {
+class logger;
 }
 
 namespace jobd::server {
@@ -20,7 +24,11 @@ struct Call {
   Caller caller;
   Reach reach = Reach::kNone;
   CallLimits::Token token;
+  worker::BatchName about;  // whom it concerns, for the log; empty: nobody, or not yet known
 };
+
+// Says in the log how a call ended, for those who debug.
+void LogEnd(spdlog::logger& log, const Call& call, std::string_view how);
 
 // Thread-safe. `access` and `limits` outlive it.
 class Admission {

@@ -16,6 +16,7 @@ namespace jobd::server {
 
 class Admission;
 class ErrorReporter;
+class Metrics;
 class StreamRegistry;
 class TaskPool;
 class UploadBudget;
@@ -28,6 +29,7 @@ struct Backend {
   TaskPool& tasks;
   UploadBudget& uploads;
   const ErrorReporter& errors;
+  Metrics& metrics;
   spdlog::logger& log;
   // As the worker's limit; here to bound what a submission may gather before the worker sees it.
   std::atomic<uint32_t>& max_batch_jobs;

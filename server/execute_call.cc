@@ -34,9 +34,7 @@ class ExecuteCall final : public Pump, public grpc::ServerUnaryReactor {
   void OnAccepted(const base::Result<worker::Receipt>& receipt) {
     if (!receipt.ok()) return Finish(backend().errors.Report(receipt.error(), call().method));
     batch_ = {.owner = call().caller.name(), .correlation_id = receipt->correlation_id};
-    if (!receipt->replayed) {
-      backend().log.info("accepted correlation_id={} owner={} jobs=1", batch_.correlation_id, batch_.owner);
-    }
+    if (!receipt->replayed) LogAccepted(backend().log, batch_.owner, *receipt);
     response_->set_correlation_id(batch_.correlation_id);
     if (wait_) return Start();
     response_->mutable_result()->set_state(jobd::v1::JOB_STATE_QUEUED);
@@ -45,7 +43,7 @@ class ExecuteCall final : public Pump, public grpc::ServerUnaryReactor {
 
   Next Produce(grpc::Status& end) override {
     const auto fail = [&](const base::Error& error) {
-      end = backend().errors.Report(error, "ExecuteJob correlation_id=" + batch_.correlation_id);
+      end = backend().errors.Report(error, call().method, batch_);
       return Next::kEnd;
     };
     if (!watch_) {

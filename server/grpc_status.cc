@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
+#include "logging/fields.h"
+#include "server/metrics.h"
 
 namespace jobd::server {
 namespace {
@@ -78,14 +80,21 @@ grpc::Status ToGrpcStatus(const base::Error& error, std::string_view reference) 
   return {code, message, details.SerializeAsString()};
 }
 
-ErrorReporter::ErrorReporter(std::shared_ptr<spdlog::logger> log) : log_(std::move(log)) {}
+ErrorReporter::ErrorReporter(std::shared_ptr<spdlog::logger> log, Metrics& metrics) : log_(std::move(log)), metrics_(metrics) {}
 
-grpc::Status ErrorReporter::Report(const base::Error& error, std::string_view what) const {
+grpc::Status ErrorReporter::Report(const base::Error& error, std::string_view what, const worker::BatchName& batch) const {
+  metrics_.OnRefused(base::CodeName(error.code()));
   if (!IsInternal(error)) return ToGrpcStatus(error);
   std::array<std::byte, 6> random{};
   if (getrandom(random.data(), random.size(), GRND_NONBLOCK) < 0) random = {};
   const std::string reference = base::Hex(random);
-  log_->error("{} failed, reference {}: {}", what, reference, base::EscapeForTerminal(error.message()));
+  const std::string message = std::string(what) + " failed: " + base::EscapeForTerminal(error.message());
+  if (batch.correlation_id.empty()) {
+    log_->error("{}", logging::Line(message, {{"reference", reference}}));
+  } else {
+    const std::string id = base::EscapeForTerminal(batch.correlation_id);
+    log_->error("{}", logging::Line(message, {{"correlation_id", id}, {"owner", batch.owner}, {"reference", reference}}));
+  }
   return ToGrpcStatus(error, reference);
 }
 

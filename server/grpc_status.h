@@ -7,6 +7,7 @@
 #include <grpcpp/support/status.h>
 
 #include "base/result.h"
+#include "worker/model.h"
 
 namespace spdlog {
 class logger;
@@ -22,15 +23,19 @@ bool IsInternal(const base::Error& error);
 // is RESOURCE_EXHAUSTED or UNAVAILABLE, else become INTERNAL, and never their text; `reference`, if given, is named instead.
 grpc::Status ToGrpcStatus(const base::Error& error, std::string_view reference = {});
 
-// Logs internal errors under a reference which the client is given to quote, then as above. Thread-safe.
+class Metrics;
+
+// Counts errors, and logs internal ones under a reference which the client is given to quote, then as above. Thread-safe.
 class ErrorReporter {
  public:
-  explicit ErrorReporter(std::shared_ptr<spdlog::logger> log);
-  // `what` names the call, for the log: "StreamLogs operator/0192…".
-  grpc::Status Report(const base::Error& error, std::string_view what) const;
+  // `metrics` outlives it.
+  ErrorReporter(std::shared_ptr<spdlog::logger> log, Metrics& metrics);
+  // `what` names the call and `batch` whom it is about, if anybody, for the log.
+  grpc::Status Report(const base::Error& error, std::string_view what, const worker::BatchName& batch = {}) const;
 
  private:
   std::shared_ptr<spdlog::logger> log_;
+  Metrics& metrics_;
 };
 
 }  // namespace jobd::server

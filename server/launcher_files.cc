@@ -1,5 +1,7 @@
 #include "server/launcher_files.h"
 
+#include <string_view>
+
 #include "base/files.h"
 #include "worker/launcher_client.h"
 
@@ -7,6 +9,7 @@ namespace jobd::server {
 namespace {
 
 constexpr size_t kMaxFileBytes = 16u << 20;
+constexpr std::string_view kMetrics = "metrics";
 
 }  // namespace
 
@@ -15,6 +18,7 @@ base::Result<FileContents> ReadLauncherFiles(worker::LauncherClient& launcher) {
   FileContents contents;
   contents.offer = std::move(given.offer);
   for (const auto& file : given.files) {
+    if (file.name == kMetrics) continue;
     auto bytes = base::ReadAll(file.fd.get(), kMaxFileBytes);
     if (!bytes.ok()) return std::move(bytes).error().WithContext("reading the " + file.name + " file");
     if (file.name == "config")
@@ -31,6 +35,14 @@ base::Result<FileContents> ReadLauncherFiles(worker::LauncherClient& launcher) {
       contents.revoked = *std::move(bytes);
   }
   return contents;
+}
+
+base::Result<base::Fd> MetricsSocket(worker::LauncherClient& launcher) {
+  JOBD_ASSIGN_OR_RETURN(auto files, launcher.ReadFiles());
+  for (auto& file : files.files) {
+    if (file.name == kMetrics) return std::move(file.fd);
+  }
+  return base::Fd();
 }
 
 }  // namespace jobd::server

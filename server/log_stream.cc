@@ -19,7 +19,7 @@ size_t LogPageBytes(size_t streams) { return std::clamp(kAllStreamsBytes / std::
 
 Pump::Next LogStream::Produce(grpc::Status& end) {
   const auto fail = [&](const base::Error& error) {
-    end = backend().errors.Report(error, "StreamLogs correlation_id=" + query_.batch.correlation_id);
+    end = backend().errors.Report(error, call().method, query_.batch);
     return Next::kEnd;
   };
   if (finished_) return Next::kEnd;
@@ -33,6 +33,7 @@ Pump::Next LogStream::Produce(grpc::Status& end) {
   finished_ = page->finished;
   // The last page is sent even when it is empty of data: its cursor is where a later call goes on.
   if (page->empty() && !finished_) return Next::kWait;
+  for (const worker::LogChunk& chunk : page->chunks) backend().metrics.OnStreamed(chunk.data.size());
   SetLogPage(*std::move(page), &response());
   return Next::kSend;
 }

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "jobd/v1/job_query_service.pb.h"
+#include "server/metrics.h"
 #include "server/write_stream.h"
 #include "worker/log_session.h"
 
@@ -23,6 +24,7 @@ class LogStream final : public WriteStream<jobd::v1::StreamLogsResponse> {
   void Arm(std::function<void()> wake) override { session_->Arm(std::move(wake)); }
 
   const worker::LogQuery query_;
+  const Metrics::Follower follower_{backend().metrics};
   bool finished_ = false;
   std::unique_ptr<worker::LogSession> session_;
 };

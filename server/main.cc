@@ -19,10 +19,12 @@
 #include "server/grpc_log.h"
 #include "server/launcher_files.h"
 #include "server/launcher_socket.h"
+#include "server/maintenance.h"
 #include "server/options.h"
 #include "server/runtime_files.h"
 #include "server/service.h"
 #include "server/tls_policy.h"
+#include "server/worker_events.h"
 #include "worker/launcher_client.h"
 #include "worker/worker.h"
 
@@ -96,6 +98,8 @@ int main(int argc, char** argv) {
   // 1. What is asked of us.
   const jobd::server::Options options = jobd::server::ParseOptions(argc, argv);
 
+  if (!options.task.empty()) return jobd::server::RunMaintenance(options);
+
   // 2. The launcher's socket. Signals still end us: there is nothing to clean up, and the wait may be long.
   auto socket = LauncherSocket(options.connect);
   if (!socket.ok()) return Fail(socket.error());
@@ -137,15 +141,20 @@ int main(int argc, char** argv) {
   if (const auto status = jobd::server::WriteServerPid(welcome->runtime_dir.get()); !status.ok()) return Fail(status.error());
 
   // 8. The worker takes up what ran and what waited, before anyone can ask for it.
+  const auto metrics = std::make_shared<jobd::server::Metrics>();
+  jobd::server::WorkerEvents events(log, *metrics);
   auto worker = jobd::worker::Worker::Create({.state_dir = welcome->state_dir.get(),
                                               .log_dir = welcome->log_dir.get(),
-                                              .limits = jobd::server::WorkerLimitsOf(files->config->config, files->offer)},
+                                              .limits = jobd::server::WorkerLimitsOf(files->config->config, files->rules->users, files->offer),
+                                              .observer = &events},
                                              *launcher, clock);
   if (!worker.ok()) return Fail(std::move(worker).error());
 
   // 9. The network, on the sockets that the launcher holds. Serves, and has proved it, when it returns.
   auto listener = jobd::base::AdoptListeners(std::move(welcome->listening));
   if (!listener.ok()) return Fail(listener.error());
+  auto metrics_socket = jobd::server::MetricsSocket(*launcher);
+  if (!metrics_socket.ok()) return Fail(metrics_socket.error());
   auto service = jobd::server::Service::Start(**worker, clock,
                                               {.files = [&launcher] { return jobd::server::ReadLauncherFiles(*launcher); },
                                                .initial = *std::move(files),
@@ -154,7 +163,9 @@ int main(int argc, char** argv) {
                                                .about = {.started_at = clock.Realtime(),
                                                          .server_restarts = welcome->ack.server_restarts,
                                                          .capabilities = welcome->ack.capabilities},
-                                               .log = log},
+                                               .log = log,
+                                               .metrics = metrics,
+                                               .metrics_socket = *std::move(metrics_socket)},
                                               *std::move(listener));
   if (!service.ok()) return Fail(std::move(service).error());
 

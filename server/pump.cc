@@ -1,7 +1,5 @@
 #include "server/pump.h"
 
-#include <spdlog/spdlog.h>
-
 #include "server/grpc_status.h"
 #include "server/task_pool.h"
 
@@ -100,7 +98,7 @@ void Pump::Abort() {
 }
 
 void Pump::FinishWith(const grpc::Status& status) {
-  backend_.log.debug("{} by {}: ended, code {}", call_.method, call_.caller.name(), static_cast<int>(status.error_code()));
+  LogEnd(backend_.log, call_, "ended, code " + std::to_string(status.error_code()));
   FinishCall(status);
 }
 

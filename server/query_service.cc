@@ -16,7 +16,7 @@ constexpr uint32_t kMaxPage = 1000;
 constexpr uint32_t kDefaultBatches = 100;
 constexpr size_t kMaxTokenBytes = 1024;
 
-base::Result<worker::JobQuery> JobQueryOf(const UnaryCall& call, const jobd::v1::GetBatchRequest& request) {
+base::Result<worker::JobQuery> JobQueryOf(UnaryCall& call, const jobd::v1::GetBatchRequest& request) {
   FieldCheck check;
   worker::JobQuery query;
   CheckCorrelationId(request.correlation_id(), "correlation_id", check);
@@ -27,6 +27,7 @@ base::Result<worker::JobQuery> JobQueryOf(const UnaryCall& call, const jobd::v1:
   JOBD_RETURN_IF_ERROR(check.Result());
   JOBD_ASSIGN_OR_RETURN(query.batch.owner, call.OwnerOf(request.owner()));
   query.batch.correlation_id = request.correlation_id();
+  call.About(query.batch);
   query.page_size = request.page_size() == 0 ? kMaxPage : std::min(request.page_size(), kMaxPage);
   query.page_token = request.page_token();
   return query;
@@ -50,16 +51,18 @@ base::Result<worker::BatchQuery> BatchQueryOf(const UnaryCall& call, const jobd:
   return query;
 }
 
-// The first lines of each stream: admitted, acceptable, and whose. `make(call, owner)` gives the stream.
+// The first lines of each stream: admitted, acceptable, and whose. `batch` is as asked for; `make(call, owner)` gives the stream.
 template <typename Response, typename Make>
 grpc::ServerWriteReactor<Response>* ServeStream(const Backend& backend, const grpc::CallbackServerContext& context,
-                                                std::string_view method, FieldCheck check, const std::string& owner, Make make) {
+                                                std::string_view method, FieldCheck check, const worker::BatchName& batch,
+                                                Make make) {
   const auto refuse = [&](const base::Error& error) { return new RefusedStream<Response>(backend.errors.Report(error, method)); };
   auto call = backend.admission.Admit(context, method);
   if (!call.ok()) return refuse(call.error());
   if (const base::Status checked = check.Result(); !checked.ok()) return refuse(checked.error());
-  auto resolved = ResolveOwner(call->caller.name(), call->reach, owner);
+  auto resolved = ResolveOwner(call->caller.name(), call->reach, batch.owner);
   if (!resolved.ok()) return refuse(resolved.error());
+  call->about = {*resolved, batch.correlation_id};
   return WriteStream<Response>::Launch(make(*std::move(call), *std::move(resolved)));
 }
 
@@ -97,7 +100,7 @@ grpc::ServerWriteReactor<jobd::v1::SearchJobResponse>* QueryService::SearchJob(C
   FieldCheck check;
   CheckCorrelationId(request->correlation_id(), "correlation_id", check);
   return ServeStream<jobd::v1::SearchJobResponse>(backend_, *context, "/jobd.v1.JobQueryService/SearchJob", std::move(check),
-                                                  request->owner(), [&](Call call, std::string owner) {
+                                                  {request->owner(), request->correlation_id()}, [&](Call call, std::string owner) {
                                                     return std::make_shared<SearchStream>(
                                                         backend_, std::move(call), context,
                                                         worker::BatchName{std::move(owner), request->correlation_id()});
@@ -108,24 +111,24 @@ grpc::ServerWriteReactor<jobd::v1::StreamLogsResponse>* QueryService::StreamLogs
                                                                                  const jobd::v1::StreamLogsRequest* request) {
   FieldCheck check;
   worker::LogQuery query = LogQueryOf(*request, check);
-  return ServeStream<jobd::v1::StreamLogsResponse>(backend_, *context, "/jobd.v1.JobQueryService/StreamLogs", std::move(check),
-                                                   request->owner(), [&](Call call, std::string owner) {
-                                                     query.batch.owner = std::move(owner);
-                                                     return std::make_shared<LogStream>(backend_, std::move(call), context,
-                                                                                        std::move(query));
-                                                   });
+  return ServeStream<jobd::v1::StreamLogsResponse>(
+      backend_, *context, "/jobd.v1.JobQueryService/StreamLogs", std::move(check), {request->owner(), request->correlation_id()},
+      [&](Call call, std::string owner) {
+        query.batch.owner = std::move(owner);
+        return std::make_shared<LogStream>(backend_, std::move(call), context, std::move(query));
+      });
 }
 
 grpc::ServerWriteReactor<jobd::v1::WatchBatchResponse>* QueryService::WatchBatch(Context* context,
                                                                                  const jobd::v1::WatchBatchRequest* request) {
   FieldCheck check;
   CheckCorrelationId(request->correlation_id(), "correlation_id", check);
-  return ServeStream<jobd::v1::WatchBatchResponse>(backend_, *context, "/jobd.v1.JobQueryService/WatchBatch", std::move(check),
-                                                   request->owner(), [&](Call call, std::string owner) {
-                                                     return std::make_shared<WatchStream>(
-                                                         backend_, std::move(call), context,
-                                                         worker::BatchName{std::move(owner), request->correlation_id()});
-                                                   });
+  return ServeStream<jobd::v1::WatchBatchResponse>(
+      backend_, *context, "/jobd.v1.JobQueryService/WatchBatch", std::move(check), {request->owner(), request->correlation_id()},
+      [&](Call call, std::string owner) {
+        return std::make_shared<WatchStream>(backend_, std::move(call), context,
+                                             worker::BatchName{std::move(owner), request->correlation_id()});
+      });
 }
 
 }  // namespace jobd::server

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/text.h"
+#include "logging/fields.h"
 #include "server/convert_request.h"
 #include "server/execute_call.h"
 #include "server/submit_stream.h"
@@ -15,20 +16,22 @@ namespace {
 constexpr size_t kMaxReasonBytes = 1024;
 
 // Whose, which and what of it, checked.
-base::Result<worker::JobSelector> SelectorOf(const UnaryCall& call, const jobd::v1::JobSelector& message, FieldCheck& check) {
+base::Result<worker::JobSelector> SelectorOf(UnaryCall& call, const jobd::v1::JobSelector& message, FieldCheck& check) {
   CheckCorrelationId(message.correlation_id(), "jobs.correlation_id", check);
   CheckIndex(message.has_index(), message.index(), "jobs.index", check);
   JOBD_RETURN_IF_ERROR(check.Result());
   worker::JobSelector selector;
   JOBD_ASSIGN_OR_RETURN(selector.batch.owner, call.OwnerOf(message.owner()));
   selector.batch.correlation_id = message.correlation_id();
+  call.About(selector.batch);
   if (message.has_index()) selector.index = message.index();
   return selector;
 }
 
 // Says in the log who changed which batch.
 void LogChange(const Backend& backend, const UnaryCall& call, const char* what, const worker::BatchName& batch) {
-  backend.log.info("{} correlation_id={} owner={} by={}", what, batch.correlation_id, batch.owner, call.caller().name());
+  backend.log.info(
+      "{}", logging::Line(what, {{"correlation_id", batch.correlation_id}, {"owner", batch.owner}, {"by", call.caller().name()}}));
 }
 
 // The calls that are a selector and give a number. `ask(selector, callback)` asks the worker; `set(count)` fills the answer.
@@ -128,6 +131,7 @@ grpc::ServerUnaryReactor* ScheduleService::RemoveBatch(Context* context, const j
     auto owner = call.OwnerOf(request->owner());
     if (!owner.ok()) return call.Fail(owner.error());
     worker::BatchName batch{.owner = *std::move(owner), .correlation_id = request->correlation_id()};
+    call.About(batch);
     LogChange(backend_, call, "remove", batch);
     backend_.worker.Remove(std::move(batch), [&call](base::Result<bool> result) {
       if (!result.ok()) return call.Fail(result.error());
@@ -144,7 +148,7 @@ grpc::ServerUnaryReactor* ScheduleService::PruneBatches(Context* context, const 
     check.Require(request->has_older_than(), "older_than", "is needed");
     const base::Nanos older_than = DurationOf(request->older_than(), "older_than", check);
     if (const base::Status checked = check.Result(); !checked.ok()) return call.Fail(checked.error());
-    if (!request->dry_run()) backend_.log.info("prune by={}", call.caller().name());
+    if (!request->dry_run()) backend_.log.info("{}", logging::Line("prune", {{"by", call.caller().name()}}));
     backend_.worker.Prune(call.caller().name(), older_than, request->dry_run(),
                           [&call, response](base::Result<worker::Worker::Pruned> result) {
                             if (!result.ok()) return call.Fail(result.error());

@@ -3,6 +3,7 @@
 #include "server/convert_reply.h"
 #include "server/grpc_status.h"
 #include "server/log_stream.h"
+#include "server/metrics.h"
 
 namespace jobd::server {
 
@@ -36,14 +37,17 @@ base::Result<bool> SearchStream::NextPiece() {
   response().set_index(job.index);
   SetResult(job.outcome, response().mutable_result());
   if (job.started_at != 0) SetTime(job.started_at, response().mutable_executed_at());
-  for (const worker::LogChunk& chunk : page.chunks) response().mutable_log_output()->append(chunk.data);
+  for (const worker::LogChunk& chunk : page.chunks) {
+    backend().metrics.OnStreamed(chunk.data.size());
+    response().mutable_log_output()->append(chunk.data);
+  }
   sent_ = true;
   return true;
 }
 
 Pump::Next SearchStream::Produce(grpc::Status& end) {
   const auto fail = [&](const base::Error& error) {
-    end = backend().errors.Report(error, "SearchJob correlation_id=" + query_.batch.correlation_id);
+    end = backend().errors.Report(error, call().method, query_.batch);
     return Next::kEnd;
   };
   for (;;) {

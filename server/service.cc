@@ -14,6 +14,7 @@
 #include "server/call_limits.h"
 #include "server/credentials.h"
 #include "server/grpc_status.h"
+#include "server/metrics_endpoint.h"
 #include "server/query_service.h"
 #include "server/rate_limit.h"
 #include "server/rpc_server.h"
@@ -30,6 +31,16 @@ constexpr uint32_t kRefusalLinesPerSecond = 5;
 
 unsigned TaskThreads() { return std::clamp(std::thread::hardware_concurrency(), 2u, 16u); }
 
+// What the gate refuses with.
+std::string_view RefusalName(grpc::StatusCode code) {
+  switch (code) {
+    case grpc::StatusCode::UNAUTHENTICATED: return "unauthenticated";
+    case grpc::StatusCode::PERMISSION_DENIED: return "permission_denied";
+    case grpc::StatusCode::UNIMPLEMENTED: return "unimplemented";
+    default: return "other";
+  }
+}
+
 class ServiceImpl final : public Service {
  public:
   ServiceImpl(worker::Worker& worker, const base::Clock& clock, ServiceOptions options)
@@ -43,12 +54,12 @@ class ServiceImpl final : public Service {
         max_batch_jobs_(Config().max_batch_jobs),
         admission_(access_, call_limits_),
         uploads_(kMaxUploadBytes),
-        errors_(options_.log),
+        errors_(options_.log, *options_.metrics),
         tasks_("task", TaskThreads()),
-        backend_{worker, admission_, streams_, tasks_, uploads_, errors_, *options_.log, max_batch_jobs_},
+        backend_{worker, admission_, streams_, tasks_, uploads_, errors_, *options_.metrics, *options_.log, max_batch_jobs_},
         reloader_(options_.files, options_.config_name, options_.overrides, options_.initial, clock,
                   {access_, tls_, [this](const TlsMaterial& tls) { return CheckHandshake(rpc_->address(), tls); },
-                   [this](const config::Config& config, const launch::Offer& offer) { Apply(config, offer); }}),
+                   [this](const auto& config, const auto& users, const auto& offer) { Apply(config, users, offer); }}),
         auth_(backend_),
         schedule_(backend_),
         query_(backend_),
@@ -59,17 +70,32 @@ class ServiceImpl final : public Service {
   base::Status Serve(base::Listener listener) {
     RpcServerOptions options{.listener = std::move(listener),
                              .max_connections_per_address = Config().max_connections_per_address,
-                             .on_refused = [this](const char* why) { LogLine("connection refused: {}", why); }};
+                             .on_refused = [this](const char* why) {
+                               options_.metrics->OnConnectionRefused();
+                               LogLine("connection refused: {}", why);
+                             }};
     JOBD_ASSIGN_OR_RETURN(
         rpc_, RpcServer::Start(std::move(options), MakeServerCredentials(tls_, gate_), {&auth_, &schedule_, &query_, &admin_}));
     JOBD_RETURN_IF_ERROR(CheckHandshake(rpc_->address(), *options_.initial.tls));
     return CheckRefusals(rpc_->address(), *options_.initial.tls);
   }
 
+  base::Status ServeMetrics(base::Fd socket) {
+    JOBD_ASSIGN_OR_RETURN(metrics_endpoint_, MetricsEndpoint::Start(std::move(socket), [this] {
+                            return options_.metrics->Text({.worker = worker_.GetStatus(),
+                                                           .started_at = options_.about.started_at,
+                                                           .server_restarts = options_.about.server_restarts,
+                                                           .certificate_expiry = tls_.Current()->not_after,
+                                                           .calls = streams_.size()});
+                          }));
+    return base::Ok();
+  }
+
   const std::string& address() const override { return rpc_->address(); }
   base::Result<ReloadReport> Reload() override { return reloader_.Reload(); }
 
   void Shutdown(int grace_ms) override {
+    metrics_endpoint_.reset();
     if (!rpc_) return;
     rpc_->StopAccepting();
     streams_.EndAll({grpc::StatusCode::UNAVAILABLE, "the service is stopping; go on at your cursor when it is back"});
@@ -80,8 +106,8 @@ class ServiceImpl final : public Service {
  private:
   const config::Config& Config() const { return options_.initial.config->config; }
 
-  void Apply(const config::Config& config, const launch::Offer& offer) {
-    worker_.SetLimits(WorkerLimitsOf(config, offer));
+  void Apply(const config::Config& config, const config::Users& users, const launch::Offer& offer) {
+    worker_.SetLimits(WorkerLimitsOf(config, users, offer));
     call_limits_.SetMax(config.max_streams_per_user);
     max_batch_jobs_.store(config.max_batch_jobs, std::memory_order_relaxed);
     rpc_->SetMaxPerAddress(config.max_connections_per_address);
@@ -90,6 +116,7 @@ class ServiceImpl final : public Service {
   }
 
   void LogRefusal(std::string_view path, std::string_view caller, const grpc::Status& status) {
+    options_.metrics->OnRefused(RefusalName(status.error_code()));
     LogLine("refused {} of {}: {}", base::EscapeForTerminal(path.substr(0, 128)), caller.empty() ? "a stranger" : caller,
             status.error_message());
   }
@@ -121,12 +148,26 @@ class ServiceImpl final : public Service {
   ScheduleService schedule_;
   QueryService query_;
   AdminService admin_;
-  std::unique_ptr<RpcServer> rpc_;  // last: it ends before what its calls use
+  std::unique_ptr<RpcServer> rpc_;  // last but one: it ends before what its calls use
+  std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
 };
+
+worker::Retention RetentionOf(const config::Config& config, const config::Users& users) {
+  worker::Retention retention{.all = {.max_age = config.retention_max_age,
+                                      .max_bytes = config.retention_max_bytes,
+                                      .max_batches = config.retention_max_batches}};
+  for (const config::User& user : users.all()) {
+    if (!user.retention) continue;
+    retention.owners[user.name] = {.max_age = user.retention->max_age.value_or(config.retention_max_age),
+                                   .max_bytes = user.retention->max_bytes.value_or(0),
+                                   .max_batches = user.retention->max_batches.value_or(0)};
+  }
+  return retention;
+}
 
 }  // namespace
 
-worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const launch::Offer& offer) {
+worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::Users& users, const launch::Offer& offer) {
   return {.max_running = config.max_running != 0 ? config.max_running : std::max(1u, std::thread::hardware_concurrency()),
           .max_queued = config.max_queued,
           .max_queued_per_user = config.max_queued_per_user,
@@ -141,13 +182,16 @@ worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const launch::
                              .pids = config.default_pids},
           .default_workdir = config.default_workdir,
           .default_path = config.default_path,
-          .offer = offer};
+          .offer = offer,
+          .retention = RetentionOf(config, users)};
 }
 
 base::Result<std::unique_ptr<Service>> Service::Start(worker::Worker& worker, const base::Clock& clock, ServiceOptions options,
                                                       base::Listener listener) {
+  base::Fd metrics = std::move(options.metrics_socket);
   auto service = std::make_unique<ServiceImpl>(worker, clock, std::move(options));
   JOBD_RETURN_IF_ERROR(service->Serve(std::move(listener)));
+  if (metrics) JOBD_RETURN_IF_ERROR(service->ServeMetrics(std::move(metrics)));
   return std::unique_ptr<Service>(std::move(service));
 }
 

@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "server/admin_service.h"
 #include "server/file_set.h"
+#include "server/metrics.h"
 #include "server/reloader.h"
 #include "worker/worker.h"
 
@@ -20,8 +21,8 @@ class logger;
 
 namespace jobd::server {
 
-// The worker's share of the configuration, and what the launcher offers.
-worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const launch::Offer& offer);
+// The worker's share of the configuration and of the users file, and what the launcher offers.
+worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::Users& users, const launch::Offer& offer);
 
 struct ServiceOptions {
   FileSource files;  // for reloads
@@ -30,6 +31,8 @@ struct ServiceOptions {
   config::Overrides overrides;
   AdminService::About about;
   std::shared_ptr<spdlog::logger> log;
+  std::shared_ptr<Metrics> metrics = std::make_shared<Metrics>();
+  base::Fd metrics_socket;  // listening; none: metrics are not served
 };
 
 // ApplyTlsPolicy was called before. Thread-safe.

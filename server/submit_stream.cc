@@ -122,8 +122,7 @@ class SubmitStream final : public LiveCall,
   void OnAnswer(const base::Result<worker::Receipt>& receipt) {
     if (!receipt.ok()) return Finish(backend_.errors.Report(receipt.error(), kMethod));
     if (!receipt->replayed) {
-      backend_.log.info("accepted correlation_id={} owner={} jobs={}", receipt->correlation_id, call_.caller.name(),
-                        receipt->job_count);
+      LogAccepted(backend_.log, call_.caller.name(), *receipt);
     }
     jobd::v1::SubmitBatchResponse answer;
     answer.set_correlation_id(receipt->correlation_id);

@@ -1,6 +1,9 @@
-// What a caller may ask for in a submission, for the worker.
+// What a caller may ask for in a submission, for the worker; and what the log says of it.
 #pragma once
 
+#include <spdlog/spdlog.h>
+
+#include "logging/fields.h"
 #include "server/access.h"
 #include "worker/worker.h"
 
@@ -24,6 +27,11 @@ inline worker::Submitter SubmitterOf(const Caller& caller) {
                      .workdirs = caller.user.workdirs},
           .max_queued = caller.user.max_queued,
           .max_running = caller.user.max_running};
+}
+
+inline void LogAccepted(spdlog::logger& log, const std::string& owner, const worker::Receipt& receipt) {
+  const std::string jobs = std::to_string(receipt.job_count);
+  log.info("{}", logging::Line("accepted", {{"correlation_id", receipt.correlation_id}, {"owner", owner}, {"jobs", jobs}}));
 }
 
 }  // namespace jobd::server

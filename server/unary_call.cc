@@ -1,7 +1,5 @@
 #include "server/unary_call.h"
 
-#include <spdlog/spdlog.h>
-
 #include "server/grpc_status.h"
 
 namespace jobd::server {
@@ -16,13 +14,13 @@ base::Result<std::string> UnaryCall::OwnerOf(const std::string& requested) const
 }
 
 void UnaryCall::Succeed() {
-  backend_.log.debug("{} by {}: OK", call_.method, caller().name());
+  LogEnd(backend_.log, call_, "OK");
   Finish(grpc::Status::OK);
 }
 
 void UnaryCall::Fail(const base::Error& error) {
-  const grpc::Status status = backend_.errors.Report(error, call_.method);
-  backend_.log.debug("{} by {}: {}", call_.method, caller().name(), base::CodeName(error.code()));
+  const grpc::Status status = backend_.errors.Report(error, call_.method, call_.about);
+  LogEnd(backend_.log, call_, base::CodeName(error.code()));
   Finish(status);
 }
 

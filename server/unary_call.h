@@ -9,6 +9,7 @@
 
 #include "server/admission.h"
 #include "server/backend.h"
+#include "worker/model.h"
 
 namespace jobd::server {
 
@@ -24,6 +25,8 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   const Caller& caller() const { return call_.caller; }
   // See ResolveOwner.
   base::Result<std::string> OwnerOf(const std::string& requested) const;
+  // The batch it is about, for the log.
+  void About(const worker::BatchName& batch) { call_.about = batch; }
   // Whether this call reaches other people's batches.
   bool reaches_all() const { return call_.reach == Reach::kAll; }
 

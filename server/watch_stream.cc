@@ -7,7 +7,7 @@ namespace jobd::server {
 
 Pump::Next WatchStream::Produce(grpc::Status& end) {
   const auto fail = [&](const base::Error& error) {
-    end = backend().errors.Report(error, "WatchBatch correlation_id=" + batch_.correlation_id);
+    end = backend().errors.Report(error, call().method, batch_);
     return Next::kEnd;
   };
   if (finished_) return Next::kEnd;

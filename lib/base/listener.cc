@@ -1,10 +1,14 @@
 #include "base/listener.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/un.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -123,6 +127,38 @@ Result<Listener> Listen(const std::string& where) {
     listener.sockets.push_back(*std::move(fd));
   }
   return listener;
+}
+
+Result<Fd> ListenUnix(int dir, const std::string& name, mode_t mode) {
+  sockaddr_un address{};
+  if (name.empty() || name.size() >= sizeof address.sun_path || name.find('/') != std::string::npos) {
+    return Error(Code::kInvalidArgument, "'" + name + "' cannot be a socket's name");
+  }
+  address.sun_family = AF_UNIX;
+  std::copy(name.begin(), name.end(), address.sun_path);
+  struct stat old {};
+  if (::fstatat(dir, name.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(old.st_mode)) ::unlinkat(dir, name.c_str(), 0);
+  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd) return SysError("making a socket", errno);
+  const Fd before(::open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!before || ::fchdir(dir) != 0) return SysError("going to the socket's folder", errno);
+  const int bound = ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ? 0 : errno;
+  if (::fchdir(before.get()) != 0) return SysError("coming back from the socket's folder", errno);
+  if (bound != 0) return SysError("binding " + name, bound);
+  // Before anybody can connect, and whatever the umask.
+  if (::fchmodat(dir, name.c_str(), mode, 0) != 0) return SysError("setting the mode of " + name, errno);
+  if (::listen(fd.get(), kBacklog) != 0) return SysError("listening on " + name, errno);
+  return fd;
+}
+
+bool IsLoopback(const std::string& where) {
+  const auto addresses = where.starts_with("localhost:") ? Result<std::vector<Address>>(std::vector<Address>()) : Parse(where);
+  if (!addresses.ok() || addresses->size() != 1) return false;
+  const sockaddr_storage& storage = addresses->front().storage;
+  if (storage.ss_family == AF_INET) {
+    return ntohl(reinterpret_cast<const sockaddr_in*>(&storage)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+  }
+  return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(&storage)->sin6_addr);
 }
 
 Result<Listener> AdoptListeners(std::vector<Fd> sockets) {

@@ -2,12 +2,15 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <system_error>
 
 #include "base/fd.h"
 
@@ -26,6 +29,21 @@ void NotifyServiceManager(const std::string& state) {
   if (!socket) return;
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
   (void)!::sendto(socket.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), length);
+}
+
+std::optional<std::chrono::milliseconds> WatchdogInterval() {
+  const auto number = [](const char* name) -> std::optional<int64_t> {
+    const char* const text = std::getenv(name);
+    if (text == nullptr) return std::nullopt;
+    int64_t value = 0;
+    const std::string_view all(text);
+    const auto [end, error] = std::from_chars(all.data(), all.data() + all.size(), value);
+    if (error != std::errc() || end != all.data() + all.size() || value <= 0) return std::nullopt;
+    return value;
+  };
+  const auto micros = number("WATCHDOG_USEC");
+  if (!micros || number("WATCHDOG_PID").value_or(::getpid()) != ::getpid()) return std::nullopt;
+  return std::chrono::milliseconds(std::max<int64_t>(*micros / 3000, 1));
 }
 
 }  // namespace jobd::base

@@ -5,6 +5,7 @@
 #include <array>
 #include <optional>
 
+#include "base/listener.h"
 #include "base/text.h"
 #include "config/setting.h"
 #include "config/toml_text.h"
@@ -97,6 +98,11 @@ Status CheckWhole(const std::string& file, const Config& config) {
   }
   if (config.listen.rfind(':') == std::string::npos) {
     return Error(Code::kInvalidArgument, file + ": server.listen must be host:port, as in 127.0.0.1:7443");
+  }
+  const bool to_path = config.metrics_listen.starts_with("unix:/");
+  if (!config.metrics_listen.empty() && !to_path && !base::IsLoopback(config.metrics_listen)) {
+    return Error(Code::kInvalidArgument,
+                 file + ": metrics.listen must be 127.0.0.1:PORT, [::1]:PORT or unix:/PATH: metrics are for this machine alone");
   }
   if (config.default_workdir.empty() || config.default_workdir[0] != '/') {
     return Error(Code::kInvalidArgument, file + ": defaults.workdir must be an absolute path");

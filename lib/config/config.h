@@ -50,6 +50,12 @@ struct Config {
   uint32_t default_pids = 0;
   std::string default_workdir = "/tmp";
   std::string default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  // [retention], of batches that have ended; 0: no bound
+  base::Nanos retention_max_age = 0;
+  uint64_t retention_max_bytes = 0;
+  uint64_t retention_max_batches = 0;
+  // [metrics]
+  std::string metrics_listen;  // a loopback address or unix:PATH; empty: off
   // [policy], of the launcher: whom jobs run as when neither they nor the user's entry name an account. "auto": a uid of its own
   // for each job, from the range, when jobd is root; else jobd's own account.
   std::string job_user = "auto";

@@ -85,6 +85,30 @@ Status ParseMost(const std::string& file, std::string_view key, const toml::node
   return ErrorAt(file, node, "unknown key '" + base::EscapeForTerminal(key) + "'");
 }
 
+Result<UserRetention> ParseRetention(const std::string& file, const toml::node& node) {
+  const toml::table* table = node.as_table();
+  if (table == nullptr) return ErrorAt(file, node, "retention must be a table: max_age, max_bytes, max_batches");
+  UserRetention retention;
+  for (const auto& [key, value] : *table) {
+    const std::string name = "retention." + std::string(key.str());
+    const auto wrong = [&](const Error& error) { return ErrorAt(file, value, name + ": " + error.message()); };
+    if (key == "max_age") {
+      const auto age = base::ParseDuration(ScalarText(value).value_or(""));
+      if (!age.ok()) return wrong(age.error());
+      retention.max_age = *age;
+    } else if (key == "max_bytes") {
+      const auto bytes = base::ParseSize(ScalarText(value).value_or(""));
+      if (!bytes.ok()) return wrong(bytes.error());
+      retention.max_bytes = *bytes;
+    } else if (key == "max_batches") {
+      JOBD_ASSIGN_OR_RETURN(retention.max_batches, ParseCount(file, name, value, 1'000'000'000'000));
+    } else {
+      return ErrorAt(file, value, "unknown key '" + base::EscapeForTerminal(name) + "'");
+    }
+  }
+  return retention;
+}
+
 Status ParseField(const std::string& file, std::string_view key, const toml::node& node, User& user) {
   const auto text = [&]() -> std::string { return ScalarText(node).value_or(""); };
   if (key == "name") {
@@ -116,6 +140,8 @@ Status ParseField(const std::string& file, std::string_view key, const toml::nod
     }
   } else if (key.starts_with("max_")) {
     return ParseMost(file, key, node, user.most);
+  } else if (key == "retention") {
+    JOBD_ASSIGN_OR_RETURN(user.retention, ParseRetention(file, node));
   } else {
     return ErrorAt(file, node, "unknown key '" + base::EscapeForTerminal(key) + "'");
   }

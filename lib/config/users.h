@@ -30,6 +30,15 @@ struct UserMaxima {
   bool operator==(const UserMaxima&) const = default;
 };
 
+// What is kept of one user's ended batches, where it differs from the service's [retention].
+struct UserRetention {
+  std::optional<base::Nanos> max_age;  // instead of the service's; 0: for ever
+  // Of this user's own, beside the service's bounds on all together; 0: no bound.
+  std::optional<uint64_t> max_bytes;
+  std::optional<uint64_t> max_batches;
+  bool operator==(const UserRetention&) const = default;
+};
+
 // What a [role.NAME] section says holds for each user of that role whose own entry does not say it.
 struct User {
   std::string name;  // the last part of spiffe://jobd/user/NAME; IsSafeName
@@ -42,6 +51,7 @@ struct User {
   std::optional<uint32_t> max_running;
   std::vector<std::string> workdirs;  // absolute folders that jobs may work in and below; empty: any
   UserMaxima most;
+  std::optional<UserRetention> retention;
   bool operator==(const User&) const = default;
 };
 

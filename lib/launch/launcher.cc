@@ -18,6 +18,8 @@ namespace asio = boost::asio;
 
 // Frames taken before other events get their turn.
 constexpr int kFramesPerTurn = 64;
+// A server that leaves more than this unread reads no more at all: its reading thread does nothing else.
+constexpr size_t kMaxOutgoing = 8u << 20;
 
 std::vector<int> IgnoredSignals() {
   std::vector<int> ignored;
@@ -61,6 +63,7 @@ Launcher::~Launcher() = default;
 void Launcher::Serve(base::Fd socket, uint32_t server_restarts) {
   server_restarts_ = server_restarts;
   outgoing_.clear();
+  outgoing_size_ = 0;
   server_.assign(socket.release());
   AwaitFrames();
 }
@@ -90,6 +93,7 @@ void Launcher::OnFrames() {
 void Launcher::Disconnect() {
   if (server_.is_open()) server_.close();
   outgoing_.clear();
+  outgoing_size_ = 0;
   flushing_ = false;
 }
 
@@ -100,7 +104,10 @@ void Launcher::ServerGone(const std::string& why) {
 
 void Launcher::SendToServer(LauncherFrame frame, std::vector<base::Fd> fds) {
   if (!server_.is_open()) return;  // the next server finds out by reading the store and the exit files
-  outgoing_.push_back({std::move(frame), std::move(fds)});
+  const size_t size = flushing_ ? sizeof(Outgoing) + EncodeFrame(frame).size() : 0;
+  outgoing_.push_back({std::move(frame), std::move(fds), size});
+  outgoing_size_ += size;
+  if (outgoing_size_ > kMaxOutgoing) return ServerGone("it does not read what it is sent");
   if (!flushing_) FlushToServer();
 }
 
@@ -123,9 +130,11 @@ void Launcher::FlushToServer() {
       // Gone: its end is read from the socket, in its turn. Anything else would leave a server that waits for what it will not
       // hear.
       outgoing_.clear();
+      outgoing_size_ = 0;
       if (status.error().code() != base::Code::kUnavailable) hooks_.on_server_gone(status.error().message());
       return;
     }
+    outgoing_size_ -= outgoing_.front().size;
     outgoing_.pop_front();
   }
 }
@@ -138,6 +147,10 @@ void Launcher::Handle(const Hello& /*frame*/) {
 }
 
 void Launcher::Handle(const Ready& frame) { hooks_.on_ready(frame.address); }
+
+void Launcher::Handle(const Alive& /*frame*/) {
+  if (hooks_.on_alive) hooks_.on_alive();
+}
 
 void Launcher::Handle(const ReadFiles& /*frame*/) {
   std::vector<base::Fd> fds;

@@ -31,6 +31,10 @@ struct LauncherHooks {
   std::function<void(const std::string& why)> on_server_gone;
   // Opens the files a server may see; see Files.
   std::function<Files(std::vector<base::Fd>& fds)> read_files;
+  // The server answered a Ping. May be absent.
+  std::function<void()> on_alive;
+  // The launcher's own policy refused a job, which an honest server would not have asked for. May be absent.
+  std::function<void(const LaunchRequest& request, const std::string& why)> on_denied;
   // What a person should know, a line.
   std::function<void(const std::string& text)> report;
 };
@@ -58,6 +62,8 @@ class Launcher {
   void Serve(base::Fd socket, uint32_t server_restarts);
   // Takes no more from the server; what it still had to say is dropped. on_server_gone is not called.
   void Disconnect();
+  // Asks the server for a sign of life; on_alive.
+  void Ping() { SendToServer(launch::Ping{}); }
   // Whom jobs may run as, from now on.
   void SetPolicy(Policy policy) { options_.policy = std::move(policy); }
   size_t live_shims() const { return shims_.size(); }
@@ -75,6 +81,7 @@ class Launcher {
   struct Outgoing {
     LauncherFrame frame;
     std::vector<base::Fd> fds;
+    size_t size = 0;  // what it takes here; counted while the socket is full
   };
 
   void AwaitFrames();
@@ -89,6 +96,7 @@ class Launcher {
   void Handle(const Sweep& frame);
   void Handle(const Reconciled& frame);
   void Handle(const ReadFiles& frame);
+  void Handle(const Alive& frame);
 
   // The profile of a request that may be started, whose limits are filled in.
   base::Result<const sandbox::Profile*> ProfileOf(LaunchRequest& request);
@@ -112,6 +120,7 @@ class Launcher {
   uint32_t server_restarts_ = 0;
   bool flushing_ = false;
   std::deque<Outgoing> outgoing_;
+  size_t outgoing_size_ = 0;
   std::map<JobKey, std::unique_ptr<LiveShim>> shims_;
   std::set<JobKey> searching_;  // to be watched, and not found out about yet
 };

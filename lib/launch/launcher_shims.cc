@@ -86,14 +86,18 @@ void Launcher::Handle(Launch& frame) {
   }
   const auto profile = ProfileOf(request);
   if (!profile.ok()) {
-    return Refuse(request.key, profile.error(), false, profile.error().code() == base::Code::kPermissionDenied);
+    const bool denied = profile.error().code() == base::Code::kPermissionDenied;
+    if (denied && hooks_.on_denied) hooks_.on_denied(request, profile.error().message());
+    return Refuse(request.key, profile.error(), false, denied);
   }
 
   auto shim = std::make_unique<LiveShim>(context_);
   auto identity = IdentityOf(request, shim->uid);
   if (!identity.ok()) {
     const base::Error& error = identity.error();
-    return Refuse(request.key, error, IsPassing(error.sys_errno()), error.code() == base::Code::kPermissionDenied);
+    const bool denied = error.code() == base::Code::kPermissionDenied;
+    if (denied && hooks_.on_denied) hooks_.on_denied(request, error.message());
+    return Refuse(request.key, error, IsPassing(error.sys_errno()), denied);
   }
 
   identity->workdir_without_links = WorkdirIsBounded(options_.policy, request);
@@ -124,7 +128,7 @@ void Launcher::Handle(const Watch& frame) {
   searching_.erase(frame.key);
   auto found = FindShim(options_.shim, frame);
   if (!found.ok()) {
-    hooks_.report("looking for a shim: " + found.error().message());
+    hooks_.report("looking for the shim of " + frame.owner + "/" + frame.correlation_id + ": " + found.error().message());
     if (IsPassing(found.error().sys_errno())) return WatchLater(frame);
     return SweepThen(frame.key, [this, key = frame.key] { SendToServer(ShimExited{key}); });
   }

@@ -48,7 +48,10 @@ class UnprivilegedLauncher {
     report_writer.reset();
 
     std::string name = "jobd-server";
-    char* const argv[] = {name.data(), nullptr};
+    std::vector<std::string> arguments = plan.arguments;
+    std::vector<char*> argv{name.data()};
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
     char* const environment[] = {nullptr};
     ServerChildPlan child;
     child.report_fd = report_high.get();
@@ -57,7 +60,7 @@ class UnprivilegedLauncher {
     child.switch_user = plan.uid.has_value();
     child.uid = plan.uid.value_or(0);
     child.gid = plan.gid.value_or(0);
-    child.argv = argv;
+    child.argv = argv.data();
     child.environment = environment;
 
     JOBD_ASSIGN_OR_RETURN(Cloned cloned, CloneProcess());

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/exit_status.h"
 #include "base/fd.h"
@@ -18,9 +19,10 @@ namespace jobd::launch {
 
 // How to start it. Descriptors are borrowed, for the time of the call.
 struct ServerPlan {
-  std::string program;       // opened by us: the server's account need not be able to reach it
-  int socket = -1;           // becomes kServerSocketFd; everything else comes with HelloAck
-  std::optional<uid_t> uid;  // to switch to; needs root
+  std::string program;                 // opened by us: the server's account need not be able to reach it
+  std::vector<std::string> arguments;  // behind the program's name
+  int socket = -1;                     // becomes kServerSocketFd; everything else comes with HelloAck
+  std::optional<uid_t> uid;            // to switch to; needs root
   std::optional<gid_t> gid;
 };
 

@@ -6,12 +6,15 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <mutex>
+#include <string_view>
 
 #include "base/fd.h"
 #include "base/files.h"
+#include "logging/fields.h"
 
 namespace jobd::logging {
 
@@ -37,23 +40,55 @@ class FdSink final : public spdlog::sinks::base_sink<std::mutex> {
   int fd_;
 };
 
-// The message as a JSON text.
+// The message, its fields behind it.
+class TextMessageFlag final : public spdlog::custom_flag_formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
+    for (const char c : message.payload) out.push_back(c == kFieldMark ? ' ' : c);
+  }
+  std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<TextMessageFlag>(); }
+};
+
+void AppendText(std::string_view text, spdlog::memory_buf_t& out) { out.append(text.data(), text.data() + text.size()); }
+
+// Between the quotes of a JSON text.
+void AppendQuoted(std::string_view text, spdlog::memory_buf_t& out) {
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out.push_back('\\');
+      out.push_back(c);
+    } else if (byte < 0x20 || byte == 0x7f) {
+      std::array<char, 8> escaped;
+      const int length = std::snprintf(escaped.data(), escaped.size(), "\\u%04x", byte);
+      AppendText({escaped.data(), static_cast<size_t>(length)}, out);
+    } else {
+      out.push_back(c);
+    }
+  }
+}
+
+// "message":"…" and a member for each field.
 class JsonMessageFlag final : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& out) override {
-    for (const char c : message.payload) {
-      const auto byte = static_cast<unsigned char>(c);
-      if (c == '"' || c == '\\') {
-        out.push_back('\\');
-        out.push_back(c);
-      } else if (byte < 0x20 || byte == 0x7f) {
-        std::array<char, 8> escaped;
-        const int length = std::snprintf(escaped.data(), escaped.size(), "\\u%04x", byte);
-        out.append(escaped.data(), escaped.data() + length);
-      } else {
-        out.push_back(c);
-      }
+    std::string_view rest(message.payload.data(), message.payload.size());
+    const auto part = [&rest] {
+      const std::string_view one = rest.substr(0, rest.find(kFieldMark));
+      rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+      return one;
+    };
+    AppendText("\"message\":\"", out);
+    AppendQuoted(part(), out);
+    while (!rest.empty()) {
+      const std::string_view field = part();
+      const size_t equals = std::min(field.find('='), field.size());
+      AppendText("\",\"", out);
+      AppendQuoted(field.substr(0, equals), out);
+      AppendText("\":\"", out);
+      AppendQuoted(field.substr(std::min(equals + 1, field.size())), out);
     }
+    out.push_back('"');
   }
   std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<JsonMessageFlag>(); }
 };
@@ -68,9 +103,10 @@ base::Result<std::shared_ptr<spdlog::logger>> Create(const Options& options) {
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
   if (options.format == "json") {
     formatter->add_flag<JsonMessageFlag>('*');
-    formatter->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","program":"%n","level":"%l","message":"%*"})");
+    formatter->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","program":"%n","level":"%l",%*})");
   } else {
-    formatter->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %n %l %v");
+    formatter->add_flag<TextMessageFlag>('*');
+    formatter->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %n %l %*");
   }
   auto sink = std::make_shared<FdSink>(std::move(file));
   sink->set_formatter(std::move(formatter));

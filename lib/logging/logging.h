@@ -20,7 +20,7 @@ struct Options {
 };
 
 // A thread-safe logger that writes each line at once. Messages are made harmless by the caller where they hold foreign bytes; in
-// JSON they are quoted.
+// JSON they are quoted. What a line is about goes into fields: fields.h.
 base::Result<std::shared_ptr<spdlog::logger>> Create(const Options& options);
 
 // For a reload. Unknown levels leave the old one.

@@ -17,6 +17,8 @@ namespace {
 
 constexpr mode_t kFolderMode = 0750;
 constexpr uint64_t kMinFreeInodes = 64;
+// jobd itself puts no folder into a batch's folder.
+constexpr int kMaxDepth = 32;
 
 base::Result<base::Fd> MakeAndOpen(int dir, const std::string& name) {
   if (::mkdirat(dir, name.c_str(), kFolderMode) != 0 && errno != EEXIST) return base::SysError("making the batch's folder", errno);
@@ -27,7 +29,7 @@ struct CloseDir {
   void operator()(DIR* dir) const { ::closedir(dir); }
 };
 
-// Calls `visit` with each entry's name; the entries are files, by what jobd puts there.
+// Calls `visit` with each entry's name.
 template <typename Visit>
 base::Status ForEachEntry(base::Fd folder, Visit visit) {
   const std::unique_ptr<DIR, CloseDir> dir(::fdopendir(folder.get()));
@@ -39,6 +41,17 @@ base::Status ForEachEntry(base::Fd folder, Visit visit) {
     JOBD_RETURN_IF_ERROR(visit(::dirfd(dir.get()), entry->d_name));
   }
   if (errno != 0) return base::SysError("listing the batch's folder", errno);
+  return base::Ok();
+}
+
+base::Status RemoveEntry(int dir, const char* name, int depth) {
+  if (::unlinkat(dir, name, 0) == 0 || errno == ENOENT) return base::Ok();
+  // unlink(2): Linux says EISDIR of a folder, POSIX says EPERM.
+  if ((errno != EISDIR && errno != EPERM) || depth == kMaxDepth) return base::SysError("deleting a file of the batch", errno);
+  JOBD_ASSIGN_OR_RETURN(base::Fd folder, base::OpenBeneath(dir, name, O_RDONLY | O_DIRECTORY));
+  JOBD_RETURN_IF_ERROR(
+      ForEachEntry(std::move(folder), [depth](int inner, const char* entry) { return RemoveEntry(inner, entry, depth + 1); }));
+  if (::unlinkat(dir, name, AT_REMOVEDIR) != 0 && errno != ENOENT) return base::SysError("deleting a folder of the batch", errno);
   return base::Ok();
 }
 
@@ -61,10 +74,7 @@ base::Status RemoveBatchFolder(int log_dir, const BatchName& batch) {
     if (folder.error().code() == base::Code::kNotFound) return base::Ok();
     return std::move(folder).error();
   }
-  JOBD_RETURN_IF_ERROR(ForEachEntry(std::move(*folder), [](int dir, const char* name) -> base::Status {
-    if (::unlinkat(dir, name, 0) != 0 && errno != ENOENT) return base::SysError("deleting a file of the batch", errno);
-    return base::Ok();
-  }));
+  JOBD_RETURN_IF_ERROR(ForEachEntry(std::move(*folder), [](int dir, const char* name) { return RemoveEntry(dir, name, 0); }));
   auto owner = base::OpenBeneath(log_dir, batch.owner, O_RDONLY | O_DIRECTORY);
   if (!owner.ok()) return std::move(owner).error();
   if (::unlinkat(owner->get(), batch.correlation_id.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {

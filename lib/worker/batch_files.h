@@ -18,7 +18,8 @@ base::Result<base::Fd> OpenBatchFolder(int log_dir, const BatchName& batch);
 // The same, making it if need be, with mode 0750.
 base::Result<base::Fd> MakeBatchFolder(int log_dir, const BatchName& batch);
 
-// Deletes the folder of a batch with all that is in it; that it is gone already is success.
+// Deletes the folder of a batch with all that is in it, folders too should somebody have put them there; that it is gone already is
+// success. Links are deleted, not followed; a mount in it is not entered, and fails the whole.
 base::Status RemoveBatchFolder(int log_dir, const BatchName& batch);
 
 // What the files of a batch take, in bytes; 0 when there is no folder.

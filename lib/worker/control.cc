@@ -132,11 +132,14 @@ void Supervisor::PutCancel(uint64_t batch, Cancelling cancelling, Callback<Cance
     for (const auto& [key, grace] : cancelling.stopping) (void)parts_.launcher.Cancel(key, grace);
     const Queue::Waiting& waiting = cancelling.waiting;
     if (status.ok()) {
-      if (cancelling.single != 0) Told(batch, cancelling.single, JobState::kCancelled);
+      if (cancelling.single != 0) Told(batch, cancelling.single, Outcome{.state = JobState::kCancelled});
       const uint64_t others = waiting.count;
       if (others > 0) {
-        const std::lock_guard lock(status_mutex_);
-        status_.finished[JobState::kCancelled] += others;
+        {
+          const std::lock_guard lock(status_mutex_);
+          status_.finished[JobState::kCancelled] += others;
+        }
+        parts_.observer.OnEnded(NameOf(batch), 0, Outcome{.state = JobState::kCancelled}, others);
       }
       TellWaiting(batch, waiting);
       for (const auto& [key, grace] : cancelling.stopping) parts_.changes.Publish(batch, key.index);

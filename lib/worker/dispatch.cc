@@ -52,6 +52,7 @@ void Supervisor::Prepare(Queue::Pick pick) {
   Job& job = batch.jobs[pick.index];
   job = Job{.row = std::move(next)};
   job.bounds = BoundsOf(*spec, limits_);
+  job.picked_at = parts_.clock.Realtime();
   job.kill_after = KillAfterOf(*spec, limits_);
   job.retries = spec->retries;
   const launch::JobKey key{.batch = pick.batch, .index = pick.index, .attempt = job.row.attempt};

@@ -70,12 +70,19 @@ void Supervisor::TakeInSlot(uint64_t batch, Home& home, uint32_t index, const ba
   if (record->phase == launch::Phase::kEnded) {
     JobRow row = WithRecord(job.row, *record);
     row.outcome = OutcomeOf(*record, job.asked, job.bounds);
+    SeeStart(job, record->started_at);
+    parts_.observer.OnAttempt(row);
     Finish(batch, home, index, std::move(row));
   } else if (record->phase == launch::Phase::kRunning && !job.exec_seen) {
-    job.exec_seen = true;
+    SeeStart(job, record->started_at);
     job.row.started_at = record->started_at;
     Show({.batch = batch, .index = index, .attempt = job.row.attempt}, JobState::kRunning, record->started_at);
   }
+}
+
+void Supervisor::SeeStart(Job& job, base::Nanos started_at) {
+  if (std::exchange(job.exec_seen, true) || started_at == 0 || job.picked_at == 0) return;
+  parts_.observer.OnStarted(std::max<base::Nanos>(started_at - job.picked_at, 0));
 }
 
 void Supervisor::HandleRefused(const launch::Refused& refused) {
@@ -221,7 +228,7 @@ void Supervisor::OnSaved(launch::JobKey key, const base::Status& status) {
   parts_.live.Erase(key.batch, key.index);
   if (!job->final_told) {
     job->final_told = IsFinal(job->row.outcome.state);
-    Told(key.batch, key.index, job->row.outcome.state);
+    Told(key.batch, key.index, job->row.outcome);
     if (HasEnded(key.batch)) parts_.changes.Publish(key.batch, 0);
   }
   ForgetIfOver(key.batch, key.index);

@@ -18,6 +18,8 @@ class LauncherEvents {
   virtual void OnRefused(launch::Refused refused) = 0;
   virtual void OnShimExited(launch::JobKey key) = 0;
   virtual void OnSwept(launch::JobKey key) = 0;
+  // Answered by Launcher::Alive, by whoever would not if something hung.
+  virtual void OnPing() = 0;
 };
 
 // Starts and steers jobs. Calls return when the request is handed over and never block for long; answers come as events.
@@ -33,6 +35,7 @@ class Launcher {
   virtual base::Status Signal(launch::JobKey key, int signal) = 0;
   virtual base::Status Sweep(launch::JobKey key) = 0;
   virtual base::Status Reconciled() = 0;
+  virtual base::Status Alive() = 0;
 };
 
 }  // namespace jobd::worker

@@ -43,6 +43,7 @@ class SocketLauncher final : public LauncherClient {
   base::Status Signal(launch::JobKey key, int signal) override { return Send(launch::SignalJob{.key = key, .signal = signal}); }
   base::Status Sweep(launch::JobKey key) override { return Send(launch::Sweep{.key = key}); }
   base::Status Reconciled() override { return Send(launch::Reconciled{}); }
+  base::Status Alive() override { return Send(launch::Alive{}); }
   base::Status Ready(const std::string& address) override { return Send(launch::Ready{.address = address}); }
 
   base::Result<Welcome> Hello() override {
@@ -129,7 +130,13 @@ class SocketLauncher final : public LauncherClient {
     }
     // The lock is held during the call, so that SetEvents returns only when the old receiver is not being called.
     const std::lock_guard lock(events_mutex_);
-    if (events_ == nullptr) return;
+    const bool ping = std::holds_alternative<launch::Ping>(received.frame);
+    if (events_ == nullptr) {
+      // Still starting, which takes as long as the database is large.
+      if (ping) (void)Alive();
+      return;
+    }
+    if (ping) events_->OnPing();
     if (auto* refused = std::get_if<launch::Refused>(&received.frame)) events_->OnRefused(std::move(*refused));
     if (const auto* exited = std::get_if<launch::ShimExited>(&received.frame)) events_->OnShimExited(exited->key);
     if (const auto* swept = std::get_if<launch::Swept>(&received.frame)) events_->OnSwept(swept->key);

@@ -150,6 +150,7 @@ struct BatchView {
   base::Nanos created_at = 0;
   base::Nanos started_at = 0;
   base::Nanos ended_at = 0;
+  int64_t kept_bytes = -1;  // what its files take; -1: not measured since its end
 };
 
 }  // namespace jobd::worker

@@ -50,6 +50,7 @@ void Supervisor::Submit(Submitter submitter, NewBatch batch, Callback<Receipt> d
           entry.id = result->id;
           queue_.Add(entry);
           queue_.SetMaxRunning(entry.owner, max_running);
+          parts_.observer.OnAccepted(entry.job_count);
           Dispatch();
         }
         done(std::move(result->receipt));
@@ -72,43 +73,47 @@ void Supervisor::Remove(BatchName name, Callback<bool> done) {
     if (!IsOver(batch->view)) {
       return done(base::Error(base::Code::kFailedPrecondition, "the batch has not ended"));
     }
-    RemoveFolders({batch->view}, [done](base::Result<Worker::Pruned> pruned) {
-      if (!pruned.ok()) return done(pruned.error());
-      done(pruned->batches > 0);
+    RemoveFolders({batch->view}, [this, done](base::Result<Removed> removed) {
+      RetainSoon();  // what is kept has changed
+      if (!removed.ok()) return done(removed.error());
+      if (!removed->kept.empty()) return done(Undeletable());
+      done(true);
     });
   });
 }
 
 // On the loop. The batches have ended. Files go first: when that is cut short, the batch is still there to be removed again.
-void Supervisor::RemoveFolders(std::vector<BatchView> batches, Callback<Worker::Pruned> done) {
+void Supervisor::RemoveFolders(std::vector<BatchView> batches, Callback<Removed> done) {
   for (const BatchView& batch : batches) removing_.insert(batch.id);
   cleaner_.Post([this, batches = std::move(batches), done = std::move(done)]() mutable {
-    Worker::Pruned pruned;
-    std::optional<base::Error> failure;
+    Removed removed;
     std::vector<Change> drops;
     for (const BatchView& batch : batches) {
       const uint64_t bytes = BatchFolderBytes(parts_.log_dir, batch.name);
-      if (base::Status removed = RemoveBatchFolder(parts_.log_dir, batch.name); !removed.ok()) {
-        failure = std::move(removed).error();
+      if (!RemoveBatchFolder(parts_.log_dir, batch.name).ok()) {
+        removed.kept.push_back(batch);
         continue;
       }
       drops.push_back(DropBatch{.batch = batch.id});
-      ++pruned.batches;
-      pruned.bytes += bytes;
+      ++removed.pruned.batches;
+      removed.pruned.bytes += bytes;
     }
-    Post([this, batches = std::move(batches), pruned, failure, drops = std::move(drops), done = std::move(done)]() mutable {
-      Put(std::move(drops), [this, batches = std::move(batches), pruned, failure, done = std::move(done)](base::Status status) {
-        for (const BatchView& batch : batches) {
-          removing_.erase(batch.id);
-          parts_.changes.Publish(batch.id, 0);
-        }
-        if (!status.ok()) return done(std::move(status).error());
-        if (failure && pruned.batches == 0) return done(base::Error(base::Code::kInternal, "the batch's files cannot be deleted"));
-        done(pruned);
-      });
+    Post([this, batches = std::move(batches), removed = std::move(removed), drops = std::move(drops),
+          done = std::move(done)]() mutable {
+      Put(std::move(drops),
+          [this, batches = std::move(batches), removed = std::move(removed), done = std::move(done)](base::Status status) mutable {
+            for (const BatchView& batch : batches) {
+              removing_.erase(batch.id);
+              parts_.changes.Publish(batch.id, 0);
+            }
+            if (!status.ok()) return done(std::move(status).error());
+            done(std::move(removed));
+          });
     });
   });
 }
+
+base::Error Supervisor::Undeletable() { return {base::Code::kInternal, "the batch's files cannot be deleted"}; }
 
 void Supervisor::Prune(std::string owner, base::Nanos older_than, bool dry_run, Callback<Worker::Pruned> done) {
   auto pruning = std::make_shared<Pruning>(Pruning{
@@ -146,13 +151,15 @@ void Supervisor::RemoveSlice(const std::shared_ptr<Pruning>& pruning, std::vecto
     const auto now = reader().Batch(batch.id);
     return !now.ok() || !IsOver(*now) || now->ended_at >= pruning->before || removing_.contains(batch.id);
   });
-  RemoveFolders(std::move(batches), [this, pruning](base::Result<Worker::Pruned> removed) {
+  RemoveFolders(std::move(batches), [this, pruning](base::Result<Removed> removed) {
     if (removed.ok()) {
-      pruning->pruned.batches += removed->batches;
-      pruning->pruned.bytes += removed->bytes;
+      pruning->pruned.batches += removed->pruned.batches;
+      pruning->pruned.bytes += removed->pruned.bytes;
+      if (!removed->kept.empty()) pruning->failure = Undeletable();
     } else if (!pruning->failure) {
       pruning->failure = std::move(removed).error();
     }
+    RetainSoon();  // what is kept has changed
     cleaner_.Post([this, pruning] { PruneSlice(pruning); });
   });
 }

@@ -52,6 +52,7 @@ base::Status Supervisor::Restore() {
   Post([this] {
     Dispatch();
     RetireIfIdle(0);
+    Retain();
   });
   AwaitSlots();
   thread_ = std::thread([this] {

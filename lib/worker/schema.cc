@@ -120,8 +120,38 @@ CREATE TABLE starts (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// Version 2: what is kept of batches that have ended, counted as it changes, so that retention never adds up a history.
+constexpr const char* kVersion2 = R"sql(
+-- What the files of an ended batch take; -1: not measured since it ended.
+ALTER TABLE batches ADD COLUMN kept_bytes INTEGER NOT NULL DEFAULT -1;
+CREATE INDEX batches_unmeasured ON batches (id) WHERE kept_bytes < 0 AND ended_at > 0;
+
+-- The ended batches of each owner. Triggers alone write it, so that it adds up whatever is done to `batches`.
+CREATE TABLE kept (
+  owner   TEXT    PRIMARY KEY,
+  batches INTEGER NOT NULL,
+  bytes   INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO kept SELECT owner, count(*), 0 FROM batches WHERE ended_at > 0 GROUP BY owner;
+
+CREATE TRIGGER kept_changes AFTER UPDATE OF ended_at, kept_bytes ON batches
+WHEN (old.ended_at > 0) <> (new.ended_at > 0) OR old.kept_bytes <> new.kept_bytes
+BEGIN
+  INSERT OR IGNORE INTO kept VALUES (new.owner, 0, 0);
+  UPDATE kept SET
+    batches = batches + (new.ended_at > 0) - (old.ended_at > 0),
+    bytes = bytes + iif(new.ended_at > 0, max(new.kept_bytes, 0), 0) - iif(old.ended_at > 0, max(old.kept_bytes, 0), 0)
+  WHERE owner = new.owner;
+END;
+CREATE TRIGGER kept_no_more AFTER DELETE ON batches WHEN old.ended_at > 0
+BEGIN
+  UPDATE kept SET batches = batches - 1, bytes = bytes - max(old.kept_bytes, 0) WHERE owner = old.owner;
+  DELETE FROM kept WHERE owner = old.owner AND batches = 0;
+END;
+)sql";
+
 // kMigrations[n] leads from version n to n + 1.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2};
 
 // Above this a check of every page would hold up the start; then the table without which nothing works is checked alone.
 constexpr int64_t kFullCheckBytes = 128ll << 20;
@@ -130,9 +160,9 @@ base::Error Damaged(std::string_view what) {
   return base::Error(
       base::Code::kDataLoss,
       "the database jobd.db in the state directory is damaged (" + std::string(what) +
-          "); nothing was changed. Restore it from a backup, or save what can be read with `sqlite3 jobd.db .recover`, "
-          "or move jobd.db, jobd.db-wal and jobd.db-shm away to start with an empty one. Output and exit records of jobs "
-          "are in the log directory and are not affected");
+          "); nothing was changed. `jobd --restore DIR --replace` takes a backup, `jobd --recover` makes a new one of what the "
+          "exit records of jobs prove; both put jobd.db aside. To start with an empty one, move jobd.db, jobd.db-wal and "
+          "jobd.db-shm away. Output and exit records of jobs are in the log directory and are not affected");
 }
 
 // What SQLite reports while the file is examined is damage, unless it is the disk that fails.
@@ -166,6 +196,21 @@ base::Status ConfigureReader(Database& database) {
   return database.Execute("PRAGMA query_only = ON; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY;");
 }
 
+base::Status CheckDatabase(Database& database) {
+  auto application = database.QueryInt("PRAGMA application_id");
+  if (!application.ok()) return Explain(std::move(application).error());
+  auto version = database.QueryInt("PRAGMA user_version");
+  if (!version.ok()) return Explain(std::move(version).error());
+  if (*application != kApplicationId || *version < 1) return Damaged("it was not written by jobd");
+  if (*version > kSchemaVersion) {
+    return base::Error(base::Code::kFailedPrecondition, "the database jobd.db in the state directory is of version " +
+                                                            std::to_string(*version) + ", and this jobd knows versions up to " +
+                                                            std::to_string(kSchemaVersion) +
+                                                            ": install the newer jobd that wrote it; nothing was changed");
+  }
+  return CheckWhole(database);
+}
+
 base::Status PrepareDatabase(Database& database) {
   auto application = database.QueryInt("PRAGMA application_id");
   if (!application.ok()) return Explain(std::move(application).error());
@@ -174,16 +219,7 @@ base::Status PrepareDatabase(Database& database) {
   auto tables = database.QueryInt("SELECT count(*) FROM sqlite_schema");
   if (!tables.ok()) return Explain(std::move(tables).error());
   const bool fresh = *application == 0 && *version == 0 && *tables == 0;
-  if (!fresh) {
-    if (*application != kApplicationId) return Damaged("it was not written by jobd");
-    if (*version > kSchemaVersion) {
-      return base::Error(base::Code::kFailedPrecondition, "the database jobd.db in the state directory is of version " +
-                                                              std::to_string(*version) + ", and this jobd knows versions up to " +
-                                                              std::to_string(kSchemaVersion) +
-                                                              ": install the newer jobd that wrote it; nothing was changed");
-    }
-    JOBD_RETURN_IF_ERROR(CheckWhole(database));
-  }
+  if (!fresh) JOBD_RETURN_IF_ERROR(CheckDatabase(database));
   JOBD_RETURN_IF_ERROR(ConfigureWriter(database));
   for (int64_t from = *version; from < kSchemaVersion; ++from) {
     const std::string migration = "BEGIN IMMEDIATE;" + std::string(kMigrations[static_cast<size_t>(from)]) +

@@ -234,12 +234,25 @@ class SqliteReader final : public StoreReader {
     const StatementScope scope(*select);
     select->Bind(1, time).Bind(2, after.ended_at).Bind(3, after.id).Bind(4, limit);
     if (!owner.empty()) select->BindText(5, owner);
-    std::vector<BatchView> batches;
+    return BatchViews(*select);
+  }
+
+  base::Result<std::vector<BatchView>> Unmeasured(uint32_t limit) override {
+    JOBD_ASSIGN_OR_RETURN(Statement* const select,
+                          Prepared(kSelectBatch + "WHERE kept_bytes < 0 AND ended_at > 0 ORDER BY id LIMIT ?1"));
+    const StatementScope scope(*select);
+    select->Bind(1, limit);
+    return BatchViews(*select);
+  }
+
+  base::Result<std::vector<KeptRow>> Kept() override {
+    JOBD_ASSIGN_OR_RETURN(Statement* const select, Prepared("SELECT owner, batches, bytes FROM kept WHERE batches > 0"));
+    const StatementScope scope(*select);
+    std::vector<KeptRow> rows;
     for (;;) {
       JOBD_ASSIGN_OR_RETURN(const bool more, select->Step());
-      if (!more) return batches;
-      JOBD_ASSIGN_OR_RETURN(ActiveBatch batch, ReadBatch(*select));
-      batches.push_back(std::move(batch.view));
+      if (!more) return rows;
+      rows.push_back({.owner = select->String(0), .batches = select->Uint(1), .bytes = select->Uint(2)});
     }
   }
 
@@ -280,6 +293,16 @@ class SqliteReader final : public StoreReader {
     if (known != statements_.end()) return &known->second;
     JOBD_ASSIGN_OR_RETURN(Statement statement, database_.Prepare(sql));
     return &statements_.emplace(sql, std::move(statement)).first->second;
+  }
+
+  static base::Result<std::vector<BatchView>> BatchViews(Statement& select) {
+    std::vector<BatchView> batches;
+    for (;;) {
+      JOBD_ASSIGN_OR_RETURN(const bool more, select.Step());
+      if (!more) return batches;
+      JOBD_ASSIGN_OR_RETURN(ActiveBatch batch, ReadBatch(select));
+      batches.push_back(std::move(batch.view));
+    }
   }
 
   static base::Result<std::vector<IndexedRow>> IndexedRows(Statement& select) {

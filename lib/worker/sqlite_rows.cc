@@ -114,6 +114,7 @@ base::Result<ActiveBatch> ReadBatch(Statement& statement) {
   batch.job_rows = statement.Uint32(at++);
   batch.held = statement.Int(at++) != 0;
   batch.max_running = statement.Uint32(at++);
+  view.kept_bytes = statement.Int(at++);
   view.state = SummaryState(view);
   return batch;
 }

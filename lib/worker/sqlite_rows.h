@@ -25,7 +25,8 @@ JobRow ReadJobRow(Statement& statement, int first);
 inline constexpr std::string_view kBatchColumns =
     "id, owner, correlation_id, name, labels, parallel, fail_fast, priority, hold, job_count, queued, held_jobs, starting, "
     "stopping, "
-    "succeeded, failed, cancelled, timed_out, oom_killed, lost, created_at, started_at, ended_at, job_rows, held, max_running";
+    "succeeded, failed, cancelled, timed_out, oom_killed, lost, created_at, started_at, ended_at, job_rows, held, max_running, "
+    "kept_bytes";
 base::Result<ActiveBatch> ReadBatch(Statement& statement);
 
 // The column of `batches` that counts jobs in this state; empty for those that are only in memory.

@@ -1,5 +1,6 @@
 #include "worker/sqlite_store.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -7,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "worker/observer.h"
 #include "worker/schema.h"
 #include "worker/sqlite_reader.h"
 #include "worker/sqlite_writer.h"
@@ -36,10 +38,11 @@ bool IsFsyncFailure(int extended) {
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(std::string path, std::unique_ptr<Database> database) : path_(std::move(path)), home_(std::move(database)) {}
+  SqliteStore(std::string path, std::unique_ptr<Database> database, const base::Clock& clock, Observer* observer)
+      : path_(std::move(path)), clock_(clock), observer_(observer), home_(std::move(database)) {}
 
-  base::Status Start(const base::Clock& clock) {
-    JOBD_ASSIGN_OR_RETURN(writer_, SqliteWriter::Create(*home_, clock));
+  base::Status Start() {
+    JOBD_ASSIGN_OR_RETURN(writer_, SqliteWriter::Create(*home_, clock_));
     thread_ = std::thread([this] { Run(); });
     return base::Ok();
   }
@@ -110,6 +113,7 @@ class SqliteStore final : public Store {
 
   void CommitGroup(std::deque<Operation>& group) {
     std::deque<base::Result<Stored>> results;
+    const base::Nanos began = clock_.Monotonic();
     const base::Status status = writable() ? Transact(group, results) : base::Status(ReadOnly());
     if (!status.ok() && group.size() > 1 && status.error().code() == base::Code::kInternal) {
       // Not the disk: something is wrong with one of them, for which the others must not pay.
@@ -120,6 +124,8 @@ class SqliteStore final : public Store {
       }
       return;
     }
+    const bool wrote = std::any_of(group.begin(), group.end(), [](const Operation& one) { return Rows(one) > 0; });
+    if (observer_ != nullptr && wrote) observer_->OnCommit(clock_.Monotonic() - began, status.ok());
     for (size_t i = 0; i < group.size(); ++i) {
       if (auto* submission = std::get_if<Submission>(&group[i])) {
         submission->done(status.ok() ? std::move(results[i]) : base::Result<Stored>(status.error()));
@@ -172,6 +178,8 @@ class SqliteStore final : public Store {
   }
 
   const std::string path_;
+  const base::Clock& clock_;
+  Observer* const observer_;
   std::unique_ptr<Database> home_;
   std::unique_ptr<SqliteWriter> writer_;
   std::atomic<bool> writable_{true};
@@ -188,14 +196,14 @@ class SqliteStore final : public Store {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Store>> OpenSqliteStore(int state_dir, const base::Clock& clock) {
+base::Result<std::unique_ptr<Store>> OpenSqliteStore(int state_dir, const base::Clock& clock, Observer* observer) {
   // Through the descriptor: this process may not be able to walk to the directory by its path.
   const std::string path = "/proc/self/fd/" + std::to_string(state_dir) + "/" + kDatabaseName;
   JOBD_ASSIGN_OR_RETURN(Database opened, Database::Open(path, true));
   auto database = std::make_unique<Database>(std::move(opened));
   JOBD_RETURN_IF_ERROR(PrepareDatabase(*database));
-  auto store = std::make_unique<SqliteStore>(path, std::move(database));
-  JOBD_RETURN_IF_ERROR(store->Start(clock));
+  auto store = std::make_unique<SqliteStore>(path, std::move(database), clock, observer);
+  JOBD_RETURN_IF_ERROR(store->Start());
   return std::unique_ptr<Store>(std::move(store));
 }
 

@@ -14,7 +14,8 @@ namespace jobd::worker {
 inline constexpr const char* kDatabaseName = "jobd.db";
 
 // Opens, making or migrating it, the database in a directory (borrowed; outlives the store, like the clock). The destructor commits
-// what is waiting and joins the thread. Errors: see PrepareDatabase; kUnavailable when it cannot be opened.
-base::Result<std::unique_ptr<Store>> OpenSqliteStore(int state_dir, const base::Clock& clock);
+// what is waiting and joins the thread. `observer`, if any, is told of commits. Errors: see PrepareDatabase; kUnavailable when it
+// cannot be opened.
+base::Result<std::unique_ptr<Store>> OpenSqliteStore(int state_dir, const base::Clock& clock, Observer* observer = nullptr);
 
 }  // namespace jobd::worker

@@ -23,7 +23,8 @@ UPDATE batches SET
   oom_killed = oom_killed + ?10, lost = lost + ?11, job_rows = job_rows + ?12,
   started_at = CASE WHEN started_at = 0 THEN ?13 ELSE started_at END,
   ended_at = CASE WHEN queued + held_jobs + starting + stopping + ?2 + ?3 + ?4 + ?5 > 0 THEN 0
-                  WHEN ended_at = 0 THEN ?14 ELSE ended_at END
+                  WHEN ended_at = 0 THEN ?14 ELSE ended_at END,
+  kept_bytes = CASE WHEN queued + held_jobs + starting + stopping + ?2 + ?3 + ?4 + ?5 > 0 THEN -1 ELSE kept_bytes END
 WHERE id = ?1)sql";
 
 }  // namespace
@@ -32,7 +33,7 @@ base::Result<std::unique_ptr<SqliteWriter>> SqliteWriter::Create(Database& datab
   std::unique_ptr<SqliteWriter> writer(new SqliteWriter(database, clock));
   const std::string columns(kJobColumns);
   const std::string put = " INTO jobs (batch, idx, " + columns + ") VALUES (" + Parameters(1, 2 + kJobColumnCount) + ")";
-  const std::array<std::pair<Statement*, std::string>, 14> statements = {{
+  const std::array<std::pair<Statement*, std::string>, 15> statements = {{
       {&writer->begin_, "BEGIN IMMEDIATE"},
       {&writer->commit_, "COMMIT"},
       {&writer->rollback_, "ROLLBACK"},
@@ -52,6 +53,7 @@ base::Result<std::unique_ptr<SqliteWriter>> SqliteWriter::Create(Database& datab
       {&writer->put_new_job_, "INSERT OR IGNORE" + put},
       {&writer->add_start_, "INSERT INTO starts (batch, seq, idx, attempt, log_base) VALUES (?1, ?2, ?3, ?4, ?5)"},
       {&writer->put_meta_, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)"},
+      {&writer->set_kept_, "UPDATE batches SET kept_bytes = ?3 WHERE id = ?1 AND ended_at = ?2 AND ended_at > 0"},
   }};
   for (const auto& [statement, sql] : statements) {
     JOBD_ASSIGN_OR_RETURN(*statement, database.Prepare(sql));
@@ -194,6 +196,11 @@ base::Status SqliteWriter::Do(const SetHeld& hold) {
 base::Status SqliteWriter::Do(const PutMeta& meta) {
   put_meta_.BindText(1, meta.key).BindBlob(2, meta.value);
   return put_meta_.Run();
+}
+
+base::Status SqliteWriter::Do(const SetKept& kept) {
+  set_kept_.Bind(1, kept.batch).Bind(2, kept.ended_at).Bind(3, kept.bytes);
+  return set_kept_.Run();
 }
 
 base::Status SqliteWriter::Do(const DropBatch& drop) {

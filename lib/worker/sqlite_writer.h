@@ -46,13 +46,14 @@ class SqliteWriter {
   base::Status Do(const SetHeld& hold);
   base::Status Do(const PutMeta& meta);
   base::Status Do(const DropBatch& drop);
+  base::Status Do(const SetKept& kept);
 
   Database& database_;
   const base::Clock& clock_;
   std::map<uint64_t, Tally> tallies_;
   Statement begin_, commit_, rollback_;
   Statement find_batch_, insert_batch_, insert_spec_, batch_held_, add_counts_, set_held_;
-  Statement job_state_, put_job_, put_new_job_, add_start_, put_meta_;
+  Statement job_state_, put_job_, put_new_job_, add_start_, put_meta_, set_kept_;
 };
 
 }  // namespace jobd::worker

@@ -75,7 +75,13 @@ struct PutMeta {
 struct DropBatch {
   uint64_t batch = 0;
 };
-using Change = std::variant<PutJob, AddStart, PutRange, SetHeld, PutMeta, DropBatch>;
+// What the files of an ended batch take. Passed over when it has not ended, or at another time than this.
+struct SetKept {
+  uint64_t batch = 0;
+  base::Nanos ended_at = 0;
+  uint64_t bytes = 0;
+};
+using Change = std::variant<PutJob, AddStart, PutRange, SetHeld, PutMeta, DropBatch, SetKept>;
 
 // Changes that are committed together or not at all. `done` may be empty.
 struct Write {
@@ -107,6 +113,13 @@ struct StartRow {
   uint32_t index = 0;
   uint32_t attempt = 0;
   uint64_t log_base = 0;
+};
+
+// The ended batches of one owner.
+struct KeptRow {
+  std::string owner;
+  uint64_t batches = 0;
+  uint64_t bytes = 0;  // of those that have been measured
 };
 
 struct IndexedRow {
@@ -161,6 +174,10 @@ class StoreReader {
   };
   virtual base::Result<std::vector<BatchView>> EndedBefore(const std::string& owner, base::Nanos time, EndedPlace after,
                                                            uint32_t limit) = 0;
+  // Ended batches that nobody has measured yet.
+  virtual base::Result<std::vector<BatchView>> Unmeasured(uint32_t limit) = 0;
+  // One row for each owner of an ended batch.
+  virtual base::Result<std::vector<KeptRow>> Kept() = 0;
   virtual base::Result<std::optional<std::string>> Meta(const std::string& key) = 0;
 };
 

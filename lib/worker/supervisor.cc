@@ -8,7 +8,12 @@
 namespace jobd::worker {
 
 Supervisor::Supervisor(Parts parts, WorkerLimits limits)
-    : parts_(parts), limits_(std::move(limits)), io_(1), keep_running_(boost::asio::make_work_guard(io_)), slot_events_(io_) {
+    : parts_(parts),
+      limits_(std::move(limits)),
+      io_(1),
+      keep_running_(boost::asio::make_work_guard(io_)),
+      slot_events_(io_),
+      retention_timer_(io_) {
   min_free_bytes_ = limits_.min_free_bytes;
 }
 
@@ -64,12 +69,21 @@ void Supervisor::Show(launch::JobKey key, JobState state, base::Nanos started_at
   parts_.changes.Publish(key.batch, key.index);
 }
 
-void Supervisor::Told(uint64_t batch, uint32_t index, JobState state) {
-  if (index != 0 && IsFinal(state)) {
-    const std::lock_guard lock(status_mutex_);
-    ++status_.finished[state];
+void Supervisor::Told(uint64_t batch, uint32_t index, const Outcome& outcome) {
+  if (IsFinal(outcome.state)) {
+    {
+      const std::lock_guard lock(status_mutex_);
+      ++status_.finished[outcome.state];
+    }
+    parts_.observer.OnEnded(NameOf(batch), index, outcome, 1);
   }
   parts_.changes.Publish(batch, index);
+}
+
+BatchName Supervisor::NameOf(uint64_t batch) {
+  if (const auto home = homes_.find(batch); home != homes_.end()) return home->second.name;
+  const auto view = reader().Batch(batch);
+  return view.ok() ? view->name : BatchName{};
 }
 
 WorkerStatus Supervisor::Status() const {
@@ -93,6 +107,7 @@ void Supervisor::SetLimits(WorkerLimits limits) {
       const std::lock_guard lock(status_mutex_);
       min_free_bytes_ = limits_.min_free_bytes;
     }
+    RetainSoon();
     Dispatch();
   });
 }
@@ -159,7 +174,10 @@ void Supervisor::Stop(bool now, std::string by, Callback<uint32_t> done) {
 }
 
 void Supervisor::RetireIfIdle(uint64_t batch) {
-  if (!homes_.contains(batch) && queue_.QueuedIn(batch) == 0) queue_.Remove(batch);
+  if (batch != 0 && !homes_.contains(batch) && queue_.QueuedIn(batch) == 0) {
+    queue_.Remove(batch);
+    RetainSoon();
+  }
   if (state_ == ServiceState::kDraining && homes_.empty() && queue_.queued() == 0) {
     SetState(ServiceState::kStopped, [](const base::Status&) {
       // If it could not be stored, a restart drains again and gets here again.
@@ -175,6 +193,12 @@ void Supervisor::OnShimExited(launch::JobKey key) {
 }
 void Supervisor::OnSwept(launch::JobKey key) {
   Post([this, key] { HandleSwept(key); });
+}
+void Supervisor::OnPing() {
+  // Answered when both threads have had their turn: proof that neither hangs. Whether the disk takes anything is another matter.
+  Post([this] {
+    parts_.store.Apply({Write{.changes = {}, .done = [this](const base::Status&) { (void)parts_.launcher.Alive(); }}});
+  });
 }
 
 }  // namespace jobd::worker

@@ -29,8 +29,10 @@
 #include "worker/file_events.h"
 #include "worker/launcher.h"
 #include "worker/live_table.h"
+#include "worker/observer.h"
 #include "worker/outcome.h"
 #include "worker/queue.h"
+#include "worker/retention.h"
 #include "worker/store.h"
 #include "worker/worker.h"
 
@@ -45,6 +47,7 @@ class Supervisor final : public LauncherEvents {
     const base::Clock& clock;
     Changes& changes;
     LiveTable& live;
+    Observer& observer;
     int state_dir = -1;
     int log_dir = -1;
   };
@@ -77,6 +80,7 @@ class Supervisor final : public LauncherEvents {
   void OnRefused(launch::Refused refused) override;
   void OnShimExited(launch::JobKey key) override;
   void OnSwept(launch::JobKey key) override;
+  void OnPing() override;
 
  private:
   enum class Stage {
@@ -97,8 +101,9 @@ class Supervisor final : public LauncherEvents {
     Reason asked;                                    // why it was told to end
     bool holds_slot = true;
     bool exec_seen = false;
-    launch::SlotBytes slot{};  // kLaunched: as last looked at
-    bool launched = false;     // a shim may have been made
+    base::Nanos picked_at = 0;  // wall clock, as the record's; 0: by an earlier process
+    launch::SlotBytes slot{};   // kLaunched: as last looked at
+    bool launched = false;      // a shim may have been made
     bool shim_gone = false;
     uint32_t saving = 0;     // kEnding: commits under way
     bool saved = false;      // kEnding: committed
@@ -143,6 +148,7 @@ class Supervisor final : public LauncherEvents {
   void LookAtSlots(uint64_t batch);
   void LookAtSlot(uint64_t batch, Home& home, uint32_t index);
   void TakeInSlot(uint64_t batch, Home& home, uint32_t index, const base::Result<launch::SlotRecord>& record);
+  void SeeStart(Job& job, base::Nanos started_at);
   void HandleRefused(const launch::Refused& refused);
   void HandleShimExited(launch::JobKey key);
   void HandleSwept(launch::JobKey key);
@@ -159,7 +165,8 @@ class Supervisor final : public LauncherEvents {
   void ForgetIfOver(uint64_t batch, uint32_t index);
   void CancelRest(uint64_t batch, uint32_t failed);
   Job* FindJob(launch::JobKey key);
-  void Told(uint64_t batch, uint32_t index, JobState state);
+  BatchName NameOf(uint64_t batch);
+  void Told(uint64_t batch, uint32_t index, const Outcome& outcome);
 
   // Control (control.cc).
   struct Cancelling {
@@ -209,7 +216,12 @@ class Supervisor final : public LauncherEvents {
   std::optional<base::Error> Refusal(const Submitter& submitter, uint64_t jobs);
   // Whether nothing of the batch is left to come: it may be removed.
   bool IsOver(const BatchView& batch) const;
-  void RemoveFolders(std::vector<BatchView> batches, Callback<Worker::Pruned> done);
+  struct Removed {
+    Worker::Pruned pruned;
+    std::vector<BatchView> kept;  // whose files could not be deleted
+  };
+  // `done` comes on the loop; it fails when the rows could not be deleted.
+  void RemoveFolders(std::vector<BatchView> batches, Callback<Removed> done);
   // A prune goes through the history in slices, so that neither the loop nor memory feels how long it is.
   struct Pruning {
     std::string owner;
@@ -220,8 +232,23 @@ class Supervisor final : public LauncherEvents {
     std::optional<base::Error> failure;
     Callback<Worker::Pruned> done;
   };
+  static base::Error Undeletable();
   void PruneSlice(const std::shared_ptr<Pruning>& pruning);  // on the thread `clean`
   void RemoveSlice(const std::shared_ptr<Pruning>& pruning, std::vector<BatchView> batches);
+
+  // Retention (retain.cc). One pass at a time.
+  struct Retaining {
+    Retention rules;
+    Spared spared;
+    KeptStatus kept;
+  };
+  void RetainSoon();
+  void RetainIn(base::Nanos delay);
+  void Retain();
+  void RetainSlice(const std::shared_ptr<Retaining>& pass);  // on the thread `clean`
+  void RetainRemove(const std::shared_ptr<Retaining>& pass, std::vector<BatchView> batches);
+  // `next`: when to look again if nothing happens before.
+  void FinishRetaining(const Retaining& pass, std::optional<base::Nanos> next);
 
   // Service (supervisor.cc).
   void SetState(ServiceState state, std::function<void(base::Status)> done);
@@ -260,6 +287,10 @@ class Supervisor final : public LauncherEvents {
   bool dispatching_ = false;
   bool paused_ = false;
   bool saving_later_ = false;
+  bool retaining_ = false;     // a pass is under way
+  bool retain_again_ = false;  // and something happened since it began
+  bool retain_soon_ = false;   // the timer is set for an event
+  boost::asio::steady_timer retention_timer_;
   uint32_t slots_used_ = 0;
   uint64_t boot_ = 0;
   ServiceState state_ = ServiceState::kRunning;

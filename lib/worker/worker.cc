@@ -9,6 +9,7 @@
 #include "worker/admission.h"
 #include "worker/batch_watch.h"
 #include "worker/log_session_impl.h"
+#include "worker/observer.h"
 #include "worker/query.h"
 #include "worker/seal.h"
 #include "worker/spec_codec.h"
@@ -35,6 +36,7 @@ class LocalWorker final : public Worker {
       : options_(options),
         launcher_(launcher),
         clock_(clock),
+        observer_(options.observer != nullptr ? *options.observer : nobody_),
         store_(std::move(store)),
         tail_(std::move(tail)),
         seal_(std::move(seal_key)),
@@ -43,6 +45,7 @@ class LocalWorker final : public Worker {
                                                                    .clock = clock,
                                                                    .changes = changes_,
                                                                    .live = live_,
+                                                                   .observer = observer_,
                                                                    .state_dir = options.state_dir,
                                                                    .log_dir = options.log_dir},
                                                  options.limits)),
@@ -152,6 +155,8 @@ class LocalWorker final : public Worker {
   const WorkerOptions options_;
   Launcher& launcher_;
   const base::Clock& clock_;
+  Observer nobody_;
+  Observer& observer_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Tail> tail_;
   const Seal seal_;
@@ -182,7 +187,7 @@ base::Result<std::string> SealKey(Store& store) {
 }  // namespace
 
 base::Result<std::unique_ptr<Worker>> Worker::Create(WorkerOptions options, Launcher& launcher, const base::Clock& clock) {
-  JOBD_ASSIGN_OR_RETURN(auto store, OpenSqliteStore(options.state_dir, clock));
+  JOBD_ASSIGN_OR_RETURN(auto store, OpenSqliteStore(options.state_dir, clock, options.observer));
   JOBD_ASSIGN_OR_RETURN(auto key, SealKey(*store));
   JOBD_ASSIGN_OR_RETURN(auto tail, Tail::Create());
   auto worker =

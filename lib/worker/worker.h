@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,20 @@
 namespace jobd::worker {
 
 class Launcher;
+class Observer;
+
+// How much of what has ended is kept; 0: no bound. What goes is the batch that ended first, its files and its rows.
+struct RetentionRule {
+  base::Nanos max_age = 0;  // since the end, by the wall clock
+  uint64_t max_bytes = 0;   // of files, as they take room on the disk
+  uint64_t max_batches = 0;
+  bool operator==(const RetentionRule&) const = default;
+};
+struct Retention {
+  RetentionRule all;  // the bounds are on everybody's batches together
+  // Of some owners: the age is theirs instead of the one of all; the bounds are on their own batches, beside those on all.
+  std::map<std::string, RetentionRule> owners;
+};
 
 // What may change while running. See the settings of the same names in config/config.h.
 struct WorkerLimits {
@@ -35,12 +50,14 @@ struct WorkerLimits {
   std::string default_workdir;
   std::string default_path;
   launch::Offer offer;  // what the launcher can and will do
+  Retention retention;
 };
 
 struct WorkerOptions {
   int state_dir = -1;  // borrowed; outlive the worker
   int log_dir = -1;
   WorkerLimits limits;
+  Observer* observer = nullptr;  // borrowed, if any; outlives the worker
 };
 
 // Who submits, and what they may ask for: from the users file, decided by the server.
@@ -104,6 +121,15 @@ struct DiskStatus {
   bool accepting = true;
 };
 
+// Ended batches that are kept, by the latest look at them.
+struct KeptStatus {
+  uint64_t batches = 0;
+  uint64_t bytes = 0;        // of files; a batch is measured soon after its end
+  uint64_t undeletable = 0;  // batches that should have gone, whose files could not be deleted
+  RetentionRule rule;
+  size_t own_rules = 0;  // owners with a rule of their own
+};
+
 struct WorkerStatus {
   ServiceState state = ServiceState::kRunning;
   uint32_t slots = 0;
@@ -111,6 +137,7 @@ struct WorkerStatus {
   uint64_t queued = 0;
   std::map<JobState, uint64_t> finished;  // since this process started
   std::vector<DiskStatus> disks;
+  KeptStatus kept;
 };
 
 struct WatchUpdate {
@@ -169,6 +196,7 @@ class Worker {
   virtual void Stop(bool now, std::string by, Callback<uint32_t> done) = 0;
   virtual void Drain(Callback<ServiceState> done) = 0;
   virtual WorkerStatus GetStatus() = 0;
+  // Retention is by itself: at the start, when a batch has ended, when one comes of age, and when this changes the rules.
   virtual void SetLimits(WorkerLimits limits) = 0;
 };
 

@@ -113,6 +113,22 @@ TEST_F(AdminTest, ReloadTakesWhatIsGoodAndKeepsTheOldOtherwise) {
   EXPECT_EQ(daemon_.Do({"list"}).code(), 125) << "operator is no longer a user";
 }
 
+TEST_F(AdminTest, RetentionIsAppliedByAReloadAndShown) {
+  const std::string first = daemon_.Ok({"run", "-d", "--", "echo", "one"});
+  EXPECT_EQ(daemon_.Do({"wait", first}).code(), 0);
+  const std::string second = daemon_.Ok({"run", "-d", "--", "echo", "two"});
+  EXPECT_EQ(daemon_.Do({"wait", second}).code(), 0);
+  ASSERT_TRUE(WaitUntil([&] { return Status().at("kept").at("batches") == 2; }));
+  EXPECT_GT(Status().at("kept").at("bytes"), 0);
+  WriteFile(daemon_.ConfigFile(), ReadFileOrEmpty(daemon_.ConfigFile()) + "[retention]\nmax_batches = 1\n");
+  daemon_.Ok({"admin", "reload"}, "admin");
+  EXPECT_TRUE(WaitUntil([&] { return daemon_.Do({"status", first}).code() != 0; }));
+  EXPECT_EQ(daemon_.Ok({"logs", second}), "two");
+  EXPECT_TRUE(WaitUntil([&] { return Status().at("kept").at("batches") == 1; }));
+  EXPECT_EQ(Status().at("kept").at("max_batches"), 1);
+  EXPECT_NE(daemon_.Ok({"admin", "status"}, "admin").find("at most 1 batch"), std::string::npos);
+}
+
 TEST_F(AdminTest, ReloadRotatesTheServersCertificate) {
   const std::string make = "set -e; rm server.crt server.key; cp ../again/server.crt ../again/server.key .";
   ASSERT_EQ(RunCommand({{"/bin/sh", "-c",

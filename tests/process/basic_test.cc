@@ -20,6 +20,16 @@ class BasicTest : public testing::TestWithParam<bool> {
 };
 INSTANTIATE_TEST_SUITE_P(Drivers, BasicTest, testing::Bool(), [](const auto& driver) { return driver.param ? "Tree" : "Cgroup"; });
 
+TEST(LauncherTest, GivesUpAServerThatReadsNothing) {
+  TempDir logs;
+  LauncherHost host({.log_dir = logs.path()});
+  // Each is answered with all the capabilities, into a socket that nobody reads. What is left behind must have a bound.
+  constexpr int kFarMore = 400'000;
+  int sent = 0;
+  while (sent < kFarMore && launch::SendFrame(host.socket(), launch::ServerFrame(launch::Hello{})).ok()) ++sent;
+  EXPECT_LT(sent, kFarMore);
+}
+
 TEST_P(BasicTest, RecordsASuccess) {
   const SlotRecord record = RunToEnd(host_, batch_, batch_.Request({"true"}));
   EXPECT_EQ(record.phase, Phase::kEnded);

@@ -139,7 +139,7 @@ void Fields(Io& io, F& f) { Fields(io, f.key); }
 
 // Frames that hold nothing.
 template <typename Io, typename F>
-requires Is<F, Reconciled> || Is<F, ReadFiles>
+requires Is<F, Reconciled> || Is<F, ReadFiles> || Is<F, Alive> || Is<F, Ping>
 void Fields(Io& /*io*/, F& /*f*/) {}
 
 template <typename Io, Is<HelloAck> F>

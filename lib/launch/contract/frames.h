@@ -70,6 +70,8 @@ struct Sweep {
 struct Reconciled {};
 // Read configuration, certificates, key, revocation list and users again. Answered by Files.
 struct ReadFiles {};
+// Answers a Ping, when every thread that jobs depend on has had its turn.
+struct Alive {};
 
 // ---- launcher to server ----
 
@@ -108,7 +110,8 @@ struct Swept {
   JobKey key;
 };
 // The files, as read-only descriptors beside the frame, in the order of `names` ("config", "ca", "cert", "key", "revoked",
-// "users"); those not configured are absent. With error non-empty nothing could be read, and there are no descriptors.
+// "users"), and "metrics", the socket on which they are to be served; those not configured are absent. With error non-empty nothing
+// could be read, and there are no descriptors.
 struct Files {
   std::vector<std::string> names;
   std::string error;
@@ -116,8 +119,11 @@ struct Files {
   Offer offer;
 };
 
-using ServerFrame = std::variant<Hello, Ready, Launch, Watch, CancelJob, SignalJob, Sweep, Reconciled, ReadFiles>;
-using LauncherFrame = std::variant<HelloAck, Refused, ShimExited, Swept, Files>;
+// Whether the server still works, and does not just exist.
+struct Ping {};
+
+using ServerFrame = std::variant<Hello, Ready, Launch, Watch, CancelJob, SignalJob, Sweep, Reconciled, ReadFiles, Alive>;
+using LauncherFrame = std::variant<HelloAck, Refused, ShimExited, Swept, Files, Ping>;
 
 // Encoding is total; EncodeServerFrame of a large Launch may exceed kMaxFrame, see SendServerFrame.
 std::string EncodeFrame(const ServerFrame& frame);

@@ -136,7 +136,7 @@ bool Daemon::Start(Seconds patience) {
   ::unlink((RuntimeDir() + "/address").c_str());
   ::unlink((RuntimeDir() + "/server.pid").c_str());
   const size_t log_begin = log().size();
-  Command command{{Binary("jobd"), "--config", ConfigFile()}, {}, {}, "/"};
+  Command command{{Binary("jobd"), "--config", ConfigFile()}, options_.env, {}, "/"};
   for (const std::string& flag : options_.flags) command.argv.push_back(flag);
   if (options_.external_server) command.argv.emplace_back("--external-server");
   const auto wrapper = std::exchange(options_.wrapper, {});

@@ -15,6 +15,7 @@ struct DaemonOptions {
   std::string server = "";                // more lines of [server]
   std::vector<std::string> wrapper = {};  // a command that runs jobd in its own process, for the first start
   bool external_server = false;           // jobd-server is not jobd's child: the harness starts it, and again after a kill
+  std::vector<std::pair<std::string, std::string>> env = {};  // of jobd
 };
 
 // Made with everything but the running daemon; Start runs it. When destroyed, its jobs are cancelled, it is stopped, nothing of it

@@ -41,6 +41,18 @@ TEST(Load, AsksForWhatItCannotDoWithout) {
             "/etc/jobd/jobd.toml: server.listen must be host:port, as in 127.0.0.1:7443");
 }
 
+TEST(Load, RefusesMetricsForAnybodyButThisMachine) {
+  for (const char* where : {"0.0.0.0:9464", "10.0.0.1:9464", "[::]:9464", "[::ffff:127.0.0.1]:1", "localhost:9464", "9464",
+                            "127.0.0.1", "127.0.0.1:x", "127.0.0.1.evil:9464", "unix:relative", "unix:"}) {
+    EXPECT_TRUE(ErrorOf(With(""), {{}, {"metrics.listen=" + std::string(where)}}).find("for this machine alone") !=
+                std::string::npos)
+        << where;
+  }
+  for (const char* where : {"", "127.0.0.1:9464", "127.1.2.3:0", "[::1]:9464", "unix:/run/jobd/metrics.sock"}) {
+    EXPECT_EQ(ErrorOf(With(""), {{}, {"metrics.listen=" + std::string(where)}}), "OK") << where;
+  }
+}
+
 TEST(Load, TakesRelativePathsFromTheFilesFolder) {
   const auto loaded = Load("/etc/jobd/jobd.toml", kComplete, {});
   ASSERT_TRUE(loaded.ok());

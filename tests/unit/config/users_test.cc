@@ -24,6 +24,11 @@ TEST(Users, RefusesWhatIsNotAUser) {
   EXPECT_EQ(ErrorOf("[users]\n"), "users.toml:1: expected [[user]] entries and [role.NAME] sections only");
   EXPECT_EQ(ErrorOf("[[user]]\nname=\"a\"\nrole=\"admin\"\nmax_queued = -1\n"),
             "users.toml:4: max_queued must be a number from 0 to 100000000");
+  const std::string user = "[[user]]\nname=\"a\"\nrole=\"admin\"\n";
+  EXPECT_EQ(ErrorOf(user + "retention = 7\n"), "users.toml:4: retention must be a table: max_age, max_bytes, max_batches");
+  EXPECT_EQ(ErrorOf(user + "retention = { max_days = 7 }\n"), "users.toml:4: unknown key 'retention.max_days'");
+  EXPECT_TRUE(ErrorOf(user + "retention = { max_age = \"soon\" }\n").starts_with("users.toml:4: retention.max_age: "));
+  EXPECT_TRUE(ErrorOf(user + "retention = { max_bytes = -1 }\n").starts_with("users.toml:4: retention.max_bytes: "));
 }
 
 TEST(Users, RefusesWhatIsNoBound) {
@@ -83,6 +88,17 @@ TEST(Users, FindsByExactName) {
   EXPECT_EQ(users->Find("b")->run_as, std::vector<std::string>{"build"});
   EXPECT_EQ(users->Find("A"), nullptr);
   EXPECT_EQ(users->Find(""), nullptr);
+}
+
+TEST(Users, MayHaveARetentionOfTheirOwn) {
+  const auto users = Users::Parse("f",
+                                  "[[user]]\nname=\"a\"\nrole=\"viewer\"\n[[user]]\nname=\"b\"\nrole=\"operator\"\n"
+                                  "[user.retention]\nmax_age = \"7d\"\nmax_bytes = \"1G\"\n");
+  ASSERT_TRUE(users.ok()) << users.error().message();
+  EXPECT_FALSE(users->Find("a")->retention);
+  ASSERT_TRUE(users->Find("b")->retention);
+  EXPECT_EQ(*users->Find("b")->retention,
+            (UserRetention{.max_age = 7 * 86'400 * base::kNanosPerSecond, .max_bytes = 1ull << 30, .max_batches = std::nullopt}));
 }
 
 }  // namespace

@@ -48,7 +48,8 @@ std::vector<ServerFrame> ServerFrames() {
           SignalJob{key, 9},
           Sweep{key},
           Reconciled{},
-          ReadFiles{}};
+          ReadFiles{},
+          Alive{}};
 }
 
 std::vector<LauncherFrame> LauncherFrames() {
@@ -66,7 +67,8 @@ std::vector<LauncherFrame> LauncherFrames() {
                 "",
                 {.profiles = {{.name = "small", .needs_grant = true, .private_tmp = true, .tmp_bytes = 1, .open_files = 2}},
                  .missing_limits = {"pids"}}},
-          Files{{}, "cannot", {}}};
+          Files{{}, "cannot", {}},
+          Ping{}};
 }
 
 // Refusals first: whatever arrives, a frame or an error comes out.

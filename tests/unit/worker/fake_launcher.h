@@ -102,6 +102,22 @@ class FakeLauncher final : public Launcher {
     return base::Ok();
   }
   base::Status Reconciled() override { return base::Ok(); }
+  base::Status Alive() override {
+    const std::lock_guard lock(mutex_);
+    ++alive_;
+    changed_.notify_all();
+    return base::Ok();
+  }
+  // Asks for a sign of life, and waits for it.
+  void PingAndWait() {
+    std::unique_lock lock(mutex_);
+    const size_t before = alive_;
+    LauncherEvents* const events = events_;
+    lock.unlock();
+    events->OnPing();
+    lock.lock();
+    changed_.wait(lock, [&] { return alive_ > before; });
+  }
 
   // Every job runs and exits 0 as soon as it is launched.
   void RunAtOnce() { run_at_once_ = true; }
@@ -185,6 +201,7 @@ class FakeLauncher final : public Launcher {
   std::mutex mutex_;
   std::condition_variable changed_;
   LauncherEvents* events_ = nullptr;
+  size_t alive_ = 0;
   std::map<launch::JobKey, std::string> homes_;
   std::vector<launch::LaunchRequest> launched_;
   std::vector<launch::JobKey> watched_;

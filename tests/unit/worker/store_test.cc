@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "tests/unit/worker/worker_fixture.h"
+#include "worker/schema.h"
 #include "worker/sqlite.h"
 #include "worker/sqlite_store.h"
 
@@ -54,7 +55,7 @@ TEST_F(StoreTest, NewerDatabaseIsNotOpened) {
   worker_.reset();
   {
     auto database = Database::Open(Database(), false);
-    ASSERT_TRUE(database->Execute("PRAGMA user_version = 2").ok());
+    ASSERT_TRUE(database->Execute(("PRAGMA user_version = " + std::to_string(kSchemaVersion + 1)).c_str()).ok());
   }
   const base::Status status = Open();
   ASSERT_FALSE(status.ok());

@@ -1,0 +1,115 @@
+#include "daemon/maintenance.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <cerrno>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "base/files.h"
+#include "daemon/supervisor.h"
+#include "daemon/trusted_path.h"
+#include "launch/contract/frames.h"
+#include "launch/server_process.h"
+
+namespace jobd::daemon {
+
+namespace {
+
+base::Error Failed(std::string text) { return {base::Code::kFailedPrecondition, std::move(text)}; }
+
+// What a task works on, by the names that jobd-server knows.
+struct Descriptors {
+  std::vector<std::string> names;
+  std::vector<base::Fd> fds;
+  void Add(const char* name, base::Fd fd) {
+    names.emplace_back(name);
+    fds.push_back(std::move(fd));
+  }
+};
+
+base::Result<base::Fd> OpenDir(const std::string& path) { return base::OpenAt(AT_FDCWD, path, O_RDONLY | O_DIRECTORY); }
+
+// Beside a jobd that runs: nothing of its directories is touched.
+base::Result<Descriptors> ForBackup(const config::Config& config, const ServerAccount& account, const std::string& target) {
+  Descriptors all;
+  JOBD_ASSIGN_OR_RETURN(base::Fd state, OpenDir(config.state_dir));
+  all.Add("state", std::move(state));
+  const std::string path = std::filesystem::absolute(target);
+  JOBD_ASSIGN_OR_RETURN(base::Fd dir, MakeDirs(path, 0700));
+  // Before it is given away: it might be any folder of the machine.
+  std::error_code error;
+  if (!std::filesystem::is_empty("/proc/self/fd/" + std::to_string(dir.get()), error) || error) {
+    return Failed(target + " is not empty: a backup needs a folder of its own");
+  }
+  if (account.uid && ::fchown(dir.get(), *account.uid, account.gid) != 0) {
+    return base::SysError("giving " + target + " to " + account.name, errno);
+  }
+  all.Add("backup", std::move(dir));
+  return all;
+}
+
+// Opened by us: the backup may have come back from where only root can read it.
+base::Result<base::Fd> OpenPart(const std::string& dir, const char* name) {
+  auto file = base::OpenAt(AT_FDCWD, dir + "/" + name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!file.ok()) return std::move(file).error().WithContext(dir + " is not a backup, or not a whole one");
+  struct stat about {};
+  if (::fstat(file->get(), &about) != 0 || !S_ISREG(about.st_mode)) return Failed(dir + "/" + name + " is not a file");
+  return file;
+}
+
+}  // namespace
+
+base::Result<int> RunMaintenance(const Options& options, const Configuration& configuration, const ServerAccount& account) {
+  const config::Config& config = configuration.config;
+  const bool backup = options.maintenance == "backup";
+  Descriptors given;
+  std::optional<ServiceDirs> dirs;  // locked while we are at it
+  if (backup) {
+    JOBD_ASSIGN_OR_RETURN(given, ForBackup(config, account, options.maintenance_dir));
+  } else {
+    if (options.maintenance == "restore") {
+      JOBD_ASSIGN_OR_RETURN(base::Fd database, OpenPart(options.maintenance_dir, "jobd.db"));
+      JOBD_ASSIGN_OR_RETURN(base::Fd mark, OpenPart(options.maintenance_dir, "backup"));
+      given.Add("database", std::move(database));
+      given.Add("mark", std::move(mark));
+    }
+    JOBD_ASSIGN_OR_RETURN(dirs, PrepareDirs(config, account));
+    given.Add("state", std::move(dirs->state));
+    given.Add("log", std::move(dirs->log));
+  }
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return base::SysError("making a socket pair", errno);
+  const base::Fd ours(ends[0]);
+  const base::Fd theirs(ends[1]);
+  std::vector<int> fds;
+  for (const base::Fd& fd : given.fds) fds.push_back(fd.get());
+  // It waits there until the server takes it.
+  JOBD_RETURN_IF_ERROR(launch::SendFrame(ours.get(), launch::HelloAck{.descriptors = given.names}, fds));
+  launch::ServerPlan plan;
+  plan.program = ServerProgram();
+  plan.arguments = {"--task", options.maintenance};
+  if (options.replace) plan.arguments.emplace_back("--replace");
+  plan.socket = theirs.get();
+  if (account.uid) {
+    plan.uid = account.uid;
+    plan.gid = account.gid;
+  }
+  boost::asio::io_context context(1);
+  int code = 1;
+  auto server = launch::ServerProcess::Start(
+      context, plan, [&code](std::optional<base::ExitStatus> status) { code = status ? status->ShellCode() : 1; });
+  if (server.ok()) context.run();
+  if (dirs) RemoveRuntimeFiles(*dirs);
+  if (!server.ok()) return std::move(server).error();
+  return code;
+}
+
+}  // namespace jobd::daemon

@@ -1,0 +1,16 @@
+// `jobd --backup`, `--restore` and `--recover`: opens what is needed, and has jobd-server, which knows the database, do it as its
+// own unprivileged account.
+#pragma once
+
+#include "base/result.h"
+#include "daemon/configuration.h"
+#include "daemon/options.h"
+#include "daemon/service_dirs.h"
+
+namespace jobd::daemon {
+
+// Runs options.maintenance. What was done, or why not, is said by jobd-server; its exit code is returned. Errors are those before
+// it runs: kFailedPrecondition when a running jobd would have to be stopped first, or a backup's folder is not empty.
+base::Result<int> RunMaintenance(const Options& options, const Configuration& configuration, const ServerAccount& account);
+
+}  // namespace jobd::daemon

@@ -1,0 +1,96 @@
+// The database lost and brought back, as an operator does it.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tests/e2e/harness/daemon.h"
+
+namespace jobd::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+
+class BackupTest : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(daemon_.Start()) << daemon_.log(); }
+  Output Jobd(std::vector<std::string> args) {
+    args.insert(args.begin(), {Binary("jobd"), "--config", daemon_.ConfigFile()});
+    return RunCommand({std::move(args), {}, {}, "/"});
+  }
+  std::string RunOne(const std::string& word) {
+    const std::string id = daemon_.Ok({"run", "-d", "--name", word, "--", "echo", word});
+    EXPECT_EQ(daemon_.Do({"wait", id}).code(), 0);
+    return id;
+  }
+  void Damage() {
+    daemon_.Stop();
+    WriteFile(daemon_.folder() + "/state/jobd.db", std::string(50'000, 'x'));
+  }
+  Daemon daemon_;
+  const std::string backup_ = daemon_.folder() + "/backup";
+};
+
+TEST_F(BackupTest, RefusesFoldersInUseAndDaemonsAtWork) {
+  fs::create_directories(backup_);
+  WriteFile(backup_ + "/mine", "precious");
+  struct stat before {};
+  ASSERT_EQ(::stat(backup_.c_str(), &before), 0);
+  const Output full = Jobd({"--backup", backup_});
+  EXPECT_NE(full.code(), 0);
+  EXPECT_NE(full.err.find("not empty"), std::string::npos) << full.err;
+  struct stat after {};
+  ASSERT_EQ(::stat(backup_.c_str(), &after), 0);
+  EXPECT_EQ(after.st_uid, before.st_uid) << "it was not given away either";
+  EXPECT_EQ(after.st_mode, before.st_mode);
+  fs::remove(backup_ + "/mine");
+  EXPECT_NE(Jobd({"--restore", backup_}).err.find("is not a backup"), std::string::npos);
+  ASSERT_EQ(Jobd({"--backup", backup_}).code(), 0);
+  for (const auto& args : {std::vector<std::string>{"--restore", backup_, "--replace"}, {"--recover"}}) {
+    const Output refused = Jobd(args);
+    EXPECT_NE(refused.code(), 0);
+    EXPECT_NE(refused.err.find("in use by another jobd"), std::string::npos) << refused.err;
+  }
+  EXPECT_EQ(daemon_.Do({"run", "--", "true"}).code(), 0) << "which goes on";
+}
+
+TEST_F(BackupTest, ComesBackAfterTheDatabaseIsLost) {
+  const std::string first = RunOne("one");
+  const Output made = Jobd({"--backup", backup_});
+  ASSERT_EQ(made.code(), 0) << made.err;
+  EXPECT_NE(made.out.find("copied 1 batches"), std::string::npos) << made.out;
+  const std::string second = RunOne("two");
+  Damage();
+  EXPECT_FALSE(daemon_.Start());
+  EXPECT_NE(daemon_.log().find("jobd --recover"), std::string::npos) << "says what to do: " << daemon_.log();
+  EXPECT_NE(Jobd({"--restore", backup_}).code(), 0) << "not over what is there, unless told so";
+  const Output restored = Jobd({"--restore", backup_, "--replace"});
+  ASSERT_EQ(restored.code(), 0) << restored.err;
+  ASSERT_EQ(Jobd({"--recover"}).code(), 0);
+  ASSERT_TRUE(daemon_.Start()) << daemon_.log();
+  EXPECT_EQ(daemon_.Ok({"logs", first}), "one");
+  EXPECT_EQ(nlohmann::json::parse(daemon_.Ok({"status", "--json", first})).at("jobs").at(0).at("argv").size(), 2u);
+  EXPECT_EQ(daemon_.Ok({"logs", second}), "two") << "later than the backup, and known from its exit record";
+  EXPECT_EQ(daemon_.Do({"wait", second}).code(), 0);
+  EXPECT_EQ(daemon_.Do({"run", "--", "true"}).code(), 0);
+}
+
+TEST_F(BackupTest, RecoversFromExitRecordsAlone) {
+  const std::string id = RunOne("kept");
+  EXPECT_EQ(daemon_.Do({"run", "--name", "bad", "--", "sh", "-c", "exit 9"}).code(), 9);
+  Damage();
+  const Output recovered = Jobd({"--recover"});
+  ASSERT_EQ(recovered.code(), 0) << recovered.err;
+  EXPECT_NE(recovered.out.find("recovered 2 batches with 2 jobs, the end of 2 of them on record"), std::string::npos)
+      << recovered.out;
+  EXPECT_TRUE(fs::exists(daemon_.folder() + "/state/jobd.db.damaged-1"));
+  ASSERT_TRUE(daemon_.Start()) << daemon_.log();
+  EXPECT_EQ(daemon_.Ok({"logs", id}), "kept");
+  EXPECT_EQ(daemon_.Do({"wait", id}).code(), 0);
+  EXPECT_EQ(daemon_.Do({"run", "--", "echo", "again"}).out, "again\n");
+}
+
+}  // namespace
+}  // namespace jobd::e2e
