@@ -143,11 +143,12 @@ int main(int argc, char** argv) {
   // 8. The worker takes up what ran and what waited, before anyone can ask for it.
   const auto metrics = std::make_shared<jobd::server::Metrics>();
   jobd::server::WorkerEvents events(log, *metrics);
-  auto worker = jobd::worker::Worker::Create({.state_dir = welcome->state_dir.get(),
-                                              .log_dir = welcome->log_dir.get(),
-                                              .limits = jobd::server::WorkerLimitsOf(files->config->config, files->rules->users, files->offer),
-                                              .observer = &events},
-                                             *launcher, clock);
+  auto worker = jobd::worker::Worker::Create(
+      {.state_dir = welcome->state_dir.get(),
+       .log_dir = welcome->log_dir.get(),
+       .limits = jobd::server::WorkerLimitsOf(files->config->config, files->rules->users, files->offer),
+       .observer = &events},
+      *launcher, clock);
   if (!worker.ok()) return Fail(std::move(worker).error());
 
   // 9. The network, on the sockets that the launcher holds. Serves, and has proved it, when it returns.

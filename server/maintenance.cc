@@ -25,8 +25,8 @@ constexpr size_t kMaxMark = 4096;
 using Given = std::map<std::string, base::Fd>;
 
 base::Result<Given> ReceiveGiven() {
-  const base::Fd socket(launch::kServerSocketFd);
-  JOBD_ASSIGN_OR_RETURN(auto received, launch::ReceiveLauncherFrame(socket.get(), true));
+  const base::Fd connection(launch::kServerSocketFd);
+  JOBD_ASSIGN_OR_RETURN(auto received, launch::ReceiveLauncherFrame(connection.get(), true));
   const auto* const ack = std::get_if<launch::HelloAck>(&received.frame);
   if (ack == nullptr || ack->descriptors.size() != received.fds.size()) {
     return base::Error(base::Code::kFailedPrecondition, "jobd and jobd-server are of different versions");
