@@ -135,16 +135,16 @@ struct Client::Impl {
     }
   }
 
-  // One stream of answers, from begin to end. `open` begins it in the context it is given.
-  template <typename Response, typename Request, typename Open>
+  // One stream of answers, from begin to end. `begin` begins it in the context it is given.
+  template <typename Response, typename Request, typename Begin>
   Status Stream(const Request& request, Nanos timeout, const std::function<bool(const Response&)>& on_message, Canceller* canceller,
-                Open open) const {
+                Begin begin) const {
     JOBD_RETURN_IF_ERROR(CheckTexts(request));
     grpc::ClientContext context;
     Prepare(context);
     if (timeout > 0) context.set_deadline(In(timeout));
     if (!canceller->Attach(&context)) return base::Ok();
-    const auto reader = open(context);
+    const auto reader = begin(context);
     Response message;
     bool stopped = false;
     while (!stopped && reader->Read(&message)) stopped = !on_message(message);

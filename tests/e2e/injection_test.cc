@@ -39,10 +39,14 @@ class InjectionTest : public testing::TestWithParam<std::tuple<From, Injection, 
  protected:
   static std::vector<std::string> Strace(const Injection& injection, int nth) {
     const std::string calls = injection.calls;
-    return {"/usr/bin/strace", "-f",
-            "-o",     "/dev/null",
-            "-e",     "trace=" + calls,
-            "-e",     "inject=" + calls + ":signal=KILL:when=" + std::to_string(nth)};
+    return {"/usr/bin/strace",
+            "-f",
+            "-o",
+            "/dev/null",
+            "-e",
+            "trace=" + calls,
+            "-e",
+            "inject=" + calls + ":signal=KILL:when=" + std::to_string(nth)};
   }
   static std::vector<std::string> Wrapper(const Injection& injection, int nth) {
     auto command = Strace(injection, nth);

@@ -34,10 +34,10 @@ class PolicyTest : public testing::TestWithParam<bool> {
 
   TempDir logs_;
   TempDir writable_;  // by everybody
-  LauncherHost host_{{.log_dir = logs_.path(),
-                      .without_cgroups = GetParam(),
-                      .policy = {.server_uid = kUidOfBin,
-                                 .owners = {{"owner", {.run_as = {"no-such-account", "nobody", "uid-zero", "bin"}}}}}}};
+  LauncherHost host_{
+      {.log_dir = logs_.path(),
+       .without_cgroups = GetParam(),
+       .policy = {.server_uid = kUidOfBin, .owners = {{"owner", {.run_as = {"no-such-account", "nobody", "uid-zero", "bin"}}}}}}};
   Batch batch_{logs_.path()};
 };
 INSTANTIATE_TEST_SUITE_P(Drivers, PolicyTest, testing::Bool(), [](const auto& driver) { return driver.param ? "Tree" : "Cgroup"; });

@@ -191,16 +191,6 @@ TEST_F(WorkerRunTest, StopWhileTheStartIsBeingRecordedLeavesItQueued) {
   EXPECT_EQ(launcher_->WaitLaunched(2).key.attempt, 1u);
 }
 
-TEST_F(WorkerRunTest, AJobReleasedOutOfAHeldBatchStartsAlone) {
-  ASSERT_TRUE(Submit("b", Jobs(3), {.hold = true}).ok());
-  EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Release({.batch = {"ann", "b"}, .index = 2}, done); }), 1u);
-  const auto request = launcher_->WaitLaunched(1);
-  EXPECT_EQ(request.key.index, 2u);
-  launcher_->Exit(request.key, ExitStatus::Exited(0));
-  UntilState("b", 2, JobState::kSucceeded);
-  EXPECT_EQ(Batch("b").counts[JobState::kHeld], 2u);
-}
-
 TEST_F(WorkerRunTest, CancelOfARunningJobNamesWhoAndWhy) {
   ASSERT_TRUE(Submit("b", Jobs(1, 3)).ok());
   const auto request = launcher_->WaitLaunched(1);
@@ -229,68 +219,6 @@ TEST_F(WorkerRunTest, SignalReachesRunningJobsAlone) {
     ASSERT_FALSE(refused.ok());
     EXPECT_EQ(refused.error().code(), base::Code::kInvalidArgument);
   }
-}
-
-TEST_F(WorkerRunTest, HoldKeepsWhatWaitsForASlot) {
-  ASSERT_TRUE(Submit("b", Jobs(6)).ok());
-  const auto first = launcher_->WaitLaunched(1);
-  const auto second = launcher_->WaitLaunched(2);
-  EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", "b"}}, done); }), 4u);
-  launcher_->Exit(first.key, ExitStatus::Exited(0));
-  launcher_->Exit(second.key, ExitStatus::Exited(0));
-  UntilState("b", 2, JobState::kSucceeded);
-  UntilState("b", 1, JobState::kSucceeded);
-  EXPECT_EQ(Batch("b").counts[JobState::kHeld], 4u);
-  EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Release({.batch = {"ann", "b"}}, done); }), 4u);
-  EXPECT_EQ(launcher_->WaitLaunched(3).key.attempt, 1u);
-}
-
-TEST_F(WorkerRunTest, RetryOfAFinishedBatchMakesANewAttempt) {
-  ASSERT_TRUE(Submit("b", Jobs(2)).ok());
-  launcher_->Exit(launcher_->WaitLaunched(1).key, ExitStatus::Exited(0));
-  launcher_->Exit(launcher_->WaitLaunched(2).key, ExitStatus::Exited(1));
-  UntilEnded("b");
-  EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Retry({.batch = {"ann", "b"}}, true, done); }), 1u);
-  const auto again = launcher_->WaitLaunched(3);
-  EXPECT_EQ(again.key.attempt, 2u);
-  EXPECT_EQ(Batch("b").ended_at, 0);
-  launcher_->Exit(again.key, ExitStatus::Exited(0));
-  UntilEnded("b");
-  EXPECT_EQ(Batch("b").state, JobState::kSucceeded);
-}
-
-TEST_F(WorkerRunTest, ASecondRetryIsRefusedWhileTheFirstIsRecorded) {
-  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
-  launcher_->Exit(launcher_->WaitLaunched(1).key, ExitStatus::Exited(1));
-  UntilEnded("b");
-  (void)Cancel("b");  // behind the report that the shim is gone
-  std::promise<base::Result<uint32_t>> first;
-  std::promise<base::Result<uint32_t>> second;
-  // From an answer, which comes on the loop: both are there before the first can be committed.
-  worker_->Hold({.batch = {"ann", "b"}}, [&](const base::Result<uint32_t>&) {
-    worker_->Retry({.batch = {"ann", "b"}}, true, [&](base::Result<uint32_t> result) { first.set_value(std::move(result)); });
-    worker_->Retry({.batch = {"ann", "b"}}, true, [&](base::Result<uint32_t> result) { second.set_value(std::move(result)); });
-  });
-  const auto refused = second.get_future().get();
-  ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().code(), base::Code::kAborted);
-  EXPECT_EQ(*first.get_future().get(), 1u);
-  EXPECT_EQ(launcher_->WaitLaunched(2).key.attempt, 2u);
-}
-
-TEST_F(WorkerRunTest, RetryOfALargeBatchQueuesEveryJobOnce) {
-  constexpr uint32_t kJobs = 5000;
-  ASSERT_TRUE(Submit("b", Jobs(kJobs), {.hold = true}).ok());
-  ASSERT_EQ(Cancel("b")->cancelled, kJobs);
-  auto limits = limits_;
-  limits.max_running = 1;
-  worker_->SetLimits(limits);
-  EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Retry({.batch = {"ann", "b"}}, false, done); }), kJobs);
-  launcher_->WaitLaunched(1);
-  EXPECT_EQ(worker_->GetStatus().queued, kJobs - 1);
-  auto counts = Batch("b").counts;
-  EXPECT_EQ(counts[JobState::kQueued], kJobs - 1);
-  EXPECT_EQ(counts[JobState::kStarting], 1u);
 }
 
 TEST_F(WorkerRunTest, StoppedServiceRefusesAndStartsNothing) {
