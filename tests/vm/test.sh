@@ -2,7 +2,7 @@
 # Installs the programs of a build into a folder, sends it to the virtual machine with the suite, and tests them there as systemd's
 # service.
 #
-# usage: test.sh BUILD [TEST…]      without tests: all of them. VM_SECONDS (600) is all the time they get
+# usage: test.sh BUILD [TEST…]      without tests: all of them. VM_SECONDS (1200) is all the time they get
 set -euo pipefail
 [ $# -ge 1 ] || { echo "usage: ${0##*/} BUILD [TEST…]" >&2; exit 2; }
 here=$(cd -- "$(dirname -- "$0")" && pwd)
@@ -18,6 +18,6 @@ printf '%s\n' "$@" >"$work/selection"
 
 begin=$SECONDS
 code=0
-"$here/run-vm.sh" "$work" "${VM_SECONDS:-600}" || code=$?
+"$here/run-vm.sh" "$work" "${VM_SECONDS:-1200}" || code=$?
 echo "virtual machine: $((SECONDS - begin)) s, exit code $code"
 exit "$code"

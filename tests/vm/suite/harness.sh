@@ -2,6 +2,9 @@
 # to be read.
 
 groups=/sys/fs/cgroup
+# The processor is emulated, at times on a host that has little to give: patience costs nothing where nothing is wrong.
+export SYSTEMD_BUS_TIMEOUT=300s
+patience=4
 
 # As INSTALL says: files, the account and directories, certificates, configuration, service.
 install_jobd() {
@@ -19,7 +22,7 @@ jobctl_as() {
   set +x
   shift
   setpriv --reuid=client --regid=client --clear-groups env -i PATH=/usr/local/bin:/usr/bin:/bin HOME=/home/client LANG=C.UTF-8 \
-    JOBCTL_CA=$certs/ca.crt JOBCTL_CERT=$certs/$role.crt JOBCTL_KEY=$certs/$role.key jobctl "$@"
+    JOBCTL_CA=$certs/ca.crt JOBCTL_CERT=$certs/$role.crt JOBCTL_KEY=$certs/$role.key jobctl --connect-timeout 60s "$@"
 }
 jobctl() { jobctl_as operator "$@"; }
 admin() { jobctl_as admin admin "$@"; }
@@ -38,7 +41,7 @@ equals() { [ "$1" = "$2" ] || { printf 'expected: %s\nactual:   %s\n' "$1" "$2" 
 
 # until_true SECONDS COMMAND…: for what tells nobody when it happens.
 until_true() {
-  local - deadline=$((SECONDS + $1))
+  local - deadline=$((SECONDS + $1 * patience))
   set +x
   shift
   until "$@"; do
