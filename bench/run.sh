@@ -2,7 +2,7 @@
 # jobd beside what a user would pick instead, side by side in one run: how many short jobs a second, two wide. Medians with minimum and
 # maximum of ROUNDS rounds, and the ratio to the first line. Peers that are not installed are left out, and said.
 #
-# usage: bench/run.sh [JOBS] [ROUNDS]
+# usage: bench/run.sh [JOBS] [ROUNDS]      writes bench/RESULTS.md, too
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=${1:-2000} rounds=${2:-5}
@@ -33,6 +33,11 @@ cases=(
   "xargs -P2, echo to a file each|output kept|seq $jobs | xargs -P2 -I{} sh -c 'exec echo {} >$work/out.{}'"
   "jobd open, echo|durable, output kept with times|batch open echo"
 )
+command -v make >/dev/null && {
+  { printf 'all:'; seq -f ' t%.0f' "$jobs" | tr -d '\n'; echo; echo '%:'; printf '\t@true\n'; } >"$work/Makefile"
+  cases+=("make -j2, true|no state, no output kept|make -s -j2 -f $work/Makefile all")
+}
+command -v nq >/dev/null && cases+=("nq, true (one wide)|a file per job|cd $work && for i in \$(seq $((jobs / 10))); do NQDIR=$work/nq nq -q true; done; NQDIR=$work/nq nq -w")
 command -v parallel >/dev/null && cases+=("GNU parallel -j2, true|no state|seq $((jobs / 10)) | parallel -j2 true")
 command -v tsp >/dev/null && cases+=("task-spooler, true|state in memory|tsp -S 2; for i in \$(seq $jobs); do tsp -n true >/dev/null; done; tsp -w")
 
@@ -45,7 +50,7 @@ for ((round = 1; round <= rounds; ++round)); do
     eval "$command" >/dev/null 2>&1
     end=${EPOCHREALTIME/./}
     count=$jobs
-    [[ $name == GNU* ]] && count=$((jobs / 10))
+    [[ $name == GNU* || $name == nq* ]] && count=$((jobs / 10))
     times[$name]+="$((count * 1000000 / (end - begin))) "
     rm -f "$work"/out.*
   done
@@ -62,6 +67,15 @@ done
     first=${first:-$median}
     echo "| $name | $median (${sorted[0]}-${sorted[-1]}) | $(awk "BEGIN {printf \"%.2f\", $median / $first}") | $does |"
   done
+  echo
+  echo "$jobs jobs, two wide, $rounds rounds in turn; $(nproc) processors ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)), Linux $(uname -r)," \
+    "load $(cut -d' ' -f1-3 /proc/loadavg); jobd $("$bin/jobctl" version --json | sed -n 's/.*"version": "\(.*\)".*/\1/p' | head -1)."
 } | tee "$work/table"
-echo
-echo "$jobs jobs, two wide, $rounds rounds in turn; $(nproc) processors, $(uname -r), load $(cut -d' ' -f1-3 /proc/loadavg)"
+{
+  echo "# Results"
+  echo
+  echo "Written by \`make bench\`. Each side does the same jobs in turn in one run; what it does besides is in the last column. Where a job's"
+  echo "time goes is told in \`docs/where-the-time-goes.md\`."
+  echo
+  cat "$work/table"
+} >bench/RESULTS.md
