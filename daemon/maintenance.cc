@@ -44,6 +44,10 @@ base::Result<Descriptors> ForBackup(const config::Config& config, const ServerAc
   all.Add("state", std::move(state));
   const std::string path = std::filesystem::absolute(target);
   JOBD_ASSIGN_OR_RETURN(base::Fd dir, MakeDirs(path, 0700));
+  struct stat about {};
+  if (::fstat(dir.get(), &about) != 0 || (about.st_uid != 0 && about.st_uid != ::geteuid())) {
+    return Failed(target + " belongs to somebody else, who could change what is put there");
+  }
   // Before it is given away: it might be any folder of the machine.
   std::error_code error;
   if (!std::filesystem::is_empty("/proc/self/fd/" + std::to_string(dir.get()), error) || error) {
@@ -52,6 +56,7 @@ base::Result<Descriptors> ForBackup(const config::Config& config, const ServerAc
   if (account.uid && ::fchown(dir.get(), *account.uid, account.gid) != 0) {
     return base::SysError("giving " + target + " to " + account.name, errno);
   }
+  if (::fchmod(dir.get(), 0700) != 0) return base::SysError("closing " + target + " to others", errno);
   all.Add("backup", std::move(dir));
   return all;
 }

@@ -221,8 +221,9 @@ void Supervisor::TakeServer(launch::ConnectedServer server) {
   // The socket lets one in only after the other has ended, which we may not have heard yet.
   if (server_) OnServerExit(std::nullopt);
   if (stopping_) return;
-  server_ =
-      launch::ServerProcess::Watch(context_, server.pid, std::move(server.pidfd), [this](auto status) { OnServerExit(status); });
+  server_ = launch::ServerProcess::Watch(context_, server.pid, std::move(server.pidfd), [this, pid = server.pid](auto status) {
+    if (server_ && server_->pid() == pid) OnServerExit(status);  // and not one that has a successor already
+  });
   reached_ready_ = false;
   ping_sent_ = false;
   launcher_.Serve(std::move(server.socket), starts_++);

@@ -29,7 +29,11 @@ base::Result<base::Fd> ConnectToLauncher(const std::string& path) {
     if (errno != ENOENT && errno != ECONNREFUSED) return base::SysError("connecting to " + path, errno);
     // Whatever has come: it is looked at again.
     alignas(inotify_event) std::array<char, 4096> events;
-    if (::read(changes.get(), events.data(), events.size()) < 0 && errno != EINTR) return base::SysError("watching " + dir, errno);
+    const ssize_t size = ::read(changes.get(), events.data(), events.size());
+    if (size < 0 && errno != EINTR) return base::SysError("watching " + dir, errno);
+    if (size > 0 && (reinterpret_cast<const inotify_event*>(events.data())->mask & (IN_IGNORED | IN_UNMOUNT)) != 0) {
+      return base::Error(base::Code::kUnavailable, dir + " is gone");
+    }
   }
 }
 

@@ -20,6 +20,7 @@ namespace asio = boost::asio;
 constexpr int kFramesPerTurn = 64;
 // A server that leaves more than this unread reads no more at all: its reading thread does nothing else.
 constexpr size_t kMaxOutgoing = 8u << 20;
+constexpr size_t kDescriptorWeight = 64u << 10;  // of which there are fewer than bytes
 
 std::vector<int> IgnoredSignals() {
   std::vector<int> ignored;
@@ -104,7 +105,7 @@ void Launcher::ServerGone(const std::string& why) {
 
 void Launcher::SendToServer(LauncherFrame frame, std::vector<base::Fd> fds) {
   if (!server_.is_open()) return;  // the next server finds out by reading the store and the exit files
-  const size_t size = flushing_ ? sizeof(Outgoing) + EncodeFrame(frame).size() : 0;
+  const size_t size = flushing_ ? sizeof(Outgoing) + EncodeFrame(frame).size() + fds.size() * kDescriptorWeight : 0;
   outgoing_.push_back({std::move(frame), std::move(fds), size});
   outgoing_size_ += size;
   if (outgoing_size_ > kMaxOutgoing) return ServerGone("it does not read what it is sent");

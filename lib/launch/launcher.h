@@ -9,7 +9,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -122,7 +121,8 @@ class Launcher {
   std::deque<Outgoing> outgoing_;
   size_t outgoing_size_ = 0;
   std::map<JobKey, std::unique_ptr<LiveShim>> shims_;
-  std::set<JobKey> searching_;  // to be watched, and not found out about yet
+  // To be watched, and not found out about yet; with the signals that are to be sent then.
+  std::map<JobKey, std::vector<std::pair<int, int>>> searching_;
 };
 
 }  // namespace jobd::launch

@@ -27,6 +27,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::chrono::seconds kSearchAgain{1};
+constexpr size_t kMostKept = 64;  // signals for a shim that is being searched for
 
 std::string GroupOf(JobKey key) { return sandbox::GroupName(key.batch, key.index, key.attempt); }
 
@@ -125,14 +126,14 @@ void Launcher::Handle(Launch& frame) {
 
 void Launcher::Handle(const Watch& frame) {
   if (shims_.contains(frame.key)) return;
-  searching_.erase(frame.key);
   auto found = FindShim(options_.shim, frame);
-  if (!found.ok()) {
-    hooks_.report("looking for the shim of " + frame.owner + "/" + frame.correlation_id + ": " + found.error().message());
-    if (IsPassing(found.error().sys_errno())) return WatchLater(frame);
-    return SweepThen(frame.key, [this, key = frame.key] { SendToServer(ShimExited{key}); });
+  if (!found.ok() && IsPassing(found.error().sys_errno())) {
+    hooks_.report("looking for a shim: " + found.error().message());
+    return WatchLater(frame);
   }
-  if (!found->pidfd) return SweepThen(frame.key, [this, key = frame.key] { SendToServer(ShimExited{key}); });
+  const auto kept = searching_.extract(frame.key);
+  if (!found.ok()) hooks_.report("looking for a shim: " + found.error().message());
+  if (!found.ok() || !found->pidfd) return SweepThen(frame.key, [this, key = frame.key] { SendToServer(ShimExited{key}); });
   auto shim = std::make_unique<LiveShim>(context_);
   shim->pid = found->pid;
   shim->pidfd.assign(found->pidfd.release());
@@ -142,11 +143,13 @@ void Launcher::Handle(const Watch& frame) {
   }
   AwaitShim(frame.key, *shim);
   shims_.emplace(frame.key, std::move(shim));
+  if (kept.empty()) return;
+  for (const auto& [signal, value] : kept.mapped()) SendToShim(frame.key, signal, value);
 }
 
 // For want of descriptors or memory nobody can tell whether the shim lives; a job must not end for that.
 void Launcher::WatchLater(const Watch& frame) {
-  searching_.insert(frame.key);
+  searching_.try_emplace(frame.key);
   auto timer = std::make_shared<asio::steady_timer>(context_, kSearchAgain);
   timer->async_wait([this, timer, frame](const boost::system::error_code& error) {
     if (!error && searching_.contains(frame.key)) Handle(frame);
@@ -204,7 +207,7 @@ void Launcher::SweepThen(JobKey key, std::function<void()> done) {
 void Launcher::Handle(const Reconciled& /*frame*/) {
   std::vector<std::string> live;
   for (const auto& [key, shim] : shims_) live.push_back(GroupOf(key));
-  for (const JobKey& key : searching_) live.push_back(GroupOf(key));
+  for (const auto& [key, signals] : searching_) live.push_back(GroupOf(key));
   for (const std::string& name : options_.shim.driver->List()) {
     if (std::find(live.begin(), live.end(), name) != live.end()) continue;
     hooks_.report("removing what is left of an unknown job: " + name);
@@ -223,6 +226,10 @@ void Launcher::Handle(const SignalJob& frame) {
 }
 
 void Launcher::SendToShim(JobKey key, int signal, int value) {
+  if (const auto searched = searching_.find(key); searched != searching_.end()) {
+    if (searched->second.size() < kMostKept) searched->second.emplace_back(signal, value);
+    return;
+  }
   const auto it = shims_.find(key);
   if (it == shims_.end()) return;
   siginfo_t info{};

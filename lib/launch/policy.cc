@@ -85,6 +85,8 @@ base::Status ApplyBounds(const Policy& policy, const ProfileOffer& profile, Laun
     return Denied("workdir: working there is not allowed for " + request.owner);
   }
   FillFromBounds(bounds, profile, request.limits, request.timeout);
+  // Or a job that ignores TERM would run for as long as it says.
+  if (bounds.timeout != 0) request.kill_after = std::min(request.kill_after, bounds.timeout);
   return base::Ok();
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <utility>
 
@@ -23,6 +24,7 @@ namespace asio = boost::asio;
 
 // More than one waits only while something is wrong.
 constexpr int kBacklog = 8;
+constexpr std::chrono::milliseconds kShortage{100};  // of descriptors: nothing tells when there are some again
 
 bool IsAlive(const base::Fd& pidfd) {
   pollfd ended{pidfd.get(), POLLIN, 0};
@@ -58,7 +60,7 @@ base::Result<std::unique_ptr<ServerSocket>> ServerSocket::Listen(asio::io_contex
 }
 
 ServerSocket::ServerSocket(asio::io_context& context, base::Fd socket, const ServerSocketOptions& options, ServerSocketHooks hooks)
-    : options_(options), hooks_(std::move(hooks)), socket_(context, socket.release()) {
+    : options_(options), hooks_(std::move(hooks)), socket_(context, socket.release()), pause_(context) {
   AwaitConnection();
 }
 
@@ -70,20 +72,28 @@ ServerSocket::~ServerSocket() {
 void ServerSocket::AwaitConnection() {
   socket_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
     if (error) return;
-    Accept();
-    AwaitConnection();
+    if (Accept()) return AwaitConnection();
+    pause_.expires_after(kShortage);
+    pause_.async_wait([this](const boost::system::error_code& cancelled) {
+      if (!cancelled) AwaitConnection();
+    });
   });
 }
 
-void ServerSocket::Accept() {
+bool ServerSocket::Accept() {
   base::Fd connection(::accept4(socket_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  // Without descriptors the connection stays in the queue, and is tried again at the loop's next turn.
-  if (!connection) return;
+  // Without descriptors the connection stays in the queue.
+  if (!connection) return errno == EAGAIN || errno == ECONNABORTED || errno == EINTR;
   auto server = Examine(std::move(connection));
-  if (!server.ok())
-    return hooks_.report("refused a connection to " + std::string(kServerSocketName) + ": " + server.error().message());
-  last_.reset(::fcntl(server->pidfd.get(), F_DUPFD_CLOEXEC, 0));
+  base::Fd last(server.ok() ? ::fcntl(server->pidfd.get(), F_DUPFD_CLOEXEC, 0) : -1);
+  if (server.ok() && !last) server = base::SysError("keeping hold of its process", errno);
+  if (!server.ok()) {
+    hooks_.report("refused a connection to " + std::string(kServerSocketName) + ": " + server.error().message());
+    return true;
+  }
+  last_ = std::move(last);
   hooks_.on_server(*std::move(server));
+  return true;
 }
 
 base::Result<ConnectedServer> ServerSocket::Examine(base::Fd connection) const {

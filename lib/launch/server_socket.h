@@ -5,6 +5,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -49,12 +50,14 @@ class ServerSocket {
  private:
   ServerSocket(boost::asio::io_context& context, base::Fd socket, const ServerSocketOptions& options, ServerSocketHooks hooks);
   void AwaitConnection();
-  void Accept();
+  // False: there was something to accept and nothing to accept it with.
+  bool Accept();
   base::Result<ConnectedServer> Examine(base::Fd connection) const;
 
   ServerSocketOptions options_;
   ServerSocketHooks hooks_;
   boost::asio::posix::stream_descriptor socket_;
+  boost::asio::steady_timer pause_;
   base::Fd last_;  // pidfd
 };
 

@@ -161,13 +161,16 @@ base::Result<BackupFigures> RestoreState(int state_dir, int backup, const std::s
 }
 
 base::Result<std::string> PutDatabaseAside(int state_dir, const std::string& why) {
-  if (!Exists(state_dir, kDatabaseName)) return std::string();
+  bool any = false;
+  for (const char* const suffix : {"", "-wal", "-shm"}) any = any || Exists(state_dir, std::string(kDatabaseName) + suffix);
+  if (!any) return std::string();
   std::string name;
   for (int number = 1; name.empty() || Exists(state_dir, name); ++number) {
     name = std::string(kDatabaseName) + "." + why + "-" + std::to_string(number);
   }
-  // Its log first: without it the database could be taken for one that lacks its last commits; the other way round nobody opens it.
-  for (const char* const suffix : {"-shm", "-wal", ""}) {
+  // The database before its log: what is cut short here leaves a log that nobody opens, not a database without its last commits.
+  // And whatever the log is of, it must not be there when another database takes the name.
+  for (const char* const suffix : {"", "-wal", "-shm"}) {
     const std::string from = std::string(kDatabaseName) + suffix;
     if (::renameat(state_dir, from.c_str(), state_dir, (name + suffix).c_str()) != 0 && errno != ENOENT) {
       return base::SysError("putting the old database aside", errno);

@@ -169,6 +169,8 @@ void Supervisor::Cancel(JobSelector jobs, std::string by, std::string reason, st
   Post([this, jobs = std::move(jobs), by = std::move(by), reason = std::move(reason), grace, done = std::move(done)] {
     const auto batch = FindBatch(jobs);
     if (!batch.ok()) return done(batch.error());
+    const auto again = [this, jobs, by, reason, grace, done] { Cancel(jobs, by, reason, grace, done); };
+    if (BehindRetry(batch->view.id, again)) return;
     PutCancel(batch->view.id, CollectCancel(batch->view.id, jobs.index, CancelledByUser(by, reason), grace), done);
   });
 }
@@ -178,6 +180,7 @@ void Supervisor::Signal(JobSelector jobs, int signal, Callback<uint32_t> done) {
     const auto batch = FindBatch(jobs);
     if (!batch.ok()) return done(batch.error());
     uint32_t signalled = 0;
+    LookAtSlots(batch->view.id);  // some may have got a program since
     if (const auto home = homes_.find(batch->view.id); home != homes_.end()) {
       for (const auto& [index, job] : home->second.jobs) {
         // One that is being started has no program yet that could take it.

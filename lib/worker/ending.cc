@@ -89,15 +89,24 @@ void Supervisor::HandleRefused(const launch::Refused& refused) {
   Job* const job = FindJob(refused.key);
   if (job == nullptr || job->stage != Stage::kLaunched) return;
   job->shim_gone = true;
+  // Refused because it has begun before, by whom we do not know (after a restored backup): its record says what became of it.
+  LookAtSlot(refused.key.batch, homes_.at(refused.key.batch), refused.key.index);
+  if (FindJob(refused.key) != job) return;
+  if (job->stage == Stage::kEnding) return ForgetIfOver(refused.key.batch, refused.key.index);
   if (refused.retry && job->asked.code == ReasonCode::kNone) {
     Unstart(refused.key.batch, refused.key.index, *job, kRefusedBackOff);
     return;
   }
-  const bool cancelled = refused.retry;
   job->retries = 0;  // the same request would be refused again
-  Finish(refused.key.batch, homes_.at(refused.key.batch), refused.key.index,
-         Ended(job->row, cancelled ? JobState::kCancelled : JobState::kFailed, cancelled ? job->asked : Refused(refused.text),
-               parts_.clock.Realtime()));
+  JobRow row = job->row;
+  if (refused.retry) {
+    row = Ended(std::move(row), JobState::kCancelled, job->asked, parts_.clock.Realtime());
+  } else if (job->exec_seen) {
+    row = Ended(std::move(row), JobState::kLost, ShimDied(), parts_.clock.Realtime());
+  } else {
+    row = Ended(std::move(row), JobState::kFailed, Refused(refused.text), parts_.clock.Realtime());
+  }
+  Finish(refused.key.batch, homes_.at(refused.key.batch), refused.key.index, std::move(row));
 }
 
 void Supervisor::HandleShimExited(launch::JobKey key) {
@@ -136,13 +145,13 @@ void Supervisor::HandleSwept(launch::JobKey key) {
   const bool unbegun = std::exchange(job->after_sweep, AfterSweep::kNothing) == AfterSweep::kRequeue;
   // Its shim may have begun the job after we looked, and died since: what has begun is not begun again.
   const auto record = launch::ReadSlot(homes_.at(key.batch).exits.get(), key.index);
-  const bool begun = record.ok() && record->phase != launch::Phase::kNone && record->attempt == key.attempt;
+  const bool begun = !record.ok() || (record->phase != launch::Phase::kNone && record->attempt == key.attempt);
   if (unbegun && !begun && job->asked.code == ReasonCode::kNone) {
     Unstart(key.batch, key.index, *job, 0);
     return;
   }
   const bool cancelled = unbegun && !begun;  // told to end before it began
-  const Reason lost = unbegun ? ShimDied() : job->lost;
+  const Reason lost = !unbegun ? job->lost : record.ok() ? ShimDied() : RecordDamaged();
   job->retries = 0;
   Finish(
       key.batch, homes_.at(key.batch), key.index,
@@ -262,6 +271,7 @@ void Supervisor::ForgetIfOver(uint64_t batch, uint32_t index) {
 }
 
 void Supervisor::CancelRest(uint64_t batch, uint32_t failed) {
+  if (BehindRetry(batch, [this, batch, failed] { CancelRest(batch, failed); })) return;
   PutCancel(batch, CollectCancel(batch, std::nullopt, FailFast(failed), std::nullopt), [](const base::Result<CancelCounts>&) {
     // What could not be cancelled for want of disk is still queued, and is cancelled by the next job of the batch that fails.
   });

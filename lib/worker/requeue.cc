@@ -7,6 +7,10 @@ namespace {
 // Rows that the loop reads in one go, and one commit writes.
 constexpr uint32_t kRowsAtOnce = 2000;
 
+base::Error BeingRecorded(const std::string& what) {
+  return {base::Code::kAborted, "a " + what + " of this batch is being recorded"};
+}
+
 }  // namespace
 
 base::Status Supervisor::PutStates(uint64_t batch, const std::vector<uint32_t>& indexes, JobState state,
@@ -29,6 +33,8 @@ void Supervisor::HoldNow(const JobSelector& jobs, const Callback<uint32_t>& done
   const auto found = FindBatch(jobs);
   if (!found.ok()) return done(found.error());
   const uint64_t batch = found->view.id;
+  if (BehindRetry(batch, [this, jobs, done] { Hold(jobs, done); })) return;
+  if (holding_.contains(batch)) return done(BeingRecorded("hold or release"));
   const bool whole = !jobs.index && queue_.Has(batch);
   const bool was_held = queue_.IsHeld(batch);
   std::vector<uint32_t> changed;
@@ -59,7 +65,9 @@ void Supervisor::HoldNow(const JobSelector& jobs, const Callback<uint32_t>& done
       ++count;
     }
   }
+  holding_.insert(batch);
   Put(std::move(changes), [this, batch, changed, taken_back, was_held, whole, count, done](const base::Status& status) {
+    holding_.erase(batch);
     if (!status.ok()) {
       if (whole) queue_.SetHeld(batch, was_held);
       for (const uint32_t index : changed) queue_.ReleaseJob(batch, index);
@@ -92,6 +100,8 @@ void Supervisor::ReleaseNow(const JobSelector& jobs, const Callback<uint32_t>& d
   const auto found = FindBatch(jobs);
   if (!found.ok()) return done(found.error());
   const uint64_t batch = found->view.id;
+  if (BehindRetry(batch, [this, jobs, done] { Release(jobs, done); })) return;
+  if (holding_.contains(batch)) return done(BeingRecorded("hold or release"));
   const bool whole = !jobs.index && queue_.Has(batch);
   std::vector<uint32_t> changed;
   if (whole) {
@@ -106,7 +116,9 @@ void Supervisor::ReleaseNow(const JobSelector& jobs, const Callback<uint32_t>& d
     if (queue_.IsHeld(batch)) count += static_cast<uint32_t>(queue_.Untouched(batch));
     changes.push_back(SetHeld{.batch = batch, .held = false});
   }
+  holding_.insert(batch);
   Put(std::move(changes), [this, batch, changed, whole, count, done](const base::Status& status) {
+    holding_.erase(batch);
     if (status.ok()) {
       for (const uint32_t index : changed) queue_.ReleaseJob(batch, index);
       if (whole) queue_.SetHeld(batch, false);
@@ -123,7 +135,7 @@ void Supervisor::Retry(JobSelector jobs, bool failed_only, Callback<uint32_t> do
     if (!found.ok()) return done(found.error());
     const uint64_t batch = found->view.id;
     // A second one would read the rows that the first is about to change, and queue the same jobs twice.
-    if (retrying_.contains(batch)) return done(base::Error(base::Code::kAborted, "a retry of this batch is being recorded"));
+    if (retrying_.contains(batch)) return done(BeingRecorded("retry"));
     uint64_t most = 0;  // may be queued again
     for (const auto& [state, count] : found->view.counts) {
       if (MayRetry(state, failed_only)) most += count;
@@ -132,14 +144,22 @@ void Supervisor::Retry(JobSelector jobs, bool failed_only, Callback<uint32_t> do
     if (jobs.index) most = 1;
     if (auto refusal = Refusal(Submitter{.owner = jobs.batch.owner}, most)) return done(*refusal);
     queue_.Reserve(jobs.batch.owner, static_cast<int64_t>(most));
-    retrying_.insert(batch);
-    RetrySlice(std::make_shared<Retrying>(Retrying{.batch = batch,
-                                                   .owner = std::move(jobs.batch.owner),
-                                                   .index = jobs.index,
-                                                   .failed_only = failed_only,
-                                                   .reserved = static_cast<int64_t>(most),
-                                                   .done = std::move(done)}));
+    auto retrying = std::make_shared<Retrying>(Retrying{.batch = batch,
+                                                        .owner = std::move(jobs.batch.owner),
+                                                        .index = jobs.index,
+                                                        .failed_only = failed_only,
+                                                        .reserved = static_cast<int64_t>(most),
+                                                        .done = std::move(done)});
+    retrying_.emplace(batch, retrying);
+    RetrySlice(retrying);
   });
+}
+
+bool Supervisor::BehindRetry(uint64_t batch, std::function<void()> work) {
+  const auto found = retrying_.find(batch);
+  if (found == retrying_.end()) return false;
+  found->second->then.push_back(std::move(work));
+  return true;
 }
 
 bool Supervisor::MayRetry(JobState state, bool failed_only) {
@@ -181,6 +201,9 @@ void Supervisor::RetrySlice(const std::shared_ptr<Retrying>& retrying) {
     for (const uint32_t index : again) QueueAgain(retrying->batch, index);
     Dispatch();
     if (last) return EndRetry(*retrying, base::Ok());
+    if (!retrying->then.empty()) {
+      return EndRetry(*retrying, base::Error(base::Code::kAborted, "the batch was cancelled, held or released meanwhile"));
+    }
     Post([this, retrying] { RetrySlice(retrying); });
   });
 }
@@ -199,6 +222,7 @@ void Supervisor::QueueAgain(uint64_t batch, uint32_t index) {
 void Supervisor::EndRetry(const Retrying& retrying, const base::Status& status) {
   queue_.Reserve(retrying.owner, -retrying.reserved);
   retrying_.erase(retrying.batch);
+  for (const auto& work : retrying.then) work();
   Dispatch();
   retrying.done(status.ok() ? base::Result<uint32_t>(retrying.count) : base::Result<uint32_t>(status.error()));
 }

@@ -55,6 +55,7 @@ base::Status Supervisor::Restore() {
     Retain();
   });
   AwaitSlots();
+  taken_up_ = true;
   thread_ = std::thread([this] {
     NameThisThread("loop");
     io_.run();

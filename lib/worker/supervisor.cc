@@ -146,6 +146,7 @@ void Supervisor::Stop(bool now, std::string by, Callback<uint32_t> done) {
       std::set<uint64_t> batches;
       for (const uint64_t id : queue_.Batches()) batches.insert(id);
       for (const auto& [id, home] : homes_) batches.insert(id);
+      for (const auto& [id, retrying] : retrying_) batches.insert(id);
       if (batches.empty()) {
         done(0u);
         return;
@@ -158,16 +159,19 @@ void Supervisor::Stop(bool now, std::string by, Callback<uint32_t> done) {
       };
       auto gather = std::make_shared<Gather>(Gather{.left = batches.size()});
       for (const uint64_t batch : batches) {
-        PutCancel(batch, CollectCancel(batch, std::nullopt, CancelledByStop(by), std::nullopt),
-                  [gather, done](base::Result<CancelCounts> counts) {
-                    if (counts.ok()) {
-                      gather->cancelled += counts->cancelled + counts->stopping;
-                    } else if (!gather->failure) {
-                      gather->failure = counts.error();
-                    }
-                    if (--gather->left > 0) return;
-                    done(gather->failure ? base::Result<uint32_t>(*gather->failure) : base::Result<uint32_t>(gather->cancelled));
-                  });
+        const auto cancel = [this, batch, by, gather, done] {
+          PutCancel(batch, CollectCancel(batch, std::nullopt, CancelledByStop(by), std::nullopt),
+                    [gather, done](base::Result<CancelCounts> counts) {
+                      if (counts.ok()) {
+                        gather->cancelled += counts->cancelled + counts->stopping;
+                      } else if (!gather->failure) {
+                        gather->failure = counts.error();
+                      }
+                      if (--gather->left > 0) return;
+                      done(gather->failure ? base::Result<uint32_t>(*gather->failure) : base::Result<uint32_t>(gather->cancelled));
+                    });
+        };
+        if (!BehindRetry(batch, cancel)) cancel();
       }
     });
   });
@@ -195,6 +199,7 @@ void Supervisor::OnSwept(launch::JobKey key) {
   Post([this, key] { HandleSwept(key); });
 }
 void Supervisor::OnPing() {
+  if (!taken_up_) return (void)parts_.launcher.Alive();  // which takes as long as the queue is long
   // Answered when both threads have had their turn: proof that neither hangs. Whether the disk takes anything is another matter.
   Post([this] {
     parts_.store.Apply({Write{.changes = {}, .done = [this](const base::Status&) { (void)parts_.launcher.Alive(); }}});

@@ -205,8 +205,12 @@ class Supervisor final : public LauncherEvents {
     uint32_t after = 0;    // done up to here
     int64_t reserved = 0;  // in the queue, of what is still to come
     uint32_t count = 0;
+    std::vector<std::function<void()>> then;  // what came for the batch meanwhile: ends the retry, and follows it
     Callback<uint32_t> done;
   };
+  // True: a retry of the batch is under way; it ends with its slice, and then `work` is done. What is asked of a batch must not
+  // miss jobs that are on their way back to its queue.
+  bool BehindRetry(uint64_t batch, std::function<void()> work);
   static bool MayRetry(JobState state, bool failed_only);
   void RetrySlice(const std::shared_ptr<Retrying>& retrying);
   void QueueAgain(uint64_t batch, uint32_t index);
@@ -280,9 +284,11 @@ class Supervisor final : public LauncherEvents {
   std::unordered_map<uint64_t, Home> homes_;
   std::vector<launch::JobKey> unsaved_;  // ends that could not be committed yet
   std::set<uint64_t> removing_;
-  std::set<uint64_t> retrying_;  // batches with a Retry under way
+  std::map<uint64_t, std::shared_ptr<Retrying>> retrying_;  // by batch: a Retry under way
+  std::set<uint64_t> holding_;                              // batches with a Hold or Release that is being committed
   std::vector<Write> outbox_;
   bool flush_posted_ = false;
+  std::atomic<bool> taken_up_ = false;  // the loop runs
   bool restoring_ = true;
   bool dispatching_ = false;
   bool paused_ = false;

@@ -1,6 +1,8 @@
 // Jobs that are held, released, and run again.
 #include <gtest/gtest.h>
 
+#include <future>
+
 #include "tests/unit/worker/worker_fixture.h"
 
 namespace jobd::worker {
@@ -83,6 +85,44 @@ TEST_F(WorkerRequeueTest, AJobReleasedOutOfAHeldBatchStartsAlone) {
   launcher_->Exit(request.key, ExitStatus::Exited(0));
   UntilState("b", 2, JobState::kSucceeded);
   EXPECT_EQ(Batch("b").counts[JobState::kHeld], 2u);
+}
+
+TEST_F(WorkerRequeueTest, ACancelEndsARetryUnderWayAndMissesNothing) {
+  constexpr uint32_t kJobs = 5000;
+  ASSERT_TRUE(Submit("b", Jobs(kJobs), {.hold = true}).ok());
+  ASSERT_EQ(Cancel("b")->cancelled, kJobs);
+  std::promise<base::Result<uint32_t>> retried;
+  std::promise<base::Result<CancelCounts>> cancelled;
+  // From an answer, which comes on the loop: both are there before the first slice can be committed.
+  worker_->Hold({.batch = {"ann", "b"}}, [&](const base::Result<uint32_t>&) {
+    worker_->Retry({.batch = {"ann", "b"}}, false, [&](base::Result<uint32_t> result) { retried.set_value(std::move(result)); });
+    worker_->Cancel({.batch = {"ann", "b"}}, "bob", "enough", std::nullopt,
+                    [&](base::Result<CancelCounts> result) { cancelled.set_value(std::move(result)); });
+  });
+  const auto refused = retried.get_future().get();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), base::Code::kAborted);
+  const auto counts = cancelled.get_future().get();
+  ASSERT_TRUE(counts.ok());
+  EXPECT_GT(counts->cancelled, 0u);
+  UntilEnded("b");
+  EXPECT_EQ(Batch("b").counts, (std::map<JobState, uint32_t>{{JobState::kCancelled, kJobs}}));
+  EXPECT_EQ(launcher_->launched(), 0u);
+}
+
+TEST_F(WorkerRequeueTest, AHoldDuringAReleaseIsRefusedAndNotLost) {
+  ASSERT_TRUE(Submit("b", Jobs(3), {.hold = true}).ok());
+  std::promise<base::Result<uint32_t>> released;
+  std::promise<base::Result<uint32_t>> held;
+  worker_->Signal({.batch = {"ann", "b"}}, 10, [&](const base::Result<uint32_t>&) {
+    worker_->Release({.batch = {"ann", "b"}}, [&](base::Result<uint32_t> result) { released.set_value(std::move(result)); });
+    worker_->Hold({.batch = {"ann", "b"}}, [&](base::Result<uint32_t> result) { held.set_value(std::move(result)); });
+  });
+  EXPECT_EQ(*released.get_future().get(), 3u);
+  const auto refused = held.get_future().get();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), base::Code::kAborted);
+  launcher_->WaitLaunched(2);
 }
 
 }  // namespace

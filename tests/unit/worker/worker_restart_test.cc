@@ -100,6 +100,20 @@ TEST_F(WorkerRestartTest, JobThatBeganAfterTheLookIsLostAndNotStartedAgain) {
   EXPECT_EQ(launcher_->launched(), 0u);
 }
 
+TEST_F(WorkerRestartTest, RecordThatIsDamagedWhileSweptMakesTheJobLost) {
+  worker_.reset();
+  launcher_ = std::make_unique<FakeLauncher>(logs_.get());
+  launcher_->OnSweep([this](launch::JobKey) {
+    const base::Fd file(::openat(logs_.get(), "ann/b/exits", O_WRONLY | O_CLOEXEC));
+    ASSERT_TRUE(base::PwriteAll(file.get(), std::as_bytes(std::span("garbage")), launch::SlotOffset(1)).ok());
+  });
+  ASSERT_TRUE(Open().ok());
+  UntilEnded("b");
+  EXPECT_EQ(Job("b", 1).outcome.state, JobState::kLost);
+  EXPECT_EQ(Job("b", 1).outcome.reason.code, ReasonCode::kRecordDamaged);
+  EXPECT_EQ(launcher_->launched(), 0u);
+}
+
 TEST_F(WorkerRestartTest, JobWhoseShimIsGoneIsLost) {
   worker_.reset();
   launcher_->Slot(key_, {.phase = Phase::kBorn, .attempt = 1});

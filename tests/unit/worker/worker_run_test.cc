@@ -140,6 +140,19 @@ TEST_F(WorkerRunTest, RefusalForWantOfSomethingIsTriedAgainAsTheSameAttempt) {
   EXPECT_EQ(launcher_->WaitLaunched(2).key, request.key);
 }
 
+// As after a backup from before its start was restored.
+TEST_F(WorkerRunTest, AStartRefusedBecauseItHasBegunTellsWhatBecameOfIt) {
+  ASSERT_TRUE(Submit("b", Jobs(2)).ok());
+  const auto first = launcher_->WaitLaunched(1);
+  const auto second = launcher_->WaitLaunched(2);
+  launcher_->Slot(second.key, {.phase = launch::Phase::kRunning, .attempt = 1, .started_at = 1});
+  launcher_->Refuse({.key = second.key, .text = "this attempt has begun before"});
+  UntilState("b", second.key.index, JobState::kLost);
+  launcher_->Slot(first.key, {.phase = launch::Phase::kEnded, .attempt = 1, .started_at = 1, .ended_at = 2});
+  launcher_->Refuse({.key = first.key, .text = "this attempt has begun before"});
+  UntilState("b", first.key.index, JobState::kSucceeded);
+}
+
 TEST_F(WorkerRunTest, CancelInTheQueueEndsAtOnce) {
   ASSERT_TRUE(Submit("b", Jobs(3), {.hold = true}).ok());
   const auto counts = Cancel("b", 2);
