@@ -29,6 +29,11 @@ add_library(jobd_toml INTERFACE)
 target_include_directories(jobd_toml SYSTEM INTERFACE ${JOBD_TOML_INCLUDE})
 target_compile_definitions(jobd_toml INTERFACE TOML_HEADER_ONLY=1 TOML_EXCEPTIONS=0)
 
+# The codec alone: the seekable format around it is ours.
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+add_library(jobd_zstd INTERFACE)
+target_link_libraries(jobd_zstd INTERFACE PkgConfig::ZSTD)
+
 pkg_check_modules(YAMLCPP REQUIRED IMPORTED_TARGET yaml-cpp)
 find_library(JOBD_SQLITECPP SQLiteCpp REQUIRED)
 add_library(jobd_sqlite INTERFACE)

@@ -12,9 +12,9 @@ packages=(
   libabsl-dev golang-github-grpc-ecosystem-grpc-gateway-dev
   # the rest of the programs
   libboost1.81-dev libspdlog-dev libfmt-dev libsqlite3-dev libsqlitecpp-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libyaml-cpp-dev
-  prometheus-cpp-dev
+  prometheus-cpp-dev libzstd-dev
   # tests, certificates, demo
-  libgtest-dev libgmock-dev openssl procps util-linux strace
+  libgtest-dev libgmock-dev openssl procps util-linux strace zstd
 )
 [ "${1:-}" != vm ] || packages=(qemu-system-x86 mmdebstrap e2fsprogs)
 

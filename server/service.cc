@@ -155,7 +155,8 @@ class ServiceImpl final : public Service {
 worker::Retention RetentionOf(const config::Config& config, const config::Users& users) {
   worker::Retention retention{.all = {.max_age = config.retention_max_age,
                                       .max_bytes = config.retention_max_bytes,
-                                      .max_batches = config.retention_max_batches}};
+                                      .max_batches = config.retention_max_batches},
+                              .compress_after = config.retention_compress_after};
   for (const config::User& user : users.all()) {
     if (!user.retention) continue;
     retention.owners[user.name] = {.max_age = user.retention->max_age.value_or(config.retention_max_age),

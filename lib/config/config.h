@@ -54,6 +54,7 @@ struct Config {
   base::Nanos retention_max_age = 0;
   uint64_t retention_max_bytes = 0;
   uint64_t retention_max_batches = 0;
+  base::Nanos retention_compress_after = 0;  // 0: never
   // [metrics]
   std::string metrics_listen;  // a loopback address or unix:PATH; empty: off
   // [policy], of the launcher: whom jobs run as when neither they nor the user's entry name an account. "auto": a uid of its own

@@ -146,6 +146,8 @@ std::vector<Setting> Declare() {
            "files of ended batches; above it those that ended first are deleted; 0: no bound"),
       Number("retention.max_batches", &Config::retention_max_batches, kReload, 0, 1'000'000'000'000,
              "ended batches; above it those that ended first are deleted; 0: no bound"),
+      Duration("retention.compress_after", &Config::retention_compress_after, kReload,
+               "output of batches that ended longer ago is compressed; 0: never"),
       Text("metrics.listen", &Config::metrics_listen, kRestart,
            "Prometheus metrics: 127.0.0.1:PORT, [::1]:PORT or unix:/PATH; empty: off"),
       Text("policy.job_user", &Config::job_user, kRestart,

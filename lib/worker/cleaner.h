@@ -1,4 +1,5 @@
-// Work that takes as long as a disk likes and that nobody waits for closely: deleting files. One thread, `clean`, in order.
+// Work that takes as long as a disk likes and that nobody waits for closely: deleting files, compressing them. One thread, `clean`,
+// in order.
 #pragma once
 
 #include <condition_variable>
@@ -27,6 +28,11 @@ class Cleaner {
       waiting_.push_back(std::move(work));
     }
     wake_.notify_one();
+  }
+  // True from Shutdown on: long work is given up where it can be.
+  bool stopping() {
+    const std::lock_guard lock(mutex_);
+    return stopping_;
   }
   // Ends the thread after what it is doing; what waits is not done.
   void Shutdown() {

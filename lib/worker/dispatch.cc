@@ -6,6 +6,7 @@
 #include "launch/contract/log_index.h"
 #include "worker/batch_files.h"
 #include "worker/launch_build.h"
+#include "worker/stream_compress.h"
 #include "worker/supervisor.h"
 
 namespace jobd::worker {
@@ -57,8 +58,40 @@ void Supervisor::Prepare(Queue::Pick pick) {
   job.retries = spec->retries;
   const launch::JobKey key{.batch = pick.batch, .index = pick.index, .attempt = job.row.attempt};
   job.request = std::make_unique<launch::LaunchRequest>(BuildRequest(key, batch.name, batch.job_count, std::move(*spec), limits_));
+  Show(key, JobState::kScheduled);
+  if (compressing_.contains(pick.batch) || (key.attempt > 1 && HasCompressed(batch.folder.get(), key.index))) {
+    return ExpandFirst(key);
+  }
+  RecordStart(key);
+}
 
-  AddStart start{.batch = pick.batch, .index = pick.index, .attempt = key.attempt};
+// On the thread `clean`, behind what it may still be compressing of the batch.
+void Supervisor::ExpandFirst(launch::JobKey key) {
+  Home& home = homes_.at(key.batch);
+  home.jobs.at(key.index).expanding = true;
+  cleaner_.Post([this, key, name = home.name] {
+    auto folder = OpenBatchFolder(parts_.log_dir, name);
+    base::Status status = folder.ok() ? ExpandJob(folder->get(), key.index, [this] { return cleaner_.stopping(); })
+                                      : base::Status(std::move(folder).error());
+    Post([this, key, status = std::move(status)] { OnExpanded(key, status); });
+  });
+}
+
+void Supervisor::OnExpanded(launch::JobKey key, const base::Status& status) {
+  Job* const job = FindJob(key);
+  // Cancelled in the meantime; or queued again since, and then the first of the two expansions was enough.
+  if (job == nullptr || job->stage != Stage::kRecording || !std::exchange(job->expanding, false)) return;
+  if (status.ok()) return RecordStart(key);
+  if (status.error().code() == base::Code::kResourceExhausted) return PutOff(key, *job);
+  const int why = status.error().sys_errno();
+  FailStart(key.batch, homes_.at(key.batch), key.index, job->row, "reading the compressed output of earlier attempts",
+            why != 0 ? why : EIO);
+}
+
+void Supervisor::RecordStart(launch::JobKey key) {
+  Home& batch = homes_.at(key.batch);
+  const Job& job = batch.jobs.at(key.index);
+  AddStart start{.batch = key.batch, .index = key.index, .attempt = key.attempt};
   // Only grows, whatever the wall clock does.
   start.seq = batch.last_seq = std::max(batch.last_seq + 1, parts_.clock.Realtime());
   if (key.attempt > 1) {
@@ -67,8 +100,7 @@ void Supervisor::Prepare(Queue::Pick pick) {
       start.log_base = static_cast<uint64_t>(about.st_size) / launch::kIndexRecordSize;
     }
   }
-  Show(key, JobState::kScheduled);
-  Put({PutJob{.batch = pick.batch, .index = pick.index, .row = job.row}, start},
+  Put({PutJob{.batch = key.batch, .index = key.index, .row = job.row}, start},
       [this, key](const base::Status& status) { OnRecorded(key, status); });
 }
 
@@ -121,16 +153,7 @@ void Supervisor::AwaitSlots() {
 void Supervisor::OnRecorded(launch::JobKey key, const base::Status& status) {
   Job* const job = FindJob(key);
   if (job == nullptr || job->stage != Stage::kRecording) return;  // cancelled in the meantime
-  if (!status.ok()) {
-    FreeSlot(key.batch, *job);
-    parts_.live.Erase(key.batch, key.index);
-    homes_.at(key.batch).jobs.erase(key.index);
-    queue_.PutBack(key.batch, key.index, false);
-    ForgetIfOver(key.batch, 0);
-    Pause();
-    Publish();
-    return;
-  }
+  if (!status.ok()) return PutOff(key, *job);
   if (state_ == ServiceState::kStopped) {
     Unstart(key.batch, key.index, *job, 0);
     return;
@@ -141,6 +164,16 @@ void Supervisor::OnRecorded(launch::JobKey key, const base::Status& status) {
   // The only failure is that the launcher is gone, and this process with it: a restart finds what became of the job.
   (void)parts_.launcher.Launch(*job->request);
   job->request.reset();
+}
+
+void Supervisor::PutOff(launch::JobKey key, Job& job) {
+  FreeSlot(key.batch, job);
+  parts_.live.Erase(key.batch, key.index);
+  homes_.at(key.batch).jobs.erase(key.index);
+  queue_.PutBack(key.batch, key.index, false);
+  ForgetIfOver(key.batch, 0);
+  Pause();
+  Publish();
 }
 
 void Supervisor::Pause() {

@@ -1,7 +1,6 @@
 #include "worker/job_log.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -64,19 +63,16 @@ base::Result<bool> JobLog::Load(int folder) {
   }
   // The descriptors of the streams are opened by whoever takes from them; here is where the folder is known.
   if (!head_->gap) {
-    const auto file = File(folder, head_->stream);
-    if (!file.ok()) return base::Error(file.error());
+    JOBD_RETURN_IF_ERROR(OpenFile(folder, head_->stream, head_->offset + head_->length));
   }
   return true;
 }
 
-base::Result<int> JobLog::File(int folder, launch::Stream stream) {
-  base::Fd& file = stream == launch::Stream::kOut ? out_ : err_;
-  if (!file) {
-    const std::string name = stream == launch::Stream::kOut ? launch::OutName(index_) : launch::ErrName(index_);
-    JOBD_ASSIGN_OR_RETURN(file, base::OpenBeneath(folder, name, O_RDONLY));
-  }
-  return file.get();
+base::Status JobLog::OpenFile(int folder, launch::Stream stream, uint64_t end) {
+  std::optional<StreamFile>& file = FileOf(stream);
+  if (file && file->Holds(end)) return base::Ok();
+  JOBD_ASSIGN_OR_RETURN(file, StreamFile::Open(folder, index_, stream, cache_));
+  return base::Ok();
 }
 
 base::Status JobLog::Take(size_t max, std::string& data) {
@@ -84,8 +80,7 @@ base::Status JobLog::Take(size_t max, std::string& data) {
   const size_t want = static_cast<size_t>(std::min<uint64_t>(max, head.length));
   const size_t before = data.size();
   data.resize(before + want);
-  const int file = head.stream == launch::Stream::kOut ? out_.get() : err_.get();
-  auto got = base::PreadUpTo(file, std::as_writable_bytes(std::span(data).subspan(before)), head.offset);
+  auto got = FileOf(head.stream)->PreadUpTo(std::as_writable_bytes(std::span(data).subspan(before)), head.offset);
   data.resize(before + (got.ok() ? *got : 0));
   if (!got.ok()) return std::move(got).error();
   // A file that is shorter than its index (a disk that lost its tail) has no more to give for this record.
@@ -112,12 +107,14 @@ base::Result<std::optional<JobLog::Head>> JobLog::Rest(int folder, bool thorough
       if (!thorough) continue;
       JOBD_ASSIGN_OR_RETURN(known, CoveredEnd(stream));
     }
-    const auto file = File(folder, stream);
-    if (!file.ok()) continue;  // a stream that was never written to has no file
-    struct stat about {};
-    if (::fstat(*file, &about) != 0 || static_cast<uint64_t>(about.st_size) <= known) continue;
+    if (base::Status opened = OpenFile(folder, stream, 0); !opened.ok()) {
+      if (opened.error().code() == base::Code::kNotFound) continue;  // the stream was never written to
+      return std::move(opened).error();
+    }
+    const auto size = FileOf(stream)->Size();
+    if (!size.ok() || *size <= known) continue;
     head_is_record_ = false;
-    return std::optional<Head>(Head{.stream = stream, .offset = known, .length = static_cast<uint64_t>(about.st_size) - known});
+    return std::optional<Head>(Head{.stream = stream, .offset = known, .length = *size - known});
   }
   return std::optional<Head>();
 }

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "launch/contract/log_index.h"
 #include "worker/log_session.h"
+#include "worker/stream_file.h"
 
 namespace jobd::worker {
 
@@ -28,8 +29,9 @@ struct LogPosition {
 // over: the bytes they stood for come with the next record of their stream, or at the end.
 class JobLog {
  public:
-  JobLog(uint32_t index, std::optional<launch::Stream> only, LogPosition position)
-      : index_(index), only_(only), position_(position) {}
+  // `cache` is borrowed and outlives the log.
+  JobLog(uint32_t index, std::optional<launch::Stream> only, LogPosition position, FrameCache& cache)
+      : index_(index), only_(only), position_(position), cache_(cache) {}
 
   // What the next record still has to give.
   struct Head {
@@ -59,7 +61,9 @@ class JobLog {
 
  private:
   base::Result<bool> Fill(int folder);
-  base::Result<int> File(int folder, launch::Stream stream);
+  std::optional<StreamFile>& FileOf(launch::Stream stream) { return stream == launch::Stream::kOut ? out_ : err_; }
+  // Sees to it that the stream's file is open, and is one that can have the bytes up to `end`.
+  base::Status OpenFile(int folder, launch::Stream stream, uint64_t end);
   base::Result<uint64_t> CoveredEnd(launch::Stream stream);
 
   const uint32_t index_;
@@ -67,7 +71,9 @@ class JobLog {
   LogPosition position_;
   std::optional<Head> head_;
   bool head_is_record_ = false;
-  base::Fd idx_, out_, err_;
+  FrameCache& cache_;
+  base::Fd idx_;
+  std::optional<StreamFile> out_, err_;
   std::vector<std::optional<launch::IndexRecord>> buffer_;  // records from buffer_first_ on; empty where damaged
   uint64_t buffer_first_ = 0;
 };

@@ -78,9 +78,10 @@ base::Result<uint64_t> Search(IndexFile& index, IsBehind is_behind) {
 // One job, read backwards.
 class BackwardLog {
  public:
-  static base::Result<std::unique_ptr<BackwardLog>> Open(int folder, uint32_t index, std::optional<Stream> only) {
+  static base::Result<std::unique_ptr<BackwardLog>> Open(int folder, uint32_t index, std::optional<Stream> only,
+                                                         FrameCache& cache) {
     JOBD_ASSIGN_OR_RETURN(IndexFile file, IndexFile::Open(folder, index));
-    std::unique_ptr<BackwardLog> log(new BackwardLog(folder, index, only, std::move(file)));
+    std::unique_ptr<BackwardLog> log(new BackwardLog(folder, index, only, std::move(file), cache));
     JOBD_RETURN_IF_ERROR(log->StepBack());
     return log;
   }
@@ -104,12 +105,12 @@ class BackwardLog {
   base::Result<std::optional<LogPosition>> Count(uint64_t& lines) {
     const IndexRecord& record = *record_;
     bool& seen = record.stream == Stream::kOut ? out_seen_ : err_seen_;
-    JOBD_ASSIGN_OR_RETURN(const int data, Data(record.stream));
+    JOBD_ASSIGN_OR_RETURN(StreamFile* const data, Data(record.stream, record.offset + record.length));
     std::string block;
     for (uint64_t end = record.offset + record.length; end > record.offset;) {
       const uint64_t begin = end - std::min<uint64_t>(end - record.offset, kBlock);
       block.resize(static_cast<size_t>(end - begin));
-      JOBD_ASSIGN_OR_RETURN(const size_t size, base::PreadUpTo(data, std::as_writable_bytes(std::span(block)), begin));
+      JOBD_ASSIGN_OR_RETURN(const size_t size, data->PreadUpTo(std::as_writable_bytes(std::span(block)), begin));
       for (size_t i = size; i > 0; --i) {
         const bool ends_line = block[i - 1] == '\n' || !seen;
         seen = true;
@@ -129,25 +130,26 @@ class BackwardLog {
   }
 
  private:
-  BackwardLog(int folder, uint32_t index, std::optional<Stream> only, IndexFile file)
-      : folder_(folder), index_(index), only_(only), file_(std::move(file)), number_(file_.count()) {}
+  BackwardLog(int folder, uint32_t index, std::optional<Stream> only, IndexFile file, FrameCache& cache)
+      : folder_(folder), index_(index), only_(only), cache_(cache), file_(std::move(file)), number_(file_.count()) {}
 
-  base::Result<int> Data(Stream stream) {
-    base::Fd& file = stream == Stream::kOut ? out_ : err_;
-    if (!file) {
-      JOBD_ASSIGN_OR_RETURN(
-          file, base::OpenBeneath(folder_, stream == Stream::kOut ? launch::OutName(index_) : launch::ErrName(index_), O_RDONLY));
+  // The stream's file, one that can have the bytes up to `end`.
+  base::Result<StreamFile*> Data(Stream stream, uint64_t end) {
+    std::optional<StreamFile>& file = stream == Stream::kOut ? out_ : err_;
+    if (!file || !file->Holds(end)) {
+      JOBD_ASSIGN_OR_RETURN(file, StreamFile::Open(folder_, index_, stream, cache_));
     }
-    return file.get();
+    return &*file;
   }
 
   const int folder_;
   const uint32_t index_;
   const std::optional<Stream> only_;
+  FrameCache& cache_;
   IndexFile file_;
   uint64_t number_;  // records from here on have been counted
   std::optional<IndexRecord> record_;
-  base::Fd out_, err_;
+  std::optional<StreamFile> out_, err_;
   bool out_seen_ = false;
   bool err_seen_ = false;
 };
@@ -180,6 +182,7 @@ base::Result<LogPosition> SeekOffset(int folder, uint32_t index, Stream stream, 
 base::Result<std::map<uint32_t, LogPosition>> SeekLines(int folder, std::optional<Stream> only, uint64_t lines,
                                                         const std::function<base::Result<std::optional<TailJob>>()>& next) {
   std::map<uint32_t, LogPosition> positions;
+  FrameCache cache;
   std::vector<std::unique_ptr<BackwardLog>> open;
   JOBD_ASSIGN_OR_RETURN(std::optional<TailJob> waiting, next());
   for (;;) {
@@ -189,7 +192,7 @@ base::Result<std::map<uint32_t, LogPosition>> SeekLines(int folder, std::optiona
       if ((*one)->record() && (latest == open.end() || (*one)->record()->time >= (*latest)->record()->time)) latest = one;
     }
     if (waiting && (latest == open.end() || waiting->ended_at == 0 || waiting->ended_at >= (*latest)->record()->time)) {
-      JOBD_ASSIGN_OR_RETURN(auto log, BackwardLog::Open(folder, waiting->index, only));
+      JOBD_ASSIGN_OR_RETURN(auto log, BackwardLog::Open(folder, waiting->index, only, cache));
       open.push_back(std::move(log));
       JOBD_ASSIGN_OR_RETURN(waiting, next());
       continue;

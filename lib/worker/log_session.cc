@@ -184,7 +184,7 @@ class MergedSession final : public LogSession {
       if (job.is_final() && job.row->ended_at < cursor_.since && !query_.follow && !query_.index) return base::Ok();
       JOBD_ASSIGN_OR_RETURN(position, SeekTime(folder_.get(), index, cursor_.since));
     }
-    job.log = std::make_unique<JobLog>(index, query_.stream, position);
+    job.log = std::make_unique<JobLog>(index, query_.stream, position, frames_);
     Job& placed = jobs_[index] = std::move(job);
     return WatchJob(index, placed);
   }
@@ -360,6 +360,7 @@ class MergedSession final : public LogSession {
   LogFeed feed_;
   base::Fd folder_;
   LogCursor cursor_;
+  FrameCache frames_;
   std::map<uint32_t, Job> jobs_;
   std::deque<StartRow> starts_;
   bool more_starts_ = true;

@@ -1,5 +1,5 @@
-// Retention by itself. What has to go is found and deleted on the thread `clean`, slice by slice; whether a batch may go is decided
-// on the loop, which alone knows what still lives.
+// Retention by itself, and compression with it. What has to go is found and deleted on the thread `clean`, slice by slice; whether
+// a batch may go is decided on the loop, which alone knows what still lives.
 #include <algorithm>
 #include <chrono>
 
@@ -74,6 +74,15 @@ void Supervisor::RetainSlice(const std::shared_ptr<Retaining>& pass) {
     Post([this, pass, batches = std::move(doomed->batches)]() mutable { RetainRemove(pass, std::move(batches)); });
     return;
   }
+  std::optional<base::Nanos> next_compress;
+  if (!pass->compress_later) {
+    auto batches = FindCompressible(store, pass->rules, now, next_compress);
+    if (!batches.ok()) return fail();
+    if (!batches->empty()) {
+      Post([this, pass, found = std::move(*batches)]() mutable { Compress(pass, std::move(found)); });
+      return;
+    }
+  }
   const auto kept = store.Kept();
   if (!kept.ok()) return fail();
   for (const KeptRow& row : *kept) {
@@ -81,7 +90,14 @@ void Supervisor::RetainSlice(const std::shared_ptr<Retaining>& pass) {
     pass->kept.bytes += row.bytes;
   }
   std::optional<base::Nanos> next;
-  if (doomed->next_expiry) next = std::clamp(*doomed->next_expiry - now, base::kNanosPerMilli, kLongestSleep);
+  const auto look_at = [&](std::optional<base::Nanos> when) {
+    if (!when) return;
+    const base::Nanos left = std::clamp(*when - now, base::kNanosPerMilli, kLongestSleep);
+    next = std::min(next.value_or(left), left);
+  };
+  look_at(doomed->next_expiry);
+  look_at(next_compress);
+  if (pass->compress_later) look_at(now + kTryAgain);
   Post([this, pass, next] { FinishRetaining(*pass, next); });
 }
 

@@ -100,6 +100,7 @@ class Supervisor final : public LauncherEvents {
     std::unique_ptr<launch::LaunchRequest> request;  // until launched
     Reason asked;                                    // why it was told to end
     bool holds_slot = true;
+    bool expanding = false;  // kRecording: its earlier output is being made plain
     bool exec_seen = false;
     base::Nanos picked_at = 0;  // wall clock, as the record's; 0: by an earlier process
     launch::SlotBytes slot{};   // kLaunched: as last looked at
@@ -137,10 +138,16 @@ class Supervisor final : public LauncherEvents {
   // Dispatch (dispatch.cc).
   void Dispatch();
   void Prepare(Queue::Pick pick);
+  // An attempt appends to what earlier ones wrote, which has to be plain for that.
+  void ExpandFirst(launch::JobKey key);
+  void OnExpanded(launch::JobKey key, const base::Status& status);
+  void RecordStart(launch::JobKey key);
   base::Result<Home*> OpenHome(uint64_t batch);
   void WatchExits(uint64_t batch, Home& home);
   void AwaitSlots();
   void OnRecorded(launch::JobKey key, const base::Status& status);
+  // The start could not be recorded or prepared for want of something: the job waits again.
+  void PutOff(launch::JobKey key, Job& job);
   void Pause();
   void FreeSlot(uint64_t batch, Job& job);
 
@@ -245,6 +252,8 @@ class Supervisor final : public LauncherEvents {
     Retention rules;
     Spared spared;
     KeptStatus kept;
+    uint64_t min_free_bytes = 0;
+    bool compress_later = false;  // there is something to compress that cannot be now
   };
   void RetainSoon();
   void RetainIn(base::Nanos delay);
@@ -253,6 +262,21 @@ class Supervisor final : public LauncherEvents {
   void RetainRemove(const std::shared_ptr<Retaining>& pass, std::vector<BatchView> batches);
   // `next`: when to look again if nothing happens before.
   void FinishRetaining(const Retaining& pass, std::optional<base::Nanos> next);
+
+  // Compression (compress.cc), a part of the pass of retention. Batches are gone through in the order of their ends, from the first
+  // one at each start: so what was cut short, and what a wall clock that was set back has hidden, is found again.
+  struct CompressPlace {
+    StoreReader::EndedPlace done;  // up to here
+    StoreReader::EndedPlace in;    // the batch that was begun, and how many of its jobs are done
+    uint32_t jobs = 0;
+    bool any = false;  // one of these has a compressed file
+  };
+  // On the thread `clean`. What is to be compressed by now; with none, `next` is when there will be, if ever.
+  base::Result<std::vector<BatchView>> FindCompressible(StoreReader& store, const Retention& rules, base::Nanos now,
+                                                        std::optional<base::Nanos>& next);
+  void Compress(const std::shared_ptr<Retaining>& pass, std::vector<BatchView> batches);
+  // On the thread `clean`. `end`: the place behind the batches, and behind what was left out of them.
+  void CompressSlice(const std::shared_ptr<Retaining>& pass, const std::vector<BatchView>& batches, StoreReader::EndedPlace end);
 
   // Service (supervisor.cc).
   void SetState(ServiceState state, std::function<void(base::Status)> done);
@@ -286,6 +310,8 @@ class Supervisor final : public LauncherEvents {
   std::set<uint64_t> removing_;
   std::map<uint64_t, std::shared_ptr<Retrying>> retrying_;  // by batch: a Retry under way
   std::set<uint64_t> holding_;                              // batches with a Hold or Release that is being committed
+  std::set<uint64_t> compressing_;                          // batches whose files the thread `clean` may be replacing
+  CompressPlace compress_place_;                            // owned by the pass of retention, on whichever thread it is
   std::vector<Write> outbox_;
   bool flush_posted_ = false;
   std::atomic<bool> taken_up_ = false;  // the loop runs

@@ -30,7 +30,8 @@ struct RetentionRule {
   bool operator==(const RetentionRule&) const = default;
 };
 struct Retention {
-  RetentionRule all;  // the bounds are on everybody's batches together
+  RetentionRule all;               // the bounds are on everybody's batches together
+  base::Nanos compress_after = 0;  // since the end of a batch, its output is compressed; 0: never
   // Of some owners: the age is theirs instead of the one of all; the bounds are on their own batches, beside those on all.
   std::map<std::string, RetentionRule> owners;
 };
@@ -196,7 +197,8 @@ class Worker {
   virtual void Stop(bool now, std::string by, Callback<uint32_t> done) = 0;
   virtual void Drain(Callback<ServiceState> done) = 0;
   virtual WorkerStatus GetStatus() = 0;
-  // Retention is by itself: at the start, when a batch has ended, when one comes of age, and when this changes the rules.
+  // Retention, and with it compression, is by itself: at the start, when a batch has ended, when one comes of age, and when this
+  // changes the rules.
   virtual void SetLimits(WorkerLimits limits) = 0;
 };
 
