@@ -168,7 +168,8 @@ class SqliteStore final : public Store {
   // there is to say, so it carries no errno, which would make it internal and its text a secret.
   static base::Error Plain(const base::Error& error) {
     if (error.code() == base::Code::kResourceExhausted) return base::Error(error.code(), "the state disk is full");
-    if (error.code() != base::Code::kUnavailable) return base::Error(error.code(), "the database failed").WithErrno(error.sys_errno());
+    if (error.code() != base::Code::kUnavailable)
+      return base::Error(error.code(), "the database failed").WithErrno(error.sys_errno());
     const std::string why = error.sys_errno() == 0 ? "" : ": " + base::ErrnoText(error.sys_errno());
     return base::Error(error.code(), "the state disk failed" + why);
   }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <regex>
 #include <tuple>
 
 #include "tests/e2e/harness/daemon.h"
@@ -47,6 +48,14 @@ class DiskTest : public testing::Test {
     return id;
   }
   void Open() { WriteFile(daemon_.ShareDir() + "/gate", ""); }
+
+  // What a follower was told, gap by gap.
+  static uint64_t ToldDropped(const std::string& talk) {
+    uint64_t sum = 0;
+    const std::regex gap("the job: ([0-9]+) bytes of output were dropped here");
+    for (std::sregex_iterator at(talk.begin(), talk.end(), gap), end; at != end; ++at) sum += std::stoull((*at)[1]);
+    return sum;
+  }
 
   void ExpectRefused(Disk which, const std::string& problem) {
     const Output refused = daemon_.Do({"run", "--connect-timeout", "2s", "-d", "--id", "refused", "--", "true"});
@@ -109,10 +118,13 @@ TEST_P(DiskRefusalTest, NewWorkIsRefusedTheRestGoesOnAndServiceReturns) {
 
 TEST_F(DiskTest, EndsAreHeldWhileTheStateDiskIsFullAndRecordedAfterwards) {
   const std::string running = Gated();
-  const std::string queued = daemon_.Ok({"submit", "-f", "-"}, "operator", "while ! test -e gate; do sleep 0.01; done\ntrue\ntrue\n");
+  const std::string queued =
+      daemon_.Ok({"submit", "-f", "-"}, "operator", "while ! test -e gate; do sleep 0.01; done\ntrue\ntrue\n");
   state_->TakeSpace();
   Open();
-  ASSERT_TRUE(WaitUntil([&] { return daemon_.Do({"logs", running}).out == "before\nafter\n"; })) << "it runs on and its log with it";
+  ASSERT_TRUE(WaitUntil([&] {
+    return daemon_.Do({"logs", running}).out == "before\nafter\n";
+  })) << "it runs on and its log with it";
   state_->GiveBack();
   EXPECT_EQ(daemon_.Do({"wait", running}).code(), 5);
   EXPECT_EQ(daemon_.Do({"wait", queued}).code(), 0) << "what waited starts";
@@ -147,7 +159,7 @@ TEST_F(DiskTest, AFullLogDiskHoldsNoJobUpAndTheGapIsCountedWhereItWas) {
   const uint64_t dropped = result.at("dropped_bytes");
   EXPECT_GT(dropped, 0u) << result;
   EXPECT_EQ(followed.out.size() - std::string("before\nafter\n").size() + dropped, 1'000'000u) << "every byte is there or counted";
-  EXPECT_NE(followed.err.find(std::to_string(dropped) + " bytes of output were dropped here"), std::string::npos) << followed.err;
+  EXPECT_EQ(ToldDropped(followed.err), dropped) << followed.err;
   EXPECT_EQ(daemon_.Do({"logs", id}).out, followed.out);
 }
 
@@ -209,7 +221,7 @@ TEST_F(FailingDiskTest, AFailedSyncIsNotTriedAgainUntilARestart) {
   ASSERT_TRUE(WaitUntil([&] { return daemon_.Do({"logs", running}).out == "before\nafter\n"; }));
   daemon_.KillServer();
   EXPECT_EQ(daemon_.Do({"wait", running}).code(), 5) << "held, and imported";
-  EXPECT_EQ(daemon_.Do({"run", "--id", "refused", "--", "echo", "once"}).out, "once\n") << "whatever became of it, to repeat is safe";
+  EXPECT_EQ(daemon_.Do({"run", "--id", "refused", "--", "true"}).code(), 0) << "whatever became of it, to repeat is safe";
 }
 
 }  // namespace

@@ -61,7 +61,8 @@ void SmallDisk::GiveBack() const {
 }
 
 void SmallDisk::SetReadOnly(bool on) const {
-  EXPECT_EQ(::mount("jobd-test", folder_.c_str(), nullptr, MS_REMOUNT | MS_NOSUID | MS_NODEV | (on ? MS_RDONLY : 0), options_.c_str()), 0)
+  EXPECT_EQ(
+      ::mount("jobd-test", folder_.c_str(), nullptr, MS_REMOUNT | MS_NOSUID | MS_NODEV | (on ? MS_RDONLY : 0), options_.c_str()), 0)
       << std::strerror(errno);
 }
 
