@@ -22,7 +22,7 @@ Color ServiceColor(v1::ServiceState state) {
 
 std::string DiskText(const v1::Disk& disk) {
   const std::string text = base::FormatSize(disk.free_bytes()) + " of " + base::FormatSize(disk.total_bytes()) + " free";
-  return disk.accepting() ? text : text + ": too full for new work";
+  return disk.accepting() ? text : text + ": " + base::EscapeForTerminal(disk.problem()) + ", takes no new work";
 }
 
 std::string Counted(uint64_t count, const std::string& one, const std::string& many) {
@@ -103,7 +103,8 @@ Json ServiceStatusToJson(const v1::GetStatusResponse& status) {
     disks.push_back({{"name", disk.name()},
                      {"free_bytes", disk.free_bytes()},
                      {"total_bytes", disk.total_bytes()},
-                     {"accepting", disk.accepting()}});
+                     {"accepting", disk.accepting()},
+                     {"problem", disk.problem()}});
   }
   Json isolation = Json::array();
   for (const v1::Isolation& part : status.isolation()) {

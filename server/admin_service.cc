@@ -93,6 +93,7 @@ grpc::ServerUnaryReactor* AdminService::GetStatus(Context* context, const jobd::
       entry->set_free_bytes(disk.free_bytes);
       entry->set_total_bytes(disk.total_bytes);
       entry->set_accepting(disk.accepting);
+      entry->set_problem(disk.problem);
     }
     auto* kept = response->mutable_kept();
     kept->set_batches(status.kept.batches);

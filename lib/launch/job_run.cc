@@ -3,6 +3,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -35,7 +36,7 @@ base::Result<base::Fd> OpenSignals(bool children) {
   return fd;
 }
 
-// Reaps what the job left to us, but not the job's own process.
+// Reaps what the job left to us, but not the job's own process; 0: that is reaped already.
 void ReapOrphans(pid_t job) {
   for (;;) {
     siginfo_t info{};
@@ -111,7 +112,12 @@ base::Status JobRun::Start() {
   if (!group.ok()) return Failed(Step::kCgroup, std::move(group).error());
   group_ = std::move(group).value();
 
-  auto signals = OpenSignals(group_->adopts_orphans());
+  // Without a pid namespace, whose first process reaps them, orphans would be left to the machine's: until it gets to them, which
+  // in a container may be late, those of a job that left a thousand hold a thousand pids that others need.
+  if (!profile_.namespaces && ::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
+    return Failed(Step::kClone, base::SysError("becoming a subreaper", errno));
+  }
+  auto signals = OpenSignals(!profile_.namespaces || group_->adopts_orphans());
   if (!signals.ok()) return Failed(Step::kClone, std::move(signals).error());
   signals_ = std::move(signals).value();
 
@@ -241,6 +247,7 @@ void JobRun::EmptyGroup() {
   auto removed = group_->Remove();
   if (!removed.ok() && removed.error().code() == base::Code::kFailedPrecondition) {
     (void)group_->KillAndWait();
+    ReapOrphans(0);  // those that were late for this go to the machine's first process, with our end
     usage = group_->Usage();
     removed = group_->Remove();
   }

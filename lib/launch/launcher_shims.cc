@@ -39,7 +39,8 @@ bool IsPassing(int error) {
     case EMFILE:
     case ENFILE:
     case ENOSPC:
-    case EDQUOT: return true;
+    case EDQUOT:
+    case EROFS: return true;
     default: return false;
   }
 }

@@ -100,13 +100,20 @@ DiskStatus MeasureDisk(int dir, std::string name, uint64_t min_free_bytes) {
   DiskStatus disk{.name = std::move(name)};
   struct statvfs about {};
   if (::fstatvfs(dir, &about) != 0) {
+    disk.problem = "failing";
     disk.accepting = false;
     return disk;
   }
   disk.free_bytes = uint64_t{about.f_bavail} * about.f_frsize;
   disk.total_bytes = uint64_t{about.f_blocks} * about.f_frsize;
-  const bool inodes = about.f_files == 0 || about.f_favail >= kMinFreeInodes;
-  disk.accepting = disk.free_bytes >= min_free_bytes && inodes && (about.f_flag & ST_RDONLY) == 0;
+  if ((about.f_flag & ST_RDONLY) != 0) {
+    disk.problem = "read-only";
+  } else if (disk.free_bytes < min_free_bytes) {
+    disk.problem = "almost full";
+  } else if (about.f_files != 0 && about.f_favail < kMinFreeInodes) {  // 0: a file system without a bound on them
+    disk.problem = "almost out of inodes";
+  }
+  disk.accepting = disk.problem.empty();
   return disk;
 }
 

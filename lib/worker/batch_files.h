@@ -25,7 +25,7 @@ base::Status RemoveBatchFolder(int log_dir, const BatchName& batch);
 // What the files of a batch take, in bytes; 0 when there is no folder.
 uint64_t BatchFolderBytes(int log_dir, const BatchName& batch);
 
-// The disk a directory is on. `accepting` is false when fewer than min_free_bytes, or hardly any inodes, are left.
+// The disk a directory is on. It accepts nothing when it is read-only, or has fewer than min_free_bytes or hardly any inodes left.
 DiskStatus MeasureDisk(int dir, std::string name, uint64_t min_free_bytes);
 
 }  // namespace jobd::worker

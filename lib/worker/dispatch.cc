@@ -124,7 +124,8 @@ base::Result<Supervisor::Home*> Supervisor::OpenHome(uint64_t batch) {
     return base::Ok();
   };
   if (const base::Status opened = open(); !opened.ok()) {
-    if (opened.error().code() == base::Code::kResourceExhausted) return opened.error();
+    // The disk's, and may pass: what is accepted is kept until then. Anything else is wrong with this batch alone.
+    if (opened.error().code() == base::Code::kResourceExhausted || opened.error().sys_errno() == EROFS) return opened.error();
     home.open_errno = opened.error().sys_errno();
   }
   Home& placed = homes_.emplace(batch, std::move(home)).first->second;

@@ -1,5 +1,6 @@
 // From the exit slot to the store.
 #include <algorithm>
+#include <cerrno>
 #include <span>
 
 #include "base/files.h"
@@ -15,6 +16,13 @@ constexpr base::Nanos kRefusedBackOff = base::kNanosPerSecond;
 constexpr base::Nanos kSaveAgain = base::kNanosPerSecond;
 // How many exit slots are read by one call, whether or not a job runs in each of them.
 constexpr size_t kSlotsAtOnce = 256;
+
+// The machine had no process, or no memory for one: that passes, and is no fault of the job's. The job's own limit cannot be it, as
+// its first process finds its cgroup empty.
+bool LackedAProcess(const launch::SlotRecord& record) {
+  return record.cause == launch::EndCause::kSetupFailed && record.step == launch::Step::kClone &&
+         (record.step_errno == EAGAIN || record.step_errno == ENOMEM);
+}
 
 }  // namespace
 
@@ -68,6 +76,7 @@ void Supervisor::TakeInSlot(uint64_t batch, Home& home, uint32_t index, const ba
   // A slot that is being written reads as damaged now and as right at the next event.
   if (!record.ok() || record->attempt != job.row.attempt) return;
   if (record->phase == launch::Phase::kEnded) {
+    if (LackedAProcess(*record) && job.asked.code == ReasonCode::kNone) return StartLater(batch, index, job);
     JobRow row = WithRecord(job.row, *record);
     row.outcome = OutcomeOf(*record, job.asked, job.bounds);
     SeeStart(job, record->started_at);
@@ -194,6 +203,19 @@ void Supervisor::Unstart(uint64_t batch, uint32_t index, Job& job, base::Nanos a
     Dispatch();
     return;
   }
+  FreeSlotLater(key, after);
+  Save(batch, index, job);
+}
+
+void Supervisor::StartLater(uint64_t batch, uint32_t index, Job& job) {
+  job.stage = Stage::kEnding;
+  job.requeue = true;
+  job.row.outcome = Outcome{.state = JobState::kQueued};
+  FreeSlotLater({.batch = batch, .index = index, .attempt = job.row.attempt}, kRefusedBackOff);
+  Save(batch, index, job);
+}
+
+void Supervisor::FreeSlotLater(launch::JobKey key, base::Nanos after) {
   Later(after, [this, key] {
     Job* const waiting = FindJob(key);
     if (waiting == nullptr) return;
@@ -201,7 +223,6 @@ void Supervisor::Unstart(uint64_t batch, uint32_t index, Job& job, base::Nanos a
     ForgetIfOver(key.batch, key.index);
     Dispatch();
   });
-  Save(batch, index, job);
 }
 
 void Supervisor::Save(uint64_t batch, uint32_t index, Job& job) {

@@ -17,11 +17,9 @@ std::optional<base::Error> Supervisor::Refusal(const Submitter& submitter, uint6
   if (!parts_.store.writable()) {
     return base::Error(base::Code::kUnavailable, "the state disk failed; the service is read-only until it is restarted");
   }
-  if (!MeasureDisk(parts_.state_dir, "state", limits_.min_free_bytes).accepting) {
-    return base::Error(base::Code::kResourceExhausted, "the state disk is almost full");
-  }
-  if (!MeasureDisk(parts_.log_dir, "log", limits_.min_free_bytes).accepting) {
-    return base::Error(base::Code::kResourceExhausted, "the log disk is almost full");
+  for (const DiskStatus& disk : {MeasureDisk(parts_.state_dir, "state", limits_.min_free_bytes),
+                                 MeasureDisk(parts_.log_dir, "log", limits_.min_free_bytes)}) {
+    if (!disk.accepting) return base::Error(base::Code::kResourceExhausted, "the " + disk.name + " disk is " + disk.problem);
   }
   const Load load{.queued = queue_.queued(), .queued_of_owner = queue_.QueuedOf(submitter.owner)};
   if (base::Status status = CheckLoad(submitter, jobs, load, limits_); !status.ok()) return std::move(status).error();

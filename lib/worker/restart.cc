@@ -8,6 +8,7 @@
 //   BORN or RUNNING                  free          same     swept, LOST: its recorder was killed
 //   anything but ENDED               free          another  LOST: the machine restarted
 //   cannot be read                   free          -        swept, LOST: its record is damaged
+//   of a later version               -             -        this server does not start
 //
 // The old launcher socket was drained before this process was started, so no start can still be on its way.
 #include <fcntl.h>
@@ -130,6 +131,8 @@ base::Status Supervisor::RestoreJob(StoreReader& from, uint64_t batch, uint32_t 
   const auto slot = home->exits && !home->damaged
                         ? launch::ReadSlot(home->exits.get(), index)
                         : base::Result<launch::SlotRecord>(base::Error(base::Code::kDataLoss, "the exit file is damaged"));
+  // Of a later version, which alone knows what it says: nothing may be concluded from it, least of all that the job is lost.
+  if (!slot.ok() && slot.error().code() == base::Code::kFailedPrecondition) return base::Error(slot.error());
   const bool ours = slot.ok() && slot->phase != launch::Phase::kNone && slot->attempt == row->attempt;
   if (ours && slot->phase == launch::Phase::kEnded) {
     job.shim_gone = true;

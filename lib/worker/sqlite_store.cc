@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/errno_text.h"
 #include "worker/observer.h"
 #include "worker/schema.h"
 #include "worker/sqlite_reader.h"
@@ -163,14 +164,14 @@ class SqliteStore final : public Store {
     return writer_->Commit();
   }
 
-  // What SQLite says is for whoever debugs it; what callers may pass on is what it means to them.
+  // What SQLite says is for whoever debugs it; what callers may pass on is what it means to them. Of a disk's failure that is all
+  // there is to say, so it carries no errno, which would make it internal and its text a secret.
   static base::Error Plain(const base::Error& error) {
-    const bool full = error.code() == base::Code::kResourceExhausted;
-    const bool disk = full || error.code() == base::Code::kUnavailable;
-    return base::Error(error.code(), full   ? "the state disk is full"
-                                     : disk ? "the state disk failed"
-                                            : "the database failed")
-        .WithErrno(error.sys_errno());
+    if (error.code() == base::Code::kResourceExhausted) return base::Error(error.code(), "the state disk is full");
+    if (error.code() != base::Code::kUnavailable)
+      return base::Error(error.code(), "the database failed").WithErrno(error.sys_errno());
+    const std::string why = error.sys_errno() == 0 ? "" : ": " + base::ErrnoText(error.sys_errno());
+    return base::Error(error.code(), "the state disk failed" + why);
   }
 
   static base::Error ReadOnly() {

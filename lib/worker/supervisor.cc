@@ -95,7 +95,10 @@ WorkerStatus Supervisor::Status() const {
     min_free = min_free_bytes_;
   }
   DiskStatus state = MeasureDisk(parts_.state_dir, "state", min_free);
-  state.accepting = state.accepting && parts_.store.writable();
+  if (!parts_.store.writable()) {
+    state.problem = "failing";
+    state.accepting = false;
+  }
   status.disks = {std::move(state), MeasureDisk(parts_.log_dir, "log", min_free)};
   return status;
 }

@@ -163,6 +163,11 @@ class Supervisor final : public LauncherEvents {
   void Finish(uint64_t batch, Home& home, uint32_t index, JobRow row);
   // The attempt provably did not start: the same one again, `after` from now.
   void Unstart(uint64_t batch, uint32_t index, Job& job, base::Nanos after, bool hold = false);
+  // The attempt failed before there was a process, for want of one: nothing of the job ran. Its number is in the exit slot, so it
+  // is queued again under the next one.
+  void StartLater(uint64_t batch, uint32_t index, Job& job);
+  // Gives the slot back `after` from now, so that nobody asks for what is short in the meantime.
+  void FreeSlotLater(launch::JobKey key, base::Nanos after);
   // A job without which nothing can be started: its end is its own, others may do better.
   void FailStart(uint64_t batch, Home& home, uint32_t index, JobRow row, std::string_view step, int errno_value);
   void Save(uint64_t batch, uint32_t index, Job& job);

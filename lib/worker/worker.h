@@ -120,6 +120,7 @@ struct DiskStatus {
   uint64_t free_bytes = 0;
   uint64_t total_bytes = 0;
   bool accepting = true;
+  std::string problem;  // why it is not: "almost full", "almost out of inodes", "read-only" or "failing"
 };
 
 // Ended batches that are kept, by the latest look at them.
@@ -166,7 +167,7 @@ class Worker {
  public:
   // Opens the store (migrating it), reconciles its live jobs with exit files and launcher, starts the threads `loop`, `store`,
   // `tail` and `clean`. `launcher` and `clock` outlive the worker. kDataLoss when the database is damaged, kFailedPrecondition when
-  // it is newer than this program; nothing is changed then.
+  // it, or the exit record of a live job, is newer than this program; nothing is changed then.
   static base::Result<std::unique_ptr<Worker>> Create(WorkerOptions options, Launcher& launcher, const base::Clock& clock);
   // Stops dispatching and joins the threads; what runs goes on without us.
   virtual ~Worker() = default;

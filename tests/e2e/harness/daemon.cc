@@ -189,14 +189,20 @@ void Daemon::Reap() {
 }
 
 void Daemon::KillServer() {
-  const pid_t old = ServerPid();
-  ::kill(old, SIGKILL);
-  EXPECT_TRUE(WaitUntil([&] { return !ProcessLives(old); }));
-  if (options_.external_server) {
-    server_.reset();
-    server_.emplace(ServerCommand());
-  }
-  EXPECT_TRUE(WaitReady(old)) << "no new server after the old one was killed\n" << log();
+  EndServer();
+  StartServer();
+}
+
+void Daemon::EndServer() {
+  ended_server_ = ServerPid();
+  ::kill(ended_server_, SIGKILL);
+  EXPECT_TRUE(WaitUntil([&] { return !ProcessLives(ended_server_); }));
+  server_.reset();
+}
+
+void Daemon::StartServer() {
+  if (options_.external_server) server_.emplace(ServerCommand());
+  EXPECT_TRUE(WaitReady(ended_server_)) << "no new server after the old one was killed\n" << log();
 }
 
 std::string Daemon::Address() const {

@@ -37,6 +37,9 @@ class Daemon {
   void KillLauncher();
   // kill -9 of jobd-server, and waits until the next one accepts connections.
   void KillServer();
+  // The two halves of it, for what happens in between. Of an external server only: jobd starts its own at once.
+  void EndServer();
+  void StartServer();
   bool running() const { return process_.has_value(); }
 
   const std::string& folder() const { return folder_; }
@@ -76,6 +79,7 @@ class Daemon {
   std::string share_;
   std::optional<Process> process_;
   std::optional<Process> server_;  // the external one
+  pid_t ended_server_ = -1;
 };
 
 // The path of one of the built programs.

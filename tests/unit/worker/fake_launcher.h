@@ -148,6 +148,10 @@ class FakeLauncher final : public Launcher {
     const std::lock_guard lock(mutex_);
     return watched_;
   }
+  size_t cancelled() {
+    const std::lock_guard lock(mutex_);
+    return cancelled_.size();
+  }
   std::vector<std::pair<launch::JobKey, int>> signals() {
     const std::lock_guard lock(mutex_);
     return signals_;

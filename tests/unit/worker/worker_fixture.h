@@ -42,12 +42,15 @@ class TempDir {
 // Time that the test moves; it also moves a little by itself, so that two readings differ.
 class FakeClock final : public base::Clock {
  public:
-  base::Nanos Realtime() const override { return now_.fetch_add(1000); }
+  base::Nanos Realtime() const override { return now_.fetch_add(1000) + jumped_.load(); }
   base::Nanos Monotonic() const override { return now_.fetch_add(1000); }
   void Advance(base::Nanos by) { now_.fetch_add(by); }
+  // As when somebody sets the wall clock: no time has passed.
+  void JumpWall(base::Nanos by) { jumped_.fetch_add(by); }
 
  private:
   mutable std::atomic<base::Nanos> now_{FakeLauncher::kStarted};
+  std::atomic<base::Nanos> jumped_{0};
 };
 
 // Calls `start` with a callback and waits for what it is called with.

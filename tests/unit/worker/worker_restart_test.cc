@@ -3,6 +3,10 @@
 #include <sys/file.h>
 #include <sys/wait.h>
 
+#include <boost/crc.hpp>
+#include <span>
+
+#include "launch/contract/wire.h"
 #include "tests/unit/worker/worker_fixture.h"
 #include "worker/sqlite.h"
 
@@ -140,6 +144,30 @@ TEST_F(WorkerRestartTest, DamagedOrMissingExitFileMakesTheJobLostNotStartedAgain
     ASSERT_EQ(*Await<uint32_t>([&](auto done) { worker_->Retry({.batch = {"ann", "b"}}, true, done); }), 1u);
     launcher_->WaitLaunched(1);
   }
+}
+
+TEST_F(WorkerRestartTest, RecordOfALaterVersionStopsTheStartAndDecidesNothing) {
+  worker_.reset();
+  const auto write = [&](const launch::SlotBytes& record) {
+    const base::Fd file(::openat(logs_.get(), "ann/b/exits", O_WRONLY | O_CLOEXEC));
+    ASSERT_TRUE(base::PwriteAll(file.get(), record, launch::SlotOffset(1)).ok());
+  };
+  const auto ours = launch::EncodeSlot({.phase = Phase::kEnded, .attempt = 1, .exit = ExitStatus::Exited(4)});
+  // FORMAT.md: the version and the check keep their places in every version.
+  auto later = ours;
+  launch::StoreLittle<uint16_t>(std::span(later).subspan(4), launch::kSlotVersion + 1);
+  boost::crc_32_type crc;
+  crc.process_bytes(later.data(), 252);
+  launch::StoreLittle<uint32_t>(std::span(later).subspan(252), crc.checksum());
+  write(later);
+  const base::Status opened = Open();
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code(), base::Code::kFailedPrecondition);
+  EXPECT_EQ(opened.error().message(), "exit record of version 2, newer than ours");
+  write(ours);
+  Restart();
+  UntilEnded("b");
+  EXPECT_EQ(Job("b", 1).outcome.exit_code, 4);
 }
 
 TEST_F(WorkerRestartTest, AnotherBootMakesUnaccountedJobsLostAndImportsRecords) {

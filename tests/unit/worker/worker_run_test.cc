@@ -153,6 +153,36 @@ TEST_F(WorkerRunTest, AStartRefusedBecauseItHasBegunTellsWhatBecameOfIt) {
   UntilState("b", first.key.index, JobState::kSucceeded);
 }
 
+TEST_F(WorkerRunTest, AShimThatGotNoProcessForItsJobIsFollowedByAnother) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  const auto request = launcher_->WaitLaunched(1);
+  launcher_->End(request.key, {.cause = EndCause::kSetupFailed, .step = launch::Step::kClone, .step_errno = EAGAIN});
+  const auto again = launcher_->WaitLaunched(2);
+  EXPECT_EQ(again.key.attempt, 2u) << "the first one's number is in its exit slot";
+  launcher_->Exit(again.key, ExitStatus::Exited(0));
+  UntilEnded("b");
+  EXPECT_EQ(Job("b", 1).outcome.state, JobState::kSucceeded);
+}
+
+TEST_F(WorkerRunTest, AJobThatWaitsForAProcessCanBeCancelled) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  launcher_->End(launcher_->WaitLaunched(1).key,
+                 {.cause = EndCause::kSetupFailed, .step = launch::Step::kClone, .step_errno = EAGAIN});
+  UntilState("b", 1, JobState::kQueued);
+  ASSERT_TRUE(Cancel("b").ok());
+  UntilEnded("b");
+  EXPECT_EQ(Job("b", 1).outcome.state, JobState::kCancelled);
+  EXPECT_EQ(launcher_->launched(), 1u);
+}
+
+TEST_F(WorkerRunTest, AnotherFailedStepIsTheJobsEnd) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  launcher_->End(launcher_->WaitLaunched(1).key,
+                 {.cause = EndCause::kSetupFailed, .step = launch::Step::kExec, .step_errno = ENOMEM});
+  UntilEnded("b");
+  EXPECT_EQ(Job("b", 1).outcome.state, JobState::kFailed);
+}
+
 TEST_F(WorkerRunTest, CancelInTheQueueEndsAtOnce) {
   ASSERT_TRUE(Submit("b", Jobs(3), {.hold = true}).ok());
   const auto counts = Cancel("b", 2);
