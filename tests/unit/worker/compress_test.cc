@@ -20,13 +20,16 @@ class CompressTest : public WorkerTest {
   bool Exists(const std::string& name) const { return fs::exists(Path(name)); }
   FakeOutput Output(uint32_t index) { return FakeOutput(logs_.get(), "ann/b", index); }
   // Two jobs that wrote to both streams, in turn, and ended well. One wrote little.
-  void RunTwo() {
+  void RunTwo(int more_lines = 0) {
     ASSERT_TRUE(Submit("b", Jobs(2)).ok());
     base::Nanos time = kT;
     for (size_t i = 1; i <= 2; ++i) launcher_->Running(launcher_->WaitLaunched(i).key);
     for (int line = 0; line < 6000; ++line) {
       Output(1).Write(line % 3 == 0 ? Stream::kErr : Stream::kOut, Line(line), time += base::kNanosPerMilli);
     }
+    std::string more;
+    for (int line = 0; line < more_lines; ++line) more += Line(line);
+    if (more_lines > 0) Output(1).Write(Stream::kOut, more, ++time);
     Output(2).Write(Stream::kOut, "short\n", time + 1);
     for (size_t i = 1; i <= 2; ++i) launcher_->Exit(launcher_->WaitLaunched(i).key, base::ExitStatus::Exited(0));
     UntilEnded("b");
@@ -204,6 +207,23 @@ TEST_F(CompressTest, ARetryAndAPassDoNotMeet) {
   }
   AwaitCompressed();
   EXPECT_EQ(Text({.index = 1}), before + more);
+}
+
+TEST_F(CompressTest, ARetryWaitsForTheFileThatIsBeingCompressed) {
+  ASSERT_TRUE(Open().ok());
+  RunTwo(400'000);
+  const std::string before = Text({.index = 1});
+  clock_.Advance(2 * kDay);
+  limits_.retention.compress_after = kDay;
+  worker_->SetLimits(limits_);
+  while (!Exists(".1.out.zst.new") && !Exists("1.out.zst")) std::this_thread::yield();
+  ASSERT_EQ(Retry(1), 1u);
+  launcher_->Running(launcher_->WaitLaunched(3).key);
+  EXPECT_TRUE(Exists("1.out"));
+  EXPECT_FALSE(Exists(".1.out.zst.new")) << "nothing is done to the files of a job that runs";
+  EXPECT_FALSE(Exists("1.out.zst"));
+  Output(1).Write(Stream::kOut, "again\n", kT + kDay);
+  EXPECT_TRUE(Text({.index = 1}) == before + "again\n");
 }
 
 TEST_F(CompressTest, WhatIsCutShortIsDoneAtTheNextStart) {
