@@ -3,6 +3,7 @@
 #include "worker/stream_compress.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <limits>
 
 #include "worker/batch_files.h"
@@ -20,6 +21,11 @@ StoreReader::EndedPlace PlaceOf(const BatchView& batch) { return {.ended_at = ba
 
 bool SamePlace(const StoreReader::EndedPlace& one, const StoreReader::EndedPlace& other) {
   return one.ended_at == other.ended_at && one.id == other.id;
+}
+
+// Not of this file alone: the disk's trouble, or the end of this process.
+bool MayPass(const base::Error& error) {
+  return error.code() == base::Code::kResourceExhausted || error.code() == base::Code::kCancelled || error.sys_errno() == EROFS;
 }
 
 }  // namespace
@@ -71,7 +77,7 @@ void Supervisor::CompressSlice(const std::shared_ptr<Retaining>& pass, const std
       const uint64_t free_bytes = MeasureDisk(folder->get(), "log", 0).free_bytes;
       const uint64_t room = free_bytes - std::min(free_bytes, pass->min_free_bytes);
       const auto done = CompressJob(folder->get(), place.jobs + 1, room, stop);
-      if (!done.ok() && (done.error().code() == base::Code::kResourceExhausted || done.error().code() == base::Code::kCancelled)) {
+      if (!done.ok() && MayPass(done.error())) {
         pass->compress_later = true;
         break;
       }

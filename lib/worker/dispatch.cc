@@ -82,8 +82,8 @@ void Supervisor::OnExpanded(launch::JobKey key, const base::Status& status) {
   // Cancelled in the meantime; or queued again since, and then the first of the two expansions was enough.
   if (job == nullptr || job->stage != Stage::kRecording || !std::exchange(job->expanding, false)) return;
   if (status.ok()) return RecordStart(key);
-  if (status.error().code() == base::Code::kResourceExhausted) return PutOff(key, *job);
   const int why = status.error().sys_errno();
+  if (status.error().code() == base::Code::kResourceExhausted || why == EROFS) return PutOff(key, *job);
   FailStart(key.batch, homes_.at(key.batch), key.index, job->row, "reading the compressed output of earlier attempts",
             why != 0 ? why : EIO);
 }
