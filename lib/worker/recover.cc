@@ -78,6 +78,8 @@ base::Result<Found> ReadBatch(int log_dir, const BatchName& name, uint64_t boot)
                              std::to_string(*holder));
     }
     const auto slot = launch::ReadSlot(exits.get(), index);
+    // Of a later version, which can tell what it says.
+    if (!slot.ok() && slot.error().code() == base::Code::kFailedPrecondition) return base::Error(slot.error());
     if (slot.ok() && slot->phase == launch::Phase::kEnded) ++found.proven;
     JobRow row = RowOf(slot, file_time, boot);
     found.ended = std::max(found.ended, row.ended_at);

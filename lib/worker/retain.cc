@@ -67,7 +67,8 @@ void Supervisor::RetainSlice(const std::shared_ptr<Retaining>& pass) {
     });
     return;
   }
-  const base::Nanos now = parts_.clock.Realtime();
+  // A wall clock that is set ten years on must not delete ten years' worth: what counts is time that we have seen pass.
+  const base::Nanos now = std::min(parts_.clock.Realtime(), wall_at_zero_ + parts_.clock.Monotonic());
   auto doomed = FindDoomed(store, pass->rules, pass->spared, now, kAtOnce);
   if (!doomed.ok()) return fail();
   if (!doomed->batches.empty()) {

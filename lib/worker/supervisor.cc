@@ -13,7 +13,8 @@ Supervisor::Supervisor(Parts parts, WorkerLimits limits)
       io_(1),
       keep_running_(boost::asio::make_work_guard(io_)),
       slot_events_(io_),
-      retention_timer_(io_) {
+      retention_timer_(io_),
+      wall_at_zero_(parts.clock.Realtime() - parts.clock.Monotonic()) {
   min_free_bytes_ = limits_.min_free_bytes;
 }
 

@@ -328,6 +328,7 @@ class Supervisor final : public LauncherEvents {
   bool retain_again_ = false;  // and something happened since it began
   bool retain_soon_ = false;   // the timer is set for an event
   boost::asio::steady_timer retention_timer_;
+  const base::Nanos wall_at_zero_;  // of the monotonic clock, as the wall clock was when we began
   uint32_t slots_used_ = 0;
   uint64_t boot_ = 0;
   ServiceState state_ = ServiceState::kRunning;

@@ -118,6 +118,20 @@ TEST_F(RetentionTest, ByAgeAtTheStart) {
   EXPECT_TRUE(fs::exists(Folder("young")));
 }
 
+TEST_F(RetentionTest, AWallClockThatJumpsYearsOnDeletesNothing) {
+  limits_.retention.all.max_age = kDay;
+  ASSERT_TRUE(Open().ok());
+  Run("before");
+  AwaitKept(1);
+  clock_.JumpWall(3653 * kDay);
+  Run("after");
+  AwaitKept(2);  // a whole pass has looked at both
+  EXPECT_EQ(Left(), (Ids{"before", "after"}));
+  clock_.Advance(2 * kDay);
+  SetRules(limits_.retention);
+  AwaitGone("before");
+}
+
 TEST_F(RetentionTest, ByAgeWhenItsTimeComesAndNothingElseHappens) {
   limits_.retention.all.max_age = 20 * base::kNanosPerMilli;
   ASSERT_TRUE(Open().ok());
