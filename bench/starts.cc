@@ -3,7 +3,8 @@
 //
 //   bench_starts [JOBS [ROUNDS [PROGRAM [ARG…]]]]      (1000, 5, /bin/true; as root)
 //
-// All arms in turn in each round; medians, and the median of each round's ratio to `open` and to posix_spawn.
+// All arms in turn in each round; medians, and the median of each round's ratio to `open` and to posix_spawn; CPU per job; and how
+// long a job takes from its request to its end when there is one at a time.
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -32,11 +33,11 @@ double SecondsSince(std::chrono::steady_clock::time_point begin) {
 }
 
 // Jobs per second of a command made for each job by its number.
-double Spawned(uint32_t jobs, const std::function<Argv(uint32_t)>& command) {
+double Spawned(uint32_t jobs, uint32_t width, const std::function<Argv(uint32_t)>& command) {
   const auto begin = std::chrono::steady_clock::now();
   uint32_t started = 0;
   for (uint32_t ended = 0; ended < jobs; ++ended) {
-    while (started < jobs && started - ended < kWidth) {
+    while (started < jobs && started - ended < width) {
       Argv argv = command(started++);
       std::vector<char*> pointers;
       for (std::string& arg : argv) pointers.push_back(arg.data());
@@ -54,12 +55,32 @@ double Spawned(uint32_t jobs, const std::function<Argv(uint32_t)>& command) {
   return jobs / SecondsSince(begin);
 }
 
-double Launched(uint32_t jobs, const std::string& profile, const Argv& argv) {
+// Profiles that differ by one step from the one before or beside them, so that each step's cost is a difference of two lines.
+sandbox::Profiles BenchProfiles() {
+  auto profiles = sandbox::Profiles::Parse("profiles.toml", R"(
+[profile.filter]
+inherits = "open"
+filter = "standard"
+[profile.namespaces]
+inherits = "open"
+namespaces = true
+[profile.read-only]
+read_only = true
+[profile.landlocked]
+landlock = true
+[profile.offline]
+network = false
+)");
+  if (!profiles.ok()) std::abort();
+  return *std::move(profiles);
+}
+
+double Launched(uint32_t jobs, uint32_t width, const std::string& profile, const Argv& argv) {
   const process_test::TempDir logs;
   process_test::HostOptions options;
   options.log_dir = logs.path();
   options.hidden = {logs.path()};
-  options.policy.profiles = process_test::TestProfiles();
+  options.policy.profiles = BenchProfiles();
   process_test::LauncherHost host(options);
   const process_test::Batch batch(logs.path(), jobs);
   host.Send(launch::Hello{});
@@ -67,7 +88,7 @@ double Launched(uint32_t jobs, const std::string& profile, const Argv& argv) {
   const auto begin = std::chrono::steady_clock::now();
   uint32_t started = 0;
   for (uint32_t ended = 0; ended < jobs; ++ended) {
-    while (started < jobs && started - ended < kWidth) {
+    while (started < jobs && started - ended < width) {
       auto request = batch.Request(argv, ++started);
       request.profile = profile;
       host.Send(launch::Launch{request});
@@ -124,10 +145,11 @@ bool Works(const Argv& argv) {
 
 struct Arm {
   std::string name;
-  std::function<double(uint32_t jobs)> run;
-  bool slow = false;  // a tenth of the jobs will do
+  std::function<double(uint32_t jobs, uint32_t width)> run;  // jobs a second
+  bool slow = false;                                         // a tenth of the jobs will do
   std::vector<double> rates{};
-  std::vector<double> cpu_ms{};  // of a job, with all that was done for it and waited for
+  std::vector<double> alone_ms{};  // of a job when there is one at a time: from the request to its end
+  std::vector<double> cpu_ms{};    // of a job, with all that was done for it and waited for
 };
 
 double CpuMillis() {
@@ -162,15 +184,16 @@ int Main(int argc, char** argv) {
   if (command.empty()) command = {"/bin/true"};
 
   std::vector<Arm> arms;
-  arms.push_back({"posix_spawn", [&](uint32_t n) { return Spawned(n, [&](uint32_t) { return command; }); }});
-  for (const char* profile : {"open", "standard", "offline", "strict"}) {
-    arms.push_back({profile, [&, profile](uint32_t n) { return Launched(n, profile, command); }});
+  arms.push_back({"posix_spawn", [&](uint32_t n, uint32_t width) { return Spawned(n, width, [&](uint32_t) { return command; }); }});
+  for (const char* profile : {"open", "filter", "namespaces", "standard", "read-only", "landlocked", "offline", "strict"}) {
+    arms.push_back({profile, [&, profile](uint32_t n, uint32_t width) { return Launched(n, width, profile, command); }});
   }
   if (Installed("bwrap")) {
     Argv bwrap = {"bwrap",  "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--bind",  "/",   "/",
                   "--proc", "/proc",         "--dev",         "/dev",          "--tmpfs", "/tmp"};
     bwrap.insert(bwrap.end(), command.begin(), command.end());
-    arms.push_back({"bubblewrap", [bwrap](uint32_t n) { return Spawned(n, [&](uint32_t) { return bwrap; }); }});
+    arms.push_back(
+        {"bubblewrap", [bwrap](uint32_t n, uint32_t width) { return Spawned(n, width, [&](uint32_t) { return bwrap; }); }});
   }
   const process_test::TempDir bundle;
   WriteBundle(bundle.path(), command);
@@ -181,9 +204,8 @@ int Main(int argc, char** argv) {
       continue;
     }
     arms.push_back({runtime,
-                    [&, runtime](uint32_t n) {
-                      return Spawned(std::max(n / 10, 20u),
-                                     [&](uint32_t number) { return RuntimeCommand(runtime, bundle.path(), number + 1); });
+                    [&, runtime](uint32_t n, uint32_t width) {
+                      return Spawned(n, width, [&](uint32_t number) { return RuntimeCommand(runtime, bundle.path(), number + 1); });
                     },
                     true});
   }
@@ -191,15 +213,16 @@ int Main(int argc, char** argv) {
     for (Arm& arm : arms) {
       const uint32_t count = arm.slow ? std::max(jobs / 10, 20u) : jobs;
       const double before = CpuMillis();
-      arm.rates.push_back(arm.run(count));
+      arm.rates.push_back(arm.run(count, kWidth));
       arm.cpu_ms.push_back((CpuMillis() - before) / count);
+      arm.alone_ms.push_back(1e3 / arm.run(std::max(count / 5, 10u), 1));
     }
   }
-  std::printf("%-12s %8s %8s %8s %12s %8s %8s\n", "", "median/s", "least", "most", "posix_spawn", "open", "CPU ms");
+  std::printf("%-12s %8s %8s %8s %12s %8s %8s %9s\n", "", "median/s", "least", "most", "posix_spawn", "open", "CPU ms", "alone ms");
   for (const Arm& arm : arms) {
-    std::printf("%-12s %8.0f %8.0f %8.0f      x %.2f  x %.2f %8.3f\n", arm.name.c_str(), Median(arm.rates),
+    std::printf("%-12s %8.0f %8.0f %8.0f      x %.2f  x %.2f %8.3f %9.2f\n", arm.name.c_str(), Median(arm.rates),
                 *std::min_element(arm.rates.begin(), arm.rates.end()), *std::max_element(arm.rates.begin(), arm.rates.end()),
-                MedianRatio(arm, arms[0]), MedianRatio(arm, arms[1]), Median(arm.cpu_ms));
+                MedianRatio(arm, arms[0]), MedianRatio(arm, arms[1]), Median(arm.cpu_ms), Median(arm.alone_ms));
   }
   return 0;
 }
