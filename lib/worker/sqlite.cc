@@ -1,5 +1,6 @@
 #include "worker/sqlite.h"
 
+#include <cerrno>
 #include <cstring>
 
 #include "base/errno_text.h"
@@ -31,7 +32,9 @@ bool RegisterVfs() {
   return registered;
 }
 
-base::Code CodeOf(int extended) {
+// `system`: the errno behind it, 0 when it has none.
+base::Code CodeOf(int extended, int system) {
+  if (system == EMFILE || system == ENFILE) return base::Code::kResourceExhausted;
   switch (extended & 0xff) {
     case SQLITE_FULL:
     case SQLITE_NOMEM: return base::Code::kResourceExhausted;
@@ -55,7 +58,8 @@ base::Error SqliteError(sqlite3* db, std::string_view doing) {
   const bool from_system =
       (extended & 0xff) == SQLITE_IOERR || (extended & 0xff) == SQLITE_FULL || (extended & 0xff) == SQLITE_CANTOPEN;
   if (from_system && system != 0) text += " (" + base::ErrnoText(system) + ")";
-  return base::Error(CodeOf(extended), std::move(text)).WithErrno(from_system ? system : 0);
+  const int from = from_system ? system : 0;
+  return base::Error(CodeOf(extended, from), std::move(text)).WithErrno(from);
 }
 
 Statement& Statement::Bind(int parameter, int64_t value) {

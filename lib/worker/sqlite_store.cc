@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -167,7 +168,8 @@ class SqliteStore final : public Store {
   // What SQLite says is for whoever debugs it; what callers may pass on is what it means to them. Of a disk's failure that is all
   // there is to say, so it carries no errno, which would make it internal and its text a secret.
   static base::Error Plain(const base::Error& error) {
-    if (error.code() == base::Code::kResourceExhausted) return base::Error(error.code(), "the state disk is full");
+    const bool descriptors = error.sys_errno() == EMFILE || error.sys_errno() == ENFILE;
+    if (error.code() == base::Code::kResourceExhausted && !descriptors) return base::Error(error.code(), "the state disk is full");
     if (error.code() != base::Code::kUnavailable)
       return base::Error(error.code(), "the database failed").WithErrno(error.sys_errno());
     const std::string why = error.sys_errno() == 0 ? "" : ": " + base::ErrnoText(error.sys_errno());

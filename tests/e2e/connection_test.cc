@@ -129,14 +129,13 @@ TEST(DescriptorTest, WithoutDescriptorsItRefusesKeepsWhatItHasAndComesBackByItse
   std::vector<std::unique_ptr<Follower>> followers;
   for (int i = 0; i < 60; ++i) followers.push_back(std::make_unique<Follower>(channel, FollowOf(id)));
   for (const auto& follower : followers) ASSERT_TRUE(follower->WaitForBytes(6));
-  EXPECT_GE(DescriptorsOf(server), 90u) << "or this shows nothing";
   size_t refused = 0;
   for (const auto& follower : followers) {
     if (!follower->WaitForEnd(Seconds(0))) continue;
     EXPECT_EQ(follower->status().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << follower->status().error_message();
     ++refused;
   }
-  EXPECT_GT(refused, 0u);
+  EXPECT_GT(refused, 0u) << "or this shows nothing";
   // New connections are refused, not left hanging; the one there is serves on.
   (void)daemon.Do({"list", "--connect-timeout", "1s"});
   v1::ExecuteJobRequest submit;
