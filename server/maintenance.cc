@@ -47,6 +47,7 @@ base::Status Restore(Given& given, bool replace) {
   // A server whose jobd is gone may live for another moment.
   const int state = given["state"].get();
   JOBD_ASSIGN_OR_RETURN(const base::Fd lock, LockState(state, kPredecessorMs));
+  JOBD_RETURN_IF_ERROR(worker::CheckNothingRuns(given["log"].get()));
   JOBD_ASSIGN_OR_RETURN(const std::string mark, base::ReadAll(given["mark"].get(), kMaxMark));
   std::string aside;
   JOBD_ASSIGN_OR_RETURN(const auto figures, worker::RestoreState(state, given["database"].get(), mark, replace, aside));

@@ -72,10 +72,11 @@ base::Result<Found> ReadBatch(int log_dir, const BatchName& name, uint64_t boot)
   for (uint32_t index = 1; index <= jobs; ++index) {
     JOBD_ASSIGN_OR_RETURN(const auto holder, launch::SlotHolder(exits.get(), index));
     if (holder) {
-      return base::Error(base::Code::kFailedPrecondition,
-                         "job " + name.owner + "/" + name.correlation_id + "/" + std::to_string(index) +
-                             " still runs: a new database would not know it; wait for its end, or end its recorder, process " +
-                             std::to_string(*holder));
+      return base::Error(
+          base::Code::kFailedPrecondition,
+          "job " + name.owner + "/" + name.correlation_id + "/" + std::to_string(index) +
+              " still runs, and another database would not know it: wait for its end, or end its recorder, process " +
+              std::to_string(*holder));
     }
     const auto slot = launch::ReadSlot(exits.get(), index);
     // Of a later version, which can tell what it says.
@@ -169,15 +170,20 @@ base::Result<Database> OpenOrMake(int state_dir, std::string& aside) {
 
 }  // namespace
 
+base::Status CheckNothingRuns(int log_dir) {
+  const uint64_t boot = launch::BootTag();
+  return ForEachBatch(log_dir, [&](const BatchName& name) -> base::Status {
+    const auto found = ReadBatch(log_dir, name, boot);
+    if (!found.ok() && found.error().code() == base::Code::kFailedPrecondition) return found.error();
+    return base::Ok();
+  });
+}
+
 base::Result<Recovered> RecoverState(int state_dir, int log_dir) {
   Recovered recovered;
   const uint64_t boot = launch::BootTag();
   // Everything that could be refused is, before anything is changed.
-  JOBD_RETURN_IF_ERROR(ForEachBatch(log_dir, [&](const BatchName& name) -> base::Status {
-    const auto found = ReadBatch(log_dir, name, boot);
-    if (!found.ok() && found.error().code() == base::Code::kFailedPrecondition) return found.error();
-    return base::Ok();
-  }));
+  JOBD_RETURN_IF_ERROR(CheckNothingRuns(log_dir));
   JOBD_ASSIGN_OR_RETURN(Database database, OpenOrMake(state_dir, recovered.aside));
   StoppedClock clock;
   JOBD_ASSIGN_OR_RETURN(const auto writer, SqliteWriter::Create(database, clock));

@@ -56,6 +56,23 @@ TEST_F(BackupTest, RefusesFoldersInUseAndDaemonsAtWork) {
   EXPECT_EQ(daemon_.Do({"run", "--", "true"}).code(), 0) << "which goes on";
 }
 
+TEST_F(BackupTest, NeitherRestoresNorRecoversOverJobsThatRun) {
+  ASSERT_EQ(Jobd({"--backup", backup_}).code(), 0);
+  const std::string gate = daemon_.ShareDir() + "/gate";
+  const std::string id = daemon_.Ok({"run", "-d", "--", "sh", "-c", "echo up; while ! test -e " + gate + "; do sleep 0.01; done"});
+  Process follower(daemon_.Ctl({"logs", "-f", id}));
+  ASSERT_TRUE(follower.WaitForOutput("up\n"));
+  daemon_.Stop();
+  for (const auto& args : {std::vector<std::string>{"--restore", backup_, "--replace"}, {"--recover"}}) {
+    const Output refused = Jobd(args);
+    EXPECT_NE(refused.code(), 0);
+    EXPECT_NE(refused.err.find(id + "/1 still runs"), std::string::npos) << refused.err;
+  }
+  ASSERT_TRUE(daemon_.Start()) << daemon_.log();
+  WriteFile(gate, "");
+  EXPECT_EQ(daemon_.Do({"wait", id}).code(), 0);
+}
+
 TEST_F(BackupTest, ComesBackAfterTheDatabaseIsLost) {
   const std::string first = RunOne("one");
   const Output made = Jobd({"--backup", backup_});
