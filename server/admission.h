@@ -23,7 +23,7 @@ struct Call {
   std::string_view method;  // of the rule
   Caller caller;
   Reach reach = Reach::kNone;
-  CallLimits::Token token;
+  CallLimits::Token token;  // given back just before the answer, which may be followed at once by the next call
   worker::BatchName about;  // whom it concerns, for the log; empty: nobody, or not yet known
 };
 

@@ -32,12 +32,16 @@ class ExecuteCall final : public Pump, public grpc::ServerUnaryReactor {
 
  private:
   void OnAccepted(const base::Result<worker::Receipt>& receipt) {
-    if (!receipt.ok()) return Finish(backend().errors.Report(receipt.error(), call().method));
+    if (!receipt.ok()) {
+      EndCount();
+      return Finish(backend().errors.Report(receipt.error(), call().method));
+    }
     batch_ = {.owner = call().caller.name(), .correlation_id = receipt->correlation_id};
     if (!receipt->replayed) LogAccepted(backend().log, batch_.owner, *receipt);
     response_->set_correlation_id(batch_.correlation_id);
     if (wait_) return Start();
     response_->mutable_result()->set_state(jobd::v1::JOB_STATE_QUEUED);
+    EndCount();
     Finish(grpc::Status::OK);
   }
 

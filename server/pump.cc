@@ -99,6 +99,7 @@ void Pump::Abort() {
 
 void Pump::FinishWith(const grpc::Status& status) {
   LogEnd(backend_.log, call_, "ended, code " + std::to_string(status.error_code()));
+  EndCount();
   FinishCall(status);
 }
 

@@ -49,6 +49,8 @@ class Pump : public LiveCall, public std::enable_shared_from_this<Pump> {
 
   const Backend& backend() const { return backend_; }
   const Call& call() const { return call_; }
+  // The call counts no more among its user's; just before its answer.
+  void EndCount() { call_.token = {}; }
 
  private:
   enum class State { kRunning, kSending, kWaiting, kFinished };
@@ -57,7 +59,7 @@ class Pump : public LiveCall, public std::enable_shared_from_this<Pump> {
   void FinishWith(const grpc::Status& status);
 
   const Backend& backend_;
-  const Call call_;
+  Call call_;
   StreamRegistry::Registration registration_;
   std::mutex mutex_;
   State state_ = State::kRunning;

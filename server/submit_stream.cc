@@ -120,6 +120,7 @@ class SubmitStream final : public LiveCall,
   }
 
   void OnAnswer(const base::Result<worker::Receipt>& receipt) {
+    call_.token = {};
     if (!receipt.ok()) return Finish(backend_.errors.Report(receipt.error(), kMethod));
     if (!receipt->replayed) {
       LogAccepted(backend_.log, call_.caller.name(), *receipt);
@@ -137,7 +138,7 @@ class SubmitStream final : public LiveCall,
   void OnDone() override { const auto last = std::move(self_); }
 
   const Backend& backend_;
-  const Call call_;
+  Call call_;
   grpc::CallbackServerContext* const context_;
   grpc::ByteBuffer* const response_;
   const base::SystemClock clock_;

@@ -15,12 +15,14 @@ base::Result<std::string> UnaryCall::OwnerOf(const std::string& requested) const
 
 void UnaryCall::Succeed() {
   LogEnd(backend_.log, call_, "OK");
+  call_.token = {};
   Finish(grpc::Status::OK);
 }
 
 void UnaryCall::Fail(const base::Error& error) {
   const grpc::Status status = backend_.errors.Report(error, call_.method, call_.about);
   LogEnd(backend_.log, call_, base::CodeName(error.code()));
+  call_.token = {};
   Finish(status);
 }
 
