@@ -13,7 +13,7 @@ cache=${cache:-$(cd -- "$here/../.." && pwd)/build/vm}
 packages=(
   systemd systemd-sysv dbus kmod procps iproute2
   # what jobd, jobd-server and jobctl are linked with (ldd build/bin/*)
-  libssl3 libstdc++6 libsqlite3-0 libspdlog1.10 libfmt9 libyaml-cpp0.7 libsodium23 libseccomp2 libcap2 libsystemd0
+  libssl3 libstdc++6 libsqlite3-0 libspdlog1.10 libfmt9 libyaml-cpp0.7 libsodium23 libseccomp2 libcap2 libsystemd0 libprometheus-cpp-core1.0 libzstd1
   # what the tests use
   openssl jq curl
 )
