@@ -54,21 +54,10 @@ launch::LauncherOptions LauncherOptionsOf(const Options& asked, const Configurat
 }
 
 launch::OwnerRights RightsOf(const config::User& user) {
-  const config::UserMaxima& most = user.most;
   launch::OwnerRights rights{.profiles = user.profiles};
   // What a user had accepted before being disabled still runs, as nobody in particular.
   if (!user.disabled) rights.run_as = user.run_as;
-  rights.bounds = {.most = {.memory_bytes = most.memory,
-                            .cpu_millis = most.cpu_millis,
-                            .pids = most.pids,
-                            .output_bytes = most.output,
-                            .file_bytes = most.file_size,
-                            .open_files = most.open_files,
-                            .tmp_bytes = most.tmp_size,
-                            .io_read_bytes_per_second = most.io_read,
-                            .io_write_bytes_per_second = most.io_write},
-                   .timeout = most.timeout,
-                   .workdirs = user.workdirs};
+  rights.bounds = launch::BoundsOf(user);
   return rights;
 }
 

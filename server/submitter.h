@@ -3,6 +3,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "launch/contract/offer.h"
 #include "logging/fields.h"
 #include "server/access.h"
 #include "worker/worker.h"
@@ -10,21 +11,10 @@
 namespace jobd::server {
 
 inline worker::Submitter SubmitterOf(const Caller& caller) {
-  const config::UserMaxima& most = caller.user.most;
   return {.owner = caller.name(),
           .profiles = caller.user.profiles,
           .run_as = caller.user.run_as,
-          .bounds = {.most = {.memory_bytes = most.memory,
-                              .cpu_millis = most.cpu_millis,
-                              .pids = most.pids,
-                              .output_bytes = most.output,
-                              .file_bytes = most.file_size,
-                              .open_files = most.open_files,
-                              .tmp_bytes = most.tmp_size,
-                              .io_read_bytes_per_second = most.io_read,
-                              .io_write_bytes_per_second = most.io_write},
-                     .timeout = most.timeout,
-                     .workdirs = caller.user.workdirs},
+          .bounds = launch::BoundsOf(caller.user),
           .max_queued = caller.user.max_queued,
           .max_running = caller.user.max_running};
 }

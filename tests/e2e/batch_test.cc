@@ -97,9 +97,16 @@ TEST_F(BatchTest, ParallelBoundsABatch) {
   const std::string file = daemon_->ShareDir() + "/parallel";
   WriteFile(file, "");
   ::chmod(file.c_str(), 0666);
+  const std::string gate = daemon_->ShareDir() + "/parallel-gate";
   std::string lines;
-  for (int i = 0; i < 20; ++i) lines += "echo + >>" + file + "; sleep 0.02; echo - >>" + file + "\n";
-  daemon_->Ok({"wait", Submit(lines, {"--parallel", "2"})});
+  for (int i = 0; i < 20; ++i) {
+    lines += "echo + >>" + file + "; while ! test -e " + gate + "; do sleep 0.01; done; echo - >>" + file + "\n";
+  }
+  const std::string id = Submit(lines, {"--parallel", "2"});
+  // As many as may run do, and stay until they are let go: a third would be seen in the file.
+  EXPECT_TRUE(WaitUntil([&] { return ReadFileOrEmpty(file) == "+\n+\n"; }));
+  WriteFile(gate, "");
+  daemon_->Ok({"wait", id});
   int running = 0;
   int most = 0;
   for (const char c : ReadFileOrEmpty(file)) {

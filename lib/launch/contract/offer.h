@@ -45,6 +45,24 @@ struct OwnerBounds {
   bool operator==(const OwnerBounds&) const = default;
 };
 
+// The bounds of a user as the users file has it: a config::User, whom this layer does not know. The one translation for the server,
+// which refuses at submission, and for the launcher, which refuses at the start.
+template <typename User>
+OwnerBounds BoundsOf(const User& user) {
+  const auto& most = user.most;
+  return {.most = {.memory_bytes = most.memory,
+                   .cpu_millis = most.cpu_millis,
+                   .pids = most.pids,
+                   .output_bytes = most.output,
+                   .file_bytes = most.file_size,
+                   .open_files = most.open_files,
+                   .tmp_bytes = most.tmp_size,
+                   .io_read_bytes_per_second = most.io_read,
+                   .io_write_bytes_per_second = most.io_write},
+          .timeout = most.timeout,
+          .workdirs = user.workdirs};
+}
+
 // These find the first field of a job that asks for too much: "limits.tmp_bytes", and why it is too much.
 
 // For the profile.
