@@ -40,14 +40,13 @@ base::Result<Capture> Capture::Create(JobLog& log, Pipes& pipes) {
   if (memory == MAP_FAILED) return base::SysError("taking memory for output", errno);
   pipes.out = std::move(out.second);
   pipes.err = std::move(err.second);
-  return Capture(log, std::move(out.first), std::move(err.first), static_cast<std::byte*>(memory));
+  return Capture(log, std::move(out.first), std::move(err.first), Buffer(static_cast<std::byte*>(memory)));
 }
 
-Capture::Capture(JobLog& log, base::Fd out, base::Fd err, std::byte* buffer)
-    : log_(&log), pipes_{std::move(out), std::move(err)}, buffer_(buffer) {}
+Capture::Capture(JobLog& log, base::Fd out, base::Fd err, Buffer buffer)
+    : log_(&log), pipes_{std::move(out), std::move(err)}, buffer_(std::move(buffer)) {}
 
-// The process is about to end whenever this runs for good: the mapping goes with it. A moved-from capture has none.
-Capture::~Capture() = default;
+void Capture::Unmap::operator()(std::byte* buffer) const { ::munmap(buffer, kBufferSize); }
 
 std::array<pollfd, 2> Capture::PollSet() const { return {{{pipes_[0].get(), POLLIN, 0}, {pipes_[1].get(), POLLIN, 0}}}; }
 
@@ -75,7 +74,7 @@ void Capture::Read(const std::array<pollfd, 2>& ready, const base::Clock& clock)
 }
 
 bool Capture::ReadOnce(size_t stream, base::Nanos time) {
-  const ssize_t n = ::read(pipes_[stream].get(), buffer_, kBufferSize);
+  const ssize_t n = ::read(pipes_[stream].get(), buffer_.get(), kBufferSize);
   if (n < 0) return errno == EINTR;
   if (n == 0) {
     pipes_[stream].reset();
@@ -84,7 +83,7 @@ bool Capture::ReadOnce(size_t stream, base::Nanos time) {
   const auto size = static_cast<size_t>(n);
   last_size_ += size;
   used_ = used_ || size > kKeptSize;
-  log_->Append(stream == 0 ? Stream::kOut : Stream::kErr, std::span<const std::byte>(buffer_, size), time);
+  log_->Append(stream == 0 ? Stream::kOut : Stream::kErr, std::span<const std::byte>(buffer_.get(), size), time);
   return true;
 }
 
@@ -101,7 +100,7 @@ void Capture::Drain(const base::Clock& clock) {
 
 void Capture::Idle() {
   if (!std::exchange(used_, false)) return;
-  ::madvise(buffer_ + kKeptSize, kBufferSize - kKeptSize, MADV_DONTNEED);
+  ::madvise(buffer_.get() + kKeptSize, kBufferSize - kKeptSize, MADV_DONTNEED);
 }
 
 }  // namespace jobd::launch

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <memory>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -28,7 +29,6 @@ class Capture {
   static base::Result<Capture> Create(JobLog& log, Pipes& pipes);
   Capture(Capture&&) = default;
   Capture& operator=(Capture&&) = delete;
-  ~Capture();
 
   // What to poll for: at most two entries; a closed stream's is -1.
   std::array<pollfd, 2> PollSet() const;
@@ -42,14 +42,19 @@ class Capture {
   void Idle();
 
  private:
-  Capture(JobLog& log, base::Fd out, base::Fd err, std::byte* buffer);
+  struct Unmap {
+    void operator()(std::byte* buffer) const;
+  };
+  using Buffer = std::unique_ptr<std::byte, Unmap>;
+
+  Capture(JobLog& log, base::Fd out, base::Fd err, Buffer buffer);
   // True when the stream may have more at once.
   bool ReadOnce(size_t stream, base::Nanos time);
   void Grow();
 
   JobLog* log_;
   std::array<base::Fd, 2> pipes_;
-  std::byte* buffer_;  // mmap'd
+  Buffer buffer_;
   bool used_ = false;  // beyond its first page
   bool grown_ = false;
   base::Nanos last_read_ = 0;

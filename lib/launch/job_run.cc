@@ -66,15 +66,15 @@ uint64_t Micros(const timeval& time) {
 
 }  // namespace
 
-JobRun::JobRun(const ShimContext& context, const LaunchRequest& request, const Identity& identity, const sandbox::Profile& profile,
-               int batch_dir, ExitSlot& slot)
+JobRun::JobRun(const ShimContext& context, const Assignment& job, const sandbox::Profile& profile, int batch_dir, ExitSlot& slot)
     : context_(context),
-      request_(request),
-      identity_(identity),
+      serial_(job.serial),
+      request_(job.request),
+      identity_(job.identity),
       profile_(profile),
       slot_(slot),
-      log_(batch_dir, context.log_owner, request.key.index, request.key.attempt, request.limits.output_bytes) {
-  record_.attempt = request.key.attempt;
+      log_(batch_dir, context.log_owner, request_.key.index, request_.key.attempt, request_.limits.output_bytes) {
+  record_.attempt = request_.key.attempt;
   record_.shim_pid = static_cast<uint32_t>(::getpid());
   record_.boot = context.boot;
 }
@@ -89,6 +89,14 @@ void JobRun::Run() {
     Loop();
   }
   End();
+}
+
+bool JobRun::Clean() {
+  if (!removed_) return false;
+  // A user namespace is entered for good.
+  if (profile_.namespaces && (context_.isolation->user_namespace(profile_) >= 0 || !init_.Leave().ok())) return false;
+  siginfo_t info{};
+  return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD;
 }
 
 base::Status JobRun::Failed(Step step, base::Error error) {
@@ -114,7 +122,7 @@ base::Status JobRun::Start() {
 
   // Without a pid namespace, whose first process reaps them, orphans would be left to the machine's: until it gets to them, which
   // in a container may be late, those of a job that left a thousand hold a thousand pids that others need.
-  if (!profile_.namespaces && ::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
+  if (::prctl(PR_SET_CHILD_SUBREAPER, profile_.namespaces ? 0 : 1) != 0) {
     return Failed(Step::kClone, base::SysError("becoming a subreaper", errno));
   }
   auto signals = OpenSignals(!profile_.namespaces || group_->adopts_orphans());
@@ -191,6 +199,8 @@ void JobRun::OnSignals() {
   signalfd_siginfo info;
   while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
     const auto signal = static_cast<int>(info.ssi_signo);
+    const auto meant = static_cast<uint32_t>(info.ssi_ptr >> 32);
+    if (signal != SIGCHLD && meant != 0 && meant != serial_) continue;  // a job before this one
     if (signal == kCancelSignal) {
       schedule_.Cancel(clock_.Monotonic(), std::max(info.ssi_int, 0) * base::kNanosPerMilli);
     } else if (signal == kForwardSignal) {
@@ -219,7 +229,7 @@ void JobRun::Stop() {
 void JobRun::End() {
   if (pid_ != 0) {
     int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    while (::wait4(pid_, &status, 0, &usage_) < 0 && errno == EINTR) {
     }
     record_.exit = base::ExitStatus::FromWait(status);
     if (report_) OnReport();  // the program was executed and over before we looked, or a step failed
@@ -251,12 +261,12 @@ void JobRun::EmptyGroup() {
     usage = group_->Usage();
     removed = group_->Remove();
   }
+  removed_ = removed.ok();
   CollectUsage(usage);
 }
 
 void JobRun::CollectUsage(const sandbox::GroupUsage& group) {
-  rusage own{};
-  ::getrusage(RUSAGE_CHILDREN, &own);
+  const rusage& own = usage_;
   // The group also counts processes whose parents did not wait for them.
   record_.user_cpu_us = group.user_cpu_us.value_or(Micros(own.ru_utime));
   record_.system_cpu_us = group.system_cpu_us.value_or(Micros(own.ru_stime));

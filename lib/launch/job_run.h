@@ -2,6 +2,7 @@
 #pragma once
 
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <array>
@@ -11,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "launch/assignment.h"
 #include "launch/capture.h"
 #include "launch/exit_slot.h"
 #include "launch/job_log.h"
@@ -21,15 +23,16 @@
 
 namespace jobd::launch {
 
-// Used once, in a process of its own with all signals blocked.
+// One run at a time, in a process of its own with one thread and all signals blocked.
 class JobRun {
  public:
-  // All arguments are borrowed and outlive the run. `batch_dir` is the batch's folder.
-  JobRun(const ShimContext& context, const LaunchRequest& request, const Identity& identity, const sandbox::Profile& profile,
-         int batch_dir, ExitSlot& slot);
+  // All arguments are borrowed and outlive the run. `profile` is the one the job names; `batch_dir` is the batch's folder.
+  JobRun(const ShimContext& context, const Assignment& job, const sandbox::Profile& profile, int batch_dir, ExitSlot& slot);
 
   // Starts the job, records it and returns when ENDED is written, or cannot be.
   void Run();
+  // After Run: nothing of the job is left in this process, which is as it was before. To be called at most once.
+  bool Clean();
 
  private:
   base::Status Start();
@@ -46,6 +49,7 @@ class JobRun {
   base::Status Failed(Step step, base::Error error);
 
   const ShimContext& context_;
+  const uint32_t serial_;
   const LaunchRequest& request_;
   const Identity& identity_;
   const sandbox::Profile& profile_;
@@ -62,6 +66,8 @@ class JobRun {
   base::Fd report_;
   base::Fd signals_;
   base::Nanos started_ = 0;  // monotonic
+  rusage usage_{};           // of the job's first process, and of those it waited for
+  bool removed_ = true;      // the job's group, if it had one
   bool settled_ = false;     // what starting took has been given back
 };
 

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <utility>
 
@@ -52,7 +53,8 @@ Launcher::Launcher(asio::io_context& context, LauncherOptions options, LauncherH
       // Another launcher's jobs may still use the uids it gave out last; beginning elsewhere makes it unlikely to meet them.
       uids_(options_.job_uid_first, options_.job_uid_count,
             static_cast<uint32_t>(base::SystemClock().Realtime() / base::kNanosPerMilli)),
-      server_(context) {
+      server_(context),
+      pool_(context) {
   options_.shim.boot = BootTag();
   options_.shim.ignored_signals = IgnoredSignals();
   // Fills the tables of the checksum here, so that no shim has to.
@@ -60,6 +62,25 @@ Launcher::Launcher(asio::io_context& context, LauncherOptions options, LauncherH
 }
 
 Launcher::~Launcher() = default;
+
+void Launcher::SetPolicy(Policy policy) {
+  options_.policy = std::move(policy);
+  ++policy_number_;
+  pool_.DismissAll();
+}
+
+bool Launcher::IsPassing(int error) {
+  switch (error) {
+    case EAGAIN:
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+    case ENOSPC:
+    case EDQUOT:
+    case EROFS: return true;
+    default: return false;
+  }
+}
 
 void Launcher::Serve(base::Fd socket, uint32_t server_restarts) {
   server_restarts_ = server_restarts;

@@ -14,8 +14,10 @@
 
 #include "base/fd.h"
 #include "launch/contract/frames.h"
+#include "launch/live_shim.h"
 #include "launch/policy.h"
 #include "launch/shim.h"
+#include "launch/shim_pool.h"
 #include "launch/uid_pool.h"
 #include "sandbox/job_group.h"
 
@@ -64,19 +66,10 @@ class Launcher {
   // Asks the server for a sign of life; on_alive.
   void Ping() { SendToServer(launch::Ping{}); }
   // Whom jobs may run as, from now on.
-  void SetPolicy(Policy policy) { options_.policy = std::move(policy); }
+  void SetPolicy(Policy policy);
   size_t live_shims() const { return shims_.size(); }
 
  private:
-  // One that was forked or adopted, until it is gone and swept up after.
-  struct LiveShim {
-    explicit LiveShim(boost::asio::io_context& context) : pidfd(context) {}
-    boost::asio::posix::stream_descriptor pidfd;
-    pid_t pid = 0;
-    bool own_child = false;
-    std::optional<uid_t> uid;  // of the pool
-    bool sweep_asked = false;  // Swept is owed when it is gone
-  };
   struct Outgoing {
     LauncherFrame frame;
     std::vector<base::Fd> fds;
@@ -99,11 +92,20 @@ class Launcher {
 
   // The profile of a request that may be started, whose limits are filled in.
   base::Result<const sandbox::Profile*> ProfileOf(LaunchRequest& request);
+  // The machine's state, which passes, rather than the request's fault.
+  static bool IsPassing(int error);
   base::Result<Identity> IdentityOf(const LaunchRequest& request, std::optional<uid_t>& own_uid);
   void Refuse(JobKey key, const base::Error& error, bool retry, bool policy);
   void WatchLater(const Watch& frame);
-  void AwaitShim(JobKey key, LiveShim& shim);
-  void OnShimGone(JobKey key);
+  // A shim with the job, from among those that wait; nullptr when none can have it.
+  std::shared_ptr<LiveShim> GiveToWaiting(Assignment& job);
+  base::Result<std::shared_ptr<LiveShim>> ForkShim(Assignment job);
+  void AwaitShim(const std::shared_ptr<LiveShim>& shim);
+  void OnShimGone(const std::shared_ptr<LiveShim>& shim);
+  void AwaitStatus(const std::shared_ptr<LiveShim>& shim);
+  void OnStatus(const std::shared_ptr<LiveShim>& shim);
+  // `status` as of shim.h.
+  void TellEnd(JobKey key, int status);
   void Forget(JobKey key);
   void SweepThen(JobKey key, std::function<void()> done);
   void SendToShim(JobKey key, int signal, int value);
@@ -120,7 +122,9 @@ class Launcher {
   bool flushing_ = false;
   std::deque<Outgoing> outgoing_;
   size_t outgoing_size_ = 0;
-  std::map<JobKey, std::unique_ptr<LiveShim>> shims_;
+  uint64_t policy_number_ = 0;                         // shims that were forked under another get no more jobs
+  std::map<JobKey, std::shared_ptr<LiveShim>> shims_;  // of every live job
+  ShimPool pool_;
   // To be watched, and not found out about yet; with the signals that are to be sent then.
   std::map<JobKey, std::vector<std::pair<int, int>>> searching_;
 };

@@ -1,4 +1,4 @@
-// The launcher towards its shims: forking, adopting, steering, and sweeping up.
+// The launcher towards its shims: watching, adopting, steering, and sweeping up.
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,12 +13,10 @@
 
 #include "base/text.h"
 #include "launch/adoption.h"
-#include "launch/clone.h"
+#include "launch/assignment.h"
 #include "launch/contract/step.h"
 #include "launch/launcher.h"
-#include "launch/offering.h"
 #include "launch/sweeper.h"
-#include "sandbox/accounts.h"
 
 namespace jobd::launch {
 
@@ -31,99 +29,7 @@ constexpr size_t kMostKept = 64;  // signals for a shim that is being searched f
 
 std::string GroupOf(JobKey key) { return sandbox::GroupName(key.batch, key.index, key.attempt); }
 
-// The machine's state, which passes, rather than the request's fault.
-bool IsPassing(int error) {
-  switch (error) {
-    case EAGAIN:
-    case ENOMEM:
-    case EMFILE:
-    case ENFILE:
-    case ENOSPC:
-    case EDQUOT:
-    case EROFS: return true;
-    default: return false;
-  }
-}
-
-base::Error PolicyError(std::string text) { return {base::Code::kPermissionDenied, std::move(text)}; }
-
 }  // namespace
-
-base::Result<Identity> Launcher::IdentityOf(const LaunchRequest& request, std::optional<uid_t>& own_uid) {
-  JOBD_ASSIGN_OR_RETURN(const RunAs run_as, DecideRunAs(options_.policy, request));
-  switch (run_as.kind) {
-    case RunAs::Kind::kSelf: return Identity{};
-    case RunAs::Kind::kOwnUid: {
-      own_uid = uids_.Take();
-      if (!own_uid) return base::SysError("taking a uid of the job range", EAGAIN);
-      return Identity{.switch_user = true, .uid = *own_uid, .gid = static_cast<gid_t>(*own_uid), .groups = {}};
-    }
-    case RunAs::Kind::kAccount: break;
-  }
-  auto account = sandbox::FindAccount(run_as.account);
-  if (!account.ok()) return std::move(account).error();
-  // Another name for uid 0 must not get what only "root" stands for.
-  if (account->uid == 0 && run_as.account != "root") return PolicyError("account '" + run_as.account + "' has uid 0");
-  if (account->uid == options_.policy.server_uid) return PolicyError("account '" + run_as.account + "' is jobd-server's own");
-  return Identity{.switch_user = true, .uid = account->uid, .gid = account->gid, .groups = std::move(account->groups)};
-}
-
-base::Result<const sandbox::Profile*> Launcher::ProfileOf(LaunchRequest& request) {
-  JOBD_RETURN_IF_ERROR(CheckRequest(request));
-  JOBD_ASSIGN_OR_RETURN(const sandbox::Profile* const profile, DecideProfile(options_.policy, request));
-  const ProfileOffer offer = OfferOf(options_.shim, options_.policy, *profile);
-  JOBD_RETURN_IF_ERROR(ApplyBounds(options_.policy, offer, request));
-  JOBD_RETURN_IF_ERROR(options_.shim.driver->Check(GroupLimitsOf(request.limits)));
-  JOBD_RETURN_IF_ERROR(options_.shim.isolation->Check(*profile));
-  if (const auto beyond = BeyondProfile(offer, request.limits)) {
-    return base::Error(base::Code::kInvalidArgument, beyond->field + ": " + beyond->problem);
-  }
-  return profile;
-}
-
-void Launcher::Handle(Launch& frame) {
-  LaunchRequest& request = frame.request;
-  if (shims_.contains(request.key)) {
-    return Refuse(request.key, {base::Code::kAlreadyExists, "a shim lives for this attempt"}, false, false);
-  }
-  const auto profile = ProfileOf(request);
-  if (!profile.ok()) {
-    const bool denied = profile.error().code() == base::Code::kPermissionDenied;
-    if (denied && hooks_.on_denied) hooks_.on_denied(request, profile.error().message());
-    return Refuse(request.key, profile.error(), false, denied);
-  }
-
-  auto shim = std::make_unique<LiveShim>(context_);
-  auto identity = IdentityOf(request, shim->uid);
-  if (!identity.ok()) {
-    const base::Error& error = identity.error();
-    const bool denied = error.code() == base::Code::kPermissionDenied;
-    if (denied && hooks_.on_denied) hooks_.on_denied(request, error.message());
-    return Refuse(request.key, error, IsPassing(error.sys_errno()), denied);
-  }
-
-  identity->workdir_without_links = WorkdirIsBounded(options_.policy, request);
-
-  // Blocked from before the shim's first instruction, so that a cancel that follows at once waits for its loop.
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::sigprocmask(SIG_SETMASK, &all, &before);
-  auto cloned = CloneProcess();
-  if (cloned.ok() && cloned->pid == 0) RunShim(options_.shim, request, *identity, **profile);
-  ::sigprocmask(SIG_SETMASK, &before, nullptr);
-
-  if (!cloned.ok()) {
-    if (shim->uid) uids_.Release(*shim->uid);
-    const base::Error error = std::move(cloned).error().WithContext(StepText(Step::kFork));
-    return Refuse(request.key, error, IsPassing(error.sys_errno()), false);
-  }
-  shim->pid = cloned->pid;
-  shim->own_child = true;
-  shim->pidfd.assign(cloned->pidfd.release());
-  AwaitShim(request.key, *shim);
-  shims_.emplace(request.key, std::move(shim));
-}
 
 void Launcher::Handle(const Watch& frame) {
   if (shims_.contains(frame.key)) return;
@@ -135,14 +41,15 @@ void Launcher::Handle(const Watch& frame) {
   const auto kept = searching_.extract(frame.key);
   if (!found.ok()) hooks_.report("looking for a shim: " + found.error().message());
   if (!found.ok() || !found->pidfd) return SweepThen(frame.key, [this, key = frame.key] { SendToServer(ShimExited{key}); });
-  auto shim = std::make_unique<LiveShim>(context_);
+  auto shim = std::make_shared<LiveShim>(context_);
   shim->pid = found->pid;
+  shim->job = frame.key;
   shim->pidfd.assign(found->pidfd.release());
   if (found->job_uid) {
     uids_.Mark(*found->job_uid);
     shim->uid = found->job_uid;
   }
-  AwaitShim(frame.key, *shim);
+  AwaitShim(shim);
   shims_.emplace(frame.key, std::move(shim));
   if (kept.empty()) return;
   for (const auto& [signal, value] : kept.mapped()) SendToShim(frame.key, signal, value);
@@ -157,22 +64,42 @@ void Launcher::WatchLater(const Watch& frame) {
   });
 }
 
-void Launcher::AwaitShim(JobKey key, LiveShim& shim) {
-  shim.pidfd.async_wait(asio::posix::stream_descriptor::wait_read, [this, key](const boost::system::error_code& error) {
-    if (!error) OnShimGone(key);
-  });
+void Launcher::AwaitShim(const std::shared_ptr<LiveShim>& shim) {
+  shim->pidfd.async_wait(asio::posix::stream_descriptor::wait_read,
+                         [this, weak = std::weak_ptr(shim)](const boost::system::error_code& error) {
+                           if (const auto gone = weak.lock(); gone && !error) OnShimGone(gone);
+                         });
 }
 
-void Launcher::OnShimGone(JobKey key) {
-  LiveShim& shim = *shims_.at(key);
+void Launcher::AwaitStatus(const std::shared_ptr<LiveShim>& shim) {
+  shim->channel.async_wait(asio::posix::stream_descriptor::wait_read,
+                           [this, weak = std::weak_ptr(shim)](const boost::system::error_code& error) {
+                             if (const auto done = weak.lock(); done && !error && done->channel.is_open()) OnStatus(done);
+                           });
+}
+
+void Launcher::OnStatus(const std::shared_ptr<LiveShim>& shim) {
+  const auto status = TryReceiveStatus(shim->channel.native_handle());
+  if (!status || !shim->job) {
+    shim->channel.close();  // it ends, and its exit status tells
+    return;
+  }
+  const JobKey key = *shim->job;
+  Forget(key);
+  shim->job.reset();
+  shim->policy == policy_number_ ? pool_.Keep(shim) : pool_.Dismiss(shim);
+  TellEnd(key, *status);
+}
+
+void Launcher::OnShimGone(const std::shared_ptr<LiveShim>& shim) {
   int status = 0;
-  if (shim.own_child && ::waitpid(shim.pid, &status, 0) == shim.pid && WIFEXITED(status)) {
-    const int error = WEXITSTATUS(status);
+  const bool ended = shim->own_child && ::waitpid(shim->pid, &status, 0) == shim->pid && WIFEXITED(status);
+  if (shim->channel.is_open()) shim->channel.close();
+  if (!shim->job) return pool_.Remove(*shim);
+  const JobKey key = *shim->job;
+  if (ended) {
     Forget(key);
-    if (error == kShimRecorded) return SendToServer(ShimExited{key});
-    const auto text = error == EEXIST ? base::Error(base::Code::kAlreadyExists, "this attempt has begun before")
-                                      : base::SysError(StepText(Step::kLock), error);
-    return Refuse(key, text, IsPassing(error), false);
+    return TellEnd(key, WEXITSTATUS(status));
   }
   // Killed, or another launcher's child, whose status we cannot have: there may be something left.
   SweepThen(key, [this, key] {
@@ -181,13 +108,20 @@ void Launcher::OnShimGone(JobKey key) {
   });
 }
 
+void Launcher::TellEnd(JobKey key, int status) {
+  if (status == kShimRecorded) return SendToServer(ShimExited{key});
+  const auto error = status == EEXIST ? base::Error(base::Code::kAlreadyExists, "this attempt has begun before")
+                                      : base::SysError(StepText(Step::kLock), status);
+  Refuse(key, error, IsPassing(status), false);
+}
+
 void Launcher::Forget(JobKey key) {
   const auto it = shims_.find(key);
   if (it == shims_.end()) return;
-  if (it->second->uid) uids_.Release(*it->second->uid);
-  const bool sweep_asked = it->second->sweep_asked;
+  const std::shared_ptr<LiveShim> shim = std::move(it->second);
   shims_.erase(it);
-  if (sweep_asked) SendToServer(Swept{key});
+  if (shim->uid) uids_.Release(*std::exchange(shim->uid, std::nullopt));
+  if (std::exchange(shim->sweep_asked, false)) SendToServer(Swept{key});
 }
 
 void Launcher::Handle(const Sweep& frame) {
@@ -238,7 +172,8 @@ void Launcher::SendToShim(JobKey key, int signal, int value) {
   info.si_code = SI_QUEUE;
   info.si_pid = ::getpid();
   info.si_uid = ::getuid();
-  info.si_value.sival_int = value;
+  const uint64_t meant = it->second->serial;
+  info.si_value.sival_ptr = reinterpret_cast<void*>(meant << 32 | static_cast<uint32_t>(value));
   if (::syscall(SYS_pidfd_send_signal, it->second->pidfd.native_handle(), signal, &info, 0) != 0 && errno != ESRCH) {
     hooks_.report(base::SysError("signalling a shim", errno).message());
   }

@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include "base/files.h"
+#include "launch/assignment.h"
 #include "launch/exit_slot.h"
 #include "launch/job_run.h"
 
@@ -31,14 +33,8 @@ void CloseAllBut(std::vector<int> keep) {
   ::syscall(SYS_close_range, from, ~0u, 0);
 }
 
-// An exit status that says why nothing was recorded.
-[[noreturn]] void Unrecorded(const base::Error& error) {
-  ::_exit(error.sys_errno() > 0 && error.sys_errno() < 256 ? error.sys_errno() : EIO);
-}
-
-}  // namespace
-
-void RunShim(const ShimContext& context, const LaunchRequest& request, const Identity& identity, const sandbox::Profile& profile) {
+// Nothing of the launcher's but what shims use stays with us.
+void Detach(const ShimContext& context, int channel) {
   // A process group of our own, and no signal but the two that are read in the loop: neither the end of the service nor a
   // terminal's Ctrl-C may end the recorder of a job. (A session of our own would add nothing but 20 us, for the scheduler's group
   // of it.)
@@ -50,27 +46,55 @@ void RunShim(const ShimContext& context, const LaunchRequest& request, const Ide
   ::prctl(PR_SET_DUMPABLE, 0);
   std::vector<int> keep = context.driver->fds();
   keep.push_back(context.log_dir);
+  keep.push_back(channel);
   for (const int fd : context.isolation->fds()) keep.push_back(fd);
   CloseAllBut(std::move(keep));
   // Whoever reads the launcher's output must see its end while jobs run on.
   if (const base::Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC)); null) {
     for (int fd = 0; fd < 3; ++fd) ::dup2(null.get(), fd);
   }
+}
 
+// A status that says why nothing was recorded.
+int Unrecorded(const base::Error& error) { return error.sys_errno() > 0 && error.sys_errno() < 256 ? error.sys_errno() : EIO; }
+
+struct Done {
+  int status = kShimRecorded;
+  bool clean = true;  // nothing of the job is left in this process, which may take another
+};
+
+Done RunJob(const ShimContext& context, const sandbox::Profiles& profiles, const Assignment& job) {
+  const sandbox::Profile* const profile = profiles.Find(job.profile);
+  if (profile == nullptr) return {.status = EINVAL};
+  const LaunchRequest& request = job.request;
   base::Fd batch_dir;
   {
     const ActAs acting(context.log_owner);
     auto dir = base::OpenBeneath(context.log_dir, request.owner + "/" + request.correlation_id, O_RDONLY | O_DIRECTORY);
-    if (!dir.ok()) Unrecorded(dir.error());
+    if (!dir.ok()) return {.status = Unrecorded(dir.error())};
     batch_dir = std::move(dir).value();
   }
   auto slot = [&] {
     const ActAs acting(context.log_owner);
     return ExitSlot::Claim(batch_dir.get(), request.key.index, request.key.attempt);
   }();
-  if (!slot.ok()) Unrecorded(slot.error());
-  JobRun(context, request, identity, profile, batch_dir.get(), *slot).Run();
-  ::_exit(kShimRecorded);
+  if (!slot.ok()) return {.status = Unrecorded(slot.error())};
+  JobRun run(context, job, *profile, batch_dir.get(), *slot);
+  run.Run();
+  return {.clean = run.Clean()};
+}
+
+}  // namespace
+
+void RunShim(const ShimContext& context, const sandbox::Profiles& profiles, Assignment job, base::Fd channel) {
+  Detach(context, channel.get());
+  for (;;) {
+    const Done done = RunJob(context, profiles, job);
+    if (!done.clean || !channel || !SendStatus(channel.get(), done.status)) ::_exit(done.status);
+    auto next = ReceiveAssignment(channel.get());
+    if (!next) ::_exit(kShimRecorded);
+    job = *std::move(next);
+  }
 }
 
 }  // namespace jobd::launch

@@ -1,5 +1,6 @@
-// The shim: one process per attempt of a job, forked from the launcher without exec. It starts the job, owns its pipes, log files,
-// deadline and exit record, and outlives jobd and jobd-server. Its contract is in contract/FORMAT.md.
+// The shim: the process beside an attempt of a job, forked from the launcher without exec. It starts the job, owns its pipes, log
+// files, deadline and exit record, and outlives jobd and jobd-server. When the job is over it can be given another: forking and
+// ending a process costs more than all the rest that a shim does for a short job. Its contract is in contract/FORMAT.md.
 #pragma once
 
 #include <sys/resource.h>
@@ -8,13 +9,15 @@
 #include <string>
 #include <vector>
 
-#include "launch/contract/launch_request.h"
+#include "base/fd.h"
 #include "launch/file_owner.h"
 #include "sandbox/isolation.h"
 #include "sandbox/job_group.h"
 #include "sandbox/profile.h"
 
 namespace jobd::launch {
+
+struct Assignment;
 
 // Whom the job runs as.
 struct Identity {
@@ -39,18 +42,18 @@ struct ShimContext {
   bool reset_oom_score = false;      // the launcher lowered its own; jobs start from 0
 };
 
-// The signals by which the launcher steers a shim, with a value (sigqueue(3), pidfd_send_signal(2)). Numbers, not offsets from
-// SIGRTMIN: shims outlive the launcher that forked them.
+// The signals by which the launcher steers a shim, with a value (sigqueue(3), pidfd_send_signal(2)): in its lower half what is said
+// below, in its upper the serial of the job that is meant, or 0 for whichever it has, from who did not give it to it. Numbers, not
+// offsets from SIGRTMIN: shims outlive the launcher that forked them.
 inline constexpr int kCancelSignal = 40;   // value: grace in milliseconds
 inline constexpr int kForwardSignal = 41;  // value: the signal for the job's process group
 
-// The exit status of a shim that ended before its attempt began, so that no record tells it: an errno, of claiming the exit slot.
-// EEXIST: the attempt has begun before. 0: the record tells.
+// How a shim is through with an attempt, as its exit status or as its answer on its channel. 0: the record tells. Else the attempt
+// has not begun, so that no record tells it: an errno, of claiming the exit slot. EEXIST: the attempt has begun before.
 inline constexpr int kShimRecorded = 0;
 
-// Runs the whole life of the job, then ends the process. To be called in a child forked from the launcher, with a profile that the
-// context's isolation has checked.
-[[noreturn]] void RunShim(const ShimContext& context, const LaunchRequest& request, const Identity& identity,
-                          const sandbox::Profile& profile);
+// Runs the whole life of the job, and of those that come through `channel` (which may be closed) after it, then ends the process.
+// To be called in a child forked from the launcher, with all signals blocked.
+[[noreturn]] void RunShim(const ShimContext& context, const sandbox::Profiles& profiles, Assignment job, base::Fd channel);
 
 }  // namespace jobd::launch

@@ -50,6 +50,13 @@ void InitProcess::End() {
   while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
   pid_ = 0;
+  alive_.reset();
+}
+
+base::Status InitProcess::Leave() {
+  const base::Fd self(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  if (!self || ::setns(self.get(), CLONE_NEWPID) != 0) return base::SysError("going back to our own pid namespace", errno);
+  return base::Ok();
 }
 
 }  // namespace jobd::sandbox

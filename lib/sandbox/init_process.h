@@ -22,12 +22,14 @@ class InitProcess {
   InitProcess(const InitProcess&) = delete;
   InitProcess& operator=(const InitProcess&) = delete;
 
-  // From now on our children are born in a new pid namespace; to be called once. `user_namespace` (-1: ours) is entered first, for
-  // good. Errors carry errno.
+  // From now on our children are born in a new pid namespace; to be called once, until Leave. `user_namespace` (-1: ours) is
+  // entered first, for good. Errors carry errno.
   base::Status Start(int user_namespace);
   // Kills every process of the namespace and returns when none is left. Blocks as long as one hangs in the kernel. Children of ours
   // in it are killed too, and wait to be reaped.
   void End();
+  // After End: our children are born in our own pid namespace again. Not from another user namespace.
+  base::Status Leave();
   bool running() const { return pid_ != 0; }
 
  private:

@@ -1,5 +1,5 @@
 // The fields of every frame, each listed once, in the order of the wire, for both directions: `io` is an Encoder and the frame is
-// const, or it is a Decoder and the frame is filled. Private to frames.cc.
+// const, or it is a Decoder and the frame is filled. Private to lib/launch.
 #pragma once
 
 #include <concepts>
@@ -92,9 +92,8 @@ void Fields(Io& io, F& f) {
   io(f.address);
 }
 
-template <typename Io, Is<Launch> F>
-void Fields(Io& io, F& f) {
-  auto& r = f.request;
+template <typename Io, Is<LaunchRequest> F>
+void Fields(Io& io, F& r) {
   Fields(io, r.key);
   io(r.owner);
   io(r.correlation_id);
@@ -111,6 +110,11 @@ void Fields(Io& io, F& f) {
   Fields(io, r.limits);
   io(r.timeout);
   io(r.kill_after);
+}
+
+template <typename Io, Is<Launch> F>
+void Fields(Io& io, F& f) {
+  Fields(io, f.request);
 }
 
 template <typename Io, Is<Watch> F>

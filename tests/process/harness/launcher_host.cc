@@ -114,9 +114,14 @@ void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
   hooks.on_server_gone = [&context, &options](const std::string&) {
     if (!options.listen_for) context.stop();
   };
-  hooks.read_files = [](std::vector<base::Fd>&) { return launch::Files{.names = {}, .error = "none here", .offer = {}}; };
+  launch::Launcher* configured = nullptr;
+  hooks.read_files = [&](std::vector<base::Fd>&) {
+    configured->SetPolicy(launcher_options.policy);  // the same once more, as when nothing but the time of the files has changed
+    return launch::Files{.names = {}, .error = "none here", .offer = {}};
+  };
   hooks.report = [](const std::string& text) { std::fprintf(stderr, "launcher: %s\n", text.c_str()); };
   launch::Launcher launcher(context, launcher_options, hooks);
+  configured = &launcher;
   uint32_t served = 0;
   std::unique_ptr<launch::ServerProcess> server;
   launch::ServerSocketHooks socket_hooks;

@@ -1,0 +1,32 @@
+// A shim as the launcher knows it. Private to the launcher.
+#pragma once
+
+#include <sys/types.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cstdint>
+#include <optional>
+
+#include "launch/contract/launch_request.h"
+
+namespace jobd::launch {
+
+// One that was forked or adopted, until it is gone and swept up after. Shared with what waits for its descriptors.
+struct LiveShim {
+  explicit LiveShim(boost::asio::io_context& context) : pidfd(context), channel(context) {}
+
+  boost::asio::posix::stream_descriptor pidfd;
+  // Open in one that can be given another job; see Assignment.
+  boost::asio::posix::stream_descriptor channel;
+  pid_t pid = 0;
+  bool own_child = false;
+  std::optional<JobKey> job;  // none: it waits for one, or is about to end
+  uint32_t serial = 0;        // of its job among those we gave it; 0: another launcher gave it
+  std::optional<uid_t> uid;   // its job's, of the pool
+  bool sweep_asked = false;   // Swept is owed when its job is over
+  uint64_t policy = 0;        // the policy it was forked under, by number
+  bool overslept = false;     // it has waited for a whole turn of the pool's clock
+};
+
+}  // namespace jobd::launch
