@@ -10,7 +10,7 @@ namespace {
 
 // As many as may end at about the same time on a large machine. Each holds some 50 KiB.
 constexpr size_t kMostWaiting = 64;
-constexpr std::chrono::seconds kTurn{1};
+constexpr std::chrono::milliseconds kTurn{200};
 
 }  // namespace
 
