@@ -54,7 +54,7 @@ Launcher::Launcher(asio::io_context& context, LauncherOptions options, LauncherH
       uids_(options_.job_uid_first, options_.job_uid_count,
             static_cast<uint32_t>(base::SystemClock().Realtime() / base::kNanosPerMilli)),
       server_(context),
-      pool_(context) {
+      pool_(context, options_.shim_turn) {
   options_.shim.boot = BootTag();
   options_.shim.ignored_signals = IgnoredSignals();
   // Fills the tables of the checksum here, so that no shim has to.

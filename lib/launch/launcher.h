@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <map>
@@ -45,6 +46,8 @@ struct LauncherOptions {
   Policy policy;
   uid_t job_uid_first = 0;
   uint32_t job_uid_count = 1;
+  // A shim without a job is kept for one to two of these.
+  std::chrono::milliseconds shim_turn{200};
   // What a server is told and given; restarts and capabilities are filled in. The descriptors, one for each name, are borrowed and
   // outlive the launcher.
   HelloAck hello_ack;

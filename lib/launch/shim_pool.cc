@@ -1,7 +1,6 @@
 #include "launch/shim_pool.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 namespace jobd::launch {
@@ -10,7 +9,6 @@ namespace {
 
 // As many as may end at about the same time on a large machine. Each holds some 50 KiB.
 constexpr size_t kMostWaiting = 64;
-constexpr std::chrono::milliseconds kTurn{200};
 
 }  // namespace
 
@@ -31,7 +29,7 @@ void ShimPool::Keep(std::shared_ptr<LiveShim> shim) {
 void ShimPool::Tick() {
   if (ticking_ || waiting_.empty()) return;
   ticking_ = true;
-  clock_.expires_after(kTurn);
+  clock_.expires_after(turn_);
   clock_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     ticking_ = false;

@@ -3,6 +3,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -10,11 +11,11 @@
 
 namespace jobd::launch {
 
-// Keeps few, and none for longer than a second or two: a launcher without work has no shims but those of running jobs. Those that
-// are dismissed end by themselves, and stay here until Remove. On the context's one thread.
+// Keeps few, and none for longer than two turns of its clock: a launcher without work has no shims but those of running jobs. Those
+// that are dismissed end by themselves, and stay here until Remove. On the context's one thread.
 class ShimPool {
  public:
-  explicit ShimPool(boost::asio::io_context& context) : clock_(context) {}
+  ShimPool(boost::asio::io_context& context, std::chrono::milliseconds turn) : turn_(turn), clock_(context) {}
   // Those that wait end.
   ~ShimPool() = default;
   ShimPool(const ShimPool&) = delete;
@@ -33,6 +34,7 @@ class ShimPool {
  private:
   void Tick();
 
+  const std::chrono::milliseconds turn_;
   std::vector<std::shared_ptr<LiveShim>> waiting_;
   std::vector<std::shared_ptr<LiveShim>> leaving_;
   boost::asio::steady_timer clock_;

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -54,7 +55,8 @@ class ShimReuseTest : public testing::Test {
   }
 
   TempDir logs_;
-  LauncherHost host_{{.log_dir = logs_.path()}};
+  // So long that no shim is let go because the machine is slow.
+  LauncherHost host_{{.log_dir = logs_.path(), .shim_turn = std::chrono::hours(1)}};
   Batch batch_{logs_.path(), kJobs};
   uint32_t index_ = 0;
 };
@@ -180,9 +182,10 @@ TEST_F(ShimReuseTest, AShimThatHadAJobUnderAnotherPolicyGetsNoMore) {
 }
 
 TEST_F(ShimReuseTest, NoShimWaitsForEver) {
-  const base::Fd held = Hold(ShimOf(Run({"true"})));
-  EXPECT_TRUE(EndsSoon(held)) << "without work there are no shims";
-  EXPECT_EQ(Run({"true"}).exit, base::ExitStatus::Exited(0));
+  LauncherHost host({.log_dir = logs_.path(), .shim_turn = std::chrono::milliseconds(1)});
+  const base::Fd held = Hold(ShimOf(RunToEnd(host, batch_, Next({"true"}))));
+  EXPECT_TRUE(!held || EndsSoon(held)) << "without work there are no shims";
+  EXPECT_EQ(RunToEnd(host, batch_, Next({"true"})).exit, base::ExitStatus::Exited(0));
 }
 
 TEST_F(ShimReuseTest, ShimsThatWaitEndWithTheirLauncher) {
@@ -211,7 +214,7 @@ TEST_F(ShimReuseTest, AShimWhoseLauncherIsGoneDoesItsJobAndEnds) {
 // Without a controller that counts, the peak is what the kernel tells of the job's own process.
 TEST(ShimReuseWithoutCgroupsTest, UsageIsTheJobsOwn) {
   TempDir logs;
-  LauncherHost host({.log_dir = logs.path(), .without_cgroups = true});
+  LauncherHost host({.log_dir = logs.path(), .without_cgroups = true, .shim_turn = std::chrono::hours(1)});
   Batch batch(logs.path(), 2);
   const SlotRecord big = RunToEnd(host, batch, batch.Request({Payload("eat"), "memory", "64"}, 1));
   const SlotRecord small = RunToEnd(host, batch, batch.Request({"true"}, 2));

@@ -99,6 +99,7 @@ void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
   launcher_options.shim.isolation = &isolation;
   launcher_options.shim.default_workdir = options.default_workdir;
   ::getrlimit(RLIMIT_NOFILE, &launcher_options.shim.job_files);
+  launcher_options.shim_turn = options.shim_turn;
   launcher_options.policy = options.policy;
   launcher_options.policy.privileged = ::geteuid() == 0;
   launch::OwnerRights& rights = launcher_options.policy.owners["owner"];

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -27,6 +28,7 @@ struct HostOptions {
   bool as_nobody = false;  // log_dir must be nobody's
   // Instead of the one end of a socket pair that the test has else, a ServerSocket in log_dir for servers of this uid.
   std::optional<uid_t> listen_for;
+  std::chrono::milliseconds shim_turn{200};  // see LauncherOptions
 };
 
 // The next frame from a launcher; aborts the test after `seconds`. kUnavailable when the launcher has closed the connection.
