@@ -139,11 +139,8 @@ base::Status JobRun::Start() {
   pid_ = spawned->pid;
   pidfd_ = std::move(spawned->pidfd);
   report_ = std::move(spawned->report);
+  plan_ = std::move(spawned->plan);
   record_.job_pid = static_cast<uint32_t>(pid_);
-  if (context_.reset_oom_score) {
-    const auto file = base::OpenAt(AT_FDCWD, "/proc/" + std::to_string(pid_) + "/oom_score_adj", O_WRONLY);
-    if (file.ok()) (void)base::WriteAll(file->get(), "0");  // best effort: the job would only be spared longer
-  }
   return base::Ok();
 }
 
@@ -164,7 +161,8 @@ void JobRun::Loop() {
 bool JobRun::Wait(std::span<pollfd> sources) {
   std::optional<base::Nanos> left;
   if (const auto next = schedule_.Next()) left = std::max<base::Nanos>(*next - clock_.Monotonic(), 0);
-  const bool holds_memory = !settled_ || capture_->holds_memory();
+  // Nothing is given back while the job's process may still be using our memory.
+  const bool holds_memory = !report_ && (!settled_ || capture_->holds_memory());
   if (holds_memory) left = std::min(left.value_or(kIdleAfter), kIdleAfter);
   timespec timeout{};
   if (left) timeout = {.tv_sec = *left / base::kNanosPerSecond, .tv_nsec = *left % base::kNanosPerSecond};
@@ -182,6 +180,7 @@ void JobRun::OnReport() {
   ChildReport report;
   const ssize_t n = ::read(report_.get(), &report, sizeof report);
   report_.reset();
+  plan_.reset();
   if (n == sizeof report) {
     record_.cause = EndCause::kSetupFailed;
     record_.step = static_cast<Step>(report.step);

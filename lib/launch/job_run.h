@@ -17,6 +17,7 @@
 #include "launch/exit_slot.h"
 #include "launch/job_log.h"
 #include "launch/shim.h"
+#include "launch/spawn.h"
 #include "launch/stop_schedule.h"
 #include "sandbox/init_process.h"
 #include "sandbox/job_group.h"
@@ -64,6 +65,7 @@ class JobRun {
   pid_t pid_ = 0;
   base::Fd pidfd_;
   base::Fd report_;
+  SpawnPlan plan_;  // what the job's process reads until it has reported
   base::Fd signals_;
   base::Nanos started_ = 0;  // monotonic
   rusage usage_{};           // of the job's first process, and of those it waited for

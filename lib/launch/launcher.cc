@@ -8,6 +8,7 @@
 #include <csignal>
 #include <utility>
 
+#include "launch/clone.h"
 #include "launch/contract/exit_file.h"
 #include "launch/offering.h"
 
@@ -57,6 +58,7 @@ Launcher::Launcher(asio::io_context& context, LauncherOptions options, LauncherH
       pool_(context, options_.shim_turn) {
   options_.shim.boot = BootTag();
   options_.shim.ignored_signals = IgnoredSignals();
+  options_.shim.may_share_memory = CanShareMemory();
   // Fills the tables of the checksum here, so that no shim has to.
   (void)EncodeSlot({});
 }

@@ -89,6 +89,27 @@ base::Result<base::Fd> MakeStdin(const std::string& data) {
   return memfd;
 }
 
+// The stack of a child that shares our memory: the deepest it goes is a few hundred bytes and what the kernel wants of it at exec.
+constexpr size_t kChildStack = 32 * 1024;
+// A child that shares our memory is killed for want of memory together with us. It takes none itself, but exec copies its texts on
+// its group's account: so not where that could be all that the group may have.
+constexpr uint64_t kEnoughForExec = 16 << 20;
+
+struct SpawnMemory {
+  std::vector<std::string> argv_texts;
+  std::vector<std::string> environment_texts;
+  std::vector<std::string> program_texts;
+  std::vector<char*> argv;
+  std::vector<char*> environment;
+  std::vector<char*> programs;
+  sandbox::PreparedIsolation isolation;
+  std::vector<ChildLimit> limits;
+  ChildPlan plan;
+  alignas(16) std::array<std::byte, kChildStack> stack;
+};
+
+void DeleteSpawnMemory::operator()(SpawnMemory* memory) const { delete memory; }
+
 base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& request, const Identity& identity,
                             const sandbox::Profile& profile, const sandbox::JobGroup& group, SpawnFds stdio) {
   int report[2];
@@ -97,14 +118,15 @@ base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& req
   spawned.report.reset(report[0]);
   const base::Fd report_writer(report[1]);
 
-  std::vector<std::string> argv_texts = request.argv;
-  std::vector<std::string> environment_texts = JobEnvironment(request);
-  std::vector<std::string> program_texts = ProgramCandidates(request.argv[0], PathOf(request));
-  const std::vector<char*> argv = Pointers(argv_texts);
-  const std::vector<char*> environment = Pointers(environment_texts);
-  const std::vector<char*> programs = Pointers(program_texts);
+  spawned.plan.reset(new SpawnMemory);  // not cleared: most of it is the stack
+  SpawnMemory& memory = *spawned.plan;
+  memory.argv_texts = request.argv;
+  memory.environment_texts = JobEnvironment(request);
+  memory.program_texts = ProgramCandidates(request.argv[0], PathOf(request));
+  memory.argv = Pointers(memory.argv_texts);
+  memory.environment = Pointers(memory.environment_texts);
+  memory.programs = Pointers(memory.program_texts);
   const uid_t uid = identity.switch_user ? identity.uid : ::geteuid();
-  sandbox::PreparedIsolation isolation;
   context.isolation->Prepare(profile,
                              {.workdir = request.workdir.empty() ? context.default_workdir : request.workdir,
                               .workdir_without_links = identity.workdir_without_links,
@@ -113,10 +135,10 @@ base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& req
                               .uid = uid,
                               .gid = identity.gid,
                               .groups = &identity.groups},
-                             isolation);
-  const std::vector<ChildLimit> limits = LimitsOf(context, request.limits, profile);
+                             memory.isolation);
+  memory.limits = LimitsOf(context, request.limits, profile);
 
-  ChildPlan plan;
+  ChildPlan& plan = memory.plan;
   plan.parent = profile.namespaces ? 0 : ::getpid();
   plan.report_fd = report_writer.get();
   plan.join_fds = group.join_fds().data();
@@ -126,22 +148,30 @@ base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& req
   plan.stdio[0] = stdio.in;
   plan.stdio[1] = stdio.out;
   plan.stdio[2] = stdio.err;
-  plan.limits = limits.data();
-  plan.limit_count = limits.size();
+  plan.limits = memory.limits.data();
+  plan.limit_count = memory.limits.size();
   plan.switch_user = identity.switch_user;
   plan.uid = uid;
   plan.gid = identity.gid;
   plan.groups = identity.groups.data();
   plan.group_count = identity.groups.size();
-  plan.isolation = &isolation.plan();
-  plan.workdir = isolation.workdir().c_str();
+  plan.isolation = &memory.isolation.plan();
+  plan.workdir = memory.isolation.workdir().c_str();
   plan.workdir_without_links = identity.workdir_without_links;
-  plan.programs = programs.data();
-  plan.argv = argv.data();
-  plan.environment = environment.data();
+  plan.programs = memory.programs.data();
+  plan.argv = memory.argv.data();
+  plan.environment = memory.environment.data();
 
-  // Without CLONE_VM: the child may hang for as long as somebody's file system likes (chdir, exec), and a shim suspended by
-  // CLONE_VFORK could neither time it out nor cancel it.
+  // Not vfork(2): the child may hang for as long as somebody's file system likes (chdir, exec), and a suspended shim could neither
+  // time it out nor cancel it.
+  const uint64_t limit = request.limits.memory_bytes;
+  if (context.may_share_memory && (limit == 0 || limit >= kEnoughForExec)) {
+    constexpr auto kMain = +[](const void* argument) noexcept { RunChild(*static_cast<const ChildPlan*>(argument)); };
+    JOBD_ASSIGN_OR_RETURN(Cloned child, CloneSharing(group.birth_fd(), memory.stack, kMain, &plan));
+    spawned.pid = child.pid;
+    spawned.pidfd = std::move(child.pidfd);
+    return spawned;
+  }
   JOBD_ASSIGN_OR_RETURN(Cloned child, CloneProcess(group.birth_fd()));
   if (child.pid == 0) RunChild(plan);
   spawned.pid = child.pid;

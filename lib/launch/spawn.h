@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,10 +26,18 @@ std::vector<std::string> JobEnvironment(const LaunchRequest& request);
 // Standard input: /dev/null, or a sealed memfd of its own with the bytes.
 base::Result<base::Fd> MakeStdin(const std::string& data);
 
+// Everything that the child reads, and its stack.
+struct SpawnMemory;
+struct DeleteSpawnMemory {
+  void operator()(SpawnMemory* memory) const;
+};
+using SpawnPlan = std::unique_ptr<SpawnMemory, DeleteSpawnMemory>;
+
 struct Spawned {
   pid_t pid = 0;
   base::Fd pidfd;
   base::Fd report;  // a ChildReport when a step failed, end of file when the program was executed
+  SpawnPlan plan;   // to be kept until there is a report or the process is gone
 };
 
 struct SpawnFds {
@@ -38,7 +47,8 @@ struct SpawnFds {
 };
 
 // Clones the child, which sets itself up and executes the program. Where the profile has namespaces, our children are born in the
-// job's pid namespace already. All arguments are borrowed and may go afterwards.
+// job's pid namespace already. `stdio` may go afterwards; the other arguments are borrowed as long as
+// the plan is kept.
 base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& request, const Identity& identity,
                             const sandbox::Profile& profile, const sandbox::JobGroup& group, SpawnFds stdio);
 

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <set>
 
+#include "launch/contract/step.h"
 #include "launch/shim.h"
 #include "tests/process/harness/launcher_host.h"
 
@@ -99,6 +100,23 @@ TEST_F(ShimReuseTest, AShimHoldsNothingOfItsJobs) {
     EXPECT_EQ(ShimOf(Run({"sh", "-c", "echo out; echo err >&2; (sleep 0.05 &)"}, profile)), shim);
   }
   EXPECT_EQ(DescriptorsOf(shim), before);
+}
+
+// The job's process shares the shim's memory until it executes a program, and here it never does.
+TEST_F(ShimReuseTest, AStepThatFailsLeavesTheShimAsItWas) {
+  const pid_t shim = ShimOf(Run({"true"}));
+  for (int round = 0; round < 8; ++round) {
+    const SlotRecord missing = Run({"/no/such/program"}, round % 2 == 0 ? "open" : "standard");
+    EXPECT_EQ(missing.step, launch::Step::kExec);
+    EXPECT_EQ(missing.step_errno, ENOENT);
+    auto astray = Next({"true"});
+    astray.workdir = "/proc/self/exe";
+    const SlotRecord record = RunToEnd(host_, batch_, astray);
+    EXPECT_EQ(record.step, launch::Step::kWorkdir);
+    EXPECT_EQ(record.step_errno, ENOTDIR);
+    EXPECT_EQ(ShimOf(Run({"sh", "-c", "echo here; exit 4"})), shim);
+    EXPECT_EQ(Output(), "here\n");
+  }
 }
 
 TEST_F(ShimReuseTest, ALateSignalForOneJobDoesNotHitTheNext) {
