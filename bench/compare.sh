@@ -8,8 +8,9 @@
 #   ROUNDS=N in the environment: at least 5, which is the default
 #
 # Compared is processor time; the wall clock where a benchmark's name ends in real_time. Marked is what differs by more than the
-# spread: all rounds of one side are above all those of the other. Below 10 % that is often no more than where the linker put the
-# code, hence the capitals above. A revision that has no bench_pieces yet is measured by those of the other. Status 0; 1 when something is slower beyond the spread by more than 10 %; 2 usage; 3 when one cannot be built or run.
+# spread: all rounds of one side are above all those of the other; in capitals what is slower by more than 10 % even so. Below that
+# it is often no more than where the linker put the code. A revision that has no bench_pieces yet is measured by those of the other.
+# Status 0; 1 when something is in capitals; 2 usage; 3 when one cannot be built or run.
 set -uo pipefail
 
 usage() {
