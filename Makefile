@@ -6,14 +6,14 @@ PREFIX ?= /usr/local
 DEV := build/dev
 JOBS ?= $(shell nproc)
 
-.PHONY: help deps build demo run certs test test-vm soak asan tsan fuzz bench lint fmt install clean
+.PHONY: help deps build demo run certs test test-vm soak asan tsan fuzz bench bench-pieces bench-compare lint fmt install clean
 
 help:
 	@echo 'make demo    build, start a daemon, run and follow a real batch, stop'
 	@echo 'make test    build and run all tests'
 	@echo 'make run     a development daemon in the foreground'
 	@echo 'make install DESTDIR=… PREFIX=…'
-	@echo 'also: deps build certs test-vm soak asan tsan fuzz bench lint fmt clean'
+	@echo 'also: deps build certs test-vm soak asan tsan fuzz bench bench-pieces bench-compare lint fmt clean'
 
 deps:
 	@scripts/deps.sh
@@ -65,6 +65,14 @@ fuzz: deps
 
 bench: build
 	@bench/run.sh
+
+# Single pieces by themselves: FLAGS=--benchmark_filter=Queue. Of two revisions: A=main, and B, by default the working tree.
+bench-pieces: deps
+	@mkdir -p build && cmake --preset release -DJOBD_BENCH=ON >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	@cmake --build build -j $(JOBS) --target bench_pieces && build/bin/bench_pieces $(FLAGS)
+
+bench-compare: deps
+	@bench/compare.sh $(A) $(B) -- $(FLAGS)
 
 lint: deps
 	@scripts/lint.sh

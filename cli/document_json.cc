@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/document.h"
+#include "cli/key_set.h"
 
 namespace jobd::cli {
 
@@ -26,11 +27,10 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool binary(binary_t&) override { return Fail("binary data"); }
   bool start_object(size_t) override { return Open(Node::Kind::kMap); }
   bool key(string_t& name) override {
-    for (const auto& [other, node] : open_.back()->entries) {
-      if (other == name) return Fail("the key '" + name + "' is there twice");
-    }
-    if (open_.back()->entries.size() >= kMaxKeys) return Fail("too many keys");
-    open_.back()->entries.push_back({std::move(name), Node{}});
+    auto& [map, keys] = open_.back();
+    if (!keys.Add(*map, name)) return Fail("the key '" + name + "' is there twice");
+    if (map->entries.size() >= kMaxKeys) return Fail("too many keys");
+    map->entries.push_back({std::move(name), Node{}});
     return true;
   }
   bool end_object() override { return Close(); }
@@ -68,7 +68,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
       root = std::move(node);
       return &root;
     }
-    Node* parent = open_.back();
+    Node* parent = open_.back().node;
     if (parent->kind == Node::Kind::kMap) {
       parent->entries.back().value = std::move(node);
       return &parent->entries.back().value;
@@ -84,7 +84,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool Open(Node::Kind kind) {
     if (open_.size() >= static_cast<size_t>(kMaxDepth)) return Fail("nested too deeply");
     if (++nodes_ > kMaxNodes) return Fail("too many values");
-    open_.push_back(Place(Make(kind)));
+    open_.push_back({Place(Make(kind)), {}});
     return true;
   }
   bool Close() {
@@ -95,7 +95,11 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   const int& line_;  // where the lexer is
   size_t nodes_ = 0;
   // The way from the root to where we are. A parent's children move only when a sibling is added, and then none of them is open.
-  std::vector<Node*> open_;
+  struct Level {
+    Node* node = nullptr;
+    KeySet keys;
+  };
+  std::vector<Level> open_;
 };
 
 // The text's characters, counting lines as they are read: the library tells no positions with its events.

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "cli/document.h"
+#include "cli/key_set.h"
 
 namespace jobd::cli {
 
@@ -57,6 +58,7 @@ class Builder final : public YAML::EventHandler {
     size_t nodes_before = 0;
     bool has_key = false;
     std::string key;
+    KeySet keys;
   };
   struct Anchored {
     Node node;
@@ -101,7 +103,7 @@ class Builder final : public YAML::EventHandler {
       parent.node.items.push_back(std::move(node));
     } else if (!parent.has_key) {
       if (node.kind != Node::Kind::kScalar) throw Refusal{node.line, "a key must be a word"};
-      if (parent.node.Find(node.scalar) != nullptr) throw Refusal{node.line, "the key '" + node.scalar + "' is there twice"};
+      if (!parent.keys.Add(parent.node, node.scalar)) throw Refusal{node.line, "the key '" + node.scalar + "' is there twice"};
       if (parent.node.entries.size() >= kMaxKeys) throw Refusal{node.line, "too many keys"};
       parent.key = std::move(node.scalar);
       parent.has_key = true;

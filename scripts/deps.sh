@@ -15,6 +15,8 @@ packages=(
   prometheus-cpp-dev libzstd-dev
   # tests, certificates, demo
   libgtest-dev libgmock-dev openssl procps util-linux strace zstd
+  # benchmarks of single pieces
+  libbenchmark-dev
 )
 [ "${1:-}" != vm ] || packages=(qemu-system-x86 mmdebstrap e2fsprogs)
 

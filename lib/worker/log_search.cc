@@ -7,6 +7,9 @@
 #include <array>
 #include <limits>
 #include <memory>
+#include <queue>
+#include <span>
+#include <utility>
 
 #include "base/files.h"
 
@@ -18,8 +21,10 @@ using launch::kIndexRecordSize;
 using launch::Stream;
 
 constexpr size_t kBlock = 64 * 1024;
+constexpr size_t kRecordsAtOnce = 64;
 
-// The index of one job, by record number. A damaged record reads as absent.
+// The index of one job, by record number. A damaged record reads as absent. Whoever looks at a record looks at its neighbours next,
+// so a block of them is read at once.
 class IndexFile {
  public:
   // An index that is not there has no records.
@@ -39,17 +44,26 @@ class IndexFile {
 
   uint64_t count() const { return count_; }
 
+  // `number` is below count().
   base::Result<std::optional<IndexRecord>> At(uint64_t number) {
-    std::array<std::byte, kIndexRecordSize> bytes;
-    JOBD_ASSIGN_OR_RETURN(const size_t size, base::PreadUpTo(fd_.get(), bytes, number * kIndexRecordSize));
-    if (size < bytes.size()) return std::optional<IndexRecord>();
-    const auto record = launch::DecodeIndex(bytes);
+    if (number < first_ || number >= first_ + loaded_) {
+      loaded_ = 0;
+      first_ = number / kRecordsAtOnce * kRecordsAtOnce;
+      JOBD_ASSIGN_OR_RETURN(const size_t size, base::PreadUpTo(fd_.get(), block_, first_ * kIndexRecordSize));
+      loaded_ = size / kIndexRecordSize;
+      if (number >= first_ + loaded_) return std::optional<IndexRecord>();
+    }
+    const auto at = static_cast<size_t>(number - first_) * kIndexRecordSize;
+    const auto record = launch::DecodeIndex(std::span<const std::byte>(block_).subspan(at, kIndexRecordSize));
     return record.ok() ? std::optional<IndexRecord>(*record) : std::nullopt;
   }
 
  private:
   base::Fd fd_;
   uint64_t count_ = 0;
+  std::array<std::byte, kRecordsAtOnce * kIndexRecordSize> block_;  // records from first_ on
+  uint64_t first_ = 0;
+  uint64_t loaded_ = 0;
 };
 
 // The first record for which `is_behind` holds, given that it holds for all later ones too, among those it has an answer for.
@@ -183,34 +197,41 @@ base::Result<std::map<uint32_t, LogPosition>> SeekLines(int folder, std::optiona
                                                         const std::function<base::Result<std::optional<TailJob>>()>& next) {
   std::map<uint32_t, LogPosition> positions;
   FrameCache cache;
-  std::vector<std::unique_ptr<BackwardLog>> open;
+  // In the order in which they were opened; what is counted to its beginning is closed, so that there are only as many open files
+  // as jobs that ran at once.
+  std::vector<std::unique_ptr<BackwardLog>> logs;
+  // The times of their records and their places in `logs`, the latest on top.
+  std::priority_queue<std::pair<base::Nanos, size_t>> latest;
   JOBD_ASSIGN_OR_RETURN(std::optional<TailJob> waiting, next());
   for (;;) {
-    // The latest record, once every job is open that could have a later one.
-    auto latest = open.end();
-    for (auto one = open.begin(); one != open.end(); ++one) {
-      if ((*one)->record() && (latest == open.end() || (*one)->record()->time >= (*latest)->record()->time)) latest = one;
-    }
-    if (waiting && (latest == open.end() || waiting->ended_at == 0 || waiting->ended_at >= (*latest)->record()->time)) {
+    // Every job has to be open that could have a later record.
+    if (waiting && (latest.empty() || waiting->ended_at == 0 || waiting->ended_at >= latest.top().first)) {
       JOBD_ASSIGN_OR_RETURN(auto log, BackwardLog::Open(folder, waiting->index, only, cache));
-      open.push_back(std::move(log));
+      if (log->record()) latest.emplace(log->record()->time, logs.size());
+      logs.push_back(std::move(log));
       JOBD_ASSIGN_OR_RETURN(waiting, next());
       continue;
     }
-    if (latest == open.end()) break;
-    JOBD_ASSIGN_OR_RETURN(const auto cut, (*latest)->Count(lines));
+    if (latest.empty()) break;
+    const size_t place = latest.top().second;
+    latest.pop();
+    BackwardLog& log = *logs[place];
+    JOBD_ASSIGN_OR_RETURN(const auto cut, log.Count(lines));
     if (cut) {
-      positions[(*latest)->index()] = *cut;
+      positions[log.index()] = *cut;
       break;
     }
-    JOBD_RETURN_IF_ERROR((*latest)->StepBack());
-    if (!(*latest)->record()) {
-      // Counted to its beginning: closed, so that there are only as many open files as jobs that ran at once.
-      positions[(*latest)->index()] = (*latest)->Here();
-      open.erase(latest);
+    JOBD_RETURN_IF_ERROR(log.StepBack());
+    if (log.record()) {
+      latest.emplace(log.record()->time, place);
+    } else {
+      positions[log.index()] = log.Here();
+      logs[place].reset();
     }
   }
-  for (const auto& log : open) positions.try_emplace(log->index(), log->Here());
+  for (const auto& log : logs) {
+    if (log) positions.try_emplace(log->index(), log->Here());
+  }
   return positions;
 }
 

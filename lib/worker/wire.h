@@ -10,6 +10,8 @@ namespace jobd::worker {
 
 class WireWriter {
  public:
+  // Room for so many bytes more, so that they are not moved as they grow.
+  void Reserve(size_t bytes) { out_.reserve(out_.size() + bytes); }
   void Number(uint64_t value) {
     while (value >= 0x80) {
       out_.push_back(static_cast<char>((value & 0x7f) | 0x80));

@@ -48,6 +48,27 @@ TEST(BatchFileTest, NamesLineAndKeyOfAMistake) {
               HasSubstr("f:3: unknown key 'nmae'"));
 }
 
+TEST(BatchFileTest, AKeyIsNotThereTwiceHoweverManyThereAre) {
+  for (const int keys : {2, 31, 32, 33, 34, 1000}) {
+    for (const int repeated : {0, keys / 2, keys - 1}) {
+      std::string json = "{\"argv\":[\"a\"],\"env\":{";
+      std::string yaml = "- argv: [a]\n  env:\n";
+      for (int i = 0; i < keys; ++i) {
+        json += "\"K" + std::to_string(i) + "\":\"v\",";
+        yaml += "    K" + std::to_string(i) + ": v\n";
+      }
+      const std::string key = "K" + std::to_string(repeated);
+      const std::string problem = "the key '" + key + "' is there twice";
+      EXPECT_THAT(Refusal(BatchFormat::kJsonLines, json + "\"" + key + "\":\"w\"}}"), HasSubstr(problem));
+      EXPECT_THAT(Refusal(BatchFormat::kYaml, yaml + "    " + key + ": w\n"), HasSubstr(problem));
+      EXPECT_EQ(Accepted(BatchFormat::kJsonLines, json + "\"M\":{\"base64\":\"\"},\"N\":\"\"}}").jobs[0].env.size(),
+                static_cast<size_t>(keys) + 2);
+      EXPECT_EQ(Accepted(BatchFormat::kYaml, yaml + "    M: {base64: ''}\n    N: ''\n").jobs[0].env.size(),
+                static_cast<size_t>(keys) + 2);
+    }
+  }
+}
+
 TEST(BatchFileTest, NothingIsNoBatch) {
   EXPECT_THAT(Refusal(BatchFormat::kLines, "# only\n\n"), HasSubstr("no job"));
   EXPECT_THAT(Refusal(BatchFormat::kJsonLines, ""), HasSubstr("no job"));

@@ -4,8 +4,10 @@
 #include <atomic>
 #include <csignal>
 #include <future>
+#include <span>
 #include <thread>
 
+#include "base/text.h"
 #include "worker/log_cursor.h"
 #include "worker/outcome.h"
 #include "worker/seal.h"
@@ -144,6 +146,16 @@ TEST(SpecCodecTest, FingerprintSeesEverythingButTheId) {
   EXPECT_NE(base, Fingerprint({}, {{.argv = {"a"}, .stdin_data = "x"}}));
   EXPECT_NE(base, Fingerprint({}, {{.argv = {"a", ""}}}));
   EXPECT_NE(base, Fingerprint({}, {{.argv = {"a"}}, {.argv = {"a"}}}));
+}
+
+TEST(SpecCodecTest, FingerprintIsThatOfServicesBefore) {
+  const BatchOptions options{.name = "n", .labels = {{"k", "v"}}, .parallel = 3, .fail_fast = true, .priority = Priority::kUrgent};
+  const std::vector<JobSpec> jobs = {
+      {.argv = {"a", std::string(300, 'b')}, .name = "j", .env = {{"K", "V"}}, .stdin_data = std::string("in\0put", 6)},
+      {.argv = {"c"}, .shell = true, .workdir = "/", .kill_after = 5, .limits = {.pids = 9, .tmp_bytes = 1 << 20}, .retries = 2}};
+  const std::string digest = Fingerprint(options, jobs);
+  EXPECT_EQ(base::Hex(std::as_bytes(std::span(digest))), "226d06d52132a05b114a705a2954f1a4cbcadc39046018c515da2a658067490f")
+      << "a submission that is repeated after an upgrade would be another";
 }
 
 TEST(CursorTest, TornCursorsAreRefused) {
