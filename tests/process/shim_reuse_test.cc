@@ -234,7 +234,7 @@ TEST(ShimReuseWithoutCgroupsTest, UsageIsTheJobsOwn) {
   TempDir logs;
   LauncherHost host({.log_dir = logs.path(), .without_cgroups = true, .shim_turn = std::chrono::hours(1)});
   Batch batch(logs.path(), 2);
-  const SlotRecord big = RunToEnd(host, batch, batch.Request({Payload("eat"), "memory", "64"}, 1));
+  const SlotRecord big = RunToEnd(host, batch, batch.Request({Payload("eat"), "memory", "256"}, 1));
   const SlotRecord small = RunToEnd(host, batch, batch.Request({"true"}, 2));
   EXPECT_EQ(big.shim_pid, small.shim_pid);
   EXPECT_LT(small.peak_memory, big.peak_memory / 4);
