@@ -49,6 +49,9 @@ Result<uint64_t> ParseCount(const std::string& file, std::string_view key, const
   return static_cast<uint64_t>(number->get());
 }
 
+// With fewer no program starts.
+constexpr uint64_t kFewestFiles = 8;
+
 // An amount as people write it; 0 is no bound, whatever the unit.
 template <typename Amount, typename Parse>
 Status ParseAmount(const std::string& file, std::string_view key, const toml::node& node, Parse parse, Amount& amount) {
@@ -75,6 +78,9 @@ Status ParseMost(const std::string& file, std::string_view key, const toml::node
   if (key == "max_timeout") return ParseAmount(file, key, node, base::ParseDuration, most.timeout);
   if (key == "max_open_files") {
     JOBD_ASSIGN_OR_RETURN(most.open_files, ParseCount(file, key, node, 1 << 30));
+    if (most.open_files > 0 && most.open_files < kFewestFiles) {
+      return ErrorAt(file, node, "max_open_files must be 0, for no bound, or at least " + std::to_string(kFewestFiles));
+    }
     return base::Ok();
   }
   if (key == "max_pids") {

@@ -222,6 +222,14 @@ base::Status CheckBatch(const Submitter& submitter, const BatchOptions& options,
   return CheckPermissions(submitter, jobs, limits);
 }
 
+bool MayHaveBeenAccepted(const BatchOptions& options, const std::vector<JobSpec>& jobs) {
+  if (options.correlation_id.empty() || jobs.empty() || jobs.size() > kMaxJobs) return false;
+  Violations bad;
+  CheckOptions(options, bad);
+  for (const JobSpec& job : jobs) CheckJob(job, "", bad);
+  return std::move(bad).ToStatus().ok();
+}
+
 void PinBounds(const Submitter& submitter, const WorkerLimits& limits, JobSpec& job) {
   const launch::ProfileOffer* const profile = limits.offer.Find(ProfileOf(job, limits));
   if (profile != nullptr) FillLimits(submitter, limits, *profile, job.limits, job.timeout);

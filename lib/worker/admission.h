@@ -42,6 +42,10 @@ struct Load {
 base::Status CheckBatch(const Submitter& submitter, const BatchOptions& options, const std::vector<JobSpec>& jobs,
                         const WorkerLimits& limits);
 
+// True when a batch that CheckBatch refuses is refused for what is in force now alone, so that it may have been accepted before.
+// Pure.
+bool MayHaveBeenAccepted(const BatchOptions& options, const std::vector<JobSpec>& jobs);
+
 // Writes down the most that the submitter may have for what the job does not ask for, so that it stays in force whatever becomes of
 // the defaults: the default, where that is less.
 void PinBounds(const Submitter& submitter, const WorkerLimits& limits, JobSpec& job);

@@ -104,9 +104,9 @@ base::Result<uint64_t> CheckCopy(int state_dir) {
 
 }  // namespace
 
-base::Result<BackupFigures> BackupState(int state_dir, int target) {
-  JOBD_ASSIGN_OR_RETURN(const bool empty, IsEmpty(target));
-  if (!empty) return Failed("the backup's folder is not empty");
+namespace {
+
+base::Result<BackupFigures> CopyState(int state_dir, int target) {
   if (!Exists(state_dir, kDatabaseName)) return base::Error(base::Code::kNotFound, "there is no database in the state directory");
   BackupFigures figures;
   {
@@ -128,6 +128,19 @@ base::Result<BackupFigures> BackupState(int state_dir, int target) {
   JOBD_ASSIGN_OR_RETURN(const base::Fd file, base::OpenAt(target, kDatabaseName, O_RDONLY | O_NOFOLLOW));
   JOBD_ASSIGN_OR_RETURN(const std::string sha256, Sha256Of(file.get()));
   JOBD_RETURN_IF_ERROR(base::ReplaceFile(target, kBackupMark, MarkOf(sha256), 0640));
+  return figures;
+}
+
+}  // namespace
+
+base::Result<BackupFigures> BackupState(int state_dir, int target) {
+  JOBD_ASSIGN_OR_RETURN(const bool empty, IsEmpty(target));
+  if (!empty) return Failed("the backup's folder is not empty");
+  auto figures = CopyState(state_dir, target);
+  // The folder was empty: a second try finds it so again.
+  if (!figures.ok()) {
+    for (const char* name : {kPartial, kDatabaseName}) ::unlinkat(target, name, 0);
+  }
   return figures;
 }
 

@@ -29,7 +29,7 @@ std::optional<base::Error> Supervisor::Refusal(const Submitter& submitter, uint6
 void Supervisor::Submit(Submitter submitter, NewBatch batch, Callback<Receipt> done) {
   Post([this, submitter = std::move(submitter), batch = std::move(batch), done = std::move(done)]() mutable {
     const auto jobs = static_cast<int64_t>(batch.specs.size());
-    batch.refusal = Refusal(submitter, batch.specs.size());
+    if (!batch.refusal) batch.refusal = Refusal(submitter, batch.specs.size());
     const bool reserved = !batch.refusal;
     // Counted from now on, so that submissions under way cannot exceed a bound together.
     if (reserved) queue_.Reserve(submitter.owner, jobs);

@@ -61,7 +61,8 @@ class Supervisor final : public LauncherEvents {
   // Ends the thread. Nothing that is posted later is done.
   void Shutdown();
 
-  // Requests, as in worker.h; from any thread. `batch` of Submit is checked and encoded, but for its refusal.
+  // Requests, as in worker.h; from any thread. `batch` of Submit is checked and encoded; it may be refused
+  // already.
   void Submit(Submitter submitter, NewBatch batch, Callback<Receipt> done);
   void Cancel(JobSelector jobs, std::string by, std::string reason, std::optional<base::Nanos> grace, Callback<CancelCounts> done);
   void Signal(JobSelector jobs, int signal, Callback<uint32_t> done);

@@ -68,8 +68,12 @@ class LocalWorker final : public Worker {
   void Submit(Submitter submitter, BatchOptions options, std::vector<JobSpec> jobs, Callback<Receipt> done) override {
     const auto limits = limits_.load();
     for (JobSpec& job : jobs) KeepLastOfDuplicates(job);
-    if (base::Status status = CheckBatch(submitter, options, jobs, *limits); !status.ok()) return done(std::move(status).error());
     NewBatch batch;
+    if (base::Status status = CheckBatch(submitter, options, jobs, *limits); !status.ok()) {
+      // Bounds may have been lowered since it was accepted, and its answer lost: then it is a repeat, and gets its receipt.
+      if (!MayHaveBeenAccepted(options, jobs)) return done(std::move(status).error());
+      batch.refusal = std::move(status).error();
+    }
     batch.created_at = clock_.Realtime();
     // The default account is the submitter's, and so part of what they submit.
     for (JobSpec& job : jobs) {

@@ -35,6 +35,7 @@ TEST(Users, RefusesWhatIsNoBound) {
   const std::string user = "[[user]]\nname=\"a\"\nrole=\"operator\"\n";
   EXPECT_EQ(ErrorOf(user + "max_memory = \"much\"\n"), "users.toml:4: max_memory: 'much' is not a size (as in 4096, 512M or 1.5G)");
   EXPECT_EQ(ErrorOf(user + "max_pids = -1\n"), "users.toml:4: max_pids must be a number from 0 to 4194304");
+  EXPECT_EQ(ErrorOf(user + "max_open_files = 7\n"), "users.toml:4: max_open_files must be 0, for no bound, or at least 8");
   EXPECT_EQ(ErrorOf(user + "max_beer = 1\n"), "users.toml:4: unknown key 'max_beer'");
   EXPECT_EQ(ErrorOf(user + "workdirs = [\"data\"]\n"), "users.toml:4: workdirs must be absolute paths without '..'");
   EXPECT_EQ(ErrorOf(user + "workdirs = [\"/data/..\"]\n"), "users.toml:4: workdirs must be absolute paths without '..'");

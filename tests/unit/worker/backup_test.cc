@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 
 #include "base/files.h"
@@ -74,6 +76,36 @@ TEST_F(BackupTest, ADamagedDatabaseIsNotCopied) {
   std::ofstream(DatabaseFile()) << std::string(100'000, 'x');
   EXPECT_EQ(BackupState(state_.get(), target_.get()).error().code(), Code::kDataLoss);
   EXPECT_TRUE(FilesOf("backup").empty());
+}
+
+// Files may not become larger than this, while it lives.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit now{bytes, before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &now);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    ::signal(SIGXFSZ, SIG_DFL);
+  }
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(BackupTest, OneThatDoesNotFitLeavesNothingAndCanBeTriedAgain) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Submit("b", Jobs(10'000), {.hold = true}).ok());
+  worker_.reset();
+  {
+    const FileSizeLimit limit(128 * 1024);
+    EXPECT_FALSE(BackupState(state_.get(), target_.get()).ok());
+  }
+  EXPECT_TRUE(FilesOf("backup").empty());
+  EXPECT_TRUE(BackupState(state_.get(), target_.get()).ok());
 }
 
 TEST_F(BackupTest, ADatabaseInPlaceIsNotOverwrittenUnlessSaid) {
