@@ -6,25 +6,12 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "tests/e2e/harness/daemon.h"
+#include "tests/e2e/harness/suite.h"
 
 namespace jobd::e2e {
 namespace {
 
-class AttackTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    daemon_ = new Daemon;
-    ASSERT_TRUE(daemon_->Start()) << daemon_->log();
-  }
-  static void TearDownTestSuite() {
-    delete daemon_;
-    daemon_ = nullptr;
-  }
-  static Daemon* daemon_;
-};
-
-Daemon* AttackTest::daemon_ = nullptr;
+class AttackTest : public DaemonSuite<AttackTest> {};
 
 TEST_F(AttackTest, Inp01IdsThatArePathsAreRefusedBeforeAnyUse) {
   const std::string ids[] = {"../../etc/passwd",    "..%2f",  "/",        ".", "..", "a b", "a\nb",

@@ -7,21 +7,16 @@
 #include <set>
 #include <sstream>
 
-#include "tests/e2e/harness/daemon.h"
+#include "tests/e2e/harness/suite.h"
 
 namespace jobd::e2e {
 namespace {
 
-class BatchTest : public testing::Test {
+class BatchTest : public DaemonSuite<BatchTest> {
+ public:
+  static DaemonOptions Options() { return {"[limits]\nmax_running = 4\n", {}, ""}; }
+
  protected:
-  static void SetUpTestSuite() {
-    daemon_ = new Daemon({"[limits]\nmax_running = 4\n", {}, ""});
-    ASSERT_TRUE(daemon_->Start()) << daemon_->log();
-  }
-  static void TearDownTestSuite() {
-    delete daemon_;
-    daemon_ = nullptr;
-  }
   // Submits from standard input and returns the ID.
   static std::string Submit(const std::string& input, std::vector<std::string> options = {}) {
     options.insert(options.begin(), "submit");
@@ -29,10 +24,7 @@ class BatchTest : public testing::Test {
     return daemon_->Ok(options, "operator", input);
   }
   static nlohmann::json Status(const std::string& id) { return nlohmann::json::parse(daemon_->Ok({"status", "--json", id})); }
-  static Daemon* daemon_;
 };
-
-Daemon* BatchTest::daemon_ = nullptr;
 
 TEST_F(BatchTest, OneBadJobRefusesTheWholeBatchAndNamesTheField) {
   const Output output =

@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include "tests/e2e/harness/daemon.h"
+#include "tests/e2e/harness/suite.h"
 
 namespace jobd::e2e {
 namespace {
@@ -38,20 +38,7 @@ TEST(Cli, ThereIsNoInsecureMode) {
   for (const char* flag : {"--insecure", "--no-tls", "--password"}) EXPECT_EQ(Jobctl({flag, "list"}).code(), 2) << flag;
 }
 
-class CliTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    daemon_ = new Daemon;
-    ASSERT_TRUE(daemon_->Start()) << daemon_->log();
-  }
-  static void TearDownTestSuite() {
-    delete daemon_;
-    daemon_ = nullptr;
-  }
-  static Daemon* daemon_;
-};
-
-Daemon* CliTest::daemon_ = nullptr;
+class CliTest : public DaemonSuite<CliTest> {};
 
 TEST_F(CliTest, AForeignServerIsRefused) {
   ASSERT_EQ(

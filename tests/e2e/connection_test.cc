@@ -11,6 +11,7 @@
 #include <map>
 
 #include "tests/e2e/api/api.h"
+#include "tests/e2e/harness/suite.h"
 
 namespace jobd::e2e {
 namespace {
@@ -18,20 +19,16 @@ namespace {
 constexpr int kMaxConnections = 64;
 constexpr int kMaxStreams = 100;
 
-class ConnectionTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    daemon_ = new Daemon({"[limits]\nmax_running = 4\nmax_connections_per_address = " + std::to_string(kMaxConnections) +
-                              "\nmax_streams_per_user = " + std::to_string(kMaxStreams) + "\n",
-                          {},
-                          ""});
-    ASSERT_TRUE(daemon_->Start()) << daemon_->log();
-  }
-  static void TearDownTestSuite() {
-    delete daemon_;
-    daemon_ = nullptr;
+class ConnectionTest : public DaemonSuite<ConnectionTest> {
+ public:
+  static DaemonOptions Options() {
+    return {"[limits]\nmax_running = 4\nmax_connections_per_address = " + std::to_string(kMaxConnections) +
+                "\nmax_streams_per_user = " + std::to_string(kMaxStreams) + "\n",
+            {},
+            ""};
   }
 
+ protected:
   // A connection from any address of this machine's that begins a handshake with `bytes` and says nothing more.
   static base::Fd Silent(const char* from, const std::string& bytes) {
     base::Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -61,11 +58,7 @@ class ConnectionTest : public testing::Test {
     return id;
   }
   static void End(const std::string& id, const std::string& user = "operator") { daemon_->Ok({"cancel", "-t", "0s", id}, user); }
-
-  static Daemon* daemon_;
 };
-
-Daemon* ConnectionTest::daemon_ = nullptr;
 
 TEST_F(ConnectionTest, SilentAndHalfOpenHandshakesAreEndedAndCostNobodyTheirPlace) {
   const uint64_t before = DescriptorsOf(daemon_->ServerPid());

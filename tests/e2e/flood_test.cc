@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tests/e2e/api/api.h"
+#include "tests/e2e/harness/suite.h"
 
 namespace jobd::e2e {
 namespace {
@@ -14,16 +15,11 @@ namespace {
 constexpr uint64_t kMiB = 1 << 20;
 constexpr int kCallers = 64;
 
-class FloodTest : public testing::Test {
+class FloodTest : public DaemonSuite<FloodTest> {
+ public:
+  static DaemonOptions Options() { return {"[limits]\nmax_running = 8\nmax_output_bytes = \"1M\"\n", {}, ""}; }
+
  protected:
-  static void SetUpTestSuite() {
-    daemon_ = new Daemon({"[limits]\nmax_running = 8\nmax_output_bytes = \"1M\"\n", {}, ""});
-    ASSERT_TRUE(daemon_->Start()) << daemon_->log();
-  }
-  static void TearDownTestSuite() {
-    delete daemon_;
-    daemon_ = nullptr;
-  }
   static nlohmann::json Status(const std::string& id) { return nlohmann::json::parse(daemon_->Ok({"status", "--json", id})); }
   static uint64_t Queued() { return nlohmann::json::parse(daemon_->Ok({"admin", "status", "--json"}, "admin")).at("queued"); }
   // Prints how long `work` took.
@@ -63,10 +59,7 @@ class FloodTest : public testing::Test {
     grpc::ClientContext context;
     return stub.ExecuteJob(&context, request, &response);
   }
-  static Daemon* daemon_;
 };
-
-Daemon* FloodTest::daemon_ = nullptr;
 
 TEST_F(FloodTest, TenThousandSubmissionsFrom64Callers) {
   constexpr int kSubmissions = 10'000;

@@ -4,22 +4,21 @@
 #include <fstream>
 
 #include "tests/e2e/api/api.h"
+#include "tests/e2e/harness/suite.h"
 
 namespace jobd::e2e {
 namespace {
 
 constexpr uint64_t kMiB = 1 << 20;
 
-class FollowTest : public testing::Test {
+class FollowTest : public DaemonSuite<FollowTest> {
+ public:
+  static DaemonOptions Options() { return {"[limits]\nmax_running = 4\nmax_streams_per_user = 2000\n", {}, ""}; }
+
  protected:
   static void SetUpTestSuite() {
-    daemon_ = new Daemon({"[limits]\nmax_running = 4\nmax_streams_per_user = 2000\n", {}, ""});
-    ASSERT_TRUE(daemon_->Start()) << daemon_->log();
+    DaemonSuite::SetUpTestSuite();
     spew_ = daemon_->Payload("spew");
-  }
-  static void TearDownTestSuite() {
-    delete daemon_;
-    daemon_ = nullptr;
   }
   static std::string Gate(const std::string& name) { return daemon_->ShareDir() + "/" + name; }
   static std::string Detached(const std::string& script) { return daemon_->Ok({"run", "-d", "--", "sh", "-c", script}); }
@@ -33,11 +32,9 @@ class FollowTest : public testing::Test {
     }
     return hash;
   }
-  static Daemon* daemon_;
   static std::string spew_;
 };
 
-Daemon* FollowTest::daemon_ = nullptr;
 std::string FollowTest::spew_;
 
 TEST_F(FollowTest, AThousandFollowersOfOneJobGetEveryByte) {

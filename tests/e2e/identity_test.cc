@@ -3,22 +3,13 @@
 
 #include <filesystem>
 
-#include "tests/e2e/harness/daemon.h"
+#include "tests/e2e/harness/suite.h"
 
 namespace jobd::e2e {
 namespace {
 
-class IdentityTest : public testing::Test {
+class IdentityTest : public DaemonSuite<IdentityTest> {
  protected:
-  static void SetUpTestSuite() {
-    daemon_ = new Daemon;
-    ASSERT_TRUE(daemon_->Start()) << daemon_->log();
-  }
-  static void TearDownTestSuite() {
-    delete daemon_;
-    daemon_ = nullptr;
-  }
-
   static Output Sh(const std::string& script) { return RunCommand({{"/bin/sh", "-c", script}, {}, {}, daemon_->CertDir()}); }
 
   // A client certificate NAME with these X.509 extensions, signed by `ca`.
@@ -32,11 +23,7 @@ class IdentityTest : public testing::Test {
   }
 
   static constexpr const char* kClient = "basicConstraints=CA:FALSE\\nkeyUsage=digitalSignature\\nextendedKeyUsage=clientAuth\\n";
-
-  static Daemon* daemon_;
 };
-
-Daemon* IdentityTest::daemon_ = nullptr;
 
 TEST_F(IdentityTest, NoCertificateNoService) {
   // gRPC closes without sending the alert; what counts is that nothing is answered.

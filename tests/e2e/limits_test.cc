@@ -4,21 +4,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/e2e/harness/daemon.h"
+#include "tests/e2e/harness/suite.h"
 
 namespace jobd::e2e {
 namespace {
 
-class LimitsTest : public testing::Test {
+class LimitsTest : public DaemonSuite<LimitsTest> {
  protected:
-  static void SetUpTestSuite() {
-    daemon_ = new Daemon;
-    ASSERT_TRUE(daemon_->Start()) << daemon_->log();
-  }
-  static void TearDownTestSuite() {
-    delete daemon_;
-    daemon_ = nullptr;
-  }
   static Output Run(std::vector<std::string> args, const std::string& user = "operator") {
     args.insert(args.begin(), "run");
     return daemon_->Do(std::move(args), user);
@@ -33,11 +25,9 @@ class LimitsTest : public testing::Test {
     EXPECT_NE(output.err.find(field), std::string::npos) << output.err;
     EXPECT_NE(daemon_->Do({"status", all[1]}, user).code(), 0) << "nothing of it is kept";
   }
-  static Daemon* daemon_;
   static int refusals_;
 };
 
-Daemon* LimitsTest::daemon_ = nullptr;
 int LimitsTest::refusals_ = 0;
 
 TEST_F(LimitsTest, WhatCannotBeEnforcedIsRefusedAtSubmission) {

@@ -4,21 +4,16 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "tests/e2e/harness/daemon.h"
+#include "tests/e2e/harness/suite.h"
 
 namespace jobd::e2e {
 namespace {
 
-class LogsTest : public testing::Test {
+class LogsTest : public DaemonSuite<LogsTest> {
+ public:
+  static DaemonOptions Options() { return {"[limits]\nmax_running = 4\n", {}, ""}; }
+
  protected:
-  static void SetUpTestSuite() {
-    daemon_ = new Daemon({"[limits]\nmax_running = 4\n", {}, ""});
-    ASSERT_TRUE(daemon_->Start()) << daemon_->log();
-  }
-  static void TearDownTestSuite() {
-    delete daemon_;
-    daemon_ = nullptr;
-  }
   static std::string Detached(const std::string& script, std::vector<std::string> options = {}) {
     options.insert(options.begin(), {"run", "-d"});
     options.insert(options.end(), {"--", "sh", "-c", script});
@@ -32,10 +27,7 @@ class LogsTest : public testing::Test {
     if (!sum.empty()) sum.pop_back();
     return sum;
   }
-  static Daemon* daemon_;
 };
-
-Daemon* LogsTest::daemon_ = nullptr;
 
 TEST_F(LogsTest, RefusesWhatMakesNoSense) {
   const std::string id = Detached("echo x");

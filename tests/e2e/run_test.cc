@@ -4,31 +4,20 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/e2e/harness/daemon.h"
+#include "tests/e2e/harness/suite.h"
 
 namespace jobd::e2e {
 namespace {
 
 using namespace std::string_literals;
 
-class RunTest : public testing::Test {
+class RunTest : public DaemonSuite<RunTest> {
  protected:
-  static void SetUpTestSuite() {
-    daemon_ = new Daemon;
-    ASSERT_TRUE(daemon_->Start()) << daemon_->log();
-  }
-  static void TearDownTestSuite() {
-    delete daemon_;
-    daemon_ = nullptr;
-  }
   static Output Jobctl(std::vector<std::string> args, std::string input = "") {
     args.insert(args.begin(), "run");
     return daemon_->Do(std::move(args), "operator", std::move(input));
   }
-  static Daemon* daemon_;
 };
-
-Daemon* RunTest::daemon_ = nullptr;
 
 TEST_F(RunTest, RefusesWhatCannotRun) {
   EXPECT_EQ(Jobctl({}).code(), 2);
