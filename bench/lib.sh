@@ -34,13 +34,22 @@ start() {
   "$bin/jobd" --config "$dir/jobd.toml" --set server.listen=127.0.0.1:0 --set log.level=error "$@" 2>"$dir/jobd.err" &
   launcher[$name]=$!
   disown $!  # its end is looked at, not reported by the shell
-  until [ -s "$dir/run/address" ]; do kill -0 "${launcher[$name]}" || { cat "$dir/jobd.err" >&2; exit 1; }; sleep 0.05; done
   use "$name"
+}
+
+# await_server NAME [OLD PID]: until its files say where it is; of another server than the old one.
+await_server() {
+  local dir=$work/$1
+  until [ -s "$dir/run/address" ] && [ -s "$dir/run/server.pid" ] && [ "$(server_pid "$1")" != "${2:-}" ]; do
+    kill -0 "${launcher[$1]}" || { cat "$dir/jobd.err" >&2; exit 1; }
+    sleep 0.02
+  done
 }
 
 # use NAME [USER]: jobctl and the benchmark's own clients call this daemon from now on.
 use() {
-  local certs=$work/$1/certs user=${2:-operator}
+  local certs=$work/certs user=${2:-operator}
+  await_server "$1"
   JOBCTL_ADDRESS=$(<"$work/$1/run/address")
   export JOBCTL_ADDRESS JOBCTL_CA=$certs/ca.crt JOBCTL_CERT=$certs/$user.crt JOBCTL_KEY=$certs/$user.key
 }

@@ -20,114 +20,121 @@
 namespace jobd::bench {
 namespace {
 
-using Stub = v1::JobScheduleService::Stub;
 constexpr int kJobsPerMessage = 1000;
+constexpr int kRemovers = 64;
+using Channels = std::vector<std::shared_ptr<grpc::Channel>>;
+using OnAnswer = std::function<void(const grpc::Status&)>;
+// Begins call `index` on gRPC's threads, by the caller `caller`.
+using Begin = std::function<void(int index, int caller, grpc::ClientContext* context, OnAnswer answered)>;
 
-void Remove(Stub& stub, const std::string& id) {
-  v1::CancelRequest cancel;
-  cancel.mutable_jobs()->set_correlation_id(id);
-  grpc::ClientContext context;
-  v1::CancelResponse unused;
-  Demand(stub.Cancel(&context, cancel, &unused), "Cancel");
-  v1::RemoveBatchRequest remove;
-  remove.set_correlation_id(id);
-  grpc::ClientContext remove_context;
-  v1::RemoveBatchResponse unused_too;
-  Demand(stub.RemoveBatch(&remove_context, remove, &unused_too), "RemoveBatch");
-}
-
-void AddTrue(v1::JobSpec* job) { job->add_argv("true"); }
-
-// The state of all callers, behind one lock that is held for moments.
-struct Tally {
-  explicit Tally(int count) : left(count), unanswered(count) {}
-  std::mutex mutex;
-  std::condition_variable done;
-  int left;        // to be begun
-  int unanswered;  // begun or not
-  std::vector<double> millis;
-  std::vector<std::string> ids;
-};
-
-// One caller: the answer of a call begins the next, on gRPC's thread.
-class Caller {
+// So many callers share so many calls; the answer of a call begins its caller's next.
+class Callers {
  public:
-  Caller(bool jobs, const std::shared_ptr<grpc::Channel>& channel, Tally& tally)
-      : jobs_(jobs), schedule_(channel), auth_(channel), tally_(tally) {
-    AddTrue(request_.mutable_job());
-  }
+  Callers(int callers, int count, Begin begin) : begin_(std::move(begin)), count_(count), contexts_(static_cast<size_t>(callers)) {}
 
-  void Next() {
-    {
-      const std::lock_guard lock(tally_.mutex);
-      if (tally_.left == 0) return;
-      --tally_.left;
-    }
-    context_ = std::make_unique<grpc::ClientContext>();
-    begin_ = Clock::now();
-    const auto answered = [this](const grpc::Status& status) { OnAnswer(status); };
-    if (jobs_) {
-      schedule_.async()->ExecuteJob(context_.get(), &request_, &accepted_, answered);
-    } else {
-      auth_.async()->WhoAmI(context_.get(), &nothing_, &somebody_, answered);
-    }
+  // Returns when all calls are answered, with how long each took in ms.
+  std::vector<double> Run() {
+    for (size_t caller = 0; caller < contexts_.size(); ++caller) Next(static_cast<int>(caller));
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [this] { return millis_.size() == static_cast<size_t>(count_); });
+    return std::move(millis_);
   }
 
  private:
-  void OnAnswer(const grpc::Status& status) {
-    Demand(status, jobs_ ? "ExecuteJob" : "WhoAmI");
-    const double took = MillisSince(begin_);
+  void Next(int caller) {
+    int index = 0;
     {
-      const std::lock_guard lock(tally_.mutex);
-      tally_.millis.push_back(took);
-      if (jobs_) tally_.ids.push_back(accepted_.correlation_id());
-      if (--tally_.unanswered == 0) {
-        tally_.done.notify_one();
-        return;
-      }
+      const std::lock_guard lock(mutex_);
+      if (begun_ == count_) return;
+      index = begun_++;
     }
-    Next();
+    auto& context = contexts_[static_cast<size_t>(caller)];
+    context = std::make_unique<grpc::ClientContext>();
+    begin_(index, caller, context.get(), [this, caller, begin = Clock::now()](const grpc::Status& status) {
+      Demand(status, "a call");
+      const double took = MillisSince(begin);
+      {
+        const std::lock_guard lock(mutex_);
+        millis_.push_back(took);
+        if (millis_.size() == static_cast<size_t>(count_)) return done_.notify_one();
+      }
+      Next(caller);
+    });
   }
 
-  const bool jobs_;
-  Stub schedule_;
-  v1::AuthService::Stub auth_;
-  Tally& tally_;
-  v1::ExecuteJobRequest request_;
-  v1::ExecuteJobResponse accepted_;
-  v1::WhoAmIRequest nothing_;
-  v1::WhoAmIResponse somebody_;
-  std::unique_ptr<grpc::ClientContext> context_;
-  Clock::time_point begin_;
+  const Begin begin_;
+  const int count_;
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts_;
+  std::mutex mutex_;
+  std::condition_variable done_;
+  int begun_ = 0;
+  std::vector<double> millis_;
 };
 
-int Calls(bool jobs, int callers, int connections, int count) {
-  std::vector<std::shared_ptr<grpc::Channel>> channels;
+Channels ConnectAll(int connections) {
+  Channels channels;
   for (int i = 0; i < connections; ++i) {
     channels.push_back(Connect());
-    if (!channels.back()->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(30))) return 1;
+    if (!channels.back()->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(30))) std::exit(1);
   }
-  Tally tally(count);
-  std::vector<std::unique_ptr<Caller>> all;
-  for (int i = 0; i < callers; ++i) {
-    all.push_back(std::make_unique<Caller>(jobs, channels[static_cast<size_t>(i % connections)], tally));
+  return channels;
+}
+
+void Remove(const Channels& channels, const std::vector<std::string>& ids) {
+  v1::JobScheduleService::Stub stub(channels[0]);
+  const auto id = [&](int index) { return ids[static_cast<size_t>(index)]; };
+  const auto count = static_cast<int>(ids.size());
+  std::vector<v1::CancelRequest> cancels(kRemovers);
+  v1::CancelResponse cancelled[kRemovers];
+  Callers(kRemovers, count, [&](int index, int caller, grpc::ClientContext* context, OnAnswer answered) {
+    auto& request = cancels[static_cast<size_t>(caller)];
+    request.mutable_jobs()->set_correlation_id(id(index));
+    stub.async()->Cancel(context, &request, &cancelled[caller], std::move(answered));
+  }).Run();
+  std::vector<v1::RemoveBatchRequest> removes(kRemovers);
+  v1::RemoveBatchResponse removed[kRemovers];
+  Callers(kRemovers, count, [&](int index, int caller, grpc::ClientContext* context, OnAnswer answered) {
+    auto& request = removes[static_cast<size_t>(caller)];
+    request.set_correlation_id(id(index));
+    stub.async()->RemoveBatch(context, &request, &removed[caller], std::move(answered));
+  }).Run();
+}
+
+int Calls(bool jobs, int callers, int connections, int count) {
+  const Channels channels = ConnectAll(connections);
+  std::vector<std::unique_ptr<v1::JobScheduleService::Stub>> schedule;
+  std::vector<std::unique_ptr<v1::AuthService::Stub>> auth;
+  for (const auto& channel : channels) {
+    schedule.push_back(v1::JobScheduleService::NewStub(channel));
+    auth.push_back(v1::AuthService::NewStub(channel));
   }
+  v1::ExecuteJobRequest job;
+  job.mutable_job()->add_argv("true");
+  const v1::WhoAmIRequest nothing;
+  std::vector<v1::ExecuteJobResponse> accepted(static_cast<size_t>(count));
+  std::vector<v1::WhoAmIResponse> answers(static_cast<size_t>(count));
   const auto begin = Clock::now();
-  for (const auto& caller : all) caller->Next();
-  std::unique_lock lock(tally.mutex);
-  tally.done.wait(lock, [&] { return tally.unanswered == 0; });
+  auto millis = Callers(callers, count, [&](int index, int caller, grpc::ClientContext* context, OnAnswer answered) {
+                  const auto i = static_cast<size_t>(index);
+                  const auto connection = static_cast<size_t>(caller % connections);
+                  if (jobs) {
+                    schedule[connection]->async()->ExecuteJob(context, &job, &accepted[i], std::move(answered));
+                  } else {
+                    auth[connection]->async()->WhoAmI(context, &nothing, &answers[i], std::move(answered));
+                  }
+                }).Run();
   const double rate = count / MillisSince(begin) * 1e3;
-  std::printf("%.0f %.3f %.3f\n", rate, Quantile(tally.millis, 0.5), Quantile(tally.millis, 0.99));
-  std::fflush(stdout);
-  Stub stub(channels[0]);
-  for (const std::string& id : tally.ids) Remove(stub, id);
+  std::printf("%.0f %.3f %.3f\n", rate, Quantile(millis, 0.5), Quantile(millis, 0.99));
+  if (!jobs) return 0;
+  std::vector<std::string> ids;
+  for (const auto& response : accepted) ids.push_back(response.correlation_id());
+  Remove(channels, ids);
   return 0;
 }
 
 int Batch(int jobs) {
-  const auto channel = Connect();
-  if (!channel->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(30))) return 1;
-  Stub stub(channel);
+  const Channels channels = ConnectAll(1);
+  v1::JobScheduleService::Stub stub(channels[0]);
   const auto begin = Clock::now();
   grpc::ClientContext context;
   v1::SubmitBatchResponse response;
@@ -135,14 +142,13 @@ int Batch(int jobs) {
   for (int sent = 0; sent < jobs;) {
     v1::SubmitBatchRequest message;
     if (sent == 0) message.mutable_options()->set_name("bench");
-    for (int i = 0; i < kJobsPerMessage && sent < jobs; ++i, ++sent) AddTrue(message.add_jobs());
+    for (int i = 0; i < kJobsPerMessage && sent < jobs; ++i, ++sent) message.add_jobs()->add_argv("true");
     writer->Write(message);
   }
   writer->WritesDone();
   Demand(writer->Finish(), "SubmitBatch");
   std::printf("%.1f\n", MillisSince(begin));
-  std::fflush(stdout);
-  Remove(stub, response.correlation_id());
+  Remove(channels, {response.correlation_id()});
   return 0;
 }
 

@@ -85,6 +85,6 @@ for entry in "${arms[@]}"; do
   echo "| $what | $(figure "$key") | $(ratio "$key" xargs) | $cpu | $(goals "$key") | $does |"
 done
 conditions "$jobs jobs to a batch, a tenth of that for the slow (GNU parallel, nq, crun, runc). CPU is that of everything a job costs:" \
-  "client, server, launcher, shim, job; - where it cannot be seen from outside.${missing:+ Not installed here, and so left out:$missing.}"
+  "client, server, launcher, shim, job; - where it cannot be seen from outside.${missing:+ Left out, not installed or not able to run here:$missing.}"
 
 . "$root/bench/counts.sh"

@@ -24,7 +24,7 @@ while read -ra lap; do
 done <"$work/laps"
 
 # row KEY WHAT DOES [GOAL]
-row() { echo "| $2 | $(quantile "$1" 0.5) | $(quantile "$1" 0.99) | $(ratio "$1" floor) | $(quantiles "cpu $1" %.2f 0.5) | ${4:-} | $3 |"; }
+row() { echo "| $2 | $(quantiles "$1" %.1f 0.5) | $(quantiles "$1" %.1f 0.99) | $(ratio "$1" floor) | $(quantiles "cpu $1" %.2f 0.5) | ${4:-} | $3 |"; }
 goal='≤ 1.3 × the hello call and `true`'
 echo '## One job, as a whole program'
 echo
@@ -56,9 +56,10 @@ for ((round = 1; round <= rounds; ++round)); do
   done
   "$bin/bench_lap" "$calls" , echo hello >"$work/echo"
   while read -r wall _; do note echo "$wall"; done <"$work/echo"
+  for took in $("$bin/bench_sync" "$calls" "$work/daemon/sync"); do note sync "$took"; done
 done
 
-both() { echo "$(quantile "$1" 0.5) / $(quantile "$1" 0.99)"; }
+both() { quantiles "$1" %.2f 0.5 0.99 | sed "s, , / ,"; }
 warm() { echo "| $2 | $(both "$1 open") | $(both "$1 standard") | ${3:-} |"; }
 echo '### Over a connection that is there'
 echo
@@ -69,6 +70,7 @@ warm first 'first byte' "open: $(met 'p50 ≤ 2 ms' "$(quantile 'first open' 0.5
 warm end 'end known'
 echo "| beside it: a call that does nothing | $(both nothing) | | |"
 echo "| beside it: \`echo hello\` by posix_spawn | $(both echo) | | |"
+echo "| beside it: 4 KiB appended and fdatasync | $(both sync) | | |"
 echo
 echo "$((calls * rounds)) of each, $calls at a time in turn; load $(cut -d' ' -f1-3 /proc/loadavg) at the end."
 echo

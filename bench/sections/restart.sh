@@ -11,7 +11,8 @@ free_mib=$(awk '/^MemAvailable/ {print int($2 / 1024)}' /proc/meminfo)
 
 # killed NAME KEY [ARGUMENT…]: notes what bench_ready tells when called with these.
 killed() {
-  local name=$1 key=$2 line dead query submission pid
+  local name=$1 key=$2 line dead query submission pid old
+  old=$(server_pid "$1")
   shift 2
   line=$("$bin/bench_ready" "$@" 2>>"$work/$name/jobd.err")
   read -r dead query submission pid <<<"$line"
@@ -19,6 +20,7 @@ killed() {
   note "$key query" "$query"
   note "$key submission" "$submission"
   [ "$pid" = 0 ] || launcher[$name]=$pid
+  await_server "$name" "$old"
 }
 kill_server() { killed "$1" "server $1" "$(server_pid "$1")"; }
 kill_both() {
