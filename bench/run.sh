@@ -47,14 +47,18 @@ machine() {
 }
 
 machine=$(machine)
-failed=0
+failed=0 running=
+trap '[ -z "$running" ] || { kill "$running"; wait "$running"; }; exit 130' INT TERM
 for section in "${sections[@]}" "${extra[@]}"; do
   begin=$SECONDS
   echo "== $section" >&2
-  if ! "bench/sections/$section.sh" >"$parts/$section.md"; then
+  "bench/sections/$section.sh" >"$parts/$section.md" &
+  running=$!
+  if ! wait $running; then
     failed=1
     printf '\nThis section failed.\n\n' >>"$parts/$section.md"
   fi
+  running=
   echo "== $section: $((SECONDS - begin)) s" >&2
 done
 {

@@ -1,4 +1,5 @@
-// What the disk takes to keep something: 4 KiB appended and fdatasync'ed, one after the other. Most of an accepted submission on a slow one.
+// What the disk takes to keep something: 4 KiB appended and fdatasync'ed, one after the other. Most of an accepted submission on a
+// slow one.
 //
 //   bench_sync ROUNDS FILE    ms, a line each; the file is removed
 #include <fcntl.h>

@@ -33,6 +33,14 @@ jobd_arm standard8 'jobd standard, `true`, 8 wide' 'as standard above' wide8 sta
 jobd_arm behind "jobd open, \`true\`, 2 wide, $behind others queued" "$durable" behind open true
 jobd_arm behind_standard "jobd standard, \`true\`, 2 wide, $behind others queued" 'as standard above' behind standard true
 
+# What is held against one another runs one after the other, so that both meet the same neighbours.
+all=("${arms[@]}")
+arms=()
+for key in open xargs tsp standard bwrap runc crun strict echo xargs_file tsp_file open1 open8 standard8 behind behind_standard \
+  spawn make parallel results nq; do
+  for entry in "${all[@]}"; do [[ $entry != "$key|"* ]] || arms+=("$entry"); done
+done
+
 # arm ENTRY: runs it once and notes its rate and its processor time per job.
 arm() {
   local key count where command begin end before daemon=
