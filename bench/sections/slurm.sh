@@ -52,14 +52,20 @@ CONF
   controller=$!
   slurmd -D >/dev/null 2>&1 &
   agent=$!
-  at_end=("kill $controller $agent")
+  at_end=(slurm_down)
   for _ in $(seq 300); do [ "$(sinfo -h -o %t 2>/dev/null)" != idle ] || return 0; sleep 0.1; done
   say "slurm: the node does not come up: $(tail -3 "$dir"/*.log)"
   exit 1
 }
+# Both daemons, and what still attends to a job; known by its configuration, which lies in our folder. Without ceremony: slurmd
+# may wait for its steps for ever, and nothing of theirs is kept.
 slurm_down() {
-  kill "$controller" "$agent"
+  local pid
+  kill -9 "$controller" "$agent" 2>/dev/null || true
   wait "$controller" "$agent" 2>/dev/null || true
+  for pid in $(pgrep -x slurmstepd); do
+    if grep -qza "^SLURM_CONF=$work/" "/proc/$pid/environ" 2>/dev/null; then kill -9 "$pid"; fi
+  done
   at_end=()
 }
 
