@@ -1,5 +1,6 @@
 # What a job makes the machine do, in numbers that do not vary with the neighbours. Part of sections/jobs.sh, whose daemons it uses.
 
+few_jobs() { jobctl submit --profile "$1" --wait -f "$work/few.jsonl" >/dev/null; }
 # counts PROFILE: a line of the table.
 counts() {
   local profile=$1 few daemon=wide2 server pid calls syncs before_server before_launcher
@@ -10,26 +11,14 @@ counts() {
   head -n $few "$work/true.jsonl" >"$work/few.jsonl"
   before_server=$(switches "$server")
   before_launcher=$(switches "$pid")
-  jobctl submit --profile "$profile" --wait -f "$work/few.jsonl" >/dev/null
+  few_jobs "$profile"
   local by_server=$(($(switches "$server") - before_server)) by_launcher=$(($(switches "$pid") - before_launcher))
   calls=- syncs=-
   if has strace; then
-    calls=$(calc "$(traced "$pid" '' "$profile") / $few" 0)
-    syncs=$(calc "$(traced "$server" -etrace=fdatasync,fsync "$profile") / $few")
+    calls=$(calc "$(traced "$pid" all few_jobs "$profile") / $few" 0)
+    syncs=$(calc "$(traced "$server" fdatasync,fsync few_jobs "$profile") / $few")
   fi
   echo "| $profile | $calls | $syncs | $(calc "$by_launcher / $few" 1) | $(calc "$by_server / $few" 1) |"
-}
-
-# traced PID OPTION PROFILE: system calls of a process and of what it starts, while few.jsonl runs.
-traced() {
-  local tracer
-  strace -f -c -U calls,name ${2:+"$2"} -o "$work/strace" -p "$1" 2>"$work/strace.err" &
-  tracer=$!
-  until grep -q attached "$work/strace.err"; do kill -0 $tracer || return 1; sleep 0.05; done
-  jobctl submit --profile "$3" --wait -f "$work/few.jsonl" >/dev/null
-  kill -INT $tracer
-  wait $tracer || true
-  awk '$2 == "total" {print $1; found = 1} END {if (!found) print 0}' "$work/strace"
 }
 
 echo '### Counts per job'

@@ -123,6 +123,18 @@ running_ns() {
 }
 # Context switches, so far, of all threads of a process.
 switches() { cat /proc/"$1"/task/*/status | awk '/ctxt_switches/ {sum += $2} END {print sum + 0}'; }
+# traced PID CALLS COMMAND…: how many of these system calls (`all`, or names) a process and what it starts make while the command runs.
+# Being traced they are slower, which is why times are taken elsewhere. Needs strace.
+traced() {
+  local tracer
+  strace -f -c -U calls,name -e trace="$2" -o "$work/strace" -p "$1" 2>"$work/strace.err" &
+  tracer=$!
+  until grep -qs attached "$work/strace.err"; do kill -0 $tracer || return 1; sleep 0.05; done
+  "${@:3}" >/dev/null
+  kill -INT $tracer
+  wait $tracer || true
+  awk '$2 == "total" {print $1; found = 1} END {if (!found) print 0}' "$work/strace"
+}
 
 # ---- figures ----
 

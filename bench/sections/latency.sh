@@ -72,5 +72,10 @@ echo "| beside it: a call that does nothing | $(both nothing) | | |"
 echo "| beside it: \`echo hello\` by posix_spawn | $(both echo) | | |"
 echo "| beside it: 4 KiB appended and fdatasync | $(both sync) | | |"
 echo
-echo "$((calls * rounds)) of each, $calls at a time in turn; load $(cut -d' ' -f1-3 /proc/loadavg) at the end."
+syncs=
+if has strace; then
+  some=$(size 100 20)
+  syncs="A lone job makes the server call fdatasync $(calc "$(traced "$(server_pid daemon)" fdatasync,fsync "$bin/bench_warm" "$some" open echo hello) / $some" 1) times."
+fi
+echo "$((calls * rounds)) of each, $calls at a time in turn.${syncs:+ $syncs} Load $(cut -d' ' -f1-3 /proc/loadavg) at the end."
 echo
