@@ -39,9 +39,9 @@ start() {
 
 # await_server NAME [OLD PID]: until its files say where it is; of another server than the old one.
 await_server() {
-  local dir=$work/$1
+  local dir=$work/$1 left=3000
   until [ -s "$dir/run/address" ] && [ -s "$dir/run/server.pid" ] && [ "$(server_pid "$1")" != "${2:-}" ]; do
-    kill -0 "${launcher[$1]}" || { cat "$dir/jobd.err" >&2; exit 1; }
+    kill -0 "${launcher[$1]}" && [ $((left--)) -gt 0 ] || { cat "$dir/jobd.err" >&2; exit 1; }
     sleep 0.02
   done
 }
@@ -84,20 +84,29 @@ queue() {
 # stop NAME: cancels its jobs, waits for their end, ends it.
 stop() {
   local name=$1 pid=${launcher[$1]}
+  if kill -0 "$pid" 2>/dev/null; then
+    (use "$name" admin && jobctl admin stop --now && for _ in $(seq 200); do [ "$(running_jobs)" != 0 ] || break; sleep 0.1; done) >/dev/null 2>&1 || true
+    kill "$pid" 2>/dev/null || true
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+  fi
   unset "launcher[$name]"
-  kill -0 "$pid" 2>/dev/null || return 0
-  launcher[$name]=$pid
-  (use "$name" admin && jobctl admin stop --now >/dev/null 2>&1) || true
-  for _ in $(seq 400); do [ -n "$(shims "$name" 2>/dev/null)" ] || break; sleep 0.05; done
-  unset "launcher[$name]"
-  kill "$pid" 2>/dev/null || true
-  while kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+}
+
+# Shims outlive daemons. Should any be left, known by our folder in their command line, their jobs are ended, and they end with them.
+end_leftovers() {
+  local pid
+  for pid in $(grep -lsza "^$work/" /proc/[0-9]*/cmdline | cut -d/ -f3); do
+    [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = jobd-shim ] || continue
+    say "left over: a job of shim $pid"
+    kill -9 $(cat "/proc/$pid/task/$pid/children" 2>/dev/null) 2>/dev/null || true
+  done
 }
 
 finish() {
   local name command
   for command in "${at_end[@]}"; do eval "$command" || true; done
   for name in "${!launcher[@]}"; do stop "$name"; done
+  end_leftovers
   rm -rf "$work"
 }
 
