@@ -63,8 +63,11 @@ FUZZ_SECONDS ?= 30
 fuzz: deps
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
+# Against what a user would pick instead; see bench/run.sh for BENCH='--quick', sections and more peers.
 bench: build
-	@bench/run.sh
+	@cmake --preset release -DJOBD_BENCH=ON >build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
+	@cmake --build build -j $(JOBS) --target bench/all
+	@bench/run.sh $(BENCH)
 
 # Single pieces by themselves: FLAGS=--benchmark_filter=Queue. Of two revisions: A=main, and B, by default the working tree.
 bench-pieces: deps

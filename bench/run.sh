@@ -1,81 +1,78 @@
 #!/bin/bash
-# jobd beside what a user would pick instead, side by side in one run: how many short jobs a second, two wide. Medians with minimum and
-# maximum of ROUNDS rounds, and the ratio to the first line. Peers that are not installed are left out, and said.
+# jobd beside what a user would pick instead, measured against goals, side by side in one run: each of bench/sections prints its tables.
 #
-# usage: bench/run.sh [JOBS] [ROUNDS]      writes bench/RESULTS.md, too
-set -euo pipefail
+# usage: bench/run.sh [--quick] [--rounds N] [--slurm] [--atd] [--vm] [--out FILE] [SECTION…]
+#
+#   --quick            small sizes and 3 rounds: shows that it works, measures little
+#   --slurm, --atd     also beside Slurm on one node, and beside at(1); they need their daemons installed, and root
+#   --vm               also beside systemd-run, in the virtual machine of tests/vm
+#   --out FILE         where the results go: bench/RESULTS.md for a whole run, else build/bench/RESULTS.md
+set -uo pipefail
 cd "$(dirname "$0")/.."
-jobs=${1:-2000} rounds=${2:-5}
 bin=$PWD/build/bin
-work=$(mktemp -d)
-chmod 755 "$work"
-trap 'kill "$jobd" 2>/dev/null || true; wait 2>/dev/null || true; rm -rf "$work"' EXIT
-
-scripts/dev-setup.sh "$work"
-# For an ordinary user `open` is by grant.
-printf '\n[role.operator]\nprofiles = ["open", "standard", "strict"]\n' >>"$work/certs/users.toml"
-"$bin/jobd" --config "$work/jobd.toml" --set server.listen=127.0.0.1:0 --set limits.max_running=2 --set log.level=error &
-jobd=$!
-until [ -s "$work/run/address" ]; do kill -0 $jobd; sleep 0.05; done
-JOBCTL_ADDRESS=$(<"$work/run/address")
-export JOBCTL_ADDRESS JOBCTL_CA=$work/certs/ca.crt JOBCTL_CERT=$work/certs/operator.crt JOBCTL_KEY=$work/certs/operator.key
-
-seq "$jobs" | sed 's/.*/{"argv": ["true"]}/' >"$work/true.jsonl"
-seq "$jobs" | sed 's/.*/{"argv": ["echo", "&"]}/' >"$work/echo.jsonl"
-batch() { "$bin/jobctl" submit --profile "$1" --wait -f "$work/$2.jsonl" >/dev/null; }
-
-# name|what it does and does not do|command
-cases=(
-  "xargs -P2, true|no state, no output kept|seq $jobs | xargs -P2 -n1 true"
-  "jobd open, true|durable, exit codes, cgroup each|batch open true"
-  "jobd standard, true|as above, and isolated|batch standard true"
-  "jobd strict, true|as above, no network, Landlock|batch strict true"
-  "xargs -P2, echo to a file each|output kept|seq $jobs | xargs -P2 -I{} sh -c 'exec echo {} >$work/out.{}'"
-  "jobd open, echo|durable, output kept with times|batch open echo"
-)
-command -v make >/dev/null && {
-  { printf 'all:'; seq -f ' t%.0f' "$jobs" | tr -d '\n'; echo; echo '%:'; printf '\t@true\n'; } >"$work/Makefile"
-  cases+=("make -j2, true|no state, no output kept|make -s -j2 -f $work/Makefile all")
-}
-command -v nq >/dev/null && cases+=("nq, true (one wide)|a file per job|cd $work && for i in \$(seq $((jobs / 10))); do NQDIR=$work/nq nq -q true; done; NQDIR=$work/nq nq -w")
-command -v parallel >/dev/null && cases+=("GNU parallel -j2, true|no state|seq $((jobs / 10)) | parallel -j2 true")
-command -v tsp >/dev/null && cases+=("task-spooler, true|state in memory|tsp -S 2; for i in \$(seq $jobs); do tsp -n true >/dev/null; done; tsp -w")
-
-declare -A times
-for ((round = 1; round <= rounds; ++round)); do
-  for entry in "${cases[@]}"; do
-    IFS='|' read -r name _ command <<<"$entry"
-    command=${entry#*|*|}
-    begin=${EPOCHREALTIME/./}
-    eval "$command" >/dev/null 2>&1
-    end=${EPOCHREALTIME/./}
-    count=$jobs
-    [[ $name == GNU* || $name == nq* ]] && count=$((jobs / 10))
-    times[$name]+="$((count * 1000000 / (end - begin))) "
-    rm -f "$work"/out.*
-  done
+sections=() extra=() out= quick= rounds=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --quick) quick=yes ;;
+    --rounds) rounds=$2; shift ;;
+    --slurm | --atd | --vm) extra+=("${1#--}") ;;
+    --out) out=$2; shift ;;
+    --help) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit ;;
+    -*) echo "run.sh: unknown option $1" >&2; exit 2 ;;
+    *) [ -x "bench/sections/$1.sh" ] || { echo "run.sh: no section $1; there are: $(basename -a -s .sh bench/sections/*.sh | xargs)" >&2; exit 2; }
+      sections+=("$1") ;;
+  esac
+  shift
 done
+[ -n "$rounds" ] || rounds=$([ -n "$quick" ] && echo 3 || echo 5)
+if [ ${#sections[@]} = 0 ]; then
+  sections=(jobs latency submit restart memory logs streams)
+  [ -n "$quick" ] || : "${out:=bench/RESULTS.md}"
+fi
+: "${out:=build/bench/RESULTS.md}"
+[ -x "$bin/bench_submit" ] || { echo 'run.sh: the benchmarks are not built: make bench does it' >&2; exit 1; }
+export BENCH_QUICK=$quick BENCH_ROUNDS=$rounds
+parts=$PWD/build/bench
+mkdir -p "$parts"
 
+# version PROGRAM OPTION: the first number of what it says, behind its name.
+version() { command -v "$1" >/dev/null && printf '%s %s, ' "$1" "$("$1" "$2" 2>&1 | grep -oE '[0-9]+(\.[0-9]+)*' | head -1)"; }
+machine() {
+  local versions
+  versions=$(for program in xargs make parallel bwrap runc crun; do version $program --version; done; version tsp -V; version slurmctld -V)
+  echo "$(nproc) processors ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)), $(awk '/^MemTotal/ {printf "%.0f", $2 / 1048576}' /proc/meminfo) GiB," \
+    "Linux $(uname -r), $(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release); $(df --output=fstype "${TMPDIR:-/tmp}" | tail -1) under the" \
+    "databases and logs. $("$bin/jobctl" version | head -1) ($(git describe --always --dirty 2>/dev/null || echo 'no revision')); ${versions%, }." \
+    "$rounds rounds${quick:+, small sizes (--quick)}. Load at the start: $(cut -d' ' -f1-3 /proc/loadavg); $(date -u +%F)."
+}
+
+machine=$(machine)
+failed=0 running=
+trap '[ -z "$running" ] || { kill "$running"; wait "$running"; }; exit 130' INT TERM
+for section in "${sections[@]}" "${extra[@]}"; do
+  begin=$SECONDS
+  echo "== $section" >&2
+  "bench/sections/$section.sh" >"$parts/$section.md" &
+  running=$!
+  if ! wait $running; then
+    failed=1
+    printf '\nThis section failed.\n\n' >>"$parts/$section.md"
+  fi
+  running=
+  echo "== $section: $((SECONDS - begin)) s" >&2
+done
 {
-  echo "| what | jobs/s, median (min-max) | ratio to the first | does |"
-  echo "|---|---|---|---|"
-  first=
-  for entry in "${cases[@]}"; do
-    IFS='|' read -r name does _ <<<"$entry"
-    read -ra sorted <<<"$(tr ' ' '\n' <<<"${times[$name]}" | sed '/^$/d' | sort -n | tr '\n' ' ')"
-    median=${sorted[$((${#sorted[@]} / 2))]}
-    first=${first:-$median}
-    echo "| $name | $median (${sorted[0]}-${sorted[-1]}) | $(awk "BEGIN {printf \"%.2f\", $median / $first}") | $does |"
-  done
+  echo '# Results'
   echo
-  echo "$jobs jobs, two wide, $rounds rounds in turn; $(nproc) processors ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)), Linux $(uname -r)," \
-    "load $(cut -d' ' -f1-3 /proc/loadavg); jobd $("$bin/jobctl" version --json | sed -n 's/.*"version": "\(.*\)".*/\1/p' | head -1)."
-} | tee "$work/table"
-{
-  echo "# Results"
+  echo 'Written by `make bench`. Both sides in turn in one run; medians, with the least and the most, and ratios that are medians of the'
+  echo 'ratios of pairs. Each table says what a side did besides, and which goal it was held against. Absolute times are of this machine'
+  echo 'only. Where a job'"'"'s time goes is told in `docs/where-the-time-goes.md`.'
   echo
-  echo "Written by \`make bench\`. Each side does the same jobs in turn in one run; what it does besides is in the last column. Where a job's"
-  echo "time goes is told in \`docs/where-the-time-goes.md\`."
+  echo "$machine"
   echo
-  cat "$work/table"
-} >bench/RESULTS.md
+  for section in "${sections[@]}" "${extra[@]}"; do cat "$parts/$section.md"; done
+} | cat -s >"$parts/joined"
+mv "$parts/joined" "$out"
+[ -t 1 ] || cat "$out"
+echo "results are in $out" >&2
+exit $failed
