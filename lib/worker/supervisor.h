@@ -131,8 +131,9 @@ class Supervisor final : public LauncherEvents {
   template <typename Work>
   void Post(Work work);
   void Later(base::Nanos delay, std::function<void()> work);
-  // Hands a write to the store with whatever else this turn of the loop writes; `done` comes on the loop.
+  // Commits a write with whatever else this turn of the loop writes; `done` comes on the loop, in a later turn.
   void Put(std::vector<Change> changes, std::function<void(base::Status)> done);
+  // Hands what was Put to the store's thread, before something else is.
   void Flush();
 
   // Dispatch (dispatch.cc).
