@@ -156,6 +156,9 @@ class StoreReader {
   // Rows with index > after, in order.
   virtual base::Result<std::vector<IndexedRow>> Rows(uint64_t batch, uint32_t after, uint32_t limit) = 0;
   virtual base::Result<JobSpec> Spec(uint64_t batch, uint32_t index) = 0;
+  // Those of jobs in a row, from `first` on: at least one, then as many as `limit` and `max_bytes` (of them all) allow and as the
+  // batch has. kNotFound when it has no such job.
+  virtual base::Result<std::vector<EncodedSpec>> Specs(uint64_t batch, uint32_t first, uint32_t limit, size_t max_bytes) = 0;
 
   // Starts after seq, in order.
   virtual base::Result<std::vector<StartRow>> Starts(uint64_t batch, int64_t after, uint32_t limit) = 0;
