@@ -27,7 +27,7 @@ class SpecAhead {
   base::Result<JobSpec> Take(StoreReader& reader, uint64_t batch, uint32_t index, bool in_order);
   // Nothing of the batch will be asked for soon.
   void Forget(uint64_t batch);
-  // What is held: never more than kBytes + kSliceBytes.
+  // What is held: never more than kBytes and a slice.
   size_t bytes() const { return bytes_; }
 
  private:
