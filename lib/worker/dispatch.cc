@@ -15,6 +15,11 @@ namespace {
 // After something the machine lacks (space, descriptors, processes): how long to wait before more of the same is asked of it.
 constexpr base::Nanos kBackOff = base::kNanosPerSecond;
 
+// The disk's or the machine's, not that of what was asked for.
+bool MayPass(const base::Error& error) {
+  return error.code() == base::Code::kUnavailable || error.code() == base::Code::kResourceExhausted;
+}
+
 }  // namespace
 
 void Supervisor::Dispatch() {
@@ -31,15 +36,9 @@ void Supervisor::Dispatch() {
 
 void Supervisor::Prepare(Queue::Pick pick) {
   ++slots_used_;
-  auto row = reader().Row(pick.batch, pick.index);
-  auto home = row.ok() ? OpenHome(pick.batch) : base::Result<Home*>(row.error());
-  if (!home.ok()) {
-    --slots_used_;
-    queue_.PutBack(pick.batch, pick.index, true);
-    ForgetIfOver(pick.batch, 0);
-    Pause();
-    return;
-  }
+  const auto row = pick.untouched ? base::Result<std::optional<JobRow>>(std::nullopt) : reader().Row(pick.batch, pick.index);
+  const auto home = row.ok() ? OpenHome(pick.batch) : base::Result<Home*>(row.error());
+  if (!home.ok()) return Unpick(pick);
   Home& batch = **home;
   JobRow next = row->value_or(JobRow{});
   next.outcome = Outcome{.state = JobState::kStarting};
@@ -47,7 +46,8 @@ void Supervisor::Prepare(Queue::Pick pick) {
   next.started_at = next.ended_at = 0;
   next.usage = {};
   if (!batch.exits) return FailStart(pick.batch, batch, pick.index, std::move(next), "making the batch's folder", batch.open_errno);
-  auto spec = reader().Spec(pick.batch, pick.index);
+  auto spec = specs_.Take(reader(), pick.batch, pick.index, pick.untouched);
+  if (!spec.ok() && MayPass(spec.error())) return Unpick(pick);
   if (!spec.ok()) return FailStart(pick.batch, batch, pick.index, std::move(next), "reading what was submitted", EIO);
 
   Job& job = batch.jobs[pick.index];
@@ -63,6 +63,13 @@ void Supervisor::Prepare(Queue::Pick pick) {
     return ExpandFirst(key);
   }
   RecordStart(key);
+}
+
+void Supervisor::Unpick(Queue::Pick pick) {
+  --slots_used_;
+  queue_.PutBack(pick.batch, pick.index, true);
+  ForgetIfOver(pick.batch, 0);
+  Pause();
 }
 
 // On the thread `clean`, behind what it may still be compressing of the batch.

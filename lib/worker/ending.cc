@@ -285,7 +285,10 @@ void Supervisor::ForgetIfOver(uint64_t batch, uint32_t index) {
       if (requeue) queue_.PutBack(batch, index, false);
       if (requeue && hold) queue_.HoldJob(batch, index);
     }
-    if (home->second.jobs.empty()) homes_.erase(home);
+    if (home->second.jobs.empty()) {
+      homes_.erase(home);
+      specs_.Forget(batch);
+    }
   }
   RetireIfIdle(batch);
   Dispatch();

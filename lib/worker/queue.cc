@@ -136,6 +136,7 @@ std::optional<Queue::Pick> Queue::Next() {
     } else {
       Advance(entry);
       pick.index = entry.next++;
+      pick.untouched = true;
     }
     Advance(entry);
     ++entry.running;

@@ -36,6 +36,7 @@ class Queue {
   struct Pick {
     uint64_t batch = 0;
     uint32_t index = 0;
+    bool untouched = false;  // of the cursor: nothing has become of it yet, and so it has no row
   };
   // The queued jobs of a batch: those of [first, last] that do not stand out, and those that do.
   struct Waiting {

@@ -150,8 +150,30 @@ BEGIN
 END;
 )sql";
 
+// Version 3: the state of a batch is written when it changes. Made of the counts, which each start and each end changes, it had
+// both of its indexes written again each time, though it changes a few times in the life of a batch.
+constexpr const char* kVersion3 = R"sql(
+DROP INDEX batches_by_state;
+DROP INDEX batches_by_owner_and_state;
+ALTER TABLE batches DROP COLUMN state;
+-- The state of the whole, a number of JobState, as described at BatchView::state: so that asking for batches in a state does not
+-- read a history of others.
+ALTER TABLE batches ADD COLUMN state INTEGER NOT NULL DEFAULT 1;
+UPDATE batches SET state = CASE
+  WHEN starting + stopping > 0 THEN 5
+  WHEN queued + held_jobs > 0 THEN iif(started_at = 0, 1, 5)
+  WHEN lost > 0 THEN 12
+  WHEN oom_killed > 0 THEN 11
+  WHEN timed_out > 0 THEN 10
+  WHEN failed > 0 THEN 8
+  WHEN cancelled > 0 THEN 9
+  ELSE 7 END;
+CREATE INDEX batches_by_state ON batches (state, id);
+CREATE INDEX batches_by_owner_and_state ON batches (owner, state, id);
+)sql";
+
 // kMigrations[n] leads from version n to n + 1.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3};
 
 // Above this a check of every page would hold up the start; then the table without which nothing works is checked alone.
 constexpr int64_t kFullCheckBytes = 128ll << 20;

@@ -9,11 +9,12 @@
 namespace jobd::worker {
 
 inline constexpr int64_t kApplicationId = 0x6a6f6264;  // "jobd"
-inline constexpr int64_t kSchemaVersion = 2;
+inline constexpr int64_t kSchemaVersion = 3;
 
 // The key of a job in the table `specs`: batches are far fewer than 2^39, and a batch has fewer than 2^24 jobs.
+inline constexpr uint32_t kMaxJobIndex = 0xffffff;
 constexpr uint64_t SpecKey(uint64_t batch, uint32_t index) { return (batch << 24) | index; }
-constexpr uint32_t IndexOfSpecKey(uint64_t key) { return static_cast<uint32_t>(key & 0xffffff); }
+constexpr uint32_t IndexOfSpecKey(uint64_t key) { return static_cast<uint32_t>(key & kMaxJobIndex); }
 
 // Settings of a connection that writes.
 base::Status ConfigureWriter(Database& database);

@@ -167,6 +167,23 @@ class SqliteReader final : public StoreReader {
     return spec;
   }
 
+  base::Result<std::vector<EncodedSpec>> Specs(uint64_t batch, uint32_t first, uint32_t limit, size_t max_bytes) override {
+    JOBD_ASSIGN_OR_RETURN(Statement* const select,
+                          Prepared("SELECT key, spec, stdin FROM specs WHERE key BETWEEN ?1 AND ?2 ORDER BY key"));
+    const StatementScope scope(*select);
+    select->Bind(1, SpecKey(batch, first)).Bind(2, SpecKey(batch, kMaxJobIndex));
+    std::vector<EncodedSpec> specs;
+    for (size_t bytes = 0; specs.size() < limit;) {
+      JOBD_ASSIGN_OR_RETURN(const bool more, select->Step());
+      if (!more || select->Uint(0) != SpecKey(batch, first) + specs.size()) break;
+      bytes += select->Bytes(1).size() + select->Bytes(2).size();
+      if (!specs.empty() && bytes > max_bytes) break;
+      specs.push_back({.spec = select->String(1), .stdin_data = select->String(2)});
+    }
+    if (specs.empty()) return NoSuchJob();
+    return specs;
+  }
+
   base::Result<std::vector<StartRow>> Starts(uint64_t batch, int64_t after, uint32_t limit) override {
     JOBD_ASSIGN_OR_RETURN(Statement* const select, Prepared("SELECT seq, idx, attempt, log_base FROM starts WHERE batch = ?1 AND "
                                                             "seq > ?2 ORDER BY seq LIMIT ?3"));

@@ -103,9 +103,7 @@ base::Result<ActiveBatch> ReadBatch(Statement& statement) {
   view.options.priority = static_cast<Priority>(statement.Int(at++));
   view.options.hold = statement.Int(at++) != 0;
   view.job_count = statement.Uint32(at++);
-  for (const JobState state :
-       {JobState::kQueued, JobState::kHeld, JobState::kStarting, JobState::kStopping, JobState::kSucceeded, JobState::kFailed,
-        JobState::kCancelled, JobState::kTimedOut, JobState::kOomKilled, JobState::kLost}) {
+  for (const JobState state : kCountedStates) {
     if (const uint32_t count = statement.Uint32(at++); count > 0) view.counts[state] = count;
   }
   view.created_at = statement.Int(at++);
@@ -119,20 +117,34 @@ base::Result<ActiveBatch> ReadBatch(Statement& statement) {
   return batch;
 }
 
-JobState SummaryState(const BatchView& batch) {
-  const auto has = [&](JobState state) {
-    const auto found = batch.counts.find(state);
-    return found != batch.counts.end() && found->second > 0;
-  };
+namespace {
+
+// has(state): whether a job is in it.
+template <typename Has>
+JobState Summarize(Has has, bool begun) {
   for (const JobState state : {JobState::kScheduled, JobState::kStarting, JobState::kRunning, JobState::kStopping}) {
     if (has(state)) return JobState::kRunning;
   }
-  if (has(JobState::kQueued) || has(JobState::kHeld)) return batch.started_at == 0 ? JobState::kQueued : JobState::kRunning;
+  if (has(JobState::kQueued) || has(JobState::kHeld)) return begun ? JobState::kRunning : JobState::kQueued;
   for (const JobState state :
        {JobState::kLost, JobState::kOomKilled, JobState::kTimedOut, JobState::kFailed, JobState::kCancelled}) {
     if (has(state)) return state;
   }
   return JobState::kSucceeded;
+}
+
+}  // namespace
+
+JobState SummaryState(const BatchView& batch) {
+  const auto has = [&](JobState state) {
+    const auto found = batch.counts.find(state);
+    return found != batch.counts.end() && found->second > 0;
+  };
+  return Summarize(has, batch.started_at != 0);
+}
+
+JobState SummaryState(const StateCounts& counts, base::Nanos started_at) {
+  return Summarize([&](JobState state) { return counts[static_cast<size_t>(state)] > 0; }, started_at != 0);
 }
 
 }  // namespace jobd::worker

@@ -1,6 +1,7 @@
 // How batches and jobs are spelled in SQL: the column lists, and the way to and from values. Used by both sides of the store.
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 
@@ -32,7 +33,15 @@ base::Result<ActiveBatch> ReadBatch(Statement& statement);
 // The column of `batches` that counts jobs in this state; empty for those that are only in memory.
 std::string_view CountColumn(JobState state);
 
+// The states whose jobs a batch's row counts, in the order of its columns.
+inline constexpr std::array kCountedStates = {JobState::kQueued,    JobState::kHeld,   JobState::kStarting,  JobState::kStopping,
+                                              JobState::kSucceeded, JobState::kFailed, JobState::kCancelled, JobState::kTimedOut,
+                                              JobState::kOomKilled, JobState::kLost};
+// How many jobs are in each state, by the state's number.
+using StateCounts = std::array<int64_t, kJobStates>;
+
 // As described at BatchView::state.
 JobState SummaryState(const BatchView& batch);
+JobState SummaryState(const StateCounts& counts, base::Nanos started_at);
 
 }  // namespace jobd::worker

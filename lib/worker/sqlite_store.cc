@@ -21,6 +21,8 @@ namespace {
 
 // How much one commit takes on: enough that its fsync is shared widely, little enough that the first of them is not kept waiting.
 constexpr size_t kMaxRowsPerCommit = 20'000;
+// Up to here the caller's thread commits: waking another and being woken again would cost more than these rows do.
+constexpr size_t kFewRows = 16;
 constexpr size_t kMaxIdleReaders = 8;
 
 struct Submission {
@@ -28,6 +30,19 @@ struct Submission {
   std::function<void(base::Result<Stored>)> done;
 };
 using Operation = std::variant<Submission, Write>;
+using Group = std::vector<Operation>;
+
+// Single rows of jobs, and not many: nothing that is as long as somebody's batch.
+bool AreFew(const std::vector<Write>& writes) {
+  size_t rows = 0;
+  for (const Write& write : writes) {
+    for (const Change& change : write.changes) {
+      if (!std::holds_alternative<PutJob>(change) && !std::holds_alternative<AddStart>(change)) return false;
+    }
+    rows += write.changes.size();
+  }
+  return rows <= kFewRows;
+}
 
 size_t Rows(const Operation& operation) {
   if (const auto* submission = std::get_if<Submission>(&operation)) return submission->batch.specs.size() + 1;
@@ -74,6 +89,25 @@ class SqliteStore final : public Store {
     wake_.notify_one();
   }
 
+  void ApplyHere(std::vector<Write> writes) override {
+    bool here = AreFew(writes);
+    if (here) {
+      const std::lock_guard lock(mutex_);
+      here = !committing_ && waiting_.empty();
+      if (here) committing_ = true;
+    }
+    if (!here) return Apply(std::move(writes));
+    Group group(std::make_move_iterator(writes.begin()), std::make_move_iterator(writes.end()));
+    CommitGroup(group);
+    bool more = false;
+    {
+      const std::lock_guard lock(mutex_);
+      committing_ = false;
+      more = !waiting_.empty();
+    }
+    if (more) wake_.notify_one();
+  }
+
   bool writable() const override { return writable_.load(); }
 
   base::Result<Lease> Read() override {
@@ -98,11 +132,12 @@ class SqliteStore final : public Store {
   void Run() {
     NameThisThread("store");
     for (;;) {
-      std::deque<Operation> group;
+      Group group;
       {
         std::unique_lock lock(mutex_);
-        wake_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+        wake_.wait(lock, [this] { return !committing_ && (stopping_ || !waiting_.empty()); });
         if (waiting_.empty()) return;
+        committing_ = true;
         for (size_t rows = 0; !waiting_.empty() && rows < kMaxRowsPerCommit;) {
           rows += Rows(waiting_.front());
           group.push_back(std::move(waiting_.front()));
@@ -110,17 +145,19 @@ class SqliteStore final : public Store {
         }
       }
       CommitGroup(group);
+      const std::lock_guard lock(mutex_);
+      committing_ = false;
     }
   }
 
-  void CommitGroup(std::deque<Operation>& group) {
-    std::deque<base::Result<Stored>> results;
+  void CommitGroup(Group& group) {
+    std::vector<base::Result<Stored>> results;
     const base::Nanos began = clock_.Monotonic();
     const base::Status status = writable() ? Transact(group, results) : base::Status(ReadOnly());
     if (!status.ok() && group.size() > 1 && status.error().code() == base::Code::kInternal) {
       // Not the disk: something is wrong with one of them, for which the others must not pay.
       for (Operation& operation : group) {
-        std::deque<Operation> alone;
+        Group alone;
         alone.push_back(std::move(operation));
         CommitGroup(alone);
       }
@@ -138,7 +175,7 @@ class SqliteStore final : public Store {
   }
 
   // All of the group in one transaction. `results` has an entry per operation, of which those of submissions count.
-  base::Status Transact(const std::deque<Operation>& group, std::deque<base::Result<Stored>>& results) {
+  base::Status Transact(const Group& group, std::vector<base::Result<Stored>>& results) {
     auto status = TryTransact(group, results);
     if (!status.ok()) {
       if (IsFsyncFailure(home_->extended_error())) writable_.store(false);
@@ -148,7 +185,7 @@ class SqliteStore final : public Store {
     return status;
   }
 
-  base::Status TryTransact(const std::deque<Operation>& group, std::deque<base::Result<Stored>>& results) {
+  base::Status TryTransact(const Group& group, std::vector<base::Result<Stored>>& results) {
     JOBD_RETURN_IF_ERROR(writer_->Begin());
     for (const Operation& operation : group) {
       if (const auto* submission = std::get_if<Submission>(&operation)) {
@@ -190,6 +227,7 @@ class SqliteStore final : public Store {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Operation> waiting_;  // guarded by mutex_
+  bool committing_ = false;        // guarded by mutex_: somebody has the writer
   bool stopping_ = false;          // guarded by mutex_
 
   std::mutex readers_mutex_;

@@ -1,5 +1,5 @@
-// The store in SQLite: one writing connection on the thread `store`, which commits whatever is waiting as one transaction, and a
-// pool of reading connections for everybody else.
+// The store in SQLite: one writing connection, with which the thread `store` commits whatever is waiting as one transaction, or a
+// caller of ApplyHere what it brings; and a pool of reading connections for everybody else.
 #pragma once
 
 #include <memory>

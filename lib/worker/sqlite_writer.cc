@@ -15,16 +15,22 @@ std::string Parameters(int first, int count) {
   return list;
 }
 
-// Adds ?2 … to the counts of batch ?1; a batch none of whose jobs is live afterwards has ended at ?14.
-constexpr const char* kAddCounts = R"sql(
+constexpr const char* kSelectTally = R"sql(
+SELECT queued, held_jobs, starting, stopping, succeeded, failed, cancelled, timed_out, oom_killed, lost,
+  job_rows, held, started_at, ended_at, state
+FROM batches WHERE id = ?1)sql";
+
+// Touches no column of an index: this is what every start and every end writes.
+constexpr const char* kPutCounts = R"sql(
 UPDATE batches SET
-  queued = queued + ?2, held_jobs = held_jobs + ?3, starting = starting + ?4, stopping = stopping + ?5,
-  succeeded = succeeded + ?6, failed = failed + ?7, cancelled = cancelled + ?8, timed_out = timed_out + ?9,
-  oom_killed = oom_killed + ?10, lost = lost + ?11, job_rows = job_rows + ?12,
-  started_at = CASE WHEN started_at = 0 THEN ?13 ELSE started_at END,
-  ended_at = CASE WHEN queued + held_jobs + starting + stopping + ?2 + ?3 + ?4 + ?5 > 0 THEN 0
-                  WHEN ended_at = 0 THEN ?14 ELSE ended_at END,
-  kept_bytes = CASE WHEN queued + held_jobs + starting + stopping + ?2 + ?3 + ?4 + ?5 > 0 THEN -1 ELSE kept_bytes END
+  queued = ?2, held_jobs = ?3, starting = ?4, stopping = ?5, succeeded = ?6, failed = ?7, cancelled = ?8, timed_out = ?9,
+  oom_killed = ?10, lost = ?11, job_rows = ?12
+WHERE id = ?1)sql";
+
+// The few times that a batch begins, ends, or changes otherwise as a whole. One that lives is not measured.
+constexpr const char* kPutPhase = R"sql(
+UPDATE batches SET
+  started_at = ?2, ended_at = ?3, state = ?4, kept_bytes = CASE WHEN ?3 = 0 THEN -1 ELSE kept_bytes END
 WHERE id = ?1)sql";
 
 }  // namespace
@@ -33,7 +39,7 @@ base::Result<std::unique_ptr<SqliteWriter>> SqliteWriter::Create(Database& datab
   std::unique_ptr<SqliteWriter> writer(new SqliteWriter(database, clock));
   const std::string columns(kJobColumns);
   const std::string put = " INTO jobs (batch, idx, " + columns + ") VALUES (" + Parameters(1, 2 + kJobColumnCount) + ")";
-  const std::array<std::pair<Statement*, std::string>, 15> statements = {{
+  const std::array<std::pair<Statement*, std::string>, 16> statements = {{
       {&writer->begin_, "BEGIN IMMEDIATE"},
       {&writer->commit_, "COMMIT"},
       {&writer->rollback_, "ROLLBACK"},
@@ -43,8 +49,9 @@ base::Result<std::unique_ptr<SqliteWriter>> SqliteWriter::Create(Database& datab
        "job_count, queued, held_jobs, created_at) VALUES (" +
            Parameters(1, 15) + ")"},
       {&writer->insert_spec_, "INSERT INTO specs (key, spec, stdin) VALUES (?1, ?2, ?3)"},
-      {&writer->batch_held_, "SELECT held FROM batches WHERE id = ?1"},
-      {&writer->add_counts_, kAddCounts},
+      {&writer->tally_, kSelectTally},
+      {&writer->put_counts_, kPutCounts},
+      {&writer->put_phase_, kPutPhase},
       {&writer->set_held_,
        "UPDATE batches SET held = ?2, queued = queued + CASE WHEN ?2 THEN job_rows - job_count ELSE job_count - job_rows END, "
        "held_jobs = held_jobs + CASE WHEN ?2 THEN job_count - job_rows ELSE job_rows - job_count END WHERE id = ?1 AND held <> ?2"},
@@ -120,26 +127,38 @@ base::Status SqliteWriter::Apply(const Change& change) {
 
 base::Result<SqliteWriter::Tally*> SqliteWriter::TallyOf(uint64_t batch) {
   const auto [entry, is_new] = tallies_.try_emplace(batch);
-  if (is_new) {
-    const StatementScope scope(batch_held_);
-    batch_held_.Bind(1, batch);
-    JOBD_ASSIGN_OR_RETURN(const bool known, batch_held_.Step());
-    entry->second.held = known && batch_held_.Int(0) != 0;
-  }
-  return &entry->second;
+  Tally& tally = entry->second;
+  if (!is_new) return &tally;
+  const StatementScope scope(tally_);
+  tally_.Bind(1, batch);
+  JOBD_ASSIGN_OR_RETURN(const bool known, tally_.Step());
+  if (!known) return &tally;
+  int at = 0;
+  for (const JobState state : kCountedStates) tally.counts[static_cast<size_t>(state)] = tally_.Int(at++);
+  tally.rows = tally_.Int(at++);
+  tally.held = tally_.Int(at++) != 0;
+  tally.started_at = tally_.Int(at++);
+  tally.ended_at = tally_.Int(at++);
+  tally.state = static_cast<JobState>(tally_.Int(at++));
+  return &tally;
 }
 
 base::Status SqliteWriter::Flush(uint64_t batch, const Tally& tally) {
-  const base::Nanos now = clock_.Realtime();
   int at = 1;
-  add_counts_.Bind(at++, batch);
-  for (const JobState state :
-       {JobState::kQueued, JobState::kHeld, JobState::kStarting, JobState::kStopping, JobState::kSucceeded, JobState::kFailed,
-        JobState::kCancelled, JobState::kTimedOut, JobState::kOomKilled, JobState::kLost}) {
-    add_counts_.Bind(at++, tally.delta[static_cast<size_t>(state)]);
-  }
-  add_counts_.Bind(12, tally.rows).Bind(13, tally.started ? now : 0).Bind(14, now);
-  return add_counts_.Run();
+  put_counts_.Bind(at++, batch);
+  for (const JobState state : kCountedStates) put_counts_.Bind(at++, tally.counts[static_cast<size_t>(state)]);
+  put_counts_.Bind(at++, tally.rows);
+  JOBD_RETURN_IF_ERROR(put_counts_.Run());
+
+  const base::Nanos now = clock_.Realtime();
+  const base::Nanos started_at = tally.started_at == 0 && tally.started ? now : tally.started_at;
+  const auto in = [&](JobState state) { return tally.counts[static_cast<size_t>(state)]; };
+  const bool live = in(JobState::kQueued) + in(JobState::kHeld) + in(JobState::kStarting) + in(JobState::kStopping) > 0;
+  const base::Nanos ended_at = live ? 0 : tally.ended_at == 0 ? now : tally.ended_at;
+  const JobState state = SummaryState(tally.counts, started_at);
+  if (started_at == tally.started_at && ended_at == tally.ended_at && state == tally.state) return base::Ok();
+  put_phase_.Bind(1, batch).Bind(2, started_at).Bind(3, ended_at).Bind(4, static_cast<int>(state));
+  return put_phase_.Run();
 }
 
 base::Status SqliteWriter::Do(const PutJob& put) {
@@ -156,8 +175,8 @@ base::Status SqliteWriter::Do(const PutJob& put) {
   put_job_.Bind(1, put.batch).Bind(2, put.index);
   BindJobRow(put_job_, 3, put.row);
   JOBD_RETURN_IF_ERROR(put_job_.Run());
-  --tally->delta[static_cast<size_t>(old)];
-  ++tally->delta[static_cast<size_t>(put.row.outcome.state)];
+  --tally->counts[static_cast<size_t>(old)];
+  ++tally->counts[static_cast<size_t>(put.row.outcome.state)];
   if (!has_row) ++tally->rows;
   if (put.row.outcome.state == JobState::kStarting) tally->started = true;
   return base::Ok();
@@ -177,8 +196,8 @@ base::Status SqliteWriter::Do(const PutRange& range) {
     JOBD_RETURN_IF_ERROR(put_new_job_.Run());
     if (database_.changes() == 0) continue;
     ++tally->rows;
-    --tally->delta[old];
-    ++tally->delta[static_cast<size_t>(range.row.outcome.state)];
+    --tally->counts[old];
+    ++tally->counts[static_cast<size_t>(range.row.outcome.state)];
   }
   return base::Ok();
 }

@@ -2,13 +2,13 @@
 // whatever was asked for.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "worker/sqlite.h"
+#include "worker/sqlite_rows.h"
 #include "worker/store.h"
 
 namespace jobd::worker {
@@ -28,12 +28,16 @@ class SqliteWriter {
   base::Status Apply(const Change& change);
 
  private:
-  // What is still to be added to a batch's row when the transaction commits.
+  // What a batch's row counts, as this transaction has changed it; written when it commits.
   struct Tally {
     bool held = false;
-    std::array<int64_t, kJobStates> delta{};
+    StateCounts counts{};
     int64_t rows = 0;
-    bool started = false;
+    bool started = false;  // a start was added
+    // As stored.
+    base::Nanos started_at = 0;
+    base::Nanos ended_at = 0;
+    JobState state = JobState::kQueued;
   };
 
   explicit SqliteWriter(Database& database, const base::Clock& clock) : database_(database), clock_(clock) {}
@@ -52,7 +56,7 @@ class SqliteWriter {
   const base::Clock& clock_;
   std::map<uint64_t, Tally> tallies_;
   Statement begin_, commit_, rollback_;
-  Statement find_batch_, insert_batch_, insert_spec_, batch_held_, add_counts_, set_held_;
+  Statement find_batch_, insert_batch_, insert_spec_, tally_, put_counts_, put_phase_, set_held_;
   Statement job_state_, put_job_, put_new_job_, add_start_, put_meta_, set_kept_;
 };
 

@@ -156,6 +156,9 @@ class StoreReader {
   // Rows with index > after, in order.
   virtual base::Result<std::vector<IndexedRow>> Rows(uint64_t batch, uint32_t after, uint32_t limit) = 0;
   virtual base::Result<JobSpec> Spec(uint64_t batch, uint32_t index) = 0;
+  // Those of jobs in a row, from `first` on: at least one, then as many as `limit` and `max_bytes` (of them all) allow and as the
+  // batch has. kNotFound when it has no such job.
+  virtual base::Result<std::vector<EncodedSpec>> Specs(uint64_t batch, uint32_t first, uint32_t limit, size_t max_bytes) = 0;
 
   // Starts after seq, in order.
   virtual base::Result<std::vector<StartRow>> Starts(uint64_t batch, int64_t after, uint32_t limit) = 0;
@@ -181,13 +184,16 @@ class StoreReader {
   virtual base::Result<std::optional<std::string>> Meta(const std::string& key) = 0;
 };
 
-// Thread-safe. Completions come on the store's thread, in the order of the calls, after the commit; they must not block. A commit
-// that fails fails every write in it, and nothing of it is on disk.
+// Thread-safe. Completions come on the store's thread, in the order of the calls, after the commit; they must not block, nor call
+// the store. A commit that fails fails every write in it, and nothing of it is on disk.
 class Store {
  public:
   virtual ~Store() = default;
   virtual void Submit(NewBatch batch, std::function<void(base::Result<Stored>)> done) = 0;
   virtual void Apply(std::vector<Write> writes) = 0;
+  // Apply for a thread that has nothing to do before these are committed: a few rows of jobs, and nobody else's commit under way or
+  // waiting, are committed on that thread, and the completions have come when this returns. All else goes to the store's thread.
+  virtual void ApplyHere(std::vector<Write> writes) = 0;
   // False once the disk failed to make a commit durable: what it then holds is unknown to this process, so nothing more is written
   // until a restart. Reading goes on.
   virtual bool writable() const = 0;

@@ -48,13 +48,14 @@ void Supervisor::Put(std::vector<Change> changes, std::function<void(base::Statu
   if (flush_posted_) return;
   flush_posted_ = true;
   // After what this turn still does: the end of a job and the start of the next travel together.
-  Post([this] { Flush(); });
+  Post([this] {
+    flush_posted_ = false;
+    if (!outbox_.empty()) parts_.store.ApplyHere(std::exchange(outbox_, {}));
+  });
 }
 
 void Supervisor::Flush() {
-  flush_posted_ = false;
-  if (outbox_.empty()) return;
-  parts_.store.Apply(std::exchange(outbox_, {}));
+  if (!outbox_.empty()) parts_.store.Apply(std::exchange(outbox_, {}));
 }
 
 void Supervisor::Publish() {

@@ -33,6 +33,7 @@
 #include "worker/outcome.h"
 #include "worker/queue.h"
 #include "worker/retention.h"
+#include "worker/spec_ahead.h"
 #include "worker/store.h"
 #include "worker/worker.h"
 
@@ -132,13 +133,16 @@ class Supervisor final : public LauncherEvents {
   template <typename Work>
   void Post(Work work);
   void Later(base::Nanos delay, std::function<void()> work);
-  // Hands a write to the store with whatever else this turn of the loop writes; `done` comes on the loop.
+  // Commits a write with whatever else this turn of the loop writes; `done` comes on the loop, in a later turn.
   void Put(std::vector<Change> changes, std::function<void(base::Status)> done);
+  // Hands what was Put to the store's thread, before something else is.
   void Flush();
 
   // Dispatch (dispatch.cc).
   void Dispatch();
   void Prepare(Queue::Pick pick);
+  // What was picked cannot be looked at now: it waits on.
+  void Unpick(Queue::Pick pick);
   // An attempt appends to what earlier ones wrote, which has to be plain for that.
   void ExpandFirst(launch::JobKey key);
   void OnExpanded(launch::JobKey key, const base::Status& status);
@@ -311,6 +315,7 @@ class Supervisor final : public LauncherEvents {
   boost::asio::posix::stream_descriptor slot_events_;  // borrows their descriptor
   std::set<uint64_t> written_;                         // batches whose slots are to be looked at
   Queue queue_;
+  SpecAhead specs_;
   std::unordered_map<uint64_t, Home> homes_;
   std::vector<launch::JobKey> unsaved_;  // ends that could not be committed yet
   std::set<uint64_t> removing_;

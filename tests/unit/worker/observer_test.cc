@@ -65,6 +65,25 @@ TEST_F(ObserverTest, TellsAnObserverWhatItDoes) {
   EXPECT_EQ(recorder.ended.front(), "ann/b/" + std::to_string(request.key.index) + " FAILED 1");
 }
 
+TEST_F(ObserverTest, AnEndAndTheStartItMakesRoomForAreOneCommit) {
+  worker_.reset();
+  Recorder recorder;
+  limits_.max_running = 1;
+  auto worker = Worker::Create({.state_dir = state_.get(), .log_dir = logs_.get(), .limits = limits_, .observer = &recorder},
+                               *launcher_, clock_);
+  ASSERT_TRUE(worker.ok());
+  worker_ = std::move(*worker);
+  ASSERT_TRUE(Submit("b", Jobs(20)).ok());
+  auto request = launcher_->WaitLaunched(1);
+  const uint32_t before = recorder.commits;
+  for (uint32_t count = 2; count <= 20; ++count) {
+    launcher_->Exit(request.key, ExitStatus::Exited(0));
+    request = launcher_->WaitLaunched(count);
+    EXPECT_EQ(recorder.commits, before + count - 1);
+  }
+  worker_.reset();
+}
+
 TEST_F(ObserverTest, AnswersAPingWhenLoopAndStoreHadTheirTurn) {
   launcher_->PingAndWait();
   launcher_->PingAndWait();

@@ -32,6 +32,20 @@ TEST(QueueTest, EmptyGivesNothing) {
   EXPECT_FALSE(queue.Next());
 }
 
+TEST(QueueTest, APickSaysWhetherAnythingHasBecomeOfTheJob) {
+  Queue queue;
+  queue.Add(Make(1, "a", 4));
+  EXPECT_TRUE(queue.Take(1, 2));  // ended, held or found in the store
+  EXPECT_TRUE(queue.Next()->untouched);
+  queue.PutBack(1, 1, true);
+  queue.PutBack(1, 2, false);
+  for (const uint32_t index : {1u, 2u, 3u, 4u}) {
+    const auto pick = queue.Next();
+    EXPECT_EQ(pick->index, index);
+    EXPECT_EQ(pick->untouched, index > 2);
+  }
+}
+
 TEST(QueueTest, UrgentOvertakesNormalOvertakesLow) {
   Queue queue;
   queue.Add(Make(1, "a", 1, Priority::kLow));

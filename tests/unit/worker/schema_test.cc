@@ -6,6 +6,7 @@
 #include <array>
 
 #include "tests/unit/worker/schema_v1.h"
+#include "tests/unit/worker/schema_v2.h"
 #include "tests/unit/worker/worker_fixture.h"
 #include "worker/sqlite.h"
 
@@ -13,7 +14,7 @@ namespace jobd::worker {
 namespace {
 
 // One for each version before ours, in order. A new version adds its predecessor here.
-constexpr std::array<const char*, kSchemaVersion - 1> kEarlier = {kDatabaseV1};
+constexpr std::array<const char*, kSchemaVersion - 1> kEarlier = {kDatabaseV1, kDatabaseV2};
 
 class SchemaTest : public WorkerTest, public ::testing::WithParamInterface<size_t> {
  protected:
@@ -39,6 +40,15 @@ TEST_P(SchemaTest, IsOpenedWithAllThatIsInIt) {
   ASSERT_TRUE(failed.ok());
   EXPECT_EQ(failed->jobs.at(0).outcome.exit_code, 3);
   EXPECT_EQ(Job("waiting", 2).outcome.state, JobState::kHeld);
+  const auto in = [&](JobState state) {
+    std::string names;
+    const auto page = worker_->ListBatches({.states = {state}});
+    for (const auto& batch : page->batches) names += batch.name.correlation_id + " ";
+    return names;
+  };
+  EXPECT_EQ(in(JobState::kSucceeded), "done ");
+  EXPECT_EQ(in(JobState::kFailed), "failed ");
+  EXPECT_EQ(in(JobState::kRunning), "waiting ");
 }
 
 TEST_P(SchemaTest, WhatWaitedRunsAndWhatHadEndedIsCountedAsKept) {

@@ -182,5 +182,87 @@ TEST_F(StoreTest, AWriteThatFailsFailsNobodyElses) {
   EXPECT_TRUE(*(*reader)->Meta("last"));
 }
 
+// Writes to a store by itself, and knows who committed what, in which order.
+class StoreThreadsTest : public StoreTest {
+ protected:
+  void SetUp() override {
+    auto store = OpenSqliteStore(state_.get(), clock_);
+    ASSERT_TRUE(store.ok());
+    store_ = std::move(*store);
+    batch_ = Await<Stored>([&](auto done) {
+               store_->Submit({.name = {"ann", "b"}, .digest = "d", .specs = std::vector<EncodedSpec>(100)}, done);
+             })->id;
+  }
+  // `jobs` of the batch begin.
+  Write Begin(uint32_t first, uint32_t jobs, std::function<void()> done) const {
+    Write write{.done = [done = std::move(done)](const base::Status& status) {
+      EXPECT_TRUE(status.ok());
+      done();
+    }};
+    for (uint32_t index = first; index < first + jobs; ++index) {
+      write.changes.push_back(PutJob{.batch = batch_, .index = index, .row = {.outcome = {.state = JobState::kStarting}}});
+    }
+    return write;
+  }
+  std::thread::id CommittedBy(std::vector<Change> changes) {
+    std::promise<std::thread::id> who;
+    store_->ApplyHere(
+        {{.changes = std::move(changes), .done = [&](const base::Status&) { who.set_value(std::this_thread::get_id()); }}});
+    return who.get_future().get();
+  }
+  uint32_t Starting() {
+    const auto reader = store_->Read();
+    return (*reader)->Batch(batch_)->counts[JobState::kStarting];
+  }
+
+  std::unique_ptr<worker::Store> store_;
+  uint64_t batch_ = 0;
+};
+
+TEST_F(StoreThreadsTest, AFewRowsAreCommittedByWhoeverWaitsForThem) {
+  const auto self = std::this_thread::get_id();
+  EXPECT_EQ(CommittedBy(Begin(1, 2, [] {}).changes), self);
+  EXPECT_EQ(Starting(), 2u);
+  EXPECT_NE(CommittedBy(Begin(3, 50, [] {}).changes), self);
+  EXPECT_NE(CommittedBy({PutRange{.batch = batch_, .first = 90, .last = 100, .row = {.outcome = {.state = JobState::kCancelled}}}}),
+            self);
+  EXPECT_NE(CommittedBy({PutMeta{.key = "k", .value = "v"}}), self);
+  EXPECT_EQ(Starting(), 52u);
+}
+
+TEST_F(StoreThreadsTest, ACommitUnderWayIsNotOvertaken) {
+  std::promise<void> under_way, go_on, all;
+  std::vector<int> order;
+  store_->Apply({Begin(1, 1, [&] {
+    under_way.set_value();
+    go_on.get_future().wait();
+    order.push_back(1);
+  })});
+  under_way.get_future().wait();
+  store_->ApplyHere({Begin(2, 1, [&] { order.push_back(2); })});
+  store_->ApplyHere({Begin(3, 1, [&] {
+    order.push_back(3);
+    all.set_value();
+  })});
+  EXPECT_TRUE(order.empty()) << "did not wait";
+  go_on.set_value();
+  all.get_future().wait();
+  EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
+}
+
+TEST_F(StoreThreadsTest, ThreadsThatCommitInTurnsLoseNothing) {
+  std::atomic<int> done = 0;
+  std::thread submitter([&] {
+    for (int i = 0; i < 50; ++i) {
+      store_->Submit({.name = {"ann", std::to_string(i)}, .digest = "d", .specs = std::vector<EncodedSpec>(1)},
+                     [&](const base::Result<Stored>& stored) { done += stored.ok() ? 1 : 0; });
+    }
+  });
+  for (uint32_t index = 1; index <= 100; ++index) store_->ApplyHere({Begin(index, 1, [&] { ++done; })});
+  submitter.join();
+  store_.reset();  // commits what is waiting
+  EXPECT_EQ(done, 150);
+}
+
 }  // namespace
 }  // namespace jobd::worker
