@@ -17,6 +17,7 @@
 #include "launch/contract/frames.h"
 #include "logging/logging.h"
 #include "server/grpc_log.h"
+#include "server/grpc_tuning.h"
 #include "server/launcher_files.h"
 #include "server/launcher_socket.h"
 #include "server/maintenance.h"
@@ -113,6 +114,7 @@ int main(int argc, char** argv) {
   RaiseDescriptorLimit();
 
   // 4. Before gRPC makes its first TLS context, which takes its settings from here.
+  jobd::server::TuneGrpc();
   if (const auto status = jobd::server::ApplyTlsPolicy(); !status.ok()) return Fail(status.error());
 
   // 5. The launcher. Without it we can start nothing, and with the next one comes another one of us: so when it is gone, so are we,

@@ -6,6 +6,7 @@
 #include <grpcpp/server_builder.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -122,11 +123,12 @@ class BareService final : public v1::JobQueryService::WithRawCallbackMethod_Stre
     std::FILE* const writer = ::popen(command_.c_str(), "re");
     char bytes[65536];
     ssize_t n = 0;
-    bool first = true;
+    size_t skip = 2;  // its first line says that it is ready, which here is told at once
     while ((n = ::read(::fileno(writer), bytes, sizeof bytes)) > 0) {
-      const std::string text(bytes, static_cast<size_t>(n));
-      // Its first line says that it is ready, which here is told at once.
-      if (std::exchange(first, false)) continue;
+      const size_t skipped = std::min(skip, static_cast<size_t>(n));
+      skip -= skipped;
+      const std::string text(bytes + skipped, static_cast<size_t>(n) - skipped);
+      if (text.empty()) continue;
       const std::lock_guard lock(mutex_);
       for (LineFollower* const one : followers_) one->Add(text);
     }

@@ -42,7 +42,7 @@ void Measure(const Host& host, const std::string& address, const std::string& id
     seconds.insert(seconds.end(), one->delays().begin(), one->delays().end());
   }
   if (seconds.size() != lines * followers) {
-    std::fprintf(stderr, "%zu lines came of %zu\n", seconds.size(), lines * followers);
+    std::fprintf(stderr, "%s: %zu lines came of %zu\n", id.c_str(), seconds.size(), lines * followers);
     std::exit(1);
   }
   delays.p50.push_back(Quantile(seconds, 0.5));
