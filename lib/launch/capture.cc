@@ -15,11 +15,11 @@ namespace jobd::launch {
 namespace {
 
 constexpr size_t kBufferSize = 256 * 1024;
-constexpr size_t kKeptSize = 4096;           // stays when idle: most jobs say little at a time
-constexpr int kPipeSize = 1024 * 1024;       // the most an unprivileged process may ask for (fs.pipe-max-size)
-constexpr base::Nanos kGather = 100'000;     // of output, when it keeps coming
-constexpr size_t kPlenty = 64 * 1024;        // who writes so much between two reads need not be waited for
-constexpr base::Nanos kSilence = 2'000'000;  // after so long it does not
+constexpr size_t kKeptSize = 4096;         // stays when idle: most jobs say little at a time
+constexpr int kPipeSize = 1024 * 1024;     // the most an unprivileged process may ask for (fs.pipe-max-size)
+constexpr base::Nanos kGather = 100'000;   // of output, when it keeps coming
+constexpr size_t kPlenty = 64 * 1024;      // who writes so much between two reads need not be waited for
+constexpr base::Nanos kSilence = 250'000;  // after so long it does not: nothing would gather, and who follows would wait
 
 base::Result<std::pair<base::Fd, base::Fd>> MakePipe() {
   int ends[2];
