@@ -1,6 +1,6 @@
-// What jobd streams: throughput of logs, capture, latency and memory of followers, with a jobd of its own.
+// What jobd streams: throughput of logs, capture, latency and memory of followers, idling, with a jobd of its own.
 //
-//   bench_streams [--markdown] [--rounds N] [--quick] [--only throughput|capture|latency|memory]…
+//   bench_streams [--markdown] [--rounds N] [--quick] [--only throughput|capture|latency|memory|idle]…
 //
 // All sides of a comparison in turn in each round; medians with least and most, and the median of the rounds' ratios. Standard
 // output has the tables, as Markdown whether or not that is asked for. As root. Client, server and jobs share the processors.
@@ -22,7 +22,8 @@ namespace jobd::bench {
 namespace {
 
 int Usage() {
-  std::fprintf(stderr, "usage: bench_streams [--markdown] [--rounds N] [--quick] [--only throughput|capture|latency|memory]...\n");
+  std::fprintf(stderr,
+               "usage: bench_streams [--markdown] [--rounds N] [--quick] [--only throughput|capture|latency|memory|idle]...\n");
   return 2;
 }
 
@@ -70,7 +71,8 @@ int Main(const std::vector<std::string>& args) {
   const auto wanted = [&](const char* name) {
     return options.only.empty() || std::find(options.only.begin(), options.only.end(), name) != options.only.end();
   };
-  // Memory first, while the allocator is fresh.
+  if (wanted("idle")) MeasureIdle(host, options);
+  // Memory next, while the allocator is fresh.
   if (wanted("memory")) MeasureMemory(host, options);
   if (wanted("throughput")) MeasureThroughput(host, options);
   if (wanted("capture")) MeasureCapture(host, options);

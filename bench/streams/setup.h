@@ -62,5 +62,6 @@ void MeasureThroughput(const Host& host, const Options& options);
 void MeasureCapture(const Host& host, const Options& options);
 void MeasureLatency(const Host& host, const Options& options);
 void MeasureMemory(const Host& host, const Options& options);
+void MeasureIdle(const Host& host, const Options& options);
 
 }  // namespace jobd::bench
