@@ -5,6 +5,7 @@
 // All sides of a comparison in turn in each round; medians with least and most, and the median of the rounds' ratios. Standard
 // output has the tables, as Markdown whether or not that is asked for. As root. Client, server and jobs share the processors.
 #include <absl/synchronization/mutex.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -86,5 +87,7 @@ int main(int argc, char** argv) {
   ::signal(SIGPIPE, SIG_IGN);
   // As jobd and jobctl have it: what is compared is what they do besides.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  ::mallopt(M_MMAP_THRESHOLD, 8 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 32 << 20);
   return jobd::bench::Main({argv + 1, argv + argc});
 }
