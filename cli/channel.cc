@@ -1,10 +1,12 @@
 #include "cli/channel.h"
 
+#include <absl/synchronization/mutex.h>
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
+#include <malloc.h>
 #include <sys/stat.h>
 
 #include <cstdlib>
@@ -62,6 +64,11 @@ grpc::ChannelArguments Arguments() {
 Result<std::shared_ptr<grpc::Channel>> MakeChannel(const Connection& connection) {
   // gRPC's own messages would mix with the job's output; what matters of them we say ourselves.
   ::setenv("GRPC_VERBOSITY", "NONE", 0);
+  // Debian's build looks for deadlocks at each lock that gRPC takes, which costs more than the locks.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  // A log comes in messages of 256 KiB; by itself malloc gets the memory for each from the kernel, and gives it back.
+  ::mallopt(M_MMAP_THRESHOLD, 8 << 20);
+  ::mallopt(M_TRIM_THRESHOLD, 32 << 20);
   JOBD_ASSIGN_OR_RETURN(const auto address, SplitAddress(connection.address));
   JOBD_RETURN_IF_ERROR(RestrictToTls13());
   grpc::SslCredentialsOptions options;

@@ -1,6 +1,5 @@
 #include "server/convert_reply.h"
 
-#include "jobd/v1/job_query_service.pb.h"
 #include "jobd/v1/types.pb.h"
 
 namespace jobd::server {
@@ -14,10 +13,6 @@ static_assert(static_cast<int>(worker::ReasonCode::kExited) == jobd::v1::REASON_
 static_assert(static_cast<int>(worker::ReasonCode::kFileSizeLimit) == jobd::v1::ReasonCode_MAX);
 
 jobd::v1::JobState State(worker::JobState state) { return static_cast<jobd::v1::JobState>(state); }
-
-jobd::v1::LogStream StreamOf(launch::Stream stream) {
-  return stream == launch::Stream::kOut ? jobd::v1::LOG_STREAM_STDOUT : jobd::v1::LOG_STREAM_STDERR;
-}
 
 jobd::v1::Priority PriorityOf(worker::Priority priority) {
   switch (priority) {
@@ -98,27 +93,6 @@ void SetBatch(const worker::BatchView& batch, jobd::v1::Batch* message) {
   message->set_parallel(batch.options.parallel);
   message->set_fail_fast(batch.options.fail_fast);
   message->set_priority(PriorityOf(batch.options.priority));
-}
-
-void SetLogPage(worker::LogPage page, jobd::v1::StreamLogsResponse* message) {
-  message->Clear();
-  for (worker::LogChunk& chunk : page.chunks) {
-    auto* entry = message->add_chunks();
-    entry->set_index(chunk.index);
-    entry->set_stream(StreamOf(chunk.stream));
-    entry->set_offset(chunk.offset);
-    SetTime(chunk.time, entry->mutable_time());
-    entry->set_data(std::move(chunk.data));
-    entry->set_dropped(chunk.dropped);
-  }
-  for (const worker::LogEnd& end : page.ends) {
-    auto* entry = message->add_ends();
-    entry->set_index(end.index);
-    entry->set_attempt(end.attempt);
-    SetResult(end.outcome, entry->mutable_result());
-    entry->set_dropped_bytes(end.dropped_bytes);
-  }
-  message->set_cursor(std::move(page.cursor));
 }
 
 }  // namespace jobd::server

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "base/clock.h"
-#include "worker/log_session.h"
 #include "worker/model.h"
 #include "worker/worker.h"
 
@@ -15,7 +14,6 @@ namespace jobd::v1 {
 class Batch;
 class JobResult;
 class JobStatus;
-class StreamLogsResponse;
 }  // namespace jobd::v1
 
 namespace jobd::server {
@@ -26,7 +24,5 @@ void SetDuration(base::Nanos duration, google::protobuf::Duration* message);
 void SetResult(const worker::Outcome& outcome, jobd::v1::JobResult* message);
 void SetJob(const worker::JobView& job, jobd::v1::JobStatus* message);
 void SetBatch(const worker::BatchView& batch, jobd::v1::Batch* message);
-// Takes the data out of `page`.
-void SetLogPage(worker::LogPage page, jobd::v1::StreamLogsResponse* message);
 
 }  // namespace jobd::server

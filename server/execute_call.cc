@@ -71,7 +71,7 @@ class ExecuteCall final : public Pump, public grpc::ServerUnaryReactor {
     return Next::kEnd;
   }
   void Arm(std::function<void()> wake) override { watch_->Arm(std::move(wake)); }
-  void SendMessage() override {}  // Produce never asks for it
+  void SendMessage(size_t /*slot*/) override {}  // Produce never asks for it
   void FinishCall(const grpc::Status& status) override { Finish(status); }
   void CancelCall() override { context_->TryCancel(); }
   void OnCancel() override {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "server/convert_reply.h"
 #include "server/grpc_status.h"
+#include "server/log_message.h"
 #include "worker/worker.h"
 
 namespace jobd::server {
@@ -17,6 +17,8 @@ constexpr size_t kLeastBytes = 16u << 10;
 
 size_t LogPageBytes(size_t streams) { return std::clamp(kAllStreamsBytes / std::max<size_t>(streams, 1), kLeastBytes, kMostBytes); }
 
+bool LogReadsAhead(size_t streams) { return 2 * kMostBytes * streams <= kAllStreamsBytes; }
+
 Pump::Next LogStream::Produce(grpc::Status& end) {
   const auto fail = [&](const base::Error& error) {
     end = backend().errors.Report(error, call().method, query_.batch);
@@ -28,14 +30,17 @@ Pump::Next LogStream::Produce(grpc::Status& end) {
     if (!session.ok()) return fail(session.error());
     session_ = *std::move(session);
   }
-  auto page = session_->Read(LogPageBytes(backend().streams.size()));
+  const size_t streams = backend().streams.size();
+  auto page = session_->Read(LogPageBytes(streams));
   if (!page.ok()) return fail(page.error());
   finished_ = page->finished;
   // The last page is sent even when it is empty of data: its cursor is where a later call goes on.
   if (page->empty() && !finished_) return Next::kWait;
   for (const worker::LogChunk& chunk : page->chunks) backend().metrics.OnStreamed(chunk.data.size());
-  SetLogPage(*std::move(page), &response());
-  return Next::kSend;
+  const bool more = page->more || !query_.follow || finished_;
+  response() = LogMessage(*std::move(page));
+  if (!more) return Next::kSendAndArm;
+  return LogReadsAhead(streams) ? Next::kSendAndGoOn : Next::kSend;
 }
 
 }  // namespace jobd::server

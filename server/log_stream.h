@@ -3,18 +3,21 @@
 
 #include <memory>
 
-#include "jobd/v1/job_query_service.pb.h"
+#include <grpcpp/support/byte_buffer.h>
+
 #include "server/metrics.h"
 #include "server/write_stream.h"
 #include "worker/log_session.h"
 
 namespace jobd::server {
 
-// How much of a log one message carries, so that all followers together, each of whom may be slow with one message in hand, stay
+// How much of a log one message carries, so that all followers together, each of whom may be slow with what it has in hand, stay
 // within what the server may use for that: 256 KiB while they are few, 16 KiB at the least.
 size_t LogPageBytes(size_t streams);
+// Whether each of so many may have a second message made while the first is being sent.
+bool LogReadsAhead(size_t streams);
 
-class LogStream final : public WriteStream<jobd::v1::StreamLogsResponse> {
+class LogStream final : public WriteStream<grpc::ByteBuffer> {
  public:
   LogStream(const Backend& backend, Call call, grpc::CallbackServerContext* context, worker::LogQuery query)
       : WriteStream(backend, std::move(call), context), query_(std::move(query)) {}

@@ -4,6 +4,7 @@
 #include "server/convert_request.h"
 #include "server/grpc_status.h"
 #include "server/log_stream.h"
+#include "server/malformed.h"
 #include "server/search_stream.h"
 #include "server/unary_call.h"
 #include "server/watch_stream.h"
@@ -107,16 +108,20 @@ grpc::ServerWriteReactor<jobd::v1::SearchJobResponse>* QueryService::SearchJob(C
                                                   });
 }
 
-grpc::ServerWriteReactor<jobd::v1::StreamLogsResponse>* QueryService::StreamLogs(Context* context,
-                                                                                 const jobd::v1::StreamLogsRequest* request) {
+grpc::ServerWriteReactor<grpc::ByteBuffer>* QueryService::StreamLogs(Context* context, const grpc::ByteBuffer* bytes) {
+  constexpr std::string_view kMethod = "/jobd.v1.JobQueryService/StreamLogs";
+  jobd::v1::StreamLogsRequest request;
+  grpc::ByteBuffer taken(*bytes);
+  if (!grpc::SerializationTraits<jobd::v1::StreamLogsRequest>::Deserialize(&taken, &request).ok()) {
+    return new RefusedStream<grpc::ByteBuffer>({grpc::StatusCode::INVALID_ARGUMENT, std::string(kMalformedRequest)});
+  }
   FieldCheck check;
-  worker::LogQuery query = LogQueryOf(*request, check);
-  return ServeStream<jobd::v1::StreamLogsResponse>(
-      backend_, *context, "/jobd.v1.JobQueryService/StreamLogs", std::move(check), {request->owner(), request->correlation_id()},
-      [&](Call call, std::string owner) {
-        query.batch.owner = std::move(owner);
-        return std::make_shared<LogStream>(backend_, std::move(call), context, std::move(query));
-      });
+  worker::LogQuery query = LogQueryOf(request, check);
+  return ServeStream<grpc::ByteBuffer>(backend_, *context, kMethod, std::move(check), {request.owner(), request.correlation_id()},
+                                       [&](Call call, std::string owner) {
+                                         query.batch.owner = std::move(owner);
+                                         return std::make_shared<LogStream>(backend_, std::move(call), context, std::move(query));
+                                       });
 }
 
 grpc::ServerWriteReactor<jobd::v1::WatchBatchResponse>* QueryService::WatchBatch(Context* context,

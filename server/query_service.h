@@ -6,7 +6,10 @@
 
 namespace jobd::server {
 
-class QueryService final : public jobd::v1::JobQueryService::CallbackService {
+// The output of jobs goes out as the bytes it was read as: see log_message.h.
+using QueryServiceBase = jobd::v1::JobQueryService::WithRawCallbackMethod_StreamLogs<jobd::v1::JobQueryService::CallbackService>;
+
+class QueryService final : public QueryServiceBase {
  public:
   explicit QueryService(const Backend& backend) : backend_(backend) {}
 
@@ -17,8 +20,7 @@ class QueryService final : public jobd::v1::JobQueryService::CallbackService {
                                         jobd::v1::ListBatchesResponse* response) override;
   grpc::ServerWriteReactor<jobd::v1::SearchJobResponse>* SearchJob(Context* context,
                                                                    const jobd::v1::SearchJobRequest* request) override;
-  grpc::ServerWriteReactor<jobd::v1::StreamLogsResponse>* StreamLogs(Context* context,
-                                                                     const jobd::v1::StreamLogsRequest* request) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* StreamLogs(Context* context, const grpc::ByteBuffer* request) override;
   grpc::ServerWriteReactor<jobd::v1::WatchBatchResponse>* WatchBatch(Context* context,
                                                                      const jobd::v1::WatchBatchRequest* request) override;
 

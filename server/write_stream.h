@@ -1,6 +1,7 @@
 // A Pump that answers with a stream of messages.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 
@@ -27,10 +28,11 @@ class WriteStream : public Pump, public grpc::ServerWriteReactor<Response> {
   }
 
  protected:
-  Response& response() { return response_; }
+  // For Produce: the message to make.
+  Response& response() { return responses_[slot()]; }
 
  private:
-  void SendMessage() final { this->StartWrite(&response_); }
+  void SendMessage(size_t slot) final { this->StartWrite(&responses_[slot]); }
   void FinishCall(const grpc::Status& status) final { this->Finish(status); }
   void CancelCall() final { context_->TryCancel(); }
   void OnWriteDone(bool ok) final { OnSent(ok); }
@@ -38,7 +40,7 @@ class WriteStream : public Pump, public grpc::ServerWriteReactor<Response> {
   void OnDone() final { const auto last = std::move(self_); }
 
   grpc::CallbackServerContext* const context_;
-  Response response_;
+  std::array<Response, 2> responses_;
   std::shared_ptr<WriteStream> self_;
 };
 

@@ -20,6 +20,10 @@ constexpr int kPipeSize = 1024 * 1024;       // the most an unprivileged process
 constexpr base::Nanos kGather = 100'000;     // of output, when it keeps coming
 constexpr size_t kPlenty = 64 * 1024;        // who writes so much between two reads need not be waited for
 constexpr base::Nanos kSilence = 2'000'000;  // after so long it does not
+// A line in a millisecond or two keeps coming, but nothing would gather in so short a time, and who follows would wait. So it takes
+// lines that come closer together, or several of them at a time.
+constexpr base::Nanos kDense = 250'000;
+constexpr size_t kSeveral = 4096;
 
 base::Result<std::pair<base::Fd, base::Fd>> MakePipe() {
   int ends[2];
@@ -60,10 +64,12 @@ void Capture::Grow() {
 
 void Capture::Read(const std::array<pollfd, 2>& ready, const base::Clock& clock) {
   if (ready[0].revents == 0 && ready[1].revents == 0) return;
-  if (last_read_ != 0 && clock.Monotonic() - last_read_ < kSilence) {
+  const base::Nanos since = clock.Monotonic() - last_read_;
+  if (last_read_ != 0 && since < kSilence) {
     Grow();
+    const bool gathers = since < kDense || last_size_ >= kSeveral;
     const timespec gather{0, kGather};
-    if (last_size_ < kPlenty) ::nanosleep(&gather, nullptr);
+    if (gathers && last_size_ < kPlenty) ::nanosleep(&gather, nullptr);
   }
   const base::Nanos time = clock.Realtime();
   last_size_ = 0;

@@ -1,9 +1,11 @@
 #include "worker/job_log.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include "base/files.h"
 
@@ -11,6 +13,16 @@ namespace jobd::worker {
 namespace {
 
 constexpr size_t kRecordsAtOnce = 64;
+
+// One read of what is there. To find out whether that was all takes another, which would be a third of what a line costs a
+// follower.
+base::Result<size_t> ReadOnce(int fd, std::span<std::byte> bytes, uint64_t offset) {
+  for (;;) {
+    const ssize_t size = ::pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (size >= 0) return static_cast<size_t>(size);
+    if (errno != EINTR) return base::SysError("reading an index", errno);
+  }
+}
 
 }  // namespace
 
@@ -24,7 +36,8 @@ base::Result<bool> JobLog::Fill(int folder) {
     idx_ = std::move(*file);
   }
   std::array<std::byte, kRecordsAtOnce * launch::kIndexRecordSize> bytes;
-  JOBD_ASSIGN_OR_RETURN(const size_t size, base::PreadUpTo(idx_.get(), bytes, position_.record * launch::kIndexRecordSize));
+  JOBD_ASSIGN_OR_RETURN(const size_t size, ReadOnce(idx_.get(), bytes, position_.record * launch::kIndexRecordSize));
+  at_end_ = size < bytes.size();
   buffer_.clear();
   buffer_first_ = position_.record;
   for (size_t i = 0; i + launch::kIndexRecordSize <= size; i += launch::kIndexRecordSize) {
@@ -37,6 +50,7 @@ base::Result<bool> JobLog::Fill(int folder) {
 base::Result<bool> JobLog::Load(int folder) {
   while (!head_) {
     if (position_.record < buffer_first_ || position_.record >= buffer_first_ + buffer_.size()) {
+      if (at_end_) return false;
       JOBD_ASSIGN_OR_RETURN(const bool more, Fill(folder));
       if (!more) return false;
     }

@@ -41,8 +41,11 @@ class JobLog {
     uint64_t length = 0;
     bool gap = false;  // length bytes are missing here
   };
-  // Loads the head, unless it is loaded. False: there is none for now. `folder` is the batch's, borrowed.
+  // Loads the head, unless it is loaded. False: there is none for now. `folder` is the batch's, borrowed. An index that was seen to
+  // its end is not looked at again before LookAgain.
   base::Result<bool> Load(int folder);
+  // The index may have grown.
+  void LookAgain() { at_end_ = false; }
   const Head& head() const { return *head_; }
   bool loaded() const { return head_.has_value(); }
   // Appends up to `max` bytes of the head to `data` and goes on behind them. Not for gaps.
@@ -76,6 +79,7 @@ class JobLog {
   std::optional<StreamFile> out_, err_;
   std::vector<std::optional<launch::IndexRecord>> buffer_;  // records from buffer_first_ on; empty where damaged
   uint64_t buffer_first_ = 0;
+  bool at_end_ = false;  // behind the buffer there was nothing
 };
 
 }  // namespace jobd::worker

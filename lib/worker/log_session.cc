@@ -82,8 +82,8 @@ class MergedSession final : public LogSession {
     for (const auto& [index, job] : jobs_) cursor_.open[index] = {.attempt = job.attempt, .position = job.log->position()};
     page.cursor = sources_.seal.Close(context_, EncodeCursor(cursor_));
     cursor_.open.clear();
-    // Full: there may be more at once.
-    if (!drained || page.ends.size() >= kMaxEndsPerPage) feed_.Notify();
+    page.more = !drained || page.ends.size() >= kMaxEndsPerPage;
+    if (page.more) feed_.Notify();
     return page;
   }
 
@@ -97,6 +97,10 @@ class MergedSession final : public LogSession {
     std::optional<JobRow> row;
     std::unique_ptr<Tail::Watch> watch;
     bool is_final() const { return row && IsFinal(row->outcome.state); }
+    void LookAgain() {
+      dry = false;
+      log->LookAgain();
+    }
   };
 
   base::Status OpenFolder() {
@@ -213,11 +217,11 @@ class MergedSession final : public LogSession {
     for (const uint32_t index : bytes) {
       const auto job = jobs_.find(index);
       if (job == jobs_.end()) continue;
-      job->second.dry = false;
+      job->second.LookAgain();
       JOBD_RETURN_IF_ERROR(WatchJob(index, job->second));
     }
     if (!query_.follow) {
-      for (auto& [index, job] : jobs_) job.dry = false;
+      for (auto& [index, job] : jobs_) job.LookAgain();
     }
     first_ = false;
     return base::Ok();
@@ -227,7 +231,7 @@ class MergedSession final : public LogSession {
     const auto job = jobs_.find(index);
     if (job == jobs_.end() || job->second.is_final()) return base::Ok();
     JOBD_ASSIGN_OR_RETURN(job->second.row, reader.Row(batch_.id, index));
-    job->second.dry = false;
+    job->second.LookAgain();
     return WatchJob(index, job->second);
   }
 
@@ -295,7 +299,7 @@ class MergedSession final : public LogSession {
     cursor_.last_start = start.seq;
     if (const auto known = jobs_.find(start.index); known != jobs_.end()) {
       known->second.attempt = std::max(known->second.attempt, start.attempt);
-      known->second.dry = false;
+      known->second.LookAgain();
       return true;
     }
     JOBD_RETURN_IF_ERROR(OpenJob(reader, start.index, start.attempt, AtRecord(start.log_base)));

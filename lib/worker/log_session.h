@@ -51,6 +51,7 @@ struct LogPage {
   std::vector<LogChunk> chunks;
   std::vector<LogEnd> ends;  // when following: jobs whose output is all delivered with this page
   std::string cursor;        // resumes behind this page
+  bool more = false;         // the page was full: there may be more at once
   bool finished = false;     // nothing will ever come after this page
   bool empty() const { return chunks.empty() && ends.empty(); }
 };

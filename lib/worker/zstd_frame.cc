@@ -39,9 +39,8 @@ base::Result<std::span<const std::byte>> FrameCompressor::Compress(std::span<con
   return std::span<const std::byte>(out_.data(), size);
 }
 
-FrameDecompressor::FrameDecompressor() : context_(ZSTD_createDCtx(), ZstdFree{}) {}
-
 base::Status FrameDecompressor::Decompress(std::span<const std::byte> frame, std::span<std::byte> raw) {
+  if (!context_) context_.reset(ZSTD_createDCtx());
   if (!context_) return base::Error(base::Code::kResourceExhausted, "no memory to decompress with");
   const size_t size = ZSTD_decompressDCtx(Decompressing(context_.get()), raw.data(), raw.size(), frame.data(), frame.size());
   if (ZSTD_isError(size) != 0 || size != raw.size()) return base::Error(base::Code::kDataLoss, "a compressed frame is damaged");

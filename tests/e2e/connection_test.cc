@@ -169,9 +169,11 @@ TEST_F(ConnectionTest, CallsThatAreCutLeaveNothingBehind) {
     v1::SubmitBatchRequest request;
     request.mutable_options()->set_correlation_id("cut-" + std::to_string(i));
     *request.add_jobs() = ShellJob("true");
-    EXPECT_TRUE(upload->Write(request));
+    const bool written = upload->Write(request);
     context.TryCancel();
-    EXPECT_FALSE(upload->Finish().ok());
+    const auto status = upload->Finish();
+    EXPECT_FALSE(status.ok());
+    EXPECT_TRUE(written) << status.error_message();
   }
   channel.reset();
   EXPECT_TRUE(WaitUntil([&] { return DescriptorsOf(daemon_->ServerPid()) <= before + 3; })) << DescriptorsOf(daemon_->ServerPid());

@@ -72,6 +72,7 @@ class FakeLogSession final : public worker::LogSession {
     worker::LogPage page;
     bool finished = false;
     std::string data = log_->Take(offset_, max_bytes, finished);
+    page.more = data.size() == max_bytes;
     if (!data.empty()) {
       worker::LogChunk chunk{.index = 1, .offset = offset_};
       offset_ += data.size();

@@ -190,6 +190,44 @@ TEST_F(ServiceStream, AFollowerSeesEveryByteAndTheEnd) {
   EXPECT_EQ(read, written);
 }
 
+TEST_F(ServiceStream, ALongLogThatIsReadAheadComesWholeAndInOrder) {
+  Execute("log");
+  std::string written;
+  for (size_t i = 0; written.size() < (20u << 20); ++i) written += std::to_string(i) + "\n";
+  worker_.log->Append(written);
+  worker_.log->Finish();
+  jobd::v1::StreamLogsRequest request;
+  request.set_correlation_id("log");
+  for (const bool follow : {false, true}) {
+    Context context;
+    request.set_follow(follow);
+    const auto reader = query_->StreamLogs(&context, request);
+    std::string read;
+    jobd::v1::StreamLogsResponse page;
+    while (reader->Read(&page)) {
+      for (const auto& chunk : page.chunks()) {
+        ASSERT_EQ(chunk.offset(), read.size());
+        read += chunk.data();
+      }
+    }
+    EXPECT_TRUE(reader->Finish().ok());
+    EXPECT_TRUE(read == written) << read.size();
+    EXPECT_EQ(page.cursor(), std::to_string(written.size()));
+  }
+}
+
+TEST_F(ServiceStream, ARequestForLogsThatDoesNotParseIsRefused) {
+  Context context;
+  jobd::v1::StreamLogsRequest request;
+  request.set_correlation_id("\xff");
+  const auto reader = query_->StreamLogs(&context, request);
+  jobd::v1::StreamLogsResponse page;
+  EXPECT_FALSE(reader->Read(&page));
+  const auto status = reader->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(status.error_message().find("UTF-8"), std::string::npos) << status.error_message();
+}
+
 TEST_F(ServiceStream, AFollowerThatLeavesFreesEverything) {
   Execute("log");
   for (int i = 0; i < 100; ++i) {
