@@ -324,8 +324,7 @@ class MergedSession final : public LogSession {
     }
     const size_t room = used < budget ? budget - used : 1;
     const size_t before = last->data.size();
-    // A page cut from large records has pieces of several, and would be copied as it grows.
-    if (before == 0 && head.length >= kLargeRecord) last->data.reserve(room);
+    if (before == 0 && head.length >= kLargeRecord) last->data.reserve(room);  // or each piece would have it copied as it grows
     JOBD_RETURN_IF_ERROR(log.Take(room, last->data));
     used += last->data.size() - before;
     return base::Ok();
