@@ -64,7 +64,7 @@ int Main(const std::vector<std::string>& args) {
     std::fprintf(stderr, "bench_streams: must be root, to see the server's memory\n");
     return 1;
   }
-  const Host host;
+  static const Host host;  // so that exit, where a measurement gives up, stops it too
   if (!host.problem().empty()) {
     std::fprintf(stderr, "%s\n", host.problem().c_str());
     return 1;

@@ -22,6 +22,7 @@ constexpr size_t kMaxPage = 256 * 1024;
 constexpr uint32_t kStartsAtOnce = 256;
 constexpr uint32_t kRowsAtOnce = 1000;
 constexpr size_t kMaxEndsPerPage = 1000;
+constexpr size_t kLargeRecord = 16 * 1024;
 // Records that came this close together are given as one chunk: their time is that of the first.
 constexpr base::Nanos kCoalesce = 10 * base::kNanosPerMilli;
 
@@ -202,9 +203,7 @@ class MergedSession final : public LogSession {
   // What was told since the last look: new bytes, new states, new starts.
   base::Status TakeInChanges(StoreReader& reader) {
     JOBD_RETURN_IF_ERROR(OpenFolder());
-    const LogFeed::Changed changed = feed_.Take();
-    const std::vector<uint32_t>& states = changed.states;
-    const std::vector<uint32_t>& bytes = changed.bytes;
+    const auto [states, bytes] = feed_.Take();
     const bool all = feed_.BatchChanged();
     if (first_ || !states.empty() || all) {
       JOBD_ASSIGN_OR_RETURN(batch_, reader.Batch(batch_.id));
@@ -325,6 +324,7 @@ class MergedSession final : public LogSession {
     }
     const size_t room = used < budget ? budget - used : 1;
     const size_t before = last->data.size();
+    if (before == 0 && head.length >= kLargeRecord) last->data.reserve(room);  // or each piece would have it copied as it grows
     JOBD_RETURN_IF_ERROR(log.Take(room, last->data));
     used += last->data.size() - before;
     return base::Ok();
