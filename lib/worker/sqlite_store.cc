@@ -23,6 +23,8 @@ namespace {
 constexpr size_t kMaxRowsPerCommit = 20'000;
 // Up to here the caller's thread commits: waking another and being woken again would cost more than these rows do.
 constexpr size_t kFewRows = 16;
+// And only as long as the disk is quick: on a slow one the caller has better things to do than to wait.
+constexpr base::Nanos kQuick = base::kNanosPerMilli;
 constexpr size_t kMaxIdleReaders = 8;
 
 struct Submission {
@@ -90,7 +92,7 @@ class SqliteStore final : public Store {
   }
 
   void ApplyHere(std::vector<Write> writes) override {
-    bool here = AreFew(writes);
+    bool here = last_took_.load() <= kQuick && AreFew(writes);
     if (here) {
       const std::lock_guard lock(mutex_);
       here = !committing_ && waiting_.empty();
@@ -164,7 +166,11 @@ class SqliteStore final : public Store {
       return;
     }
     const bool wrote = std::any_of(group.begin(), group.end(), [](const Operation& one) { return Rows(one) > 0; });
-    if (observer_ != nullptr && wrote) observer_->OnCommit(clock_.Monotonic() - began, status.ok());
+    if (wrote) {
+      const base::Nanos took = clock_.Monotonic() - began;
+      last_took_.store(took);
+      if (observer_ != nullptr) observer_->OnCommit(took, status.ok());
+    }
     for (size_t i = 0; i < group.size(); ++i) {
       if (auto* submission = std::get_if<Submission>(&group[i])) {
         submission->done(status.ok() ? std::move(results[i]) : base::Result<Stored>(status.error()));
@@ -223,6 +229,7 @@ class SqliteStore final : public Store {
   std::unique_ptr<Database> home_;
   std::unique_ptr<SqliteWriter> writer_;
   std::atomic<bool> writable_{true};
+  std::atomic<base::Nanos> last_took_{0};  // the last commit
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -191,8 +191,9 @@ class Store {
   virtual ~Store() = default;
   virtual void Submit(NewBatch batch, std::function<void(base::Result<Stored>)> done) = 0;
   virtual void Apply(std::vector<Write> writes) = 0;
-  // Apply for a thread that has nothing to do before these are committed: a few rows of jobs, and nobody else's commit under way or
-  // waiting, are committed on that thread, and the completions have come when this returns. All else goes to the store's thread.
+  // Apply for a thread that has nothing to do before these are committed: a few rows of jobs, on a disk that is quick, and nobody
+  // else's commit under way or waiting, are committed on that thread, and the completions have come when this returns. All else
+  // goes to the store's thread.
   virtual void ApplyHere(std::vector<Write> writes) = 0;
   // False once the disk failed to make a commit durable: what it then holds is unknown to this process, so nothing more is written
   // until a restart. Reading goes on.

@@ -230,6 +230,18 @@ TEST_F(StoreThreadsTest, AFewRowsAreCommittedByWhoeverWaitsForThem) {
   EXPECT_EQ(Starting(), 52u);
 }
 
+TEST_F(StoreThreadsTest, NobodyWaitsForASlowDisk) {
+  const auto self = std::this_thread::get_id();
+  clock_.SetStep(5 * base::kNanosPerMilli);
+  EXPECT_EQ(CommittedBy(Begin(1, 1, [] {}).changes), self) << "which finds out how slow it is";
+  EXPECT_NE(CommittedBy(Begin(2, 1, [] {}).changes), self);
+  clock_.SetStep(1000);
+  EXPECT_NE(CommittedBy(Begin(3, 1, [] {}).changes), self) << "which finds out that it is quick again";
+  // The thread may not have put away its last commit yet.
+  while (CommittedBy(Begin(4, 1, [] {}).changes) != self) {
+  }
+}
+
 TEST_F(StoreThreadsTest, ACommitUnderWayIsNotOvertaken) {
   std::promise<void> under_way, go_on, all;
   std::vector<int> order;

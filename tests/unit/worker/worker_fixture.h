@@ -42,8 +42,10 @@ class TempDir {
 // Time that the test moves; it also moves a little by itself, so that two readings differ.
 class FakeClock final : public base::Clock {
  public:
-  base::Nanos Realtime() const override { return now_.fetch_add(1000) + jumped_.load(); }
-  base::Nanos Monotonic() const override { return now_.fetch_add(1000); }
+  base::Nanos Realtime() const override { return now_.fetch_add(step_) + jumped_.load(); }
+  base::Nanos Monotonic() const override { return now_.fetch_add(step_); }
+  // How far the clock goes on at each look.
+  void SetStep(base::Nanos step) { step_ = step; }
   void Advance(base::Nanos by) { now_.fetch_add(by); }
   // As when somebody sets the wall clock: no time has passed.
   void JumpWall(base::Nanos by) { jumped_.fetch_add(by); }
@@ -51,6 +53,7 @@ class FakeClock final : public base::Clock {
  private:
   mutable std::atomic<base::Nanos> now_{FakeLauncher::kStarted};
   std::atomic<base::Nanos> jumped_{0};
+  std::atomic<base::Nanos> step_{1000};
 };
 
 // Calls `start` with a callback and waits for what it is called with.
