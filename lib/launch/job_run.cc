@@ -60,10 +60,6 @@ void GiveBackMemory() {
 // How long an unused read buffer, and what is left of the start, keep their memory.
 constexpr base::Nanos kIdleAfter = 20 * base::kNanosPerMilli;
 
-// How old a job is when it is recorded as running: whoever watches sees no difference, and a job that is over by then costs one
-// write, one event and one look less.
-constexpr base::Nanos kAnnounceAfter = 5 * base::kNanosPerMilli;
-
 uint64_t Micros(const timeval& time) {
   return static_cast<uint64_t>(time.tv_sec) * 1'000'000 + static_cast<uint64_t>(time.tv_usec);
 }
@@ -158,16 +154,13 @@ void JobRun::Loop() {
     if (sources[3].revents != 0) OnSignals();
     capture_->Read({sources[0], sources[1]}, clock_);
     if (sources[4].revents != 0) return;
-    Announce();
     Stop();
   }
 }
 
 bool JobRun::Wait(std::span<pollfd> sources) {
   std::optional<base::Nanos> left;
-  auto next = schedule_.Next();
-  if (announce_at_) next = std::min(next.value_or(*announce_at_), *announce_at_);
-  if (next) left = std::max<base::Nanos>(*next - clock_.Monotonic(), 0);
+  if (const auto next = schedule_.Next()) left = std::max<base::Nanos>(*next - clock_.Monotonic(), 0);
   // Nothing is given back while the job's process may still be using our memory.
   const bool holds_memory = !report_ && (!settled_ || capture_->holds_memory());
   if (holds_memory) left = std::min(left.value_or(kIdleAfter), kIdleAfter);
@@ -176,11 +169,8 @@ bool JobRun::Wait(std::span<pollfd> sources) {
   const int ready = ::ppoll(sources.data(), sources.size(), left ? &timeout : nullptr, nullptr);
   if (ready > 0) return true;
   if (ready == 0) {
-    Announce();
-    if (!announce_at_) {
-      capture_->Idle();
-      if (!std::exchange(settled_, true)) GiveBackMemory();
-    }
+    capture_->Idle();
+    if (!std::exchange(settled_, true)) GiveBackMemory();
     Stop();
   }
   return false;
@@ -201,12 +191,6 @@ void JobRun::OnReport() {
   record_.started_at = clock_.Realtime();
   record_.phase = Phase::kRunning;
   schedule_.Started(started_, request_.timeout, request_.kill_after);
-  announce_at_ = started_ + kAnnounceAfter;
-}
-
-void JobRun::Announce() {
-  if (!announce_at_ || *announce_at_ > clock_.Monotonic()) return;
-  announce_at_.reset();
   (void)slot_.Write(record_);  // nobody but the server's view depends on it; ENDED will tell all
 }
 

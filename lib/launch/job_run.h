@@ -41,8 +41,6 @@ class JobRun {
   // Sleeps until a source is ready: true; or something is due by time, which is then done: false.
   bool Wait(std::span<pollfd> sources);
   void OnReport();
-  // Records that the job runs, when it is time.
-  void Announce();
   void OnSignals();
   void Stop();
   void End();
@@ -69,11 +67,10 @@ class JobRun {
   base::Fd report_;
   SpawnPlan plan_;  // what the job's process reads until it has reported
   base::Fd signals_;
-  base::Nanos started_ = 0;                 // monotonic
-  std::optional<base::Nanos> announce_at_;  // monotonic; none: done, or nothing to tell
-  rusage usage_{};                          // of the job's first process, and of those it waited for
-  bool removed_ = true;                     // the job's group, if it had one
-  bool settled_ = false;                    // what starting took has been given back
+  base::Nanos started_ = 0;  // monotonic
+  rusage usage_{};           // of the job's first process, and of those it waited for
+  bool removed_ = true;      // the job's group, if it had one
+  bool settled_ = false;     // what starting took has been given back
 };
 
 }  // namespace jobd::launch
