@@ -18,9 +18,9 @@ batch() {
   jobctl submit --profile "$2" --wait -f "$work/$3.jsonl" >/dev/null
 }
 
-# key|what|does and does not|jobs|daemon, or `child` or `far` by where its processor time is seen|command
+# key|what|does and does not|jobs|command
 arms=()
-jobd_arm() { arms+=("$1|$2|$3|$jobs|$4|batch $4 $5 $6"); }
+jobd_arm() { arms+=("$1|$2|$3|$jobs|batch $4 $5 $6"); }
 durable='durable, exit codes, cgroup each'
 jobd_arm open 'jobd open, `true`, 2 wide' "$durable, nothing isolated" wide2 open true
 peer_arms "$jobs"
@@ -43,15 +43,14 @@ done
 
 # arm ENTRY: runs it once and notes its rate and its processor time per job.
 arm() {
-  local key count where command begin end before daemon=
-  IFS='|' read -r key _ _ count where command <<<"$1"
-  [[ $where == wide* || $where == behind ]] && daemon=$where
-  before=$(cpu_ms $daemon)
+  local key count command begin end before
+  IFS='|' read -r key _ _ count command <<<"$1"
+  before=$(cpu_ms)
   begin=$(now_us)
   eval "$command" >/dev/null 2>"$work/arm.err" || { say "$key: $(tail -3 "$work/arm.err")"; exit 1; }
   end=$(now_us)
   note "$key" "$(calc "$count * 1e6 / ($end - $begin)" 1)"
-  [ "$where" = far ] || note "cpu $key" "$(calc "($(cpu_ms $daemon) - $before) / $count" 3)"
+  note "cpu $key" "$(calc "($(cpu_ms) - $before) / $count" 3)"
   clear_peers
 }
 
@@ -87,12 +86,10 @@ echo
 echo '| what | jobs/s | × xargs -P2 | CPU ms per job | goal | does and does not |'
 echo '|---|---|---|---|---|---|'
 for entry in "${arms[@]}"; do
-  IFS='|' read -r key what does _ _ _ <<<"$entry"
-  cpu=-
-  [ -z "${samples[cpu $key]:-}" ] || cpu=$(figure "cpu $key" %.2f)
-  echo "| $what | $(figure "$key") | $(ratio "$key" xargs) | $cpu | $(goals "$key") | $does |"
+  IFS='|' read -r key what does _ _ <<<"$entry"
+  echo "| $what | $(figure "$key") | $(ratio "$key" xargs) | $(figure "cpu $key" %.2f) | $(goals "$key") | $does |"
 done
-conditions "$jobs jobs to a batch, a tenth of that for the slow (GNU parallel, nq, crun, runc). CPU is that of everything a job costs:" \
-  "client, server, launcher, shim, job; - where it cannot be seen from outside.${missing:+ Left out, not installed or not able to run here:$missing.}"
+conditions "$jobs jobs to a batch, a tenth of that for the slow (GNU parallel, nq, crun, runc). CPU is the whole machine's, and so of" \
+  "everything a job costs: client, server, launcher, shim, job, kernel.${missing:+ Left out, not installed or not able to run here:$missing.}"
 
 . "$root/bench/counts.sh"
