@@ -36,6 +36,7 @@ using jobd::base::Error;
 
 constexpr int kPredecessorMs = 5000;
 constexpr int kCallGraceMs = 3000;
+static_assert(kCallGraceMs > 1000, "or quiet_queue.cc would take the wait for calls at a shutdown for one that may last");
 constexpr unsigned kShutdownSeconds = 5;
 
 int Fail(const Error& error) {

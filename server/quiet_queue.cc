@@ -5,7 +5,7 @@
 // an idle service; and an event that comes while all of them sleep is late by up to 100 ms. There is no setting for it. So this
 // program's calls of the public grpc_completion_queue_next come here (ld --wrap), and a wait for a second becomes a wait without
 // end; what ends it is an event, and at shutdown that of the queue. All other waits are left as they are: those of the one thread
-// for reflection last ten seconds.
+// for reflection last ten seconds, and that of a shutdown for its calls three.
 #include <grpc/grpc.h>
 #include <grpc/support/time.h>
 
@@ -14,9 +14,9 @@ extern "C" grpc_event __real_grpc_completion_queue_next(grpc_completion_queue* q
 
 extern "C" grpc_event __wrap_grpc_completion_queue_next(grpc_completion_queue* queue, gpr_timespec deadline, void* reserved) {
   const gpr_timespec left = gpr_time_sub(gpr_convert_clock_type(deadline, GPR_CLOCK_REALTIME), gpr_now(GPR_CLOCK_REALTIME));
-  const gpr_timespec none = gpr_time_0(GPR_TIMESPAN);
+  const gpr_timespec least = gpr_time_from_millis(900, GPR_TIMESPAN);
   const gpr_timespec second = gpr_time_from_millis(1000, GPR_TIMESPAN);
-  if (gpr_time_cmp(left, none) > 0 && gpr_time_cmp(left, second) <= 0) deadline = gpr_inf_future(GPR_CLOCK_REALTIME);
+  if (gpr_time_cmp(left, least) > 0 && gpr_time_cmp(left, second) <= 0) deadline = gpr_inf_future(GPR_CLOCK_REALTIME);
   return __real_grpc_completion_queue_next(queue, deadline, reserved);
 }
 // NOLINTEND(bugprone-reserved-identifier)

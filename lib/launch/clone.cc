@@ -9,8 +9,6 @@
 #include <csignal>
 #include <cstdint>
 
-#include "base/files.h"
-
 namespace jobd::launch {
 
 namespace {
@@ -68,10 +66,13 @@ base::Result<Cloned> CloneProcess(int cgroup) {
   return cloned;
 }
 
-bool CanShareMemory() {
-  if (!kCanShare) return false;
-  const auto dumpable = base::ReadFile(AT_FDCWD, "/proc/sys/fs/suid_dumpable", 16);
-  return dumpable.ok() && !dumpable->starts_with("1");
+base::Fd OpenSharingSetting() {
+  return kCanShare ? base::Fd(::open("/proc/sys/fs/suid_dumpable", O_RDONLY | O_CLOEXEC)) : base::Fd();
+}
+
+bool CanShareMemory(int setting) {
+  char value = 0;
+  return setting >= 0 && ::pread(setting, &value, 1, 0) == 1 && value == '0';
 }
 
 base::Result<Cloned> CloneSharing(int cgroup, std::span<std::byte> stack, void (*main)(const void* argument) noexcept,

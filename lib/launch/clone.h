@@ -21,9 +21,12 @@ struct Cloned {
 base::Result<Cloned> CloneProcess(int cgroup = -1);
 
 // True when a child may share our memory until it executes a program, which saves copying page tables and pages, a tenth of what a
-// short job costs. Not where the kernel would let others trace such a child once it has changed its user (fs.suid_dumpable = 1):
-// they would get hold of us. Nor under a sanitizer, which knows nothing of its stack.
-bool CanShareMemory();
+// short job costs. Only where fs.suid_dumpable is 0: else the kernel would let others trace such a child once it has changed its
+// user, and they would get hold of us (1), or, before 5.16, end us together with a child that is dumped (2). Nor under a sanitizer,
+// which knows nothing of its stack. `setting` is from OpenSharingSetting, and is read each time: an administrator may change it.
+bool CanShareMemory(int setting);
+// None where memory is never shared.
+base::Fd OpenSharingSetting();
 
 // As CloneProcess, but the child shares our memory, until it executes a program or ends, and begins in `main`, which does not
 // return, with a stack of its own. Unlike after vfork(2) we go on at the same time. `stack` and what `main` reads are borrowed that

@@ -162,7 +162,7 @@ bool JobRun::Wait(std::span<pollfd> sources) {
   std::optional<base::Nanos> left;
   if (const auto next = schedule_.Next()) left = std::max<base::Nanos>(*next - clock_.Monotonic(), 0);
   // Nothing is given back while the job's process may still be using our memory.
-  const bool holds_memory = !report_ && (!settled_ || capture_->holds_memory());
+  const bool holds_memory = !plan_ && (!settled_ || capture_->holds_memory());
   if (holds_memory) left = std::min(left.value_or(kIdleAfter), kIdleAfter);
   timespec timeout{};
   if (left) timeout = {.tv_sec = *left / base::kNanosPerSecond, .tv_nsec = *left % base::kNanosPerSecond};
@@ -180,13 +180,14 @@ void JobRun::OnReport() {
   ChildReport report;
   const ssize_t n = ::read(report_.get(), &report, sizeof report);
   report_.reset();
-  plan_.reset();
   if (n == sizeof report) {
+    // The plan stays: the process that has told us so still runs on its stack.
     record_.cause = EndCause::kSetupFailed;
     record_.step = static_cast<Step>(report.step);
     record_.step_errno = report.error;
     return;
   }
+  plan_.reset();
   started_ = clock_.Monotonic();
   record_.started_at = clock_.Realtime();
   record_.phase = Phase::kRunning;

@@ -65,7 +65,7 @@ class JobRun {
   pid_t pid_ = 0;
   base::Fd pidfd_;
   base::Fd report_;
-  SpawnPlan plan_;  // what the job's process reads until it has reported
+  SpawnPlan plan_;  // what the job's process uses until it has executed its program
   base::Fd signals_;
   base::Nanos started_ = 0;  // monotonic
   rusage usage_{};           // of the job's first process, and of those it waited for

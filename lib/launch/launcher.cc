@@ -55,10 +55,11 @@ Launcher::Launcher(asio::io_context& context, LauncherOptions options, LauncherH
       uids_(options_.job_uid_first, options_.job_uid_count,
             static_cast<uint32_t>(base::SystemClock().Realtime() / base::kNanosPerMilli)),
       server_(context),
+      sharing_setting_(OpenSharingSetting()),
       pool_(context, options_.shim_turn) {
   options_.shim.boot = BootTag();
   options_.shim.ignored_signals = IgnoredSignals();
-  options_.shim.may_share_memory = CanShareMemory();
+  options_.shim.sharing_setting = sharing_setting_.get();
   // Fills the tables of the checksum here, so that no shim has to.
   (void)EncodeSlot({});
 }

@@ -121,6 +121,7 @@ class Launcher {
   LauncherHooks hooks_;
   UidPool uids_;
   boost::asio::posix::stream_descriptor server_;
+  const base::Fd sharing_setting_;
   uint32_t server_restarts_ = 0;
   bool flushing_ = false;
   std::deque<Outgoing> outgoing_;

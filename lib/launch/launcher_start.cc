@@ -94,13 +94,19 @@ void Launcher::Handle(Launch& frame) {
 }
 
 std::shared_ptr<LiveShim> Launcher::GiveToWaiting(Assignment& job) {
+  if (job.request.stdin_data.size() > kMaxAssignment) return nullptr;
   while (auto shim = pool_.Take()) {
     job.serial = shim->serial + 1;
-    if (TrySendAssignment(shim->channel.native_handle(), EncodeAssignment(job))) {
+    const std::string encoded = EncodeAssignment(job);
+    if (encoded.size() > kMaxAssignment) {
+      pool_.Keep(std::move(shim));
+      return nullptr;
+    }
+    if (TrySendAssignment(shim->channel.native_handle(), encoded)) {
       shim->serial = job.serial;
       return shim;
     }
-    pool_.Dismiss(std::move(shim));  // killed, or the job is too large to be sent
+    pool_.Dismiss(std::move(shim));  // killed
   }
   return nullptr;
 }

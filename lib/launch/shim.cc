@@ -22,6 +22,7 @@ namespace {
 
 // Closes every descriptor but 0-2 and those of `keep`: holding the launcher's socket would keep the server from seeing its end.
 void CloseAllBut(std::vector<int> keep) {
+  std::erase_if(keep, [](int fd) { return fd < 0; });
   std::sort(keep.begin(), keep.end());
   unsigned int from = 3;
   for (const int fd : keep) {
@@ -47,6 +48,7 @@ void Detach(const ShimContext& context, int channel) {
   std::vector<int> keep = context.driver->fds();
   keep.push_back(context.log_dir);
   keep.push_back(channel);
+  keep.push_back(context.sharing_setting);
   for (const int fd : context.isolation->fds()) keep.push_back(fd);
   CloseAllBut(std::move(keep));
   // Whoever reads the launcher's output must see its end while jobs run on.

@@ -39,7 +39,7 @@ struct ShimContext {
   uint64_t boot = 0;                 // BootTag()
   std::vector<int> ignored_signals;  // those that a child of ours would inherit as ignored
   rlimit job_files{};                // RLIMIT_NOFILE of jobs: the one jobd was started with
-  bool may_share_memory = false;     // CanShareMemory()
+  int sharing_setting = -1;          // OpenSharingSetting()
 };
 
 // The signals by which the launcher steers a shim, with a value (sigqueue(3), pidfd_send_signal(2)): in its lower half what is said

@@ -165,7 +165,7 @@ base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& req
   // Not vfork(2): the child may hang for as long as somebody's file system likes (chdir, exec), and a suspended shim could neither
   // time it out nor cancel it.
   const uint64_t limit = request.limits.memory_bytes;
-  if (context.may_share_memory && (limit == 0 || limit >= kEnoughForExec)) {
+  if ((limit == 0 || limit >= kEnoughForExec) && CanShareMemory(context.sharing_setting)) {
     constexpr auto kMain = +[](const void* argument) noexcept { RunChild(*static_cast<const ChildPlan*>(argument)); };
     JOBD_ASSIGN_OR_RETURN(Cloned child, CloneSharing(group.birth_fd(), memory.stack, kMain, &plan));
     spawned.pid = child.pid;

@@ -37,7 +37,7 @@ struct Spawned {
   pid_t pid = 0;
   base::Fd pidfd;
   base::Fd report;  // a ChildReport when a step failed, end of file when the program was executed
-  SpawnPlan plan;   // to be kept until there is a report or the process is gone
+  SpawnPlan plan;   // to be kept until the program was executed or the process is gone
 };
 
 struct SpawnFds {

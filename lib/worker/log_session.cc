@@ -324,7 +324,10 @@ class MergedSession final : public LogSession {
     }
     const size_t room = used < budget ? budget - used : 1;
     const size_t before = last->data.size();
-    if (before == 0 && head.length >= kLargeRecord) last->data.reserve(room);  // or each piece would have it copied as it grows
+    // Or each piece would have it copied as it grows. All that is left to one chunk only: streams may alternate.
+    if (before == 0 && head.length >= kLargeRecord) {
+      last->data.reserve(page.chunks.size() == 1 ? room : std::min<size_t>(room, head.length));
+    }
     JOBD_RETURN_IF_ERROR(log.Take(room, last->data));
     used += last->data.size() - before;
     return base::Ok();

@@ -173,7 +173,8 @@ class SqliteReader final : public StoreReader {
     const StatementScope scope(*select);
     select->Bind(1, SpecKey(batch, first)).Bind(2, SpecKey(batch, kMaxJobIndex));
     std::vector<EncodedSpec> specs;
-    for (size_t bytes = 0; specs.size() < limit;) {
+    // One that fills the slice by itself is the last: a step reads what it comes to, standard input and all.
+    for (size_t bytes = 0; specs.size() < limit && (specs.empty() || bytes < max_bytes);) {
       JOBD_ASSIGN_OR_RETURN(const bool more, select->Step());
       if (!more || select->Uint(0) != SpecKey(batch, first) + specs.size()) break;
       bytes += select->Bytes(1).size() + select->Bytes(2).size();

@@ -105,7 +105,7 @@ class SqliteStore final : public Store {
     {
       const std::lock_guard lock(mutex_);
       committing_ = false;
-      more = !waiting_.empty();
+      more = stopping_ || !waiting_.empty();
     }
     if (more) wake_.notify_one();
   }

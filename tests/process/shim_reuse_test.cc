@@ -166,6 +166,10 @@ TEST_F(ShimReuseTest, AJobTooLargeToBeSentGetsAShimOfItsOwn) {
   large.stdin_data.assign(1'000'000, 'x');
   EXPECT_NE(ShimOf(RunToEnd(host_, batch_, large)), shim);
   EXPECT_EQ(Output(), "1000000\n");
+  auto wordy = Next({"true"});
+  for (int i = 0; i < 10; ++i) wordy.env.emplace_back("WORDS" + std::to_string(i), std::string(10'000, 'x'));
+  EXPECT_TRUE(RunToEnd(host_, batch_, wordy).exit.success());
+  EXPECT_TRUE(IsAlive(shim)) << "who could not have these waits on";
 }
 
 TEST_F(ShimReuseTest, AShimKilledWhileItWaitsCostsNoJob) {
