@@ -11,8 +11,8 @@
 
 namespace jobd::sandbox {
 
-// Runs in memory that is its parent's: system calls that succeed touch none of it. Nor does it leave behind, for who uses its stack's
-// place after it, what a sanitizer has marked there.
+// Runs in memory that is its parent's: system calls that succeed touch none of it. Nor does it leave behind, for who uses its
+// stack's place after it, what a sanitizer has marked there.
 [[gnu::no_sanitize_address]] int InitProcess::Main(void* alive_fd) {
   const int alive = *static_cast<const int*>(alive_fd);
   // Orphans vanish when they end. The handlers are our own, unlike the memory.

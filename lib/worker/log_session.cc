@@ -324,10 +324,9 @@ class MergedSession final : public LogSession {
     }
     const size_t room = used < budget ? budget - used : 1;
     const size_t before = last->data.size();
-    // Or each piece would have it copied as it grows. All that is left to one chunk only: streams may alternate.
-    if (before == 0 && head.length >= kLargeRecord) {
-      last->data.reserve(page.chunks.size() == 1 ? room : std::min<size_t>(room, head.length));
-    }
+    // Or each piece would have it copied as it grows; all of the room to one chunk only, as streams may alternate.
+    const size_t most = page.chunks.size() == 1 ? room : std::min<size_t>(room, head.length);
+    if (before == 0 && head.length >= kLargeRecord) last->data.reserve(most);
     JOBD_RETURN_IF_ERROR(log.Take(room, last->data));
     used += last->data.size() - before;
     return base::Ok();
@@ -335,16 +334,11 @@ class MergedSession final : public LogSession {
 
   // Nothing more to give for now: is that all there will ever be?
   base::Status Conclude(StoreReader& reader, LogPage& page) {
-    if (!query_.follow) {
+    if (!query_.follow || (jobs_.empty() && query_.index)) {
       page.finished = true;
       return base::Ok();
     }
-    if (!jobs_.empty()) return base::Ok();
-    if (query_.index) {
-      page.finished = true;
-      return base::Ok();
-    }
-    if (batch_.ended_at == 0) return base::Ok();
+    if (!jobs_.empty() || batch_.ended_at == 0) return base::Ok();
     while (page.ends.size() < kMaxEndsPerPage) {
       JOBD_ASSIGN_OR_RETURN(const auto rows, reader.Rows(batch_.id, cursor_.ends_after, kRowsAtOnce));
       for (const IndexedRow& one : rows) {

@@ -125,5 +125,21 @@ TEST_F(WorkerRequeueTest, AHoldDuringAReleaseIsRefusedAndNotLost) {
   launcher_->WaitLaunched(2);
 }
 
+TEST_F(WorkerRequeueTest, ARepeatOfWhatWasAcceptedGetsItsReceiptThoughBoundsAreLowerNow) {
+  const auto accepted = Submit("b", Jobs(2), {.hold = true});
+  ASSERT_TRUE(accepted.ok());
+  auto limits = limits_;
+  limits.max_batch_jobs = 1;
+  worker_->SetLimits(limits);
+  const auto repeated = Submit("b", Jobs(2), {.hold = true});
+  ASSERT_TRUE(repeated.ok()) << repeated.error().message();
+  EXPECT_TRUE(repeated->replayed);
+  EXPECT_EQ(repeated->created_at, accepted->created_at);
+  const auto another = Submit("c", Jobs(2), {.hold = true});
+  ASSERT_FALSE(another.ok());
+  EXPECT_EQ(another.error().code(), base::Code::kInvalidArgument);
+  EXPECT_FALSE(Submit("", Jobs(2), {.hold = true}).ok());
+}
+
 }  // namespace
 }  // namespace jobd::worker
