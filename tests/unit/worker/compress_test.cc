@@ -36,7 +36,7 @@ class CompressTest : public WorkerTest {
   }
   static std::string Line(int line) {
     return "line " + std::to_string(line) + " of a log that says much the same in each of its lines, but for a number " +
-           std::to_string(line * 7919 % 10'007) + "\n";
+           std::to_string(int64_t{line} * 7919 % 10'007) + "\n";
   }
   void CompressNow() {
     clock_.Advance(2 * kDay);
