@@ -54,12 +54,16 @@ base::Result<MountView> MakeMountView(const ViewOptions& options) {
   const uid_t uid = ::geteuid();
   const gid_t gid = ::getegid();
 
+  const pid_t parent = ::getpid();
   clone_args args{};
   args.flags = CLONE_FILES;
   args.exit_signal = SIGCHLD;
   const long pid = ::syscall(SYS_clone3, &args, sizeof args);
   if (pid < 0) return base::SysError("creating a process", errno);
   if (pid == 0) {
+    // Who shares the table holds jobd's locks, too: should jobd be killed now, the next one must not find them taken.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(1);
     Built built;
     Build(options, uid, gid, built);
     (void)!::write(writer.get(), &built, sizeof built);
