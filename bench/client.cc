@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "cli/channel.h"
-#include "cli/settings.h"
+#include "cli/connect/channel.h"
+#include "cli/connect/settings.h"
 
 namespace jobd::bench {
 

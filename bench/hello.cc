@@ -15,7 +15,7 @@
 #include <string_view>
 
 #include "bench/client.h"
-#include "cli/openssl_setup.h"
+#include "cli/connect/openssl_setup.h"
 #include "jobd/v1/auth_service.grpc.pb.h"
 
 namespace jobd::bench {

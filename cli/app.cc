@@ -5,10 +5,10 @@
 #include <array>
 #include <iostream>
 
-#include "cli/exit_code.h"
-#include "cli/session.h"
-#include "cli/suggest.h"
-#include "cli/verbs.h"
+#include "cli/view/exit_code.h"
+#include "cli/connect/session.h"
+#include "cli/view/suggest.h"
+#include "cli/verbs/verbs.h"
 
 namespace jobd::cli {
 

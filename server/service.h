@@ -9,10 +9,10 @@
 #include "base/listener.h"
 #include "base/result.h"
 #include "config/config.h"
-#include "server/admin_service.h"
-#include "server/file_set.h"
-#include "server/metrics.h"
-#include "server/reloader.h"
+#include "server/api/admin_service.h"
+#include "server/auth/file_set.h"
+#include "server/ops/metrics.h"
+#include "server/ops/reloader.h"
 #include "worker/worker.h"
 
 namespace spdlog {

@@ -1,9 +1,9 @@
 // What a submission costs before it reaches the store.
-#include "worker/admission.h"
+#include "worker/model/admission.h"
 
 #include "bench/pieces/piece.h"
 #include "bench/pieces/specs.h"
-#include "worker/spec_codec.h"
+#include "worker/store/spec_codec.h"
 
 namespace jobd::bench {
 namespace {

@@ -1,10 +1,10 @@
 // Batch files of jobctl in each of their formats.
-#include "cli/batch_file.h"
+#include "cli/batch/batch_file.h"
 
 #include <string>
 
 #include "bench/pieces/piece.h"
-#include "cli/document.h"
+#include "cli/batch/document.h"
 
 namespace jobd::bench {
 namespace {

@@ -1,10 +1,10 @@
 // Who is calling: the certificate's name, and the whole check of a call.
-#include "server/identity.h"
+#include "server/auth/identity.h"
 
 #include <memory>
 
 #include "bench/pieces/piece.h"
-#include "server/access.h"
+#include "server/auth/access.h"
 #include "tests/unit/server/test_pki.h"
 
 namespace jobd::bench {

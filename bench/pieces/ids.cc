@@ -1,8 +1,8 @@
 // Correlation IDs: made on both sides, and checked at every call that names one.
 #include "base/text.h"
 #include "bench/pieces/piece.h"
-#include "cli/uuid.h"
-#include "worker/uuid7.h"
+#include "cli/connect/uuid.h"
+#include "base/uuid7.h"
 
 namespace jobd::bench {
 namespace {
@@ -17,11 +17,11 @@ void IdMake(benchmark::State& state) {
   }
   CountItems(state, 1);
 }
-BENCHMARK_TEMPLATE(IdMake, worker::MakeUuid7)->Name("IdMakeInWorker");
+BENCHMARK_TEMPLATE(IdMake, base::MakeUuid7)->Name("IdMakeInWorker");
 BENCHMARK_TEMPLATE(IdMake, cli::MakeUuidV7)->Name("IdMakeInCli");
 
 void IdCheck(benchmark::State& state) {
-  const std::string good = worker::MakeUuid7(kThen);
+  const std::string good = base::MakeUuid7(kThen);
   const std::string bad = good + "/";
   for (auto _ : state) {
     if (!Expect(state, base::IsSafeName(good) && !base::IsSafeName(bad), "took the wrong one")) break;

@@ -4,9 +4,9 @@
 
 #include "bench/pieces/piece.h"
 #include "bench/pieces/written_log.h"
-#include "worker/job_log.h"
-#include "worker/log_cursor.h"
-#include "worker/log_search.h"
+#include "worker/logs/job_log.h"
+#include "worker/logs/log_cursor.h"
+#include "worker/logs/log_search.h"
 
 namespace jobd::bench {
 namespace {

@@ -1,5 +1,5 @@
 // The planner: which job starts next.
-#include "worker/queue.h"
+#include "worker/plan/queue.h"
 
 #include <string>
 #include <vector>

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "worker/admission.h"
-#include "worker/model.h"
+#include "worker/model/admission.h"
+#include "worker/model/model.h"
 
 namespace jobd::bench {
 

@@ -1,5 +1,5 @@
 // The table of states, asked for every pair.
-#include "worker/state_machine.h"
+#include "worker/model/state_machine.h"
 
 #include "bench/pieces/piece.h"
 

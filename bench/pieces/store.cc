@@ -1,6 +1,6 @@
 // The store, in a temporary folder: commits that are waited for one by one, and reads. What a commit takes is mostly the disk's, so
 // it is measured by the wall clock; set TMPDIR to the disk that matters.
-#include "worker/store.h"
+#include "worker/store/store.h"
 
 #include <memory>
 #include <semaphore>
@@ -10,8 +10,8 @@
 
 #include "bench/pieces/piece.h"
 #include "bench/pieces/specs.h"
-#include "worker/spec_codec.h"
-#include "worker/sqlite_store.h"
+#include "worker/store/spec_codec.h"
+#include "worker/store/sqlite_store.h"
 
 namespace jobd::bench {
 namespace {

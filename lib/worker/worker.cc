@@ -6,16 +6,16 @@
 #include <atomic>
 
 #include "base/text.h"
-#include "worker/admission.h"
-#include "worker/batch_watch.h"
-#include "worker/log_session_impl.h"
-#include "worker/observer.h"
-#include "worker/query.h"
-#include "worker/seal.h"
-#include "worker/spec_codec.h"
-#include "worker/sqlite_store.h"
-#include "worker/supervisor.h"
-#include "worker/uuid7.h"
+#include "base/uuid7.h"
+#include "worker/catalogue/batch_watch.h"
+#include "worker/catalogue/query.h"
+#include "worker/catalogue/seal.h"
+#include "worker/logs/log_session_impl.h"
+#include "worker/model/admission.h"
+#include "worker/model/observer.h"
+#include "worker/run/supervisor.h"
+#include "worker/store/spec_codec.h"
+#include "worker/store/sqlite_store.h"
 
 namespace jobd::worker {
 namespace {
@@ -81,7 +81,7 @@ class LocalWorker final : public Worker {
     }
     batch.digest = Fingerprint(options, jobs);
     for (JobSpec& job : jobs) PinBounds(submitter, *limits, job);
-    if (options.correlation_id.empty()) options.correlation_id = MakeUuid7(batch.created_at);
+    if (options.correlation_id.empty()) options.correlation_id = base::MakeUuid7(batch.created_at);
     batch.name = {.owner = submitter.owner, .correlation_id = options.correlation_id};
     batch.options = std::move(options);
     batch.max_running = submitter.max_running.value_or(0);

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "cli/batch_file.h"
+#include "cli/batch/batch_file.h"
 
 namespace jobd::fuzz {
 

@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-#include "worker/seek_table.h"
-#include "worker/zstd_frame.h"
+#include "worker/logs/seek_table.h"
+#include "worker/logs/zstd_frame.h"
 
 namespace worker = jobd::worker;
 

@@ -4,9 +4,9 @@
 #include <string>
 #include <string_view>
 
-#include "worker/log_cursor.h"
-#include "worker/seal.h"
-#include "worker/spec_codec.h"
+#include "worker/logs/log_cursor.h"
+#include "worker/catalogue/seal.h"
+#include "worker/store/spec_codec.h"
 
 namespace worker = jobd::worker;
 

@@ -2,12 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cli/exit_code.h"
-#include "cli/interrupt.h"
-#include "cli/job_ref.h"
-#include "cli/json_view.h"
-#include "cli/states.h"
-#include "cli/views.h"
+#include "cli/view/exit_code.h"
+#include "cli/connect/interrupt.h"
+#include "cli/connect/job_ref.h"
+#include "cli/view/json_view.h"
+#include "cli/view/states.h"
+#include "cli/view/views.h"
 
 namespace jobd::cli {
 namespace {

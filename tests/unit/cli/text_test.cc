@@ -6,12 +6,12 @@
 #include <ctime>
 
 #include "base/text.h"
-#include "cli/base64.h"
-#include "cli/progress.h"
-#include "cli/suggest.h"
-#include "cli/table.h"
-#include "cli/time_text.h"
-#include "cli/uuid.h"
+#include "cli/connect/base64.h"
+#include "cli/view/progress.h"
+#include "cli/view/suggest.h"
+#include "cli/view/table.h"
+#include "cli/view/time_text.h"
+#include "cli/connect/uuid.h"
 
 namespace jobd::cli {
 namespace {

@@ -4,8 +4,8 @@
 
 #include "jobd/v1/job_query_service.pb.h"
 #include "jobd/v1/types.pb.h"
-#include "server/convert_reply.h"
-#include "server/convert_request.h"
+#include "server/api/convert_reply.h"
+#include "server/api/convert_request.h"
 
 namespace jobd::server {
 namespace {

@@ -12,7 +12,7 @@
 #include <string>
 
 #include "server/service.h"
-#include "server/tls_policy.h"
+#include "server/grpc/tls_policy.h"
 #include "tests/unit/server/fake_worker.h"
 #include "tests/unit/server/test_pki.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "server/openssl_ptr.h"
+#include "server/auth/openssl_ptr.h"
 
 namespace jobd::server::testing {
 

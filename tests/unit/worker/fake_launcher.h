@@ -15,7 +15,7 @@
 #include "base/files.h"
 #include "launch/contract/exit_file.h"
 #include "launch/contract/log_index.h"
-#include "worker/launcher.h"
+#include "worker/launcher/launcher.h"
 
 namespace jobd::worker {
 

@@ -8,13 +8,13 @@
 #include <thread>
 
 #include "base/text.h"
-#include "worker/log_cursor.h"
-#include "worker/outcome.h"
-#include "worker/seal.h"
-#include "worker/spec_codec.h"
-#include "worker/state_machine.h"
-#include "worker/uuid7.h"
-#include "worker/waker.h"
+#include "worker/logs/log_cursor.h"
+#include "worker/model/outcome.h"
+#include "worker/catalogue/seal.h"
+#include "worker/store/spec_codec.h"
+#include "worker/model/state_machine.h"
+#include "base/uuid7.h"
+#include "worker/watch/waker.h"
 
 namespace jobd::worker {
 namespace {
@@ -180,8 +180,8 @@ TEST(SealTest, AlteredOrMovedTextsAreRefused) {
 }
 
 TEST(Uuid7Test, OrderedByTimeAndWellFormed) {
-  const std::string first = MakeUuid7(1'700'000'000ll * base::kNanosPerSecond);
-  const std::string second = MakeUuid7(1'700'000'001ll * base::kNanosPerSecond);
+  const std::string first = base::MakeUuid7(1'700'000'000ll * base::kNanosPerSecond);
+  const std::string second = base::MakeUuid7(1'700'000'001ll * base::kNanosPerSecond);
   EXPECT_EQ(first.size(), 36u);
   EXPECT_EQ(first[14], '7');
   EXPECT_LT(first, second);

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "tests/unit/worker/worker_fixture.h"
-#include "worker/sqlite.h"
+#include "worker/store/sqlite.h"
 
 namespace jobd::worker {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "launch/contract/wire.h"
 #include "tests/unit/worker/worker_fixture.h"
-#include "worker/sqlite.h"
+#include "worker/store/sqlite.h"
 
 namespace jobd::worker {
 namespace {

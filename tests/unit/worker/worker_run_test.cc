@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/worker/worker_fixture.h"
-#include "worker/sqlite.h"
+#include "worker/store/sqlite.h"
 
 namespace jobd::worker {
 namespace {
@@ -360,7 +360,7 @@ TEST_F(WorkerRunTest, PruneGoesThroughTheWholeHistoryAndSparesWhatLives) {
   ASSERT_TRUE(Submit("eves", Jobs(1), {.hold = true}, "eve").ok());
   (void)Cancel("b0");  // behind the reports that the shims are gone
   const auto prune = [&](const std::string& owner, base::Nanos older_than, bool dry_run) {
-    return Await<Worker::Pruned>([&](auto done) { worker_->Prune(owner, older_than, dry_run, done); })->batches;
+    return Await<Pruned>([&](auto done) { worker_->Prune(owner, older_than, dry_run, done); })->batches;
   };
   EXPECT_EQ(prune("ann", 3600 * base::kNanosPerSecond, false), 0u);
   EXPECT_EQ(prune("eve", 0, false), 0u);

@@ -1,0 +1,145 @@
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/parser.h>
+#include <yaml-cpp/yaml.h>
+
+#include <map>
+#include <sstream>
+
+#include "cli/batch/document.h"
+#include "cli/batch/key_set.h"
+
+namespace jobd::cli {
+
+namespace {
+
+using base::Code;
+using base::Error;
+using base::Result;
+
+struct Refusal {  // leaves yaml-cpp's parser from within; caught in ParseYaml
+  int line;
+  std::string what;
+};
+
+// Builds the tree from events instead of yaml-cpp's own document, so that depth and size are bounded before they cost anything.
+class Builder final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { Add(Make(Node::Kind::kNull, mark), anchor); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    const auto found = anchors_.find(anchor);
+    if (found == anchors_.end()) throw Refusal{Line(mark), "the alias refers to something that is not complete"};
+    Count(found->second.size, mark);
+    Node copy = found->second.node;
+    Add(std::move(copy), 0);
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+    Node node = Make(Node::Kind::kScalar, mark);
+    node.scalar = value;
+    node.is_text = tag == "!";  // it was quoted; "?" is a plain one
+    Add(std::move(node), anchor);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+    Open(Node::Kind::kList, mark, anchor);
+  }
+  void OnSequenceEnd() override { Close(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+    Open(Node::Kind::kMap, mark, anchor);
+  }
+  void OnMapEnd() override { Close(); }
+
+  Node root;
+
+ private:
+  struct Frame {
+    Node node;
+    YAML::anchor_t anchor = 0;
+    size_t nodes_before = 0;
+    bool has_key = false;
+    std::string key;
+    KeySet keys;
+  };
+  struct Anchored {
+    Node node;
+    size_t size = 0;
+  };
+
+  static int Line(const YAML::Mark& mark) { return mark.line + 1; }
+  static Node Make(Node::Kind kind, const YAML::Mark& mark) {
+    Node node;
+    node.kind = kind;
+    node.line = Line(mark);
+    return node;
+  }
+  void Count(size_t nodes, const YAML::Mark& mark) {
+    nodes_ += nodes;
+    if (nodes_ > kMaxNodes) throw Refusal{Line(mark), "too many values"};
+  }
+  void Open(Node::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
+    if (open_.size() >= static_cast<size_t>(kMaxDepth)) throw Refusal{Line(mark), "nested too deeply"};
+    Frame frame;
+    frame.node = Make(kind, mark);
+    frame.anchor = anchor;
+    frame.nodes_before = nodes_;
+    open_.push_back(std::move(frame));
+  }
+  void Close() {
+    Frame frame = std::move(open_.back());
+    open_.pop_back();
+    Attach(std::move(frame.node), frame.anchor, nodes_ - frame.nodes_before + 1);
+  }
+  void Add(Node node, YAML::anchor_t anchor) { Attach(std::move(node), anchor, 1); }
+
+  void Attach(Node node, YAML::anchor_t anchor, size_t size) {
+    if (++nodes_ > kMaxNodes) throw Refusal{node.line, "too many values"};
+    if (anchor != 0) anchors_[anchor] = {node, size};
+    if (open_.empty()) {
+      root = std::move(node);
+      return;
+    }
+    Frame& parent = open_.back();
+    if (parent.node.kind == Node::Kind::kList) {
+      parent.node.items.push_back(std::move(node));
+    } else if (!parent.has_key) {
+      if (node.kind != Node::Kind::kScalar) throw Refusal{node.line, "a key must be a word"};
+      if (!parent.keys.Add(parent.node, node.scalar)) throw Refusal{node.line, "the key '" + node.scalar + "' is there twice"};
+      if (parent.node.entries.size() >= kMaxKeys) throw Refusal{node.line, "too many keys"};
+      parent.key = std::move(node.scalar);
+      parent.has_key = true;
+    } else {
+      parent.node.entries.push_back({std::move(parent.key), std::move(node)});
+      parent.has_key = false;
+    }
+  }
+
+  size_t nodes_ = 0;
+  std::vector<Frame> open_;
+  std::map<YAML::anchor_t, Anchored> anchors_;
+};
+
+Error Bad(int line, const std::string& what) { return {Code::kInvalidArgument, "line " + std::to_string(line) + ": " + what}; }
+
+}  // namespace
+
+Result<Node> ParseYaml(const std::string& text) {
+  std::istringstream stream(text);
+  Builder builder;
+  try {
+    YAML::Parser parser(stream);
+    if (!parser.HandleNextDocument(builder)) return Error(Code::kInvalidArgument, "line 1: there is nothing in it");
+    Builder next;
+    if (parser.HandleNextDocument(next) && next.root.kind != Node::Kind::kNull) {
+      return Bad(next.root.line, "a second document; a batch is one");
+    }
+  } catch (const Refusal& refusal) {
+    return Bad(refusal.line, refusal.what);
+  } catch (const YAML::Exception& error) {
+    return Bad(error.mark.line + 1, "not YAML: " + error.msg);
+  } catch (const std::exception& error) {
+    return Error(Code::kInvalidArgument, std::string("not YAML: ") + error.what());
+  }
+  return std::move(builder.root);
+}
+
+}  // namespace jobd::cli

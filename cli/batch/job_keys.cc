@@ -1,0 +1,184 @@
+#include "cli/batch/job_keys.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <vector>
+
+#include "cli/connect/base64.h"
+#include "cli/view/suggest.h"
+
+namespace jobd::cli {
+
+namespace {
+
+using base::Code;
+using base::Error;
+using base::Result;
+using base::Status;
+
+constexpr std::array<std::string_view, 16> kPlainJobKeys{"name",     "workdir", "timeout",   "kill_after", "memory",   "cpus",
+                                                         "pids",     "output",  "file_size", "open_files", "tmp_size", "io_read",
+                                                         "io_write", "profile", "user",      "retries"};
+constexpr std::array<std::string_view, 5> kOtherJobKeys{"argv", "shell", "env", "env_file", "stdin"};
+constexpr std::array<std::string_view, 6> kPlainBatchKeys{"id", "name", "parallel", "fail_fast", "hold", "priority"};
+
+template <size_t N>
+bool Contains(const std::array<std::string_view, N>& keys, std::string_view key) {
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+Error Bad(const KeyContext& context, int line, const std::string& what) {
+  return {Code::kInvalidArgument, context.file_name + ":" + std::to_string(line) + ": " + what};
+}
+
+Error UnknownKey(const KeyContext& context, const Node& value, const std::string& key, const std::vector<std::string>& names) {
+  return Bad(context, value.line, "unknown key '" + key + "'" + DidYouMean(key, names));
+}
+
+Status At(const KeyContext& context, const Node& node, const std::string& key, Status status) {
+  if (status.ok()) return status;
+  return std::move(status).error().WithContext(context.file_name + ":" + std::to_string(node.line) + ": " + key);
+}
+
+// Text, or {base64: …}.
+Result<std::string> Bytes(const Node& node, const std::string& key, const KeyContext& context) {
+  if (node.kind == Node::Kind::kScalar) return node.scalar;
+  const Node* encoded = node.kind == Node::Kind::kMap && node.entries.size() == 1 ? node.Find("base64") : nullptr;
+  if (encoded == nullptr || encoded->kind != Node::Kind::kScalar)
+    return Bad(context, node.line, key + ": must be a text, or {base64: …}");
+  auto decoded = DecodeBase64(encoded->scalar);
+  if (!decoded) return Bad(context, node.line, key + ": is not base64");
+  return std::move(*decoded);
+}
+
+Status ReadArgv(const Node& node, const KeyContext& context, JobDraft& job) {
+  if (node.kind != Node::Kind::kList)
+    return Bad(context, node.line, "argv: must be a list: the program and its arguments (for a command line, use shell)");
+  if (node.items.empty()) return Bad(context, node.line, "argv: must not be empty");
+  for (size_t i = 0; i < node.items.size(); ++i) {
+    JOBD_ASSIGN_OR_RETURN(std::string argument, Bytes(node.items[i], "argv[" + std::to_string(i) + "]", context));
+    job.argv.push_back(std::move(argument));
+  }
+  return base::Ok();
+}
+
+Status ReadEnv(const Node& node, const KeyContext& context, JobDraft& job) {
+  if (node.kind == Node::Kind::kMap) {
+    for (const auto& [name, value] : node.entries) {
+      if (name.empty()) return Bad(context, value.line, "env: a variable has no name");
+      JOBD_ASSIGN_OR_RETURN(std::string bytes, Bytes(value, "env." + name, context));
+      job.env.emplace_back(name, std::move(bytes));
+    }
+    return base::Ok();
+  }
+  if (node.kind != Node::Kind::kList) return Bad(context, node.line, "env: must be a map, or a list of NAME=VALUE");
+  for (const Node& item : node.items) {
+    if (item.kind != Node::Kind::kScalar) return Bad(context, item.line, "env: must be a list of NAME=VALUE");
+    JOBD_RETURN_IF_ERROR(At(context, item, "env", AddEnv(job, item.scalar)));
+  }
+  return base::Ok();
+}
+
+std::string Below(const KeyContext& context, const std::string& path) {
+  return path.starts_with('/') || context.directory.empty() ? path : context.directory + "/" + path;
+}
+
+Status ReadEnvFiles(const Node& node, const KeyContext& context, JobDraft& job) {
+  const std::vector<Node> one{node};
+  for (const Node& item : node.kind == Node::Kind::kList ? node.items : one) {
+    if (item.kind != Node::Kind::kScalar) return Bad(context, item.line, "env_file: must be a file's name, or a list of them");
+    JOBD_RETURN_IF_ERROR(At(context, item, "env_file", AddEnvFile(job, Below(context, item.scalar))));
+  }
+  return base::Ok();
+}
+
+Status ReadStdin(const Node& node, const KeyContext& context, JobDraft& job) {
+  if (node.kind == Node::Kind::kScalar) {
+    if (node.scalar == "-") return Bad(context, node.line, "stdin: '-' works only on the command line");
+    return At(context, node, "stdin", SetStdinFile(job, Below(context, node.scalar)));
+  }
+  const Node* text = node.kind == Node::Kind::kMap && node.entries.size() == 1 ? node.Find("text") : nullptr;
+  if (text != nullptr && text->kind == Node::Kind::kScalar) {
+    job.stdin_data = text->scalar;
+    return base::Ok();
+  }
+  auto bytes = Bytes(node, "stdin", context);
+  if (!bytes.ok()) return Bad(context, node.line, "stdin: must be a file's name, {text: …} or {base64: …}");
+  job.stdin_data = std::move(bytes).value();
+  return base::Ok();
+}
+
+// `shell: SCRIPT`, or `shell: true` beside argv, as the API has it.
+Status ReadShell(const Node& node, const KeyContext& context, JobDraft& job) {
+  const bool has_argv = !job.argv.empty();
+  if (node.kind != Node::Kind::kScalar) return Bad(context, node.line, "shell: must be a script");
+  const bool truth = !node.is_text && (node.scalar == "true" || node.scalar == "false");
+  if (has_argv && !truth) return Bad(context, node.line, "shell: there is argv already; a job has one of the two");
+  if (has_argv) {
+    job.shell = node.scalar == "true";
+    return base::Ok();
+  }
+  if (node.scalar.empty()) return Bad(context, node.line, "shell: must not be empty");
+  job.shell = true;
+  job.argv = {node.scalar};
+  return base::Ok();
+}
+
+Status ReadJobKey(const std::string& key, const Node& value, const KeyContext& context, JobDraft& job) {
+  if (value.kind == Node::Kind::kNull) return Bad(context, value.line, key + ": has no value");
+  if (Contains(kPlainJobKeys, key)) {
+    if (value.kind != Node::Kind::kScalar) return Bad(context, value.line, key + ": must be a single value");
+    return At(context, value, key, SetJobField(job, key, value.scalar));
+  }
+  if (key == "env") return ReadEnv(value, context, job);
+  if (key == "env_file" || key == "argv" || key == "shell") return base::Ok();  // read in their own order by ReadJob
+  if (key == "stdin") return ReadStdin(value, context, job);
+  std::vector<std::string> names(kPlainJobKeys.begin(), kPlainJobKeys.end());
+  names.insert(names.end(), kOtherJobKeys.begin(), kOtherJobKeys.end());
+  return UnknownKey(context, value, key, names);
+}
+
+}  // namespace
+
+Result<JobDraft> ReadJob(const Node& node, const KeyContext& context) {
+  if (node.kind != Node::Kind::kMap) return Bad(context, node.line, "a job must be a map with argv or shell");
+  JobDraft job;
+  // Variables of env count before those of env_file, and shell means another thing beside argv, whatever the order in the file.
+  if (const Node* files = node.Find("env_file")) JOBD_RETURN_IF_ERROR(ReadEnvFiles(*files, context, job));
+  if (const Node* argv = node.Find("argv")) JOBD_RETURN_IF_ERROR(ReadArgv(*argv, context, job));
+  if (const Node* shell = node.Find("shell")) JOBD_RETURN_IF_ERROR(ReadShell(*shell, context, job));
+  for (const auto& [key, value] : node.entries) JOBD_RETURN_IF_ERROR(ReadJobKey(key, value, context, job));
+  if (job.argv.empty()) return Bad(context, node.line, "the job has neither argv nor shell");
+  return job;
+}
+
+Result<BatchDraft> ReadBatchOptions(const Node& node, const KeyContext& context) {
+  BatchDraft batch;
+  for (const auto& [key, value] : node.entries) {
+    if (key == "jobs") continue;
+    if (Contains(kPlainBatchKeys, key)) {
+      if (value.kind != Node::Kind::kScalar) return Bad(context, value.line, key + ": must be a single value");
+      JOBD_RETURN_IF_ERROR(At(context, value, key, SetBatchField(batch, key, value.scalar)));
+    } else if (key == "labels" && value.kind == Node::Kind::kMap) {
+      for (const auto& [name, label] : value.entries) {
+        if (label.kind != Node::Kind::kScalar) return Bad(context, label.line, "labels." + name + ": must be a text");
+        batch.labels.emplace_back(name, label.scalar);
+      }
+    } else if (key == "labels" && value.kind == Node::Kind::kList) {
+      for (const Node& item : value.items) {
+        if (item.kind != Node::Kind::kScalar) return Bad(context, item.line, "labels: must be a list of KEY=VALUE");
+        JOBD_RETURN_IF_ERROR(At(context, item, "labels", AddLabel(batch, item.scalar)));
+      }
+    } else if (key == "labels") {
+      return Bad(context, value.line, "labels: must be a map");
+    } else {
+      std::vector<std::string> names(kPlainBatchKeys.begin(), kPlainBatchKeys.end());
+      names.insert(names.end(), {"labels", "jobs"});
+      return UnknownKey(context, value, key, names);
+    }
+  }
+  return batch;
+}
+
+}  // namespace jobd::cli

@@ -1,0 +1,21 @@
+// The mutually authenticated channel to jobd.
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "cli/connect/settings.h"
+
+namespace jobd::cli {
+
+// A lazy channel: TLS 1.3, jobd's certificate checked against --ca and the address, ours presented. Errors name the file that
+// cannot be read.
+base::Result<std::shared_ptr<grpc::Channel>> MakeChannel(const Connection& connection);
+
+// The token in --token-file. The file must be a regular one, no link, and readable by nobody else.
+base::Result<std::string> ReadToken(const std::string& path);
+
+}  // namespace jobd::cli

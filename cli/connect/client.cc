@@ -1,0 +1,302 @@
+#include "cli/connect/client.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+#include "cli/connect/channel.h"
+#include "cli/connect/rpc_error.h"
+#include "cli/view/text_check.h"
+#include "cli/connect/tls_probe.h"
+#include "jobd/v1/admin_service.grpc.pb.h"
+#include "jobd/v1/auth_service.grpc.pb.h"
+#include "jobd/v1/job_query_service.grpc.pb.h"
+#include "jobd/v1/job_schedule_service.grpc.pb.h"
+
+namespace jobd::cli {
+
+namespace {
+
+using base::Nanos;
+using base::Result;
+using base::Status;
+
+constexpr Nanos kUnaryLimit = 60 * base::kNanosPerSecond;
+constexpr Nanos kSubmitLimit = 600 * base::kNanosPerSecond;
+constexpr Nanos kRestart = 2 * base::kNanosPerSecond;
+constexpr Nanos kWorthAWord = base::kNanosPerSecond;
+constexpr Nanos kFirstPause = 50 * base::kNanosPerMilli;
+constexpr Nanos kLongestPause = base::kNanosPerSecond;
+
+std::chrono::system_clock::time_point In(Nanos delay) {
+  return std::chrono::system_clock::now() +
+         std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(delay));
+}
+
+// Whether the status was sent by jobd, not made up here for a connection that is not there. gRPC tells it in this text only.
+bool CameFromPeer(const grpc::ClientContext& context) {
+  return context.debug_error_string().find("received from peer") != std::string::npos;
+}
+
+}  // namespace
+
+void Canceller::Cancel() {
+  const std::lock_guard lock(mutex_);
+  cancelled_ = true;
+  if (context_ != nullptr) context_->TryCancel();
+}
+
+bool Canceller::cancelled() const {
+  const std::lock_guard lock(mutex_);
+  return cancelled_;
+}
+
+bool Canceller::Attach(grpc::ClientContext* context) {
+  const std::lock_guard lock(mutex_);
+  context_ = context;
+  return !cancelled_;
+}
+
+void Canceller::Detach() {
+  const std::lock_guard lock(mutex_);
+  context_ = nullptr;
+}
+
+struct Client::Impl {
+  Connection connection;
+  std::shared_ptr<grpc::Channel> channel;
+  std::string token;
+  WaitNotice notice;
+  base::SystemClock clock;
+
+  enum class Repeat { kYes, kNo };
+
+  void Prepare(grpc::ClientContext& context) const {
+    if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
+  }
+
+  base::Error Unreachable(const std::string& reason) const {
+    return {base::Code::kUnavailable, "cannot reach jobd at " + connection.address + ": " + reason};
+  }
+
+  // The error of a call, with the reason gRPC keeps to itself when there is no connection.
+  base::Error Explain(const grpc::Status& status) const {
+    if (status.error_code() != grpc::StatusCode::UNAVAILABLE || connection.ca.empty()) return ToError(status);
+    const ProbeResult probe = ProbeServer(connection);
+    if (!probe.reached) return Unreachable(probe.reason);
+    return ToError(status);
+  }
+
+  // Waits for the connection to come back, or, when it stands and jobd is not ready, for the pause.
+  void Pause(Nanos pause) const {
+    if (channel->GetState(true) == GRPC_CHANNEL_READY) {
+      std::this_thread::sleep_for(std::chrono::nanoseconds(pause));
+    } else {
+      channel->WaitForConnected(In(pause));
+    }
+  }
+
+  // `rpc` makes the call with `request`, in a fresh context each time.
+  template <typename Request, typename Rpc>
+  Status Call(const Request& request, Repeat repeat, Nanos limit, Rpc rpc) const {
+    JOBD_RETURN_IF_ERROR(CheckTexts(request));
+    return Call(repeat, limit, rpc);
+  }
+
+  template <typename Rpc>
+  Status Call(Repeat repeat, Nanos limit, Rpc rpc) const {
+    const Nanos begun = clock.Monotonic();
+    Nanos give_up = begun + connection.connect_timeout;
+    bool noticed = false;
+    for (Nanos pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
+      const bool connected = channel->GetState(false) == GRPC_CHANNEL_READY;
+      grpc::ClientContext context;
+      Prepare(context);
+      context.set_deadline(In(limit));
+      const grpc::Status status = rpc(context);
+      if (status.ok()) return base::Ok();
+      const bool may_repeat = repeat == Repeat::kYes && status.error_code() == grpc::StatusCode::UNAVAILABLE;
+      // A jobd that answers is asked again only for as long as a restart takes: what it says may be its will, as after `admin
+      // stop`.
+      if (CameFromPeer(context)) give_up = std::min(give_up, begun + kRestart);
+      if (!may_repeat || clock.Monotonic() >= give_up) return Explain(status);
+      // The first failure may be a certificate's, which waiting does not mend; a wait that lasts is worth a word.
+      const bool first = pause == kFirstPause;
+      const bool lasting = !noticed && clock.Monotonic() - begun > kWorthAWord;
+      if (!connected && (first || lasting) && !connection.ca.empty()) {
+        const ProbeResult probe = ProbeServer(connection);
+        if (!probe.reached && !probe.may_pass) return Unreachable(probe.reason);
+        if (!probe.reached && lasting && notice) notice("cannot reach jobd at " + connection.address + ": " + probe.reason);
+        noticed = noticed || lasting;
+      }
+      Pause(std::min(pause, std::max<Nanos>(give_up - clock.Monotonic(), 1)));
+    }
+  }
+
+  // One stream of answers, from begin to end. `begin` begins it in the context it is given.
+  template <typename Response, typename Request, typename Begin>
+  Status Stream(const Request& request, Nanos timeout, const std::function<bool(const Response&)>& on_message, Canceller* canceller,
+                Begin begin) const {
+    JOBD_RETURN_IF_ERROR(CheckTexts(request));
+    grpc::ClientContext context;
+    Prepare(context);
+    if (timeout > 0) context.set_deadline(In(timeout));
+    if (!canceller->Attach(&context)) return base::Ok();
+    const auto reader = begin(context);
+    Response message;
+    bool stopped = false;
+    while (!stopped && reader->Read(&message)) stopped = !on_message(message);
+    if (stopped) context.TryCancel();
+    const grpc::Status status = reader->Finish();
+    canceller->Detach();
+    if (stopped || status.ok() || canceller->cancelled()) return base::Ok();
+    return ToError(status);
+  }
+
+  auto Schedule() const { return v1::JobScheduleService::NewStub(channel); }
+  auto Query() const { return v1::JobQueryService::NewStub(channel); }
+  auto Admin() const { return v1::AdminService::NewStub(channel); }
+};
+
+Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Client::~Client() = default;
+
+Result<std::unique_ptr<Client>> Client::Create(Connection connection, WaitNotice notice) {
+  auto impl = std::make_unique<Impl>();
+  JOBD_ASSIGN_OR_RETURN(impl->channel, MakeChannel(connection));
+  if (!connection.token_file.empty()) {
+    JOBD_ASSIGN_OR_RETURN(impl->token, ReadToken(connection.token_file));
+  }
+  impl->connection = std::move(connection);
+  impl->notice = std::move(notice);
+  return std::unique_ptr<Client>(new Client(std::move(impl)));
+}
+
+std::unique_ptr<Client> Client::FromChannel(std::shared_ptr<grpc::Channel> channel, Connection connection) {
+  auto impl = std::make_unique<Impl>();
+  impl->channel = std::move(channel);
+  impl->connection = std::move(connection);
+  return std::unique_ptr<Client>(new Client(std::move(impl)));
+}
+
+// Each method is the same call with other types.
+#define JOBD_UNARY(service, method, repeat, limit)  \
+  impl_->Call(request, Impl::Repeat::repeat, limit, \
+              [&](auto& context) { return impl_->service()->method(&context, request, response); })
+
+Status Client::ExecuteJob(const v1::ExecuteJobRequest& request, v1::ExecuteJobResponse* response) {
+  return JOBD_UNARY(Schedule, ExecuteJob, kYes, kUnaryLimit);
+}
+Status Client::Cancel(const v1::CancelRequest& request, v1::CancelResponse* response) {
+  return JOBD_UNARY(Schedule, Cancel, kYes, kUnaryLimit);
+}
+Status Client::Signal(const v1::SignalRequest& request, v1::SignalResponse* response) {
+  return JOBD_UNARY(Schedule, Signal, kNo, kUnaryLimit);
+}
+Status Client::Retry(const v1::RetryRequest& request, v1::RetryResponse* response) {
+  return JOBD_UNARY(Schedule, Retry, kNo, kUnaryLimit);
+}
+Status Client::Hold(const v1::HoldRequest& request, v1::HoldResponse* response) {
+  return JOBD_UNARY(Schedule, Hold, kYes, kUnaryLimit);
+}
+Status Client::Release(const v1::ReleaseRequest& request, v1::ReleaseResponse* response) {
+  return JOBD_UNARY(Schedule, Release, kYes, kUnaryLimit);
+}
+Status Client::RemoveBatch(const v1::RemoveBatchRequest& request) {
+  v1::RemoveBatchResponse answer;
+  v1::RemoveBatchResponse* const response = &answer;
+  return JOBD_UNARY(Schedule, RemoveBatch, kNo, kUnaryLimit);
+}
+Status Client::PruneBatches(const v1::PruneBatchesRequest& request, v1::PruneBatchesResponse* response) {
+  return JOBD_UNARY(Schedule, PruneBatches, kNo, kSubmitLimit);
+}
+Status Client::GetBatch(const v1::GetBatchRequest& request, v1::GetBatchResponse* response) {
+  return JOBD_UNARY(Query, GetBatch, kYes, kUnaryLimit);
+}
+Status Client::ListBatches(const v1::ListBatchesRequest& request, v1::ListBatchesResponse* response) {
+  return JOBD_UNARY(Query, ListBatches, kYes, kUnaryLimit);
+}
+Status Client::WhoAmI(v1::WhoAmIResponse* response) {
+  return impl_->Call(Impl::Repeat::kYes, kUnaryLimit, [&](grpc::ClientContext& context) {
+    return v1::AuthService::NewStub(impl_->channel)->WhoAmI(&context, v1::WhoAmIRequest(), response);
+  });
+}
+Status Client::Start(v1::StartResponse* response) {
+  const v1::StartRequest request;
+  return JOBD_UNARY(Admin, Start, kYes, kUnaryLimit);
+}
+Status Client::Stop(const v1::StopRequest& request, v1::StopResponse* response) {
+  return JOBD_UNARY(Admin, Stop, kYes, kUnaryLimit);
+}
+Status Client::Drain(v1::DrainResponse* response) {
+  const v1::DrainRequest request;
+  return JOBD_UNARY(Admin, Drain, kYes, kUnaryLimit);
+}
+Status Client::GetStatus(v1::GetStatusResponse* response) {
+  const v1::GetStatusRequest request;
+  return JOBD_UNARY(Admin, GetStatus, kNo, kUnaryLimit);
+}
+Status Client::Reload(v1::ReloadResponse* response) {
+  const v1::ReloadRequest request;
+  return JOBD_UNARY(Admin, Reload, kYes, kUnaryLimit);
+}
+Status Client::GetConfig(v1::GetConfigResponse* response) {
+  const v1::GetConfigRequest request;
+  return JOBD_UNARY(Admin, GetConfig, kYes, kUnaryLimit);
+}
+#undef JOBD_UNARY
+
+Status Client::SubmitBatch(const v1::BatchOptions& options, const std::vector<JobDraft>& jobs, v1::SubmitBatchResponse* response) {
+  // The service takes messages of 4 MiB; one of its jobs may be nearly that.
+  constexpr size_t kFullMessage = size_t{256} << 10;
+  JOBD_RETURN_IF_ERROR(CheckTexts(options));
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    v1::JobSpec spec;
+    ToProto(jobs[i], &spec);
+    if (auto checked = CheckTexts(spec); !checked.ok()) {
+      return std::move(checked).error().WithContext("job " + std::to_string(i + 1));
+    }
+  }
+  return impl_->Call(Impl::Repeat::kYes, kSubmitLimit, [&](grpc::ClientContext& context) {
+    const auto writer = impl_->Schedule()->SubmitBatch(&context, response);
+    v1::SubmitBatchRequest message;
+    *message.mutable_options() = options;
+    size_t size = 0;
+    bool open = true;
+    for (const JobDraft& job : jobs) {
+      v1::JobSpec spec;
+      ToProto(job, &spec);
+      const size_t job_size = spec.ByteSizeLong();
+      if (size > 0 && size + job_size > kFullMessage) {
+        open = writer->Write(message);
+        message.Clear();
+        size = 0;
+      }
+      if (!open) break;
+      size += job_size;
+      *message.add_jobs() = std::move(spec);
+    }
+    // When a write fails the service has ended the call, and Finish tells why.
+    if (open) writer->Write(message);
+    writer->WritesDone();
+    return writer->Finish();
+  });
+}
+
+Status Client::StreamLogs(const v1::StreamLogsRequest& request,
+                          const std::function<bool(const v1::StreamLogsResponse&)>& on_message, Canceller* canceller) {
+  return impl_->Stream(request, 0, on_message, canceller,
+                       [&](grpc::ClientContext& context) { return impl_->Query()->StreamLogs(&context, request); });
+}
+
+Status Client::WatchBatch(const v1::WatchBatchRequest& request, Nanos timeout,
+                          const std::function<bool(const v1::WatchBatchResponse&)>& on_message, Canceller* canceller) {
+  return impl_->Stream(request, timeout, on_message, canceller,
+                       [&](grpc::ClientContext& context) { return impl_->Query()->WatchBatch(&context, request); });
+}
+
+bool Client::AwaitConnection(Nanos timeout) { return impl_->channel->WaitForConnected(In(timeout)); }
+
+}  // namespace jobd::cli

@@ -1,0 +1,127 @@
+// jobd as seen from here: a method per RPC, errors as values. gRPC is known behind this header only.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/batch/job_draft.h"
+#include "cli/connect/settings.h"
+
+namespace grpc {
+class Channel;
+class ClientContext;
+}  // namespace grpc
+
+namespace jobd::v1 {
+class BatchOptions;
+class CancelRequest;
+class CancelResponse;
+class DrainResponse;
+class ExecuteJobRequest;
+class ExecuteJobResponse;
+class GetBatchRequest;
+class GetBatchResponse;
+class GetConfigResponse;
+class GetStatusResponse;
+class HoldRequest;
+class HoldResponse;
+class ListBatchesRequest;
+class ListBatchesResponse;
+class PruneBatchesRequest;
+class PruneBatchesResponse;
+class ReleaseRequest;
+class ReleaseResponse;
+class ReloadResponse;
+class RemoveBatchRequest;
+class RetryRequest;
+class RetryResponse;
+class SignalRequest;
+class SignalResponse;
+class StartResponse;
+class StopRequest;
+class StopResponse;
+class StreamLogsRequest;
+class StreamLogsResponse;
+class SubmitBatchResponse;
+class WatchBatchRequest;
+class WatchBatchResponse;
+class WhoAmIResponse;
+}  // namespace jobd::v1
+
+namespace jobd::cli {
+
+// Ends a stream from another thread. Thread-safe; one use.
+class Canceller {
+ public:
+  // Ends the stream that runs, and every one that is begun with this object later.
+  void Cancel();
+  bool cancelled() const;
+
+ private:
+  friend class Client;
+  // False when it is cancelled already.
+  bool Attach(grpc::ClientContext* context);
+  void Detach();
+
+  mutable std::mutex mutex_;
+  grpc::ClientContext* context_ = nullptr;
+  bool cancelled_ = false;
+};
+
+// One connection, made when it is first needed. Thread-safe. All texts in errors that came from the service are escaped for a
+// terminal and cut to a bearable length. Where a call may be repeated without risk, and nobody answers, it is: with growing pauses,
+// for the connection's connect_timeout. kUnavailable says how to go on: "cannot reach jobd at …".
+class Client {
+ public:
+  // Told once per call that waits for more than a second for a service that does not answer.
+  using WaitNotice = std::function<void(const std::string& reason)>;
+
+  // Reads the certificates; does not connect.
+  static base::Result<std::unique_ptr<Client>> Create(Connection connection, WaitNotice notice);
+  // Speaks over a channel made elsewhere.
+  static std::unique_ptr<Client> FromChannel(std::shared_ptr<grpc::Channel> channel, Connection connection);
+  ~Client();
+
+  base::Status ExecuteJob(const v1::ExecuteJobRequest& request, v1::ExecuteJobResponse* response);
+  base::Status SubmitBatch(const v1::BatchOptions& options, const std::vector<JobDraft>& jobs, v1::SubmitBatchResponse* response);
+  base::Status Cancel(const v1::CancelRequest& request, v1::CancelResponse* response);
+  base::Status Signal(const v1::SignalRequest& request, v1::SignalResponse* response);
+  base::Status Retry(const v1::RetryRequest& request, v1::RetryResponse* response);
+  base::Status Hold(const v1::HoldRequest& request, v1::HoldResponse* response);
+  base::Status Release(const v1::ReleaseRequest& request, v1::ReleaseResponse* response);
+  base::Status RemoveBatch(const v1::RemoveBatchRequest& request);
+  base::Status PruneBatches(const v1::PruneBatchesRequest& request, v1::PruneBatchesResponse* response);
+
+  base::Status GetBatch(const v1::GetBatchRequest& request, v1::GetBatchResponse* response);
+  base::Status ListBatches(const v1::ListBatchesRequest& request, v1::ListBatchesResponse* response);
+
+  base::Status WhoAmI(v1::WhoAmIResponse* response);
+  base::Status Start(v1::StartResponse* response);
+  base::Status Stop(const v1::StopRequest& request, v1::StopResponse* response);
+  base::Status Drain(v1::DrainResponse* response);
+  // Does not wait for a service that does not answer.
+  base::Status GetStatus(v1::GetStatusResponse* response);
+  base::Status Reload(v1::ReloadResponse* response);
+  base::Status GetConfig(v1::GetConfigResponse* response);
+
+  // One stream, from begin to end: on_message is called for each message and ends the stream by returning false. The answer is
+  // success when the service ended the stream, or we did. Streams are not repeated: see Reconnect.
+  base::Status StreamLogs(const v1::StreamLogsRequest& request,
+                          const std::function<bool(const v1::StreamLogsResponse&)>& on_message, Canceller* canceller);
+  // `timeout` 0: none; when it has passed, kDeadlineExceeded.
+  base::Status WatchBatch(const v1::WatchBatchRequest& request, base::Nanos timeout,
+                          const std::function<bool(const v1::WatchBatchResponse&)>& on_message, Canceller* canceller);
+
+  // Waits until there is a connection, or `timeout` has passed. True when there is.
+  bool AwaitConnection(base::Nanos timeout);
+
+ private:
+  struct Impl;
+  explicit Client(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace jobd::cli

@@ -1,0 +1,62 @@
+// What every verb works with.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "cli/connect/client.h"
+#include "cli/view/output.h"
+#include "cli/connect/settings.h"
+
+namespace jobd::cli {
+
+class Table;
+
+// One run of jobctl. Not thread-safe, but for the Client it hands out.
+class Session {
+ public:
+  Session(GlobalOptions options, OutputFormat format, Environment env);
+
+  const GlobalOptions& options() const { return options_; }
+  const Environment& env() const { return env_; }
+  OutputFormat format() const { return format_; }
+  bool json() const { return format_ == OutputFormat::kJson || format_ == OutputFormat::kJsonLines; }
+  bool wide() const { return format_ == OutputFormat::kWide; }
+  OutputStream& out() { return out_; }
+  OutputStream& err() { return err_; }
+  // Colours are wanted on that stream: a terminal, without --no-color, NO_COLOR and TERM=dumb.
+  bool Color(const OutputStream& stream) const;
+  base::Nanos Now() const { return clock_.Realtime(); }
+
+  // The client, made when first asked for.
+  base::Result<Client*> Connect();
+
+  // Data: a document, or with jsonl a line.
+  void PrintJson(const nlohmann::ordered_json& document);
+  // A list: with jsonl a line per item.
+  void PrintJsonList(const nlohmann::ordered_json& list);
+  void PrintTable(const Table& table);
+  void PrintLine(std::string_view line);
+
+  // Talk, on standard error; not with --quiet.
+  void Say(std::string_view line);
+  // An error and its violations, one per line. Returns the exit code for it.
+  int Fail(const base::Error& error);
+  // The exit code, unless standard output could not be written: then says so (but for a closed pipe) and returns the code for that.
+  int Finish(int exit_code);
+
+ private:
+  GlobalOptions options_;
+  OutputFormat format_;
+  Environment env_;
+  OutputStream out_{1};
+  OutputStream err_{2};
+  base::SystemClock clock_;
+  std::unique_ptr<Client> client_;
+};
+
+}  // namespace jobd::cli

@@ -1,0 +1,91 @@
+#include "cli/connect/settings.h"
+
+#include <array>
+#include <cstdlib>
+
+#include "base/units.h"
+
+namespace jobd::cli {
+
+namespace {
+
+using base::Code;
+using base::Error;
+using base::Result;
+
+// The first that is given.
+std::string Pick(const std::optional<std::string>& flag, const std::optional<std::string>& variable, const std::string& context,
+                 const std::string& otherwise) {
+  if (flag) return *flag;
+  if (variable && !variable->empty()) return *variable;
+  return context.empty() ? otherwise : context;
+}
+
+Result<Context> PickContext(const GlobalOptions& options, const ContextFile& file) {
+  const std::string name = options.context.value_or(file.current);
+  if (name.empty()) return Context{};
+  const auto found = file.contexts.find(name);
+  if (found != file.contexts.end()) return found->second;
+  return Error(Code::kInvalidArgument, "there is no context '" + name + "' in " + file.path + "; see `jobctl context list`");
+}
+
+}  // namespace
+
+Environment ProcessEnvironment() {
+  return [](const char* name) -> std::optional<std::string> {
+    const char* value = std::getenv(name);
+    if (value == nullptr) return std::nullopt;
+    return value;
+  };
+}
+
+Result<OutputFormat> ParseOutputFormat(std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, OutputFormat>, 5> kFormats{{{"table", OutputFormat::kTable},
+                                                                               {"wide", OutputFormat::kWide},
+                                                                               {"json", OutputFormat::kJson},
+                                                                               {"jsonl", OutputFormat::kJsonLines},
+                                                                               {"name", OutputFormat::kName}}};
+  for (const auto& [name, format] : kFormats) {
+    if (name == text) return format;
+  }
+  return Error(Code::kInvalidArgument, "there is no output format '" + std::string(text) + "': table, wide, json, jsonl or name");
+}
+
+Result<OutputFormat> ResolveFormat(const GlobalOptions& options, const Environment& env) {
+  if (options.json) return OutputFormat::kJson;
+  if (options.output) return ParseOutputFormat(*options.output);
+  if (const auto variable = env("JOBCTL_OUTPUT"); variable && !variable->empty()) {
+    auto format = ParseOutputFormat(*variable);
+    if (!format.ok()) return std::move(format).error().WithContext("JOBCTL_OUTPUT");
+    return format;
+  }
+  return OutputFormat::kTable;
+}
+
+Result<Connection> ResolveConnection(const GlobalOptions& options, const Environment& env) {
+  JOBD_ASSIGN_OR_RETURN(const ContextFile file, LoadContexts(options, env));
+  JOBD_ASSIGN_OR_RETURN(const Context context, PickContext(options, file));
+  Connection connection;
+  connection.address = Pick(options.address, env("JOBCTL_ADDRESS"), context.address, connection.address);
+  connection.ca = Pick(options.ca, env("JOBCTL_CA"), context.ca, "");
+  connection.cert = Pick(options.cert, env("JOBCTL_CERT"), context.cert, "");
+  connection.key = Pick(options.key, env("JOBCTL_KEY"), context.key, "");
+  connection.token_file = Pick(options.token_file, std::nullopt, context.token_file, "");
+  if (options.connect_timeout) {
+    auto timeout = base::ParseDuration(*options.connect_timeout);
+    if (!timeout.ok()) return std::move(timeout).error().WithContext("--connect-timeout");
+    connection.connect_timeout = *timeout;
+  }
+  const std::array<std::tuple<const std::string&, const char*, const char*, const char*>, 3> needed{
+      {{connection.ca, "CA certificate", "--ca", "JOBCTL_CA"},
+       {connection.cert, "client certificate", "--cert", "JOBCTL_CERT"},
+       {connection.key, "client key", "--key", "JOBCTL_KEY"}}};
+  for (const auto& [value, what, flag, variable] : needed) {
+    if (!value.empty()) continue;
+    return Error(Code::kFailedPrecondition,
+                 std::string("no ") + what + " is set: use " + flag + ", " + variable + " or a context (`jobctl context --help`)");
+  }
+  return connection;
+}
+
+}  // namespace jobd::cli

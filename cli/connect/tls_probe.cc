@@ -1,0 +1,195 @@
+#include "cli/connect/tls_probe.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <thread>
+
+#include "base/errno_text.h"
+#include "base/fd.h"
+#include "cli/connect/openssl_setup.h"
+
+namespace jobd::cli {
+
+namespace {
+
+constexpr base::Nanos kBudget = 2 * base::kNanosPerSecond;
+// How long a server that does not like our certificate takes to say so: in TLS 1.3 that comes after our side of the handshake.
+constexpr base::Nanos kVerdict = 300 * base::kNanosPerMilli;
+
+// In TLS 1.3 a server looks at our certificate when our side of the handshake is done already.
+constexpr const char* kClosed = "jobd closed the connection after the handshake: it seems not to accept our certificate";
+// By then a jobd that is restarting listens no more.
+constexpr base::Nanos kSecondLook = 250 * base::kNanosPerMilli;
+
+struct Free {
+  void operator()(SSL* ssl) const { SSL_free(ssl); }
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
+};
+
+// Waits until fd is ready or the deadline has passed.
+bool Await(int fd, short events, base::Nanos deadline) {
+  while (true) {
+    const base::Nanos left = deadline - base::SystemClock().Monotonic();
+    if (left <= 0) return false;
+    pollfd wait{fd, events, 0};
+    const int ready = ::poll(&wait, 1, static_cast<int>(left / base::kNanosPerMilli) + 1);
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return false;
+  }
+}
+
+base::Result<base::Fd> Connect(const std::string& host, const std::string& port, base::Nanos deadline) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found); error != 0) {
+    return base::Error(base::Code::kUnavailable, ::gai_strerror(error));
+  }
+  const std::unique_ptr<addrinfo, Free> list(found);
+  int failure = EHOSTUNREACH;
+  for (const addrinfo* entry = list.get(); entry != nullptr; entry = entry->ai_next) {
+    base::Fd fd(::socket(entry->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd) continue;
+    if (::connect(fd.get(), entry->ai_addr, entry->ai_addrlen) == 0) return fd;
+    failure = errno;
+    if (failure != EINPROGRESS) continue;
+    socklen_t size = sizeof failure;
+    if (!Await(fd.get(), POLLOUT, deadline)) {
+      failure = ETIMEDOUT;
+    } else if (::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &failure, &size) == 0 && failure == 0) {
+      return fd;
+    }
+  }
+  return base::Error(base::Code::kUnavailable, base::ErrnoText(failure));
+}
+
+// Runs one step of OpenSSL to its end; 1 is success, as there.
+template <typename Step>
+int Drive(SSL* ssl, base::Nanos deadline, Step step) {
+  while (true) {
+    ERR_clear_error();
+    const int result = step(ssl);
+    if (result > 0) return result;
+    const int error = SSL_get_error(ssl, result);
+    if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) return result;
+    if (!Await(SSL_get_fd(ssl), error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline)) {
+      ERR_clear_error();
+      return -2;
+    }
+  }
+}
+
+// What went wrong in the handshake. Certificates don't get better by waiting; a connection that was cut off may work next time.
+ProbeResult Complaint(SSL* ssl) {
+  const long verdict = SSL_get_verify_result(ssl);
+  const std::string errors = TakeOpenSslErrors();
+  if (verdict != X509_V_OK) {
+    return {false, false, std::string("jobd's certificate is not acceptable: ") + X509_verify_cert_error_string(verdict)};
+  }
+  if (errors.find("alert") != std::string::npos) return {false, false, "jobd refused our certificate or handshake: " + errors};
+  if (errors.empty() || errors.find("eof") != std::string::npos) return {false, true, "the TLS handshake was cut off"};
+  return {false, false, errors};
+}
+
+ProbeResult Shake(SSL_CTX* context, const std::string& host, int fd, base::Nanos deadline) {
+  const std::unique_ptr<SSL, Free> ssl(SSL_new(context));
+  if (ssl == nullptr) return {false, false, TakeOpenSslErrors()};
+  in6_addr unused{};
+  const bool is_ip = ::inet_pton(AF_INET, host.c_str(), &unused) == 1 || ::inet_pton(AF_INET6, host.c_str(), &unused) == 1;
+  if (is_ip) {
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl.get()), host.c_str());
+  } else {
+    SSL_set1_host(ssl.get(), host.c_str());
+    // What SSL_set_tlsext_host_name does, without the macro's C cast.
+    SSL_ctrl(ssl.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(host.c_str()));
+  }
+  SSL_set_verify(ssl.get(), SSL_VERIFY_PEER, nullptr);
+  constexpr unsigned char kAlpn[] = {2, 'h', '2'};
+  SSL_set_alpn_protos(ssl.get(), kAlpn, sizeof kAlpn);
+  SSL_set_fd(ssl.get(), fd);
+  const int shaken = Drive(ssl.get(), deadline, SSL_connect);
+  if (shaken == -2) return {false, true, "no answer to the TLS handshake"};
+  if (shaken != 1) return Complaint(ssl.get());
+  char byte = 0;
+  const base::Nanos verdict_due = std::min(deadline, base::SystemClock().Monotonic() + kVerdict);
+  const int read = Drive(ssl.get(), verdict_due, [&byte](SSL* s) { return SSL_read(s, &byte, 1); });
+  if (read > 0 || read == -2) return {true, true, ""};
+  ProbeResult result = Complaint(ssl.get());
+  if (result.may_pass) result.reason = kClosed;
+  return result;
+}
+
+}  // namespace
+
+base::Result<std::pair<std::string, std::string>> SplitAddress(const std::string& address) {
+  const auto bad = [&address] {
+    return base::Error(base::Code::kInvalidArgument, "'" + address + "' is not an address: HOST:PORT");
+  };
+  std::string host = address;
+  std::string port = "7443";
+  if (address.starts_with('[')) {
+    const size_t close = address.find(']');
+    if (close == std::string::npos) return bad();
+    host = address.substr(1, close - 1);
+    if (close + 1 < address.size()) {
+      if (address[close + 1] != ':') return bad();
+      port = address.substr(close + 2);
+    }
+  } else if (const size_t colon = address.rfind(':'); colon != std::string::npos && address.find(':') == colon) {
+    host = address.substr(0, colon);
+    port = address.substr(colon + 1);
+  }
+  const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
+  if (host.empty() || !digits || std::stoi(port) > 65535 || std::stoi(port) == 0) return bad();
+  return std::make_pair(host, port);
+}
+
+namespace {
+
+ProbeResult Probe(const Connection& connection, const std::pair<std::string, std::string>& address) {
+  const base::Nanos deadline = base::SystemClock().Monotonic() + kBudget;
+  const auto socket = Connect(address.first, address.second, deadline);
+  if (!socket.ok()) return {false, true, socket.error().message()};
+  const std::unique_ptr<SSL_CTX, Free> context(SSL_CTX_new(TLS_client_method()));
+  if (context == nullptr || SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) != 1 ||
+      SSL_CTX_load_verify_locations(context.get(), connection.ca.c_str(), nullptr) != 1 ||
+      SSL_CTX_use_certificate_chain_file(context.get(), connection.cert.c_str()) != 1 ||
+      SSL_CTX_use_PrivateKey_file(context.get(), connection.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    return {false, false, "our certificates: " + TakeOpenSslErrors()};
+  }
+  // OpenSSL writes with write(2): a peer that is gone must not end us.
+  const auto old_handler = std::signal(SIGPIPE, SIG_IGN);
+  ProbeResult result = Shake(context.get(), address.first, socket->get(), deadline);
+  std::signal(SIGPIPE, old_handler);
+  return result;
+}
+
+}  // namespace
+
+ProbeResult ProbeServer(const Connection& connection) {
+  const auto address = SplitAddress(connection.address);
+  if (!address.ok()) return {false, false, address.error().message()};
+  ProbeResult result = Probe(connection, *address);
+  if (result.reason != kClosed) return result;
+  // It may also have died just then; but not twice.
+  std::this_thread::sleep_for(std::chrono::nanoseconds(kSecondLook));
+  result = Probe(connection, *address);
+  if (result.reason == kClosed) result.may_pass = false;
+  return result;
+}
+
+}  // namespace jobd::cli

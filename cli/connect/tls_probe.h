@@ -1,0 +1,23 @@
+// Why jobd cannot be reached.
+#pragma once
+
+#include <string>
+
+#include "cli/connect/settings.h"
+
+namespace jobd::cli {
+
+struct ProbeResult {
+  bool reached = false;  // the handshake worked; what failed is something else
+  bool may_pass = true;  // a later attempt may succeed: nobody listens yet, or the network is down
+  std::string reason;    // "Connection refused", "certificate verify failed: certificate has expired", …
+};
+
+// Connects and shakes hands once more, by itself, since gRPC 1.51 does not tell why a handshake failed. Takes 5 s at most, and
+// hardly any time when the answer is clear.
+ProbeResult ProbeServer(const Connection& connection);
+
+// "HOST:PORT", "[v6]:PORT" or "HOST" (port 7443) as its two parts.
+base::Result<std::pair<std::string, std::string>> SplitAddress(const std::string& address);
+
+}  // namespace jobd::cli

@@ -1,0 +1,57 @@
+#include "cli/verbs/act.h"
+
+#include <CLI/CLI.hpp>
+
+#include "cli/connect/client.h"
+#include "cli/connect/session.h"
+
+namespace jobd::cli {
+
+void AddActOptions(CLI::App& app, ActOptions& options) {
+  app.add_option("ID", options.ids, "Batches, or jobs as ID/INDEX; a unique prefix will do, and `last` is the newest batch")
+      ->required();
+  app.add_option("--owner", options.owner, "Whose batches; default: your own")->type_name("NAME");
+}
+
+int ForEach(Session& session, const ActOptions& options, const std::function<base::Result<Deed>(Client&, const JobRef&)>& act) {
+  std::vector<JobRef> refs;
+  for (const std::string& id : options.ids) {  // a mistake in one is found before anything is done to another
+    auto ref = ParseJobRef(id, options.owner);
+    if (!ref.ok()) return session.Fail(ref.error());
+    refs.push_back(std::move(ref).value());
+  }
+  const auto client = session.Connect();
+  if (!client.ok()) return session.Fail(client.error());
+  int code = 0;
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (JobRef& unresolved : refs) {
+    const auto ref = ResolveJobRef(**client, std::move(unresolved));
+    const base::Result<Deed> deed = ref.ok() ? act(**client, *ref) : base::Result<Deed>(ref.error());
+    if (!deed.ok()) {
+      code = session.Fail(deed.error());
+      continue;
+    }
+    if (session.json()) {
+      nlohmann::ordered_json item{{"correlation_id", ref->correlation_id}, {"index", nullptr}};
+      if (ref->index) item["index"] = *ref->index;
+      item.update(deed->fields);
+      list.push_back(std::move(item));
+    } else if (session.format() == OutputFormat::kName) {
+      session.PrintLine(ref->ToString());
+    } else if (!session.options().quiet) {
+      session.PrintLine(ref->ToString() + ": " + deed->text);
+    }
+  }
+  if (session.json()) {
+    if (list.size() == 1) {
+      session.PrintJson(list[0]);
+    } else {
+      session.PrintJsonList(list);
+    }
+  }
+  return code;
+}
+
+std::string Jobs(uint32_t count) { return std::to_string(count) + (count == 1 ? " job" : " jobs"); }
+
+}  // namespace jobd::cli

@@ -1,0 +1,131 @@
+// jobctl admin: run the service.
+#include <CLI/CLI.hpp>
+
+#include "base/text.h"
+#include "cli/view/admin_view.h"
+#include "cli/view/exit_code.h"
+#include "cli/view/json_view.h"
+#include "cli/connect/session.h"
+#include "cli/verbs/verbs.h"
+#include "jobd/v1/admin_service.pb.h"
+
+namespace jobd::cli {
+
+namespace {
+
+// What a change of the service's state answers.
+int PrintState(Session& session, v1::ServiceState state, const Json& more, const std::string& text) {
+  if (session.json()) {
+    Json json{{"state", ServiceStateName(state)}};
+    json.update(more);
+    session.PrintJson(json);
+  } else if (!session.options().quiet) {
+    session.PrintLine(ServiceStateName(state) + text);
+  }
+  return kExitOk;
+}
+
+int Start(Session& session) {
+  const auto client = session.Connect();
+  if (!client.ok()) return session.Fail(client.error());
+  v1::StartResponse response;
+  if (auto status = (*client)->Start(&response); !status.ok()) return session.Fail(status.error());
+  return PrintState(session, response.state(), Json::object(), "");
+}
+
+int Stop(Session& session, bool now) {
+  const auto client = session.Connect();
+  if (!client.ok()) return session.Fail(client.error());
+  v1::StopRequest request;
+  request.set_now(now);
+  v1::StopResponse response;
+  if (auto status = (*client)->Stop(request, &response); !status.ok()) return session.Fail(status.error());
+  const std::string text = now ? ", " + std::to_string(response.cancelled()) + " jobs cancelled" : ", what runs goes on";
+  return PrintState(session, response.state(), {{"cancelled", response.cancelled()}}, text);
+}
+
+int Drain(Session& session) {
+  const auto client = session.Connect();
+  if (!client.ok()) return session.Fail(client.error());
+  v1::DrainResponse response;
+  if (auto status = (*client)->Drain(&response); !status.ok()) return session.Fail(status.error());
+  return PrintState(session, response.state(), Json::object(), "");
+}
+
+int ShowStatus(Session& session) {
+  const auto client = session.Connect();
+  if (!client.ok()) return session.Fail(client.error());
+  v1::GetStatusResponse response;
+  if (auto status = (*client)->GetStatus(&response); !status.ok()) {
+    const bool unreachable =
+        status.error().code() == base::Code::kUnavailable || status.error().code() == base::Code::kDeadlineExceeded;
+    const int code = session.Fail(status.error());
+    return unreachable ? kExitServiceUnreachable : code;
+  }
+  if (session.json()) {
+    session.PrintJson(ServiceStatusToJson(response));
+  } else if (session.format() == OutputFormat::kName) {
+    session.PrintLine(ServiceStateName(response.state()));
+  } else {
+    session.out().Write(ServiceStatusText(response, session.Now(), session.Color(session.out())));
+  }
+  return response.state() == v1::SERVICE_STATE_STOPPED ? kExitServiceStopped : kExitOk;
+}
+
+int Reload(Session& session) {
+  const auto client = session.Connect();
+  if (!client.ok()) return session.Fail(client.error());
+  v1::ReloadResponse response;
+  if (auto status = (*client)->Reload(&response); !status.ok()) return session.Fail(status.error());
+  if (session.json()) {
+    Json json{{"changed", Json::array()}, {"needs_restart", Json::array()}, {"config_revision", response.config_revision()}};
+    for (const std::string& key : response.changed()) json["changed"].push_back(key);
+    for (const std::string& key : response.needs_restart()) json["needs_restart"].push_back(key);
+    session.PrintJson(json);
+    return kExitOk;
+  }
+  if (session.options().quiet) return kExitOk;
+  if (response.changed().empty() && response.needs_restart().empty()) session.PrintLine("read again; no setting changed");
+  for (const std::string& key : response.changed()) session.PrintLine("changed: " + base::EscapeForTerminal(key));
+  for (const std::string& key : response.needs_restart()) session.PrintLine("needs a restart: " + base::EscapeForTerminal(key));
+  return kExitOk;
+}
+
+int ShowConfig(Session& session) {
+  const auto client = session.Connect();
+  if (!client.ok()) return session.Fail(client.error());
+  v1::GetConfigResponse response;
+  if (auto status = (*client)->GetConfig(&response); !status.ok()) return session.Fail(status.error());
+  if (session.json()) {
+    session.PrintJson(ConfigToJson(response));
+  } else if (session.format() == OutputFormat::kName) {
+    for (const v1::Setting& setting : response.settings()) session.PrintLine(base::EscapeForTerminal(setting.key()));
+  } else {
+    session.PrintTable(ConfigTable(response));
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddAdmin(CLI::App& root, Invocation& invocation) {
+  CLI::App* app = root.add_subcommand("admin", "Run the service: start, stop, drain, status, reload, config");
+  app->require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, int (*action)(Session&)) {
+    CLI::App* verb = app->add_subcommand(name, help);
+    verb->callback([action, &invocation] { invocation.action = action; });
+    return verb;
+  };
+  add("start", "Take up new work and start what waits", Start);
+  auto now = std::make_shared<bool>(false);
+  CLI::App* stop = app->add_subcommand("stop", "Refuse new work and start none; what runs goes on");
+  stop->footer("jobd stays, so that `admin start` reaches it.");
+  stop->add_flag("--now", *now, "Cancel what runs and what waits, too");
+  stop->callback([now, &invocation] { invocation.action = [now](Session& session) { return Stop(session, *now); }; });
+  add("drain", "Refuse new work, do what was accepted, then stop", Drain);
+  add("status", "Show how the service is", ShowStatus)->footer("Exit code: 0 running or draining, 3 stopped, 4 unreachable.");
+  add("reload", "Read configuration, users and certificates again; what is bad replaces nothing", Reload);
+  add("config", "Show the settings in force and where they came from", ShowConfig);
+}
+
+}  // namespace jobd::cli

@@ -1,0 +1,33 @@
+// jobctl hold: keep jobs from starting.
+#include <CLI/CLI.hpp>
+
+#include "cli/verbs/act.h"
+#include "cli/connect/client.h"
+#include "cli/connect/session.h"
+#include "cli/verbs/verbs.h"
+#include "jobd/v1/job_schedule_service.pb.h"
+
+namespace jobd::cli {
+
+namespace {
+
+int Hold(Session& session, const ActOptions& options) {
+  return ForEach(session, options, [](Client& client, const JobRef& ref) -> base::Result<Deed> {
+    v1::HoldRequest request;
+    ToProto(ref, request.mutable_jobs());
+    v1::HoldResponse response;
+    JOBD_RETURN_IF_ERROR(client.Hold(request, &response));
+    return Deed{Jobs(response.held()) + " held", {{"held", response.held()}}};
+  });
+}
+
+}  // namespace
+
+void AddHold(CLI::App& root, Invocation& invocation) {
+  CLI::App* app = root.add_subcommand("hold", "Keep queued jobs from starting, until release");
+  auto options = std::make_shared<ActOptions>();
+  AddActOptions(*app, *options);
+  app->callback([options, &invocation] { invocation.action = [options](Session& session) { return Hold(session, *options); }; });
+}
+
+}  // namespace jobd::cli

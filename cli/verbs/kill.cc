@@ -1,0 +1,43 @@
+// jobctl kill: send a signal.
+#include <CLI/CLI.hpp>
+
+#include "base/errno_text.h"
+#include "cli/verbs/act.h"
+#include "cli/connect/client.h"
+#include "cli/connect/session.h"
+#include "cli/verbs/verbs.h"
+#include "jobd/v1/job_schedule_service.pb.h"
+
+namespace jobd::cli {
+
+namespace {
+
+struct Options : ActOptions {
+  std::string signal;
+};
+
+int Kill(Session& session, const Options& options) {
+  const int signal = base::SignalNumber(options.signal);
+  if (signal == 0) return session.Fail(base::Error(base::Code::kInvalidArgument, "there is no signal '" + options.signal + "'"));
+  v1::SignalRequest request;
+  request.set_signal(signal);
+  return ForEach(session, options, [&request, signal](Client& client, const JobRef& ref) -> base::Result<Deed> {
+    ToProto(ref, request.mutable_jobs());
+    v1::SignalResponse response;
+    JOBD_RETURN_IF_ERROR(client.Signal(request, &response));
+    return Deed{base::SignalName(signal) + " sent to " + Jobs(response.signalled()), {{"signalled", response.signalled()}}};
+  });
+}
+
+}  // namespace
+
+void AddKill(CLI::App& root, Invocation& invocation) {
+  CLI::App* app = root.add_subcommand("kill", "Send a signal to running jobs");
+  app->footer("To end a job with all its processes, use `jobctl cancel`.");
+  auto options = std::make_shared<Options>();
+  AddActOptions(*app, *options);
+  app->add_option("-s,--signal", options->signal, "TERM, SIGUSR1, 9, …")->type_name("SIGNAL")->required();
+  app->callback([options, &invocation] { invocation.action = [options](Session& session) { return Kill(session, *options); }; });
+}
+
+}  // namespace jobd::cli

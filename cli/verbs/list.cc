@@ -1,0 +1,78 @@
+// jobctl list: batches, newest first.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "cli/verbs/batch_list.h"
+#include "cli/connect/session.h"
+#include "cli/view/states.h"
+#include "cli/verbs/verbs.h"
+#include "jobd/v1/job_query_service.pb.h"
+
+namespace jobd::cli {
+
+namespace {
+
+struct Options {
+  std::vector<std::string> filters;
+  std::vector<std::string> labels;
+  std::string owner;
+  uint32_t limit = 50;
+};
+
+base::Error Bad(const std::string& what) { return {base::Code::kInvalidArgument, what}; }
+
+base::Status AddLabel(v1::ListBatchesRequest& request, const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == 0 || equals == std::string::npos) return Bad("'" + text + "' is not a label; write KEY=VALUE");
+  (*request.mutable_labels())[text.substr(0, equals)] = text.substr(equals + 1);
+  return base::Ok();
+}
+
+base::Result<v1::ListBatchesRequest> Build(const Options& options) {
+  v1::ListBatchesRequest request;
+  request.set_owner(options.owner);
+  for (const std::string& filter : options.filters) {
+    if (filter.starts_with("state=")) {
+      JOBD_ASSIGN_OR_RETURN(const auto states, ParseStates(std::string_view(filter).substr(6)));
+      for (const v1::JobState state : states) request.add_states(state);
+    } else if (filter.starts_with("label=")) {
+      JOBD_RETURN_IF_ERROR(AddLabel(request, filter.substr(6)));
+    } else {
+      return Bad("--filter: '" + filter + "' is neither state=STATE nor label=KEY=VALUE");
+    }
+  }
+  for (const std::string& label : options.labels) JOBD_RETURN_IF_ERROR(AddLabel(request, label));
+  return request;
+}
+
+int List(Session& session, const Options& options) {
+  auto request = Build(options);
+  if (!request.ok()) return session.Fail(request.error());
+  return PrintBatches(session, std::move(request).value(), options.limit);
+}
+
+}  // namespace
+
+void AddList(CLI::App& root, Invocation& invocation) {
+  CLI::App* app = root.add_subcommand("list", "List batches, newest first");
+  app->alias("ls");
+  app->footer(
+      "States: queued, held, running, …, succeeded, failed, cancelled, timed_out, oom_killed, lost; also `live` and "
+      "`unsuccessful`.\n"
+      "Several filters of a kind: any of the states, all of the labels.\n\n"
+      "Examples:\n"
+      "  jobctl list --filter state=failed,lost --limit 10\n"
+      "  jobctl list --label nightly=yes -o name");
+  auto options = std::make_shared<Options>();
+  app->add_option("--filter", options->filters, "state=STATE or label=KEY=VALUE. Repeatable")
+      ->type_name("FILTER")
+      ->allow_extra_args(false);
+  app->add_option("-l,--label", options->labels, "Only with this label. Repeatable")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  app->add_option("-n,--limit", options->limit, "At most this many; 0 is all")->capture_default_str()->type_name("N");
+  app->add_option("--owner", options->owner, "Whose batches; '*' is everybody's you may see. Default: your own")->type_name("NAME");
+  app->callback([options, &invocation] { invocation.action = [options](Session& session) { return List(session, *options); }; });
+}
+
+}  // namespace jobd::cli

@@ -1,0 +1,121 @@
+#include "cli/verbs/log_follower.h"
+
+#include <algorithm>
+#include <csignal>
+
+#include "cli/view/exit_code.h"
+#include "cli/verbs/follow.h"
+#include "cli/view/json_view.h"
+#include "cli/view/proto_time.h"
+#include "cli/connect/session.h"
+#include "jobd/v1/job_query_service.pb.h"
+
+namespace jobd::cli {
+
+namespace {
+
+v1::StreamLogsRequest ToProto(const LogRequest& log) {
+  v1::StreamLogsRequest request;
+  request.set_correlation_id(log.ref.correlation_id);
+  request.set_owner(log.ref.owner);
+  if (log.ref.index) request.set_index(*log.ref.index);
+  if (log.streams == LogRequest::Streams::kStdout) request.set_stream(v1::LOG_STREAM_STDOUT);
+  if (log.streams == LogRequest::Streams::kStderr) request.set_stream(v1::LOG_STREAM_STDERR);
+  if (log.cursor) request.set_cursor(*log.cursor);
+  if (log.tail_lines) request.set_tail_lines(*log.tail_lines);
+  if (log.since) *request.mutable_since() = ToTimestamp(*log.since);
+  if (log.until) *request.mutable_until() = ToTimestamp(*log.until);
+  request.set_follow(log.follow);
+  return request;
+}
+
+class Follower {
+ public:
+  Follower(Session& session, const LogRequest& log)
+      : session_(session), log_(log), printer_(Format(session, log), session.out(), session.err()) {}
+
+  bool OnMessage(const v1::StreamLogsResponse& message) {
+    for (int i = 0; i < message.chunks_size(); ++i) {
+      const v1::LogChunk& chunk = message.chunks(i);
+      if (session_.json()) {
+        const bool last = i + 1 == message.chunks_size();
+        PrintJson(chunk, last ? message.cursor() : "");
+      } else {
+        Print(chunk);
+      }
+    }
+    for (const v1::LogEnd& end : message.ends()) OnEnd(end);
+    return session_.out().ok();
+  }
+
+  int Finish() {
+    printer_.FinishAll();
+    return largest_;
+  }
+
+ private:
+  static LogFormat Format(Session& session, const LogRequest& log) {
+    LogFormat format = log.format;
+    format.color = session.Color(session.out());
+    // Who asks for stderr alone asks for it as data.
+    format.merge_into_stdout = log.streams == LogRequest::Streams::kStderr;
+    return format;
+  }
+
+  std::string Name(uint32_t index) const { return log_.format.prefix ? "job " + std::to_string(index) : "the job"; }
+
+  void Print(const v1::LogChunk& chunk) {
+    if (chunk.dropped() > 0)
+      session_.Say(Name(chunk.index()) + ": " + std::to_string(chunk.dropped()) + " bytes of output were dropped here");
+    const bool err = chunk.stream() == v1::LOG_STREAM_STDERR;
+    printer_.Print(chunk.index(), err ? LogPrinter::Stream::kStderr : LogPrinter::Stream::kStdout, FromTimestamp(chunk.time()),
+                   chunk.data());
+  }
+
+  void PrintJson(const v1::LogChunk& chunk, const std::string& cursor) {
+    const Json json{{"correlation_id", log_.ref.correlation_id},
+                    {"index", chunk.index()},
+                    {"stream", chunk.stream() == v1::LOG_STREAM_STDERR ? "stderr" : "stdout"},
+                    {"offset", chunk.offset()},
+                    {"time", TimeToJson(chunk.time())},
+                    {"data", BytesToJson(chunk.data())},
+                    {"dropped", chunk.dropped()},
+                    {"cursor", cursor.empty() ? Json(nullptr) : Json(cursor)}};
+    session_.PrintLine(json.dump());
+  }
+
+  void OnEnd(const v1::LogEnd& end) {
+    printer_.Finish(end.index());
+    const int code = ExitCodeOf(end.result());
+    largest_ = std::max(largest_, code);
+    if (session_.json()) session_.PrintLine(EndToJson(log_.ref.correlation_id, end.index(), end.result()).dump());
+    if (code != kExitOk) session_.Say(Name(end.index()) + " " + Ending(end.result()));
+  }
+
+  Session& session_;
+  const LogRequest& log_;
+  LogPrinter printer_;
+  int largest_ = kExitOk;
+};
+
+}  // namespace
+
+base::Result<int> FollowLogs(Session& session, Client& client, const LogRequest& request, Canceller* canceller) {
+  Follower follower(session, request);
+  JOBD_RETURN_IF_ERROR(ReadLogs(
+      client, ToProto(request), [&follower](const v1::StreamLogsResponse& message) { return follower.OnMessage(message); },
+      [&session](const std::string& text) { session.Say(text); }, canceller));
+  const int largest = follower.Finish();
+  return canceller->cancelled() ? kExitInterrupted : largest;
+}
+
+base::Result<std::unique_ptr<SignalThread>> LeaveOnInterrupt(Session& session, Canceller* canceller) {
+  HangUp hang_up{.fd = session.out().fd(), .on_hang_up = [&session, canceller] {
+                   session.out().ReaderGone();
+                   canceller->Cancel();
+                 }};
+  return SignalThread::Create(
+      {SIGINT}, [canceller](int) { canceller->Cancel(); }, std::move(hang_up));
+}
+
+}  // namespace jobd::cli

@@ -1,0 +1,45 @@
+// Logs as `logs` and `submit --follow` show them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "cli/connect/job_ref.h"
+#include "cli/view/log_printer.h"
+#include "cli/connect/signals.h"
+
+namespace jobd::cli {
+
+class Canceller;
+class Client;
+class Session;
+
+struct LogRequest {
+  enum class Streams { kBoth, kStdout, kStderr };
+
+  JobRef ref;  // resolved
+  Streams streams = Streams::kBoth;
+  // At most one of the three.
+  std::optional<std::string> cursor;
+  std::optional<uint64_t> tail_lines;
+  std::optional<base::Nanos> since;
+  std::optional<base::Nanos> until;
+  bool follow = false;
+  LogFormat format;
+};
+
+// Prints the log, across losses of the link. Following, it waits for the end and says on standard error how each job ended that did
+// not succeed. With JSON each chunk is a line {"correlation_id", "index", "stream", "offset", "time", "data", "dropped", "cursor"},
+// where the cursor stands in the last line of a message, and each end a line as EndToJson has it. Returns the largest of the exit
+// codes of the jobs whose end was told (0 without following), or 130 when `canceller` ended it.
+base::Result<int> FollowLogs(Session& session, Client& client, const LogRequest& request, Canceller* canceller);
+
+// While it lives, Ctrl-C cancels instead of ending the program, and so does the end of whoever reads our output, like `| head`,
+// at once and not only at the next write. Make it before the connection, whose threads would take the signal.
+base::Result<std::unique_ptr<SignalThread>> LeaveOnInterrupt(Session& session, Canceller* canceller);
+
+}  // namespace jobd::cli

@@ -1,0 +1,64 @@
+#include "cli/view/exit_code.h"
+
+#include <csignal>
+
+#include "base/errno_text.h"
+#include "base/text.h"
+#include "cli/view/states.h"
+#include "jobd/v1/types.pb.h"
+
+namespace jobd::cli {
+
+namespace {
+
+// Of the set-up steps only the last says something about the program itself; the others are failures of the service.
+constexpr std::string_view kExecStep = "executing the program";
+
+int StartFailure(const v1::Reason& reason) {
+  if (reason.step() != kExecStep) return kExitFailed;
+  const std::string& name = reason.errno_name();
+  if (name == "ENOENT" || name == "ENOTDIR") return kExitNotFound;
+  return kExitNotExecutable;
+}
+
+// How a job ended by itself; 0 with a state that is not SUCCEEDED would read as success.
+int OwnCode(const v1::JobResult& result) {
+  if (result.has_signal()) return kExitSignalBase + result.signal();
+  if (result.has_exit_code() && result.exit_code() != 0) return result.exit_code() & 0xff;
+  return kExitFailed;
+}
+
+}  // namespace
+
+int ExitCodeOf(const v1::JobResult& result) {
+  switch (result.state()) {
+    case v1::JOB_STATE_SUCCEEDED: return kExitOk;
+    case v1::JOB_STATE_TIMED_OUT: return kExitTimedOut;
+    case v1::JOB_STATE_CANCELLED: return kExitSignalBase + SIGTERM;
+    case v1::JOB_STATE_OOM_KILLED: return kExitSignalBase + SIGKILL;
+    case v1::JOB_STATE_FAILED:
+      if (result.reason().code() == v1::REASON_CODE_START_FAILED) return StartFailure(result.reason());
+      if (result.reason().code() == v1::REASON_CODE_REFUSED) return kExitFailed;
+      return OwnCode(result);
+    default: return kExitFailed;
+  }
+}
+
+std::string Describe(const v1::JobResult& result) {
+  constexpr size_t kMaxText = 400;
+  const std::string text = base::EscapeForTerminal(result.reason().text().substr(0, kMaxText));
+  if (!text.empty()) return text;
+  if (result.has_signal()) return base::SignalName(result.signal());
+  if (result.has_exit_code()) return "exit " + std::to_string(result.exit_code());
+  return "";
+}
+
+std::string Ending(const v1::JobResult& result) {
+  const v1::ReasonCode code = result.reason().code();
+  const bool started = code != v1::REASON_CODE_START_FAILED && code != v1::REASON_CODE_REFUSED;
+  return (started ? "ended: " : "did not start: ") + Describe(result);
+}
+
+int ExitCodeOf(const base::Error& error) { return error.code() == base::Code::kInvalidArgument ? kExitUsage : kExitFailed; }
+
+}  // namespace jobd::cli

@@ -1,0 +1,46 @@
+#include "cli/view/suggest.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace jobd::cli {
+
+namespace {
+
+// Levenshtein's distance; a swap of neighbours counts as one, for it is one slip of the fingers.
+size_t Distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> before_last;
+  std::vector<size_t> last(b.size() + 1);
+  std::iota(last.begin(), last.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    std::vector<size_t> row(b.size() + 1);
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] == b[j - 1] ? 0u : 1u)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) row[j] = std::min(row[j], before_last[j - 2] + 1);
+    }
+    before_last = std::move(last);
+    last = std::move(row);
+  }
+  return last.back();
+}
+
+}  // namespace
+
+std::string DidYouMean(std::string_view word, const std::vector<std::string>& names) {
+  constexpr size_t kLongest = 64;  // what is longer is no slip, and the distance costs its square
+  if (word.size() > kLongest) return "";
+  const std::string* best = nullptr;
+  size_t best_distance = 0;
+  for (const std::string& name : names) {
+    const size_t distance = Distance(word, name);
+    const size_t allowed = std::max<size_t>(1, std::min(word.size(), name.size()) / 3);
+    if (distance <= allowed && (best == nullptr || distance < best_distance)) {
+      best = &name;
+      best_distance = distance;
+    }
+  }
+  return best == nullptr ? "" : " (did you mean '" + *best + "'?)";
+}
+
+}  // namespace jobd::cli

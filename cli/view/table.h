@@ -1,0 +1,40 @@
+// Tables for people.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/view/output.h"
+
+namespace jobd::cli {
+
+struct Cell {
+  std::string text;  // as it came; escaped when printed
+  Color color = Color::kNone;
+  bool right = false;  // numbers stand at the right of their column
+};
+
+// Collects rows and prints them aligned, with two spaces between the columns and none at a line's end. Widths count characters as
+// the terminal does (wide CJK characters and combining marks included). Not thread-safe.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> header);
+
+  // As many cells as the header has.
+  void Add(std::vector<Cell> row);
+  size_t rows() const { return rows_.size(); }
+
+  // `max_width` > 0: the widest column is cut, with an ellipsis, until the line fits; but no column below 12.
+  std::string ToString(bool color, size_t max_width) const;
+
+ private:
+  std::vector<std::string> header_;
+  std::vector<std::vector<Cell>> rows_;
+};
+
+// How many columns of a terminal the escaped text takes.
+size_t DisplayWidth(std::string_view text);
+// `text` cut to at most `width` columns, ending in "…" when something was cut off.
+std::string Ellipsize(std::string_view text, size_t width);
+
+}  // namespace jobd::cli

@@ -1,0 +1,158 @@
+#include "worker/catalogue/query.h"
+
+#include <algorithm>
+
+#include "worker/store/sqlite_rows.h"
+#include "base/wire.h"
+
+namespace jobd::worker {
+namespace {
+
+constexpr uint32_t kMaxJobsPage = 1000;
+constexpr uint32_t kMaxBatchesPage = 1000;
+
+// Everything that must be the same when a page token is used again.
+std::string JobsContext(const JobQuery& query, uint64_t batch) {
+  base::WireWriter context;
+  context.Text("jobs");
+  context.Text(query.batch.owner);
+  context.Number(batch);
+  context.Number(query.index ? 1 + uint64_t{*query.index} : 0);
+  for (const JobState state : query.states) context.Number(static_cast<uint64_t>(state));
+  return context.Take();
+}
+
+std::string BatchesContext(const BatchQuery& query) {
+  base::WireWriter context;
+  context.Text("batches");
+  context.Number(query.owner ? 1 : 0);
+  context.Text(query.owner.value_or(""));
+  for (const JobState state : query.states) context.Number(static_cast<uint64_t>(state));
+  for (const auto& [key, value] : query.labels) {
+    context.Text(key);
+    context.Text(value);
+  }
+  return context.Take();
+}
+
+base::Result<uint64_t> OpenToken(const Seal& seal, const std::string& context, const std::string& token) {
+  if (token.empty()) return uint64_t{0};
+  JOBD_ASSIGN_OR_RETURN(const std::string payload, seal.Open(context, token, "page_token"));
+  base::WireReader in(payload);
+  return in.Number();
+}
+
+std::string CloseToken(const Seal& seal, const std::string& context, uint64_t position) {
+  base::WireWriter payload;
+  payload.Number(position);
+  return seal.Close(context, payload.bytes());
+}
+
+bool Wanted(const std::vector<JobState>& states, JobState state) {
+  return states.empty() || std::find(states.begin(), states.end(), state) != states.end();
+}
+
+// Rows say STARTING where a job is in fact SCHEDULED or RUNNING: which rows to read for a state. For the moment before its start is
+// committed a SCHEDULED job is still found under QUEUED, so that asking for live jobs does not read all that wait.
+std::vector<JobState> StoredStates(std::vector<JobState> states) {
+  const bool live = std::any_of(states.begin(), states.end(),
+                                [](JobState state) { return state == JobState::kScheduled || state == JobState::kRunning; });
+  if (live && !Wanted(states, JobState::kStarting)) states.push_back(JobState::kStarting);
+  return states;
+}
+
+// The state of a job whose row says `stored`, of this attempt, and of which `live` is known. `live` may be older than the row, or
+// ahead of it.
+JobState StateShown(JobState stored, uint32_t attempt, const LiveJob& live) {
+  if (stored == JobState::kStarting && live.attempt == attempt) return live.state;
+  const bool being_recorded = live.state == JobState::kScheduled && live.attempt == attempt + 1;
+  return stored == JobState::kQueued && being_recorded ? JobState::kScheduled : stored;
+}
+
+class Snapshot {
+ public:
+  static base::Result<Snapshot> Begin(StoreReader& reader) {
+    JOBD_RETURN_IF_ERROR(reader.BeginSnapshot());
+    return Snapshot(reader);
+  }
+  Snapshot(Snapshot&& other) noexcept : reader_(std::exchange(other.reader_, nullptr)) {}
+  Snapshot& operator=(Snapshot&&) = delete;
+  ~Snapshot() {
+    if (reader_ != nullptr) reader_->EndSnapshot();
+  }
+
+ private:
+  explicit Snapshot(StoreReader& reader) : reader_(&reader) {}
+  StoreReader* reader_;
+};
+
+}  // namespace
+
+void Overlay(const std::map<uint32_t, LiveJob>& live, JobView& job) {
+  const auto found = live.find(job.index);
+  if (found == live.end()) return;
+  const JobState stored = job.outcome.state;
+  job.outcome.state = StateShown(stored, job.attempt, found->second);
+  const bool started = stored == JobState::kStarting || stored == JobState::kStopping;
+  if (started && found->second.attempt == job.attempt) job.started_at = found->second.started_at;
+}
+
+base::Status OverlayCounts(StoreReader& reader, const std::map<uint32_t, LiveJob>& live, BatchView& batch) {
+  for (const auto& [index, job] : live) {
+    if (job.state == JobState::kStarting) continue;
+    JOBD_ASSIGN_OR_RETURN(const auto row, reader.Row(batch.id, index));
+    const JobRow stored = row.value_or(JobRow{});
+    const JobState shown = StateShown(stored.outcome.state, stored.attempt, job);
+    const auto counted = batch.counts.find(stored.outcome.state);
+    if (shown == stored.outcome.state || counted == batch.counts.end()) continue;
+    ++batch.counts[shown];
+    if (--counted->second == 0) batch.counts.erase(counted);
+  }
+  batch.state = SummaryState(batch);
+  return base::Ok();
+}
+
+base::Result<JobPage> QueryBatch(StoreReader& reader, const LiveTable& live, const Seal& seal, const JobQuery& query) {
+  JOBD_ASSIGN_OR_RETURN(const uint64_t id, reader.Find(query.batch, true));
+  const std::string context = JobsContext(query, id);
+  JOBD_ASSIGN_OR_RETURN(const uint64_t after, OpenToken(seal, context, query.page_token));
+  const auto running = live.Of(id);
+  JOBD_ASSIGN_OR_RETURN(const Snapshot snapshot, Snapshot::Begin(reader));
+  JobPage page;
+  JOBD_ASSIGN_OR_RETURN(page.batch, reader.Batch(id));
+  JOBD_RETURN_IF_ERROR(OverlayCounts(reader, running, page.batch));
+  const uint32_t limit = query.page_size == 0 ? kMaxJobsPage : std::min(query.page_size, kMaxJobsPage);
+  JobFilter filter{
+      .index = query.index, .states = StoredStates(query.states), .after = static_cast<uint32_t>(after), .limit = limit};
+  JOBD_ASSIGN_OR_RETURN(auto jobs, reader.Jobs(id, filter));
+  const uint32_t last = jobs.empty() ? 0 : jobs.back().view.index;
+  for (JobRecord& job : jobs) {
+    Overlay(running, job.view);
+    const JobState shown = job.view.outcome.state;
+    const bool being_recorded = shown == JobState::kScheduled && Wanted(query.states, job.row.outcome.state);
+    if (being_recorded || Wanted(query.states, shown)) page.jobs.push_back(std::move(job.view));
+  }
+  if (query.index || last == 0 || last == page.batch.job_count) return page;
+  // Is there more? One look saves the client an empty page.
+  filter.after = last;
+  filter.limit = 1;
+  JOBD_ASSIGN_OR_RETURN(const auto more, reader.Jobs(id, filter));
+  if (!more.empty()) page.next_page_token = CloseToken(seal, context, last);
+  return page;
+}
+
+base::Result<BatchPage> QueryBatches(StoreReader& reader, const LiveTable& live, const Seal& seal, const BatchQuery& query) {
+  const std::string context = BatchesContext(query);
+  JOBD_ASSIGN_OR_RETURN(const uint64_t before, OpenToken(seal, context, query.page_token));
+  const uint32_t limit = query.page_size == 0 ? 100 : std::min(query.page_size, kMaxBatchesPage);
+  BatchPage page;
+  JOBD_ASSIGN_OR_RETURN(page.batches, reader.List(query, before, limit + 1));
+  if (page.batches.size() > limit) {
+    page.batches.pop_back();
+    page.next_page_token = CloseToken(seal, context, page.batches.back().id);
+  }
+  for (BatchView& batch : page.batches) JOBD_RETURN_IF_ERROR(OverlayCounts(reader, live.Of(batch.id), batch));
+  return page;
+}
+
+}  // namespace jobd::worker

@@ -1,0 +1,21 @@
+// The reading requests: rows of the store with what is known of live jobs laid over them.
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "worker/watch/live_table.h"
+#include "worker/catalogue/seal.h"
+#include "worker/store/store.h"
+#include "worker/model/page.h"
+
+namespace jobd::worker {
+
+// Lays what is live over one job, and over a batch's counts. `live` is from before the rows were read.
+void Overlay(const std::map<uint32_t, LiveJob>& live, JobView& job);
+base::Status OverlayCounts(StoreReader& reader, const std::map<uint32_t, LiveJob>& live, BatchView& batch);
+
+base::Result<JobPage> QueryBatch(StoreReader& reader, const LiveTable& live, const Seal& seal, const JobQuery& query);
+base::Result<BatchPage> QueryBatches(StoreReader& reader, const LiveTable& live, const Seal& seal, const BatchQuery& query);
+
+}  // namespace jobd::worker

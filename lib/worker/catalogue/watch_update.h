@@ -1,0 +1,27 @@
+// What changed in a batch, as a watcher of it is told.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "base/result.h"
+#include "worker/model/model.h"
+
+namespace jobd::worker {
+
+struct WatchUpdate {
+  BatchView batch;
+  std::vector<JobView> jobs;  // first: up to 1000 live ones; later: those that changed since the last update
+  bool finished = false;      // the batch has ended; nothing comes after this
+};
+
+// As LogSession: Next gives what changed, an empty optional means Arm.
+class BatchWatch {
+ public:
+  virtual ~BatchWatch() = default;
+  virtual base::Result<std::optional<WatchUpdate>> Next() = 0;
+  virtual void Arm(std::function<void()> wake) = 0;
+};
+
+}  // namespace jobd::worker

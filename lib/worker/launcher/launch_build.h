@@ -1,0 +1,18 @@
+// From a spec to what the launcher is asked: defaults filled in, the shell spelled out, the environment complete.
+#pragma once
+
+#include "launch/contract/launch_request.h"
+#include "worker/model/model.h"
+#include "worker/model/outcome.h"
+#include "worker/model/limits.h"
+
+namespace jobd::worker {
+
+// The bounds a job runs under: its own, else the service's; the output never beyond the service's maximum.
+Bounds BoundsOf(const JobSpec& spec, const WorkerLimits& limits);
+base::Nanos KillAfterOf(const JobSpec& spec, const WorkerLimits& limits);
+
+launch::LaunchRequest BuildRequest(launch::JobKey key, const BatchName& batch, uint32_t job_count, JobSpec spec,
+                                   const WorkerLimits& limits);
+
+}  // namespace jobd::worker

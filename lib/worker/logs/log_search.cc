@@ -1,0 +1,238 @@
+#include "worker/logs/log_search.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <memory>
+#include <queue>
+#include <span>
+#include <utility>
+
+#include "base/files.h"
+
+namespace jobd::worker {
+namespace {
+
+using launch::IndexRecord;
+using launch::kIndexRecordSize;
+using launch::Stream;
+
+constexpr size_t kBlock = 64 * 1024;
+constexpr size_t kRecordsAtOnce = 64;
+
+// The index of one job, by record number. A damaged record reads as absent. Whoever looks at a record looks at its neighbours next,
+// so a block of them is read at once.
+class IndexFile {
+ public:
+  // An index that is not there has no records.
+  static base::Result<IndexFile> Open(int folder, uint32_t index) {
+    IndexFile file;
+    auto opened = base::OpenBeneath(folder, launch::IndexName(index), O_RDONLY);
+    if (!opened.ok()) {
+      if (opened.error().code() == base::Code::kNotFound) return file;
+      return std::move(opened).error();
+    }
+    struct stat about {};
+    if (::fstat(opened->get(), &about) != 0) return base::SysError("reading an index", errno);
+    file.count_ = static_cast<uint64_t>(about.st_size) / kIndexRecordSize;
+    file.fd_ = std::move(*opened);
+    return file;
+  }
+
+  uint64_t count() const { return count_; }
+
+  // `number` is below count().
+  base::Result<std::optional<IndexRecord>> At(uint64_t number) {
+    if (number < first_ || number >= first_ + loaded_) {
+      loaded_ = 0;
+      first_ = number / kRecordsAtOnce * kRecordsAtOnce;
+      JOBD_ASSIGN_OR_RETURN(const size_t size, base::PreadUpTo(fd_.get(), block_, first_ * kIndexRecordSize));
+      loaded_ = size / kIndexRecordSize;
+      if (number >= first_ + loaded_) return std::optional<IndexRecord>();
+    }
+    const auto at = static_cast<size_t>(number - first_) * kIndexRecordSize;
+    const auto record = launch::DecodeIndex(std::span<const std::byte>(block_).subspan(at, kIndexRecordSize));
+    return record.ok() ? std::optional<IndexRecord>(*record) : std::nullopt;
+  }
+
+ private:
+  base::Fd fd_;
+  uint64_t count_ = 0;
+  std::array<std::byte, kRecordsAtOnce * kIndexRecordSize> block_;  // records from first_ on
+  uint64_t first_ = 0;
+  uint64_t loaded_ = 0;
+};
+
+// The first record for which `is_behind` holds, given that it holds for all later ones too, among those it has an answer for.
+template <typename IsBehind>
+base::Result<uint64_t> Search(IndexFile& index, IsBehind is_behind) {
+  uint64_t low = 0;
+  uint64_t high = index.count();
+  while (low < high) {
+    const uint64_t middle = low + (high - low) / 2;
+    // The nearest record from the middle on that has an answer.
+    uint64_t probe = middle;
+    std::optional<bool> behind;
+    for (; probe < high && !behind; ++probe) {
+      JOBD_ASSIGN_OR_RETURN(const auto record, index.At(probe));
+      if (record) behind = is_behind(*record);
+    }
+    if (behind && !*behind) {
+      low = probe;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+// One job, read backwards.
+class BackwardLog {
+ public:
+  static base::Result<std::unique_ptr<BackwardLog>> Open(int folder, uint32_t index, std::optional<Stream> only,
+                                                         FrameCache& cache) {
+    JOBD_ASSIGN_OR_RETURN(IndexFile file, IndexFile::Open(folder, index));
+    std::unique_ptr<BackwardLog> log(new BackwardLog(folder, index, only, std::move(file), cache));
+    JOBD_RETURN_IF_ERROR(log->StepBack());
+    return log;
+  }
+
+  const std::optional<IndexRecord>& record() const { return record_; }
+  uint32_t index() const { return index_; }
+  LogPosition Here() const { return AtRecord(number_); }
+
+  // Goes on with the record before this one.
+  base::Status StepBack() {
+    record_.reset();
+    while (number_ > 0 && !record_) {
+      JOBD_ASSIGN_OR_RETURN(record_, file_.At(number_ - 1));
+      if (record_ && (record_->gap || (only_ && record_->stream != *only_))) record_.reset();
+      if (!record_) --number_;
+    }
+    return base::Ok();
+  }
+
+  // Counts the lines of this record from its end. The position behind the line that is one too many, if it is in here.
+  base::Result<std::optional<LogPosition>> Count(uint64_t& lines) {
+    const IndexRecord& record = *record_;
+    bool& seen = record.stream == Stream::kOut ? out_seen_ : err_seen_;
+    JOBD_ASSIGN_OR_RETURN(StreamFile* const data, Data(record.stream, record.offset + record.length));
+    std::string block;
+    for (uint64_t end = record.offset + record.length; end > record.offset;) {
+      const uint64_t begin = end - std::min<uint64_t>(end - record.offset, kBlock);
+      block.resize(static_cast<size_t>(end - begin));
+      JOBD_ASSIGN_OR_RETURN(const size_t size, data->PreadUpTo(std::as_writable_bytes(std::span(block)), begin));
+      for (size_t i = size; i > 0; --i) {
+        const bool ends_line = block[i - 1] == '\n' || !seen;
+        seen = true;
+        if (!ends_line) continue;
+        if (lines > 0) {
+          --lines;
+          continue;
+        }
+        LogPosition cut = AtRecord(number_ - 1);
+        cut.Of(record.stream) = begin + i;
+        return std::optional<LogPosition>(cut);
+      }
+      end = begin;
+    }
+    --number_;
+    return std::optional<LogPosition>();
+  }
+
+ private:
+  BackwardLog(int folder, uint32_t index, std::optional<Stream> only, IndexFile file, FrameCache& cache)
+      : folder_(folder), index_(index), only_(only), cache_(cache), file_(std::move(file)), number_(file_.count()) {}
+
+  // The stream's file, one that can have the bytes up to `end`.
+  base::Result<StreamFile*> Data(Stream stream, uint64_t end) {
+    std::optional<StreamFile>& file = stream == Stream::kOut ? out_ : err_;
+    if (!file || !file->Holds(end)) {
+      JOBD_ASSIGN_OR_RETURN(file, StreamFile::Open(folder_, index_, stream, cache_));
+    }
+    return &*file;
+  }
+
+  const int folder_;
+  const uint32_t index_;
+  const std::optional<Stream> only_;
+  FrameCache& cache_;
+  IndexFile file_;
+  uint64_t number_;  // records from here on have been counted
+  std::optional<IndexRecord> record_;
+  std::optional<StreamFile> out_, err_;
+  bool out_seen_ = false;
+  bool err_seen_ = false;
+};
+
+}  // namespace
+
+LogPosition AtRecord(uint64_t record) {
+  if (record == 0) return {};
+  return {.record = record, .out = LogPosition::kUnknown, .err = LogPosition::kUnknown};
+}
+
+base::Result<LogPosition> SeekTime(int folder, uint32_t index, base::Nanos time) {
+  JOBD_ASSIGN_OR_RETURN(IndexFile file, IndexFile::Open(folder, index));
+  JOBD_ASSIGN_OR_RETURN(const uint64_t number,
+                        Search(file, [&](const IndexRecord& record) { return std::optional<bool>(record.time >= time); }));
+  return AtRecord(number);
+}
+
+base::Result<LogPosition> SeekOffset(int folder, uint32_t index, Stream stream, uint64_t offset) {
+  JOBD_ASSIGN_OR_RETURN(IndexFile file, IndexFile::Open(folder, index));
+  JOBD_ASSIGN_OR_RETURN(const uint64_t number, Search(file, [&](const IndexRecord& record) -> std::optional<bool> {
+                          if (record.stream != stream) return std::nullopt;
+                          return record.offset + (record.gap ? 0 : record.length) > offset;
+                        }));
+  LogPosition position = AtRecord(number);
+  position.Of(stream) = offset;
+  return position;
+}
+
+base::Result<std::map<uint32_t, LogPosition>> SeekLines(int folder, std::optional<Stream> only, uint64_t lines,
+                                                        const std::function<base::Result<std::optional<TailJob>>()>& next) {
+  std::map<uint32_t, LogPosition> positions;
+  FrameCache cache;
+  // In the order in which they were opened; what is counted to its beginning is closed, so that there are only as many open files
+  // as jobs that ran at once.
+  std::vector<std::unique_ptr<BackwardLog>> logs;
+  // The times of their records and their places in `logs`, the latest on top.
+  std::priority_queue<std::pair<base::Nanos, size_t>> latest;
+  JOBD_ASSIGN_OR_RETURN(std::optional<TailJob> waiting, next());
+  for (;;) {
+    // Every job has to be open that could have a later record.
+    if (waiting && (latest.empty() || waiting->ended_at == 0 || waiting->ended_at >= latest.top().first)) {
+      JOBD_ASSIGN_OR_RETURN(auto log, BackwardLog::Open(folder, waiting->index, only, cache));
+      if (log->record()) latest.emplace(log->record()->time, logs.size());
+      logs.push_back(std::move(log));
+      JOBD_ASSIGN_OR_RETURN(waiting, next());
+      continue;
+    }
+    if (latest.empty()) break;
+    const size_t place = latest.top().second;
+    latest.pop();
+    BackwardLog& log = *logs[place];
+    JOBD_ASSIGN_OR_RETURN(const auto cut, log.Count(lines));
+    if (cut) {
+      positions[log.index()] = *cut;
+      break;
+    }
+    JOBD_RETURN_IF_ERROR(log.StepBack());
+    if (log.record()) {
+      latest.emplace(log.record()->time, place);
+    } else {
+      positions[log.index()] = log.Here();
+      logs[place].reset();
+    }
+  }
+  for (const auto& log : logs) {
+    if (log) positions.try_emplace(log->index(), log->Here());
+  }
+  return positions;
+}
+
+}  // namespace jobd::worker

@@ -1,0 +1,166 @@
+#include "worker/store/spec_codec.h"
+
+#include <openssl/evp.h>
+
+#include <array>
+#include <memory>
+
+#include "base/wire.h"
+
+namespace jobd::worker {
+namespace {
+
+// Version 2 has the limits of version 1 and then the rest of them. A spec without these is written as version 1, so that what was
+// submitted to an older service keeps its fingerprint.
+constexpr uint64_t kSpecVersion = 2;
+
+bool HasLaterLimits(const launch::JobLimits& limits) {
+  return limits.file_bytes != 0 || limits.open_files != 0 || limits.tmp_bytes != 0 || limits.io_read_bytes_per_second != 0 ||
+         limits.io_write_bytes_per_second != 0;
+}
+
+class Sha256 {
+ public:
+  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
+  void Add(std::string_view bytes) { EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
+  // As a base::WireWriter writes it, without a copy: standard inputs are large.
+  void AddText(std::string_view text) {
+    base::WireWriter size;
+    size.Number(text.size());
+    Add(size.bytes());
+    Add(text);
+  }
+  std::string Take() {
+    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+    unsigned size = 0;
+    EVP_DigestFinal_ex(context_.get(), digest.data(), &size);
+    return std::string(reinterpret_cast<const char*>(digest.data()), size);
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+// About what a spec takes: its texts, their lengths, and numbers of ten bytes at most.
+size_t RoomFor(const JobSpec& spec) {
+  constexpr size_t kLength = 2;
+  size_t room = 64 + spec.name.size() + spec.workdir.size() + spec.profile.size() + spec.user.size();
+  for (const auto& arg : spec.argv) room += arg.size() + kLength;
+  for (const auto& [name, value] : spec.env) room += name.size() + value.size() + 2 * kLength;
+  return room;
+}
+
+base::Error Damaged() { return base::Error(base::Code::kDataLoss, "a stored job is damaged"); }
+
+}  // namespace
+
+std::string EncodeSpec(const JobSpec& spec) {
+  base::WireWriter out;
+  out.Reserve(RoomFor(spec));
+  const uint64_t version = HasLaterLimits(spec.limits) ? kSpecVersion : 1;
+  out.Number(version);
+  // What listings show comes first.
+  out.Text(spec.name);
+  out.Number(spec.shell ? 1 : 0);
+  out.Number(spec.argv.size());
+  for (const auto& arg : spec.argv) out.Text(arg);
+  out.Number(spec.env.size());
+  for (const auto& [name, value] : spec.env) {
+    out.Text(name);
+    out.Text(value);
+  }
+  out.Text(spec.workdir);
+  out.Number(static_cast<uint64_t>(spec.timeout));
+  out.Number(spec.kill_after ? 1 + static_cast<uint64_t>(*spec.kill_after) : 0);
+  out.Number(spec.limits.memory_bytes);
+  out.Number(spec.limits.cpu_millis);
+  out.Number(spec.limits.pids);
+  out.Number(spec.limits.output_bytes);
+  out.Text(spec.profile);
+  out.Text(spec.user);
+  out.Number(spec.retries);
+  if (version >= 2) {
+    out.Number(spec.limits.file_bytes);
+    out.Number(spec.limits.open_files);
+    out.Number(spec.limits.tmp_bytes);
+    out.Number(spec.limits.io_read_bytes_per_second);
+    out.Number(spec.limits.io_write_bytes_per_second);
+  }
+  return out.Take();
+}
+
+base::Result<JobSpec> DecodeSpec(std::string_view bytes) {
+  base::WireReader in(bytes);
+  JobSpec spec;
+  const uint64_t version = in.Number();
+  if (version == 0 || version > kSpecVersion) return Damaged();
+  spec.name = in.Text();
+  spec.shell = in.Number() != 0;
+  spec.argv.resize(in.Count());
+  for (auto& arg : spec.argv) arg = in.Text();
+  spec.env.resize(in.Count());
+  for (auto& [name, value] : spec.env) {
+    name = in.Text();
+    value = in.Text();
+  }
+  spec.workdir = in.Text();
+  spec.timeout = static_cast<base::Nanos>(in.Number());
+  if (const uint64_t kill_after = in.Number(); kill_after != 0) spec.kill_after = static_cast<base::Nanos>(kill_after - 1);
+  spec.limits.memory_bytes = in.Number();
+  spec.limits.cpu_millis = static_cast<uint32_t>(in.Number());
+  spec.limits.pids = static_cast<uint32_t>(in.Number());
+  spec.limits.output_bytes = in.Number();
+  spec.profile = in.Text();
+  spec.user = in.Text();
+  spec.retries = static_cast<uint32_t>(in.Number());
+  if (version >= 2) {
+    spec.limits.file_bytes = in.Number();
+    spec.limits.open_files = in.Number();
+    spec.limits.tmp_bytes = in.Number();
+    spec.limits.io_read_bytes_per_second = in.Number();
+    spec.limits.io_write_bytes_per_second = in.Number();
+  }
+  if (!in.AtEnd()) return Damaged();
+  return spec;
+}
+
+std::string EncodeLabels(const std::map<std::string, std::string>& labels) {
+  base::WireWriter out;
+  out.Number(labels.size());
+  for (const auto& [key, value] : labels) {
+    out.Text(key);
+    out.Text(value);
+  }
+  return out.Take();
+}
+
+base::Result<std::map<std::string, std::string>> DecodeLabels(std::string_view bytes) {
+  base::WireReader in(bytes);
+  std::map<std::string, std::string> labels;
+  for (uint64_t left = in.Count(); left > 0 && in.ok(); --left) {
+    const std::string_view key = in.Text();
+    labels.emplace(key, in.Text());
+  }
+  if (!in.AtEnd()) return Damaged();
+  return labels;
+}
+
+std::string Fingerprint(const BatchOptions& options, const std::vector<JobSpec>& jobs) {
+  Sha256 hash;
+  base::WireWriter head;
+  head.Text(options.name);
+  head.Text(EncodeLabels(options.labels));
+  head.Number(options.parallel);
+  head.Number(options.fail_fast ? 1 : 0);
+  head.Number(static_cast<uint64_t>(options.priority));
+  head.Number(options.hold ? 1 : 0);
+  head.Number(jobs.size());
+  hash.Add(head.bytes());
+  for (const JobSpec& job : jobs) {
+    hash.AddText(EncodeSpec(job));
+    hash.AddText(job.stdin_data);
+  }
+  return hash.Take();
+}
+
+}  // namespace jobd::worker

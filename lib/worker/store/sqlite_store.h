@@ -1,0 +1,21 @@
+// The store in SQLite: one writing connection, with which the thread `store` commits whatever is waiting as one transaction, or a
+// caller of ApplyHere what it brings; and a pool of reading connections for everybody else.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "worker/store/store.h"
+
+namespace jobd::worker {
+
+inline constexpr const char* kDatabaseName = "jobd.db";
+
+// Opens, making or migrating it, the database in a directory (borrowed; outlives the store, like the clock). The destructor commits
+// what is waiting and joins the thread. `observer`, if any, is told of commits. Errors: see PrepareDatabase; kUnavailable when it
+// cannot be opened.
+base::Result<std::unique_ptr<Store>> OpenSqliteStore(int state_dir, const base::Clock& clock, Observer* observer = nullptr);
+
+}  // namespace jobd::worker

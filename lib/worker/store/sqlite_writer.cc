@@ -1,0 +1,238 @@
+#include "worker/store/sqlite_writer.h"
+
+#include <string>
+
+#include "worker/store/schema.h"
+#include "worker/store/spec_codec.h"
+#include "worker/store/sqlite_rows.h"
+
+namespace jobd::worker {
+namespace {
+
+std::string Parameters(int first, int count) {
+  std::string list;
+  for (int i = first; i < first + count; ++i) list += (i == first ? "?" : ", ?") + std::to_string(i);
+  return list;
+}
+
+constexpr const char* kSelectTally = R"sql(
+SELECT queued, held_jobs, starting, stopping, succeeded, failed, cancelled, timed_out, oom_killed, lost,
+  job_rows, held, started_at, ended_at, state
+FROM batches WHERE id = ?1)sql";
+
+// Touches no column of an index: this is what every start and every end writes.
+constexpr const char* kPutCounts = R"sql(
+UPDATE batches SET
+  queued = ?2, held_jobs = ?3, starting = ?4, stopping = ?5, succeeded = ?6, failed = ?7, cancelled = ?8, timed_out = ?9,
+  oom_killed = ?10, lost = ?11, job_rows = ?12
+WHERE id = ?1)sql";
+
+// The few times that a batch begins, ends, or changes otherwise as a whole. One that lives is not measured.
+constexpr const char* kPutPhase = R"sql(
+UPDATE batches SET
+  started_at = ?2, ended_at = ?3, state = ?4, kept_bytes = CASE WHEN ?3 = 0 THEN -1 ELSE kept_bytes END
+WHERE id = ?1)sql";
+
+}  // namespace
+
+base::Result<std::unique_ptr<SqliteWriter>> SqliteWriter::Create(Database& database, const base::Clock& clock) {
+  std::unique_ptr<SqliteWriter> writer(new SqliteWriter(database, clock));
+  const std::string columns(kJobColumns);
+  const std::string put = " INTO jobs (batch, idx, " + columns + ") VALUES (" + Parameters(1, 2 + kJobColumnCount) + ")";
+  const std::array<std::pair<Statement*, std::string>, 16> statements = {{
+      {&writer->begin_, "BEGIN IMMEDIATE"},
+      {&writer->commit_, "COMMIT"},
+      {&writer->rollback_, "ROLLBACK"},
+      {&writer->find_batch_, "SELECT id, digest, job_count, created_at FROM batches WHERE owner = ?1 AND correlation_id = ?2"},
+      {&writer->insert_batch_,
+       "INSERT INTO batches (owner, correlation_id, digest, name, labels, parallel, fail_fast, priority, hold, held, max_running, "
+       "job_count, queued, held_jobs, created_at) VALUES (" +
+           Parameters(1, 15) + ")"},
+      {&writer->insert_spec_, "INSERT INTO specs (key, spec, stdin) VALUES (?1, ?2, ?3)"},
+      {&writer->tally_, kSelectTally},
+      {&writer->put_counts_, kPutCounts},
+      {&writer->put_phase_, kPutPhase},
+      {&writer->set_held_,
+       "UPDATE batches SET held = ?2, queued = queued + CASE WHEN ?2 THEN job_rows - job_count ELSE job_count - job_rows END, "
+       "held_jobs = held_jobs + CASE WHEN ?2 THEN job_count - job_rows ELSE job_rows - job_count END WHERE id = ?1 AND held <> ?2"},
+      {&writer->job_state_, "SELECT state FROM jobs WHERE batch = ?1 AND idx = ?2"},
+      {&writer->put_job_, "INSERT OR REPLACE" + put},
+      {&writer->put_new_job_, "INSERT OR IGNORE" + put},
+      {&writer->add_start_, "INSERT INTO starts (batch, seq, idx, attempt, log_base) VALUES (?1, ?2, ?3, ?4, ?5)"},
+      {&writer->put_meta_, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)"},
+      {&writer->set_kept_, "UPDATE batches SET kept_bytes = ?3 WHERE id = ?1 AND ended_at = ?2 AND ended_at > 0"},
+  }};
+  for (const auto& [statement, sql] : statements) {
+    JOBD_ASSIGN_OR_RETURN(*statement, database.Prepare(sql));
+  }
+  return writer;
+}
+
+base::Status SqliteWriter::Begin() {
+  tallies_.clear();
+  return begin_.Run();
+}
+
+base::Status SqliteWriter::Commit() {
+  for (const auto& [batch, tally] : tallies_) JOBD_RETURN_IF_ERROR(Flush(batch, tally));
+  tallies_.clear();
+  return commit_.Run();
+}
+
+void SqliteWriter::Rollback() {
+  tallies_.clear();
+  // Some failures have rolled back by themselves.
+  if (database_.in_transaction()) (void)rollback_.Run();
+}
+
+base::Result<Stored> SqliteWriter::Insert(const NewBatch& batch) {
+  {
+    const StatementScope scope(find_batch_);
+    find_batch_.BindText(1, batch.name.owner).BindText(2, batch.name.correlation_id);
+    JOBD_ASSIGN_OR_RETURN(const bool known, find_batch_.Step());
+    if (known) {
+      if (find_batch_.Bytes(1) != batch.digest) {
+        return base::Error(base::Code::kAlreadyExists, "a batch with this correlation ID and other content exists");
+      }
+      return Stored{.id = find_batch_.Uint(0),
+                    .receipt = {.correlation_id = batch.name.correlation_id,
+                                .job_count = find_batch_.Uint32(2),
+                                .created_at = find_batch_.Int(3),
+                                .replayed = true}};
+    }
+  }
+  if (batch.refusal) return *batch.refusal;
+  const auto job_count = static_cast<uint32_t>(batch.specs.size());
+  const bool hold = batch.options.hold;
+  const std::string labels = EncodeLabels(batch.options.labels);
+  insert_batch_.BindText(1, batch.name.owner).BindText(2, batch.name.correlation_id).BindBlob(3, batch.digest);
+  insert_batch_.BindText(4, batch.options.name).BindBlob(5, labels).Bind(6, batch.options.parallel);
+  insert_batch_.Bind(7, batch.options.fail_fast ? 1 : 0).Bind(8, static_cast<int>(batch.options.priority)).Bind(9, hold ? 1 : 0);
+  insert_batch_.Bind(10, hold ? 1 : 0).Bind(11, batch.max_running).Bind(12, job_count);
+  insert_batch_.Bind(13, hold ? 0u : job_count).Bind(14, hold ? job_count : 0u).Bind(15, batch.created_at);
+  JOBD_RETURN_IF_ERROR(insert_batch_.Run());
+  const auto id = static_cast<uint64_t>(database_.last_insert_rowid());
+  for (uint32_t index = 1; index <= job_count; ++index) {
+    const EncodedSpec& spec = batch.specs[index - 1];
+    insert_spec_.Bind(1, SpecKey(id, index)).BindBlob(2, spec.spec).BindBlob(3, spec.stdin_data);
+    JOBD_RETURN_IF_ERROR(insert_spec_.Run());
+  }
+  return Stored{.id = id,
+                .receipt = {.correlation_id = batch.name.correlation_id, .job_count = job_count, .created_at = batch.created_at}};
+}
+
+base::Status SqliteWriter::Apply(const Change& change) {
+  return std::visit([this](const auto& one) { return Do(one); }, change);
+}
+
+base::Result<SqliteWriter::Tally*> SqliteWriter::TallyOf(uint64_t batch) {
+  const auto [entry, is_new] = tallies_.try_emplace(batch);
+  Tally& tally = entry->second;
+  if (!is_new) return &tally;
+  const StatementScope scope(tally_);
+  tally_.Bind(1, batch);
+  JOBD_ASSIGN_OR_RETURN(const bool known, tally_.Step());
+  if (!known) return &tally;
+  int at = 0;
+  for (const JobState state : kCountedStates) tally.counts[static_cast<size_t>(state)] = tally_.Int(at++);
+  tally.rows = tally_.Int(at++);
+  tally.held = tally_.Int(at++) != 0;
+  tally.started_at = tally_.Int(at++);
+  tally.ended_at = tally_.Int(at++);
+  tally.state = static_cast<JobState>(tally_.Int(at++));
+  return &tally;
+}
+
+base::Status SqliteWriter::Flush(uint64_t batch, const Tally& tally) {
+  int at = 1;
+  put_counts_.Bind(at++, batch);
+  for (const JobState state : kCountedStates) put_counts_.Bind(at++, tally.counts[static_cast<size_t>(state)]);
+  put_counts_.Bind(at++, tally.rows);
+  JOBD_RETURN_IF_ERROR(put_counts_.Run());
+
+  const base::Nanos now = clock_.Realtime();
+  const base::Nanos started_at = tally.started_at == 0 && tally.started ? now : tally.started_at;
+  const auto in = [&](JobState state) { return tally.counts[static_cast<size_t>(state)]; };
+  const bool live = in(JobState::kQueued) + in(JobState::kHeld) + in(JobState::kStarting) + in(JobState::kStopping) > 0;
+  const base::Nanos ended_at = live ? 0 : tally.ended_at == 0 ? now : tally.ended_at;
+  const JobState state = SummaryState(tally.counts, started_at);
+  if (started_at == tally.started_at && ended_at == tally.ended_at && state == tally.state) return base::Ok();
+  put_phase_.Bind(1, batch).Bind(2, started_at).Bind(3, ended_at).Bind(4, static_cast<int>(state));
+  return put_phase_.Run();
+}
+
+base::Status SqliteWriter::Do(const PutJob& put) {
+  JOBD_ASSIGN_OR_RETURN(Tally* const tally, TallyOf(put.batch));
+  JobState old = tally->held ? JobState::kHeld : JobState::kQueued;
+  bool has_row = false;
+  {
+    const StatementScope scope(job_state_);
+    job_state_.Bind(1, put.batch).Bind(2, put.index);
+    JOBD_ASSIGN_OR_RETURN(has_row, job_state_.Step());
+    if (has_row) old = static_cast<JobState>(job_state_.Int(0));
+  }
+  if (!MayMove(old, put.row.outcome.state, put.move)) return base::Ok();
+  put_job_.Bind(1, put.batch).Bind(2, put.index);
+  BindJobRow(put_job_, 3, put.row);
+  JOBD_RETURN_IF_ERROR(put_job_.Run());
+  --tally->counts[static_cast<size_t>(old)];
+  ++tally->counts[static_cast<size_t>(put.row.outcome.state)];
+  if (!has_row) ++tally->rows;
+  if (put.row.outcome.state == JobState::kStarting) tally->started = true;
+  return base::Ok();
+}
+
+base::Status SqliteWriter::Do(const AddStart& start) {
+  add_start_.Bind(1, start.batch).Bind(2, start.seq).Bind(3, start.index).Bind(4, start.attempt).Bind(5, start.log_base);
+  return add_start_.Run();
+}
+
+base::Status SqliteWriter::Do(const PutRange& range) {
+  JOBD_ASSIGN_OR_RETURN(Tally* const tally, TallyOf(range.batch));
+  const auto old = static_cast<size_t>(tally->held ? JobState::kHeld : JobState::kQueued);
+  for (uint32_t index = range.first; index <= range.last; ++index) {
+    put_new_job_.Bind(1, range.batch).Bind(2, index);
+    BindJobRow(put_new_job_, 3, range.row);
+    JOBD_RETURN_IF_ERROR(put_new_job_.Run());
+    if (database_.changes() == 0) continue;
+    ++tally->rows;
+    --tally->counts[old];
+    ++tally->counts[static_cast<size_t>(range.row.outcome.state)];
+  }
+  return base::Ok();
+}
+
+base::Status SqliteWriter::Do(const SetHeld& hold) {
+  // What this transaction has counted so far has to be in the row before it is moved.
+  if (const auto tally = tallies_.find(hold.batch); tally != tallies_.end()) {
+    JOBD_RETURN_IF_ERROR(Flush(hold.batch, tally->second));
+    tallies_.erase(tally);
+  }
+  set_held_.Bind(1, hold.batch).Bind(2, hold.held ? 1 : 0);
+  return set_held_.Run();
+}
+
+base::Status SqliteWriter::Do(const PutMeta& meta) {
+  put_meta_.BindText(1, meta.key).BindBlob(2, meta.value);
+  return put_meta_.Run();
+}
+
+base::Status SqliteWriter::Do(const SetKept& kept) {
+  set_kept_.Bind(1, kept.batch).Bind(2, kept.ended_at).Bind(3, kept.bytes);
+  return set_kept_.Run();
+}
+
+base::Status SqliteWriter::Do(const DropBatch& drop) {
+  tallies_.erase(drop.batch);
+  // Rare enough not to keep statements for.
+  for (const char* const sql :
+       {"DELETE FROM specs WHERE key BETWEEN (?1 << 24) AND ((?1 << 24) | 16777215)", "DELETE FROM jobs WHERE batch = ?1",
+        "DELETE FROM starts WHERE batch = ?1", "DELETE FROM batches WHERE id = ?1"}) {
+    JOBD_ASSIGN_OR_RETURN(Statement statement, database_.Prepare(sql));
+    statement.Bind(1, drop.batch);
+    JOBD_RETURN_IF_ERROR(statement.Run());
+  }
+  return base::Ok();
+}
+
+}  // namespace jobd::worker

@@ -1,0 +1,188 @@
+#include "server/api/convert_request.h"
+
+#include <string_view>
+#include <unordered_map>
+
+#include "base/text.h"
+#include "jobd/v1/job_query_service.pb.h"
+#include "jobd/v1/types.pb.h"
+
+namespace jobd::server {
+namespace {
+
+constexpr int64_t kMaxSeconds = 100LL * 366 * 24 * 3600;
+constexpr int64_t kMaxUnixSeconds = 9'223'372'036;  // what nanoseconds in 64 bits can count
+constexpr size_t kMaxNameBytes = 256;
+constexpr size_t kMaxLabels = 64;
+constexpr size_t kMaxPathBytes = 4096;
+constexpr size_t kMaxIdBytes = 128;
+constexpr size_t kMaxViolations = 16;
+constexpr uint32_t kMaxRetries = 1000;
+constexpr uint64_t kMaxBytes = 1ull << 62;
+
+bool HasNul(std::string_view bytes) { return bytes.find('\0') != std::string_view::npos; }
+
+void CheckText(const std::string& text, size_t most, const std::string& field, FieldCheck& check) {
+  check.Require(text.size() <= most, field, "is longer than " + std::to_string(most) + " bytes");
+  check.Require(!HasNul(text), field, "holds a NUL byte");
+}
+
+// Of a name given twice the last value holds, at the place of the first.
+std::vector<std::pair<std::string, std::string>> EnvOf(const jobd::v1::JobSpec& message, const std::string& field,
+                                                       FieldCheck& check) {
+  std::vector<std::pair<std::string, std::string>> env;
+  std::unordered_map<std::string_view, size_t> places;
+  env.reserve(static_cast<size_t>(message.env_size()));
+  for (int i = 0; i < message.env_size(); ++i) {
+    const auto& variable = message.env(i);
+    const auto at = [&] { return field + ".env[" + std::to_string(i) + "]"; };
+    if (variable.name().empty() || HasNul(variable.name()) || variable.name().find('=') != std::string::npos) {
+      check.Require(false, at() + ".name", "must be neither empty nor hold '=' or a NUL byte");
+      continue;
+    }
+    if (HasNul(variable.value())) check.Require(false, at() + ".value", "holds a NUL byte");
+    const auto [place, is_new] = places.try_emplace(variable.name(), env.size());
+    if (is_new) {
+      env.emplace_back(variable.name(), variable.value());
+    } else {
+      env[place->second].second = variable.value();
+    }
+  }
+  return env;
+}
+
+launch::JobLimits LimitsOf(const jobd::v1::Limits& message, const std::string& field, FieldCheck& check) {
+  check.Require(message.cpu_millis() <= 4'096'000, field + ".cpu_millis", "is out of range");
+  check.Require(message.pids() <= 4'194'304, field + ".pids", "is out of range");
+  const launch::JobLimits limits{.memory_bytes = message.memory_bytes(),
+                                 .cpu_millis = message.cpu_millis(),
+                                 .pids = message.pids(),
+                                 .output_bytes = message.output_bytes(),
+                                 .file_bytes = message.file_bytes(),
+                                 .open_files = message.open_files(),
+                                 .tmp_bytes = message.tmp_bytes(),
+                                 .io_read_bytes_per_second = message.io_read_bytes_per_second(),
+                                 .io_write_bytes_per_second = message.io_write_bytes_per_second()};
+  launch::EachLimit(
+      [&](const char* name, auto limit) { check.Require(limits.*limit <= kMaxBytes, field + "." + name, "is out of range"); });
+  return limits;
+}
+
+}  // namespace
+
+void FieldCheck::Require(bool holds, std::string field, std::string problem) {
+  if (!holds && violations_.size() < kMaxViolations) violations_.push_back({std::move(field), std::move(problem)});
+}
+
+base::Status FieldCheck::Result() {
+  if (violations_.empty()) return base::Ok();
+  std::string message = violations_.front().field + " " + violations_.front().problem;
+  return base::Error(base::Code::kInvalidArgument, std::move(message)).WithViolations(std::move(violations_));
+}
+
+base::Nanos DurationOf(const google::protobuf::Duration& duration, const std::string& field, FieldCheck& check) {
+  const bool valid = duration.seconds() >= 0 && duration.seconds() <= kMaxSeconds && duration.nanos() >= 0 &&
+                     duration.nanos() < base::kNanosPerSecond;
+  check.Require(valid, field, "must be from 0 to 100 years");
+  return valid ? duration.seconds() * base::kNanosPerSecond + duration.nanos() : 0;
+}
+
+base::Nanos TimeOf(const google::protobuf::Timestamp& time, const std::string& field, FieldCheck& check) {
+  const bool valid =
+      time.seconds() >= 0 && time.seconds() < kMaxUnixSeconds && time.nanos() >= 0 && time.nanos() < base::kNanosPerSecond;
+  check.Require(valid, field, "is no time of the years 1970 to 2262");
+  return valid ? time.seconds() * base::kNanosPerSecond + time.nanos() : 0;
+}
+
+worker::JobSpec JobSpecOf(const jobd::v1::JobSpec& message, const std::string& field, FieldCheck& check) {
+  worker::JobSpec spec;
+  check.Require(message.argv_size() > 0, field + ".argv", "is empty");
+  check.Require(message.argv_size() == 0 || !message.argv(0).empty(), field + ".argv[0]", "is empty");
+  spec.argv.assign(message.argv().begin(), message.argv().end());
+  for (size_t i = 0; i < spec.argv.size(); ++i) {
+    if (HasNul(spec.argv[i])) check.Require(false, field + ".argv[" + std::to_string(i) + "]", "holds a NUL byte");
+  }
+  spec.shell = message.shell();
+  CheckText(message.name(), kMaxNameBytes, field + ".name", check);
+  spec.name = message.name();
+  spec.env = EnvOf(message, field, check);
+  CheckText(message.workdir(), kMaxPathBytes, field + ".workdir", check);
+  check.Require(message.workdir().empty() || message.workdir().front() == '/', field + ".workdir", "is not an absolute path");
+  spec.workdir = message.workdir();
+  spec.stdin_data = message.stdin();
+  if (message.has_timeout()) spec.timeout = DurationOf(message.timeout(), field + ".timeout", check);
+  if (message.has_kill_after()) spec.kill_after = DurationOf(message.kill_after(), field + ".kill_after", check);
+  spec.limits = LimitsOf(message.limits(), field + ".limits", check);
+  CheckText(message.profile(), kMaxNameBytes, field + ".profile", check);
+  spec.profile = message.profile();
+  CheckText(message.user(), kMaxNameBytes, field + ".user", check);
+  spec.user = message.user();
+  check.Require(message.retries() <= kMaxRetries, field + ".retries", "is more than " + std::to_string(kMaxRetries));
+  spec.retries = message.retries();
+  return spec;
+}
+
+worker::BatchOptions BatchOptionsOf(const jobd::v1::BatchOptions& message, FieldCheck& check) {
+  worker::BatchOptions options;
+  if (!message.correlation_id().empty()) CheckCorrelationId(message.correlation_id(), "options.correlation_id", check);
+  options.correlation_id = message.correlation_id();
+  CheckText(message.name(), kMaxNameBytes, "options.name", check);
+  options.name = message.name();
+  check.Require(static_cast<size_t>(message.labels_size()) <= kMaxLabels, "options.labels",
+                "are more than " + std::to_string(kMaxLabels));
+  for (const auto& [key, value] : message.labels()) {
+    check.Require(!key.empty(), "options.labels", "hold an empty key");
+    CheckText(key, kMaxNameBytes, "options.labels", check);
+    CheckText(value, kMaxNameBytes, "options.labels", check);
+    if (check.ok()) options.labels.emplace(key, value);
+  }
+  options.parallel = message.parallel();
+  options.fail_fast = message.fail_fast();
+  switch (message.priority()) {
+    case jobd::v1::PRIORITY_UNSPECIFIED:
+    case jobd::v1::PRIORITY_NORMAL: options.priority = worker::Priority::kNormal; break;
+    case jobd::v1::PRIORITY_LOW: options.priority = worker::Priority::kLow; break;
+    case jobd::v1::PRIORITY_URGENT: options.priority = worker::Priority::kUrgent; break;
+    default: check.Require(false, "options.priority", "is no priority");
+  }
+  options.hold = message.hold();
+  return options;
+}
+
+void CheckCorrelationId(const std::string& id, const std::string& field, FieldCheck& check) {
+  check.Require(id.size() <= kMaxIdBytes && base::IsSafeName(id), field, "must be of the form [A-Za-z0-9_][A-Za-z0-9._:-]{0,127}");
+}
+
+void CheckIndex(bool present, uint32_t index, const std::string& field, FieldCheck& check) {
+  check.Require(!present || index > 0, field, "counts from 1");
+}
+
+worker::LogQuery LogQueryOf(const jobd::v1::StreamLogsRequest& message, FieldCheck& check) {
+  using Request = jobd::v1::StreamLogsRequest;
+  worker::LogQuery query;
+  CheckCorrelationId(message.correlation_id(), "correlation_id", check);
+  query.batch.correlation_id = message.correlation_id();
+  CheckIndex(message.has_index(), message.index(), "index", check);
+  if (message.has_index()) query.index = message.index();
+  switch (message.stream()) {
+    case jobd::v1::LOG_STREAM_UNSPECIFIED: break;
+    case jobd::v1::LOG_STREAM_STDOUT: query.stream = launch::Stream::kOut; break;
+    case jobd::v1::LOG_STREAM_STDERR: query.stream = launch::Stream::kErr; break;
+    default: check.Require(false, "stream", "is no stream");
+  }
+  switch (message.start_case()) {
+    case Request::kCursor: query.cursor = message.cursor(); break;
+    case Request::kTailLines: query.tail_lines = message.tail_lines(); break;
+    case Request::kSince: query.since = TimeOf(message.since(), "since", check); break;
+    case Request::kOffset:
+      check.Require(query.index && query.stream, "offset", "needs an index and a stream");
+      query.offset = message.offset();
+      break;
+    case Request::START_NOT_SET: break;
+  }
+  if (message.has_until()) query.until = TimeOf(message.until(), "until", check);
+  query.follow = message.follow();
+  return query;
+}
+
+}  // namespace jobd::server

@@ -1,0 +1,69 @@
+// From the API's messages to the worker's values. Total: whatever a client sends gives a value or kInvalidArgument with violations
+// that name the fields as the API does. What a value means for the service (quotas, profiles, sizes of a command line) is the
+// worker's to judge.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "worker/model/model.h"
+#include "worker/worker.h"
+
+namespace google::protobuf {
+class Duration;
+class Timestamp;
+}  // namespace google::protobuf
+
+namespace jobd::v1 {
+class BatchOptions;
+class JobSelector;
+class JobSpec;
+class StreamLogsRequest;
+}  // namespace jobd::v1
+
+namespace jobd::server {
+
+// Collects what is wrong with a request.
+class FieldCheck {
+ public:
+  void Require(bool holds, std::string field, std::string problem);
+  bool ok() const { return violations_.empty(); }
+  // Ok, or kInvalidArgument with all violations.
+  base::Status Result();
+
+ private:
+  std::vector<base::FieldViolation> violations_;
+};
+
+// 0 .. 100 years.
+base::Nanos DurationOf(const google::protobuf::Duration& duration, const std::string& field, FieldCheck& check);
+// 1970 .. 2262.
+base::Nanos TimeOf(const google::protobuf::Timestamp& time, const std::string& field, FieldCheck& check);
+
+// `field` is the message's path in the request: "job", "jobs[3]".
+worker::JobSpec JobSpecOf(const jobd::v1::JobSpec& message, const std::string& field, FieldCheck& check);
+worker::BatchOptions BatchOptionsOf(const jobd::v1::BatchOptions& message, FieldCheck& check);
+
+// A full correlation ID, as for all that changes something.
+void CheckCorrelationId(const std::string& id, const std::string& field, FieldCheck& check);
+// Absent or from 1.
+void CheckIndex(bool present, uint32_t index, const std::string& field, FieldCheck& check);
+
+// `numbers` are values of the enum JobState.
+template <typename Numbers>
+std::vector<worker::JobState> StatesOf(const Numbers& numbers, FieldCheck& check) {
+  std::vector<worker::JobState> states;
+  for (const int number : numbers) {
+    const bool known = number > 0 && number < static_cast<int>(worker::kJobStates);
+    check.Require(known, "states", "holds a state that does not exist");
+    if (known) states.push_back(static_cast<worker::JobState>(number));
+  }
+  return states;
+}
+
+// All but the owner.
+worker::LogQuery LogQueryOf(const jobd::v1::StreamLogsRequest& message, FieldCheck& check);
+
+}  // namespace jobd::server

@@ -1,0 +1,75 @@
+#include "server/auth/authz.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+
+namespace jobd::server {
+namespace {
+
+using enum Reach;
+
+// A viewer sees everything and changes nothing; an operator has his own batches; an admin has all. tests/unit/server/authz_test.cc
+// holds it against the service descriptors: a method that is added to the API has no caller until it has a line here.
+constexpr auto kRules = std::to_array<Rule>({
+    //                                                   viewer operator admin
+    {"/jobd.v1.AuthService/WhoAmI", kAll, kAll, kAll},
+
+    {"/jobd.v1.JobScheduleService/ExecuteJob", kNone, kOwn, kOwn},
+    {"/jobd.v1.JobScheduleService/SubmitBatch", kNone, kOwn, kOwn},
+    {"/jobd.v1.JobScheduleService/Cancel", kNone, kOwn, kAll},
+    {"/jobd.v1.JobScheduleService/Signal", kNone, kOwn, kAll},
+    {"/jobd.v1.JobScheduleService/Retry", kNone, kOwn, kAll},
+    {"/jobd.v1.JobScheduleService/Hold", kNone, kOwn, kAll},
+    {"/jobd.v1.JobScheduleService/Release", kNone, kOwn, kAll},
+    {"/jobd.v1.JobScheduleService/RemoveBatch", kNone, kOwn, kAll},
+    {"/jobd.v1.JobScheduleService/PruneBatches", kNone, kOwn, kOwn},
+
+    {"/jobd.v1.JobQueryService/GetBatch", kAll, kOwn, kAll},
+    {"/jobd.v1.JobQueryService/ListBatches", kAll, kOwn, kAll},
+    {"/jobd.v1.JobQueryService/SearchJob", kAll, kOwn, kAll},
+    {"/jobd.v1.JobQueryService/StreamLogs", kAll, kOwn, kAll},
+    {"/jobd.v1.JobQueryService/WatchBatch", kAll, kOwn, kAll},
+
+    {"/jobd.v1.AdminService/Start", kNone, kNone, kAll},
+    {"/jobd.v1.AdminService/Stop", kNone, kNone, kAll},
+    {"/jobd.v1.AdminService/Drain", kNone, kNone, kAll},
+    {"/jobd.v1.AdminService/GetStatus", kAll, kAll, kAll},
+    {"/jobd.v1.AdminService/Reload", kNone, kNone, kAll},
+    {"/jobd.v1.AdminService/GetConfig", kNone, kNone, kAll},
+
+    {"/grpc.health.v1.Health/Check", kAll, kAll, kAll},
+    {"/grpc.health.v1.Health/Watch", kAll, kAll, kAll},
+    {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", kAll, kAll, kAll},
+});
+
+}  // namespace
+
+Reach Rule::For(config::Role role) const {
+  switch (role) {
+    case config::Role::kViewer: return viewer;
+    case config::Role::kOperator: return operator_;
+    case config::Role::kAdmin: return admin;
+  }
+  return Reach::kNone;
+}
+
+std::span<const Rule> Rules() { return kRules; }
+
+const Rule* FindRule(std::string_view method) {
+  const auto found = std::ranges::find(kRules, method, &Rule::method);
+  return found == kRules.end() ? nullptr : &*found;
+}
+
+base::Result<std::string> ResolveOwner(std::string_view caller, Reach reach, const std::string& requested) {
+  if (requested.empty() || requested == caller) return std::string(caller);
+  if (!base::IsSafeName(requested)) {
+    return base::Error(base::Code::kInvalidArgument, "the request is not acceptable")
+        .WithViolations({{"owner", "must be the name of a user"}});
+  }
+  if (reach != Reach::kAll) return base::Error(base::Code::kNotFound, "no such batch");
+  return requested;
+}
+
+}  // namespace jobd::server

@@ -1,0 +1,28 @@
+#include "server/auth/file_set.h"
+
+#include <algorithm>
+
+namespace jobd::server {
+
+base::Result<FileSet> CheckFiles(FileContents contents, const std::string& config_name, const config::Overrides& overrides,
+                                 base::Nanos now) {
+  JOBD_ASSIGN_OR_RETURN(config::LoadedConfig loaded, config::Load(config_name, contents.config, overrides));
+  AccessRules rules;
+  JOBD_ASSIGN_OR_RETURN(rules.users, config::Users::Parse(loaded.config.users_file, contents.users));
+  const bool has_admin = std::ranges::any_of(
+      rules.users.all(), [](const config::User& user) { return user.role == config::Role::kAdmin && !user.disabled; });
+  if (!has_admin) {
+    return base::Error(base::Code::kInvalidArgument, loaded.config.users_file + ": no admin is left who could change it again");
+  }
+  if (!loaded.config.tls_revoked.empty()) {
+    if (!contents.revoked) return base::Error(base::Code::kInvalidArgument, "tls.revoked is configured, but was not read");
+    JOBD_ASSIGN_OR_RETURN(rules.revoked, RevocationList::Parse(loaded.config.tls_revoked, *contents.revoked));
+  }
+  JOBD_ASSIGN_OR_RETURN(TlsMaterial tls, CheckTlsFiles(std::move(contents.tls), now));
+  return FileSet{.config = std::make_shared<const config::LoadedConfig>(std::move(loaded)),
+                 .rules = std::make_shared<const AccessRules>(std::move(rules)),
+                 .tls = std::make_shared<const TlsMaterial>(std::move(tls)),
+                 .offer = std::move(contents.offer)};
+}
+
+}  // namespace jobd::server

@@ -1,0 +1,43 @@
+// Everything the service reads from files, as one set: all of it holds, or none.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "config/config.h"
+#include "launch/contract/offer.h"
+#include "server/auth/access.h"
+#include "server/auth/tls_material.h"
+
+namespace jobd::server {
+
+// The files' contents, as the launcher gave them.
+struct FileContents {
+  std::string config;
+  std::string users;
+  TlsFiles tls;
+  std::optional<std::string> revoked;  // absent when none is configured
+  launch::Offer offer;                 // what the launcher makes of its own files
+};
+
+// Where they come from. Blocks; thread-safe. Errors are for administrators.
+using FileSource = std::function<base::Result<FileContents>()>;
+
+// The set, read and checked.
+struct FileSet {
+  std::shared_ptr<const config::LoadedConfig> config;
+  std::shared_ptr<const AccessRules> rules;
+  std::shared_ptr<const TlsMaterial> tls;
+  launch::Offer offer;
+};
+
+// Checks everything before anything is used. kInvalidArgument, for administrators: "FILE:LINE: what is wrong". A revocation list
+// that is configured but was not given is an error, never an empty list; so is a users file without an enabled admin.
+base::Result<FileSet> CheckFiles(FileContents contents, const std::string& config_name, const config::Overrides& overrides,
+                                 base::Nanos now);
+
+}  // namespace jobd::server

@@ -1,0 +1,23 @@
+#include "server/auth/identity.h"
+
+#include "base/text.h"
+
+namespace jobd::server {
+
+base::Result<std::string> IdentityOf(const Certificate& certificate, base::Nanos now) {
+  const auto refuse = [](const char* why) { return base::Error(base::Code::kUnauthenticated, why); };
+  const int64_t seconds = now / base::kNanosPerSecond;
+  if (seconds < certificate.not_before) return refuse("the client certificate is not valid yet");
+  if (seconds > certificate.not_after) return refuse("the client certificate has expired");
+  if (certificate.is_ca) return refuse("the client certificate is a CA's");
+  if (!certificate.client_auth) return refuse("the client certificate is not for client authentication");
+  if (!certificate.digital_signature) return refuse("the client certificate is not for digital signatures");
+  if (certificate.uris.size() != 1) return refuse("the client certificate must have exactly one URI name");
+  const std::string& uri = certificate.uris.front();
+  if (!uri.starts_with(kIdentityPrefix)) return refuse("the client certificate's URI is no identity of this service");
+  std::string name = uri.substr(kIdentityPrefix.size());
+  if (!base::IsSafeName(name)) return refuse("the client certificate's URI is no identity of this service");
+  return name;
+}
+
+}  // namespace jobd::server

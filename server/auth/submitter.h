@@ -1,0 +1,27 @@
+// What a caller may ask for in a submission, for the worker; and what the log says of it.
+#pragma once
+
+#include <spdlog/spdlog.h>
+
+#include "launch/contract/offer.h"
+#include "logging/fields.h"
+#include "server/auth/access.h"
+#include "worker/worker.h"
+
+namespace jobd::server {
+
+inline worker::Submitter SubmitterOf(const Caller& caller) {
+  return {.owner = caller.name(),
+          .profiles = caller.user.profiles,
+          .run_as = caller.user.run_as,
+          .bounds = launch::BoundsOf(caller.user),
+          .max_queued = caller.user.max_queued,
+          .max_running = caller.user.max_running};
+}
+
+inline void LogAccepted(spdlog::logger& log, const std::string& owner, const worker::Receipt& receipt) {
+  const std::string jobs = std::to_string(receipt.job_count);
+  log.info("{}", logging::Line("accepted", {{"correlation_id", receipt.correlation_id}, {"owner", owner}, {"jobs", jobs}}));
+}
+
+}  // namespace jobd::server

@@ -1,0 +1,99 @@
+#include "server/grpc/rpc_server.h"
+
+#include <grpcpp/ext/health_check_service_server_builder_option.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <grpcpp/support/server_interceptor.h>
+
+#include <chrono>
+
+#include "server/grpc/malformed.h"
+
+namespace jobd::server {
+namespace {
+
+constexpr int kMaxMessage = 4 << 20;
+constexpr size_t kTransportMemory = 64u << 20;
+constexpr int kMaxThreads = 32;  // for reflection, the one service left with the sync API
+constexpr int kMaxStreamsPerConnection = 128;
+constexpr int kMaxMetadata = 16 << 10;
+
+// Each number against an attack that was tried: CONTRIBUTING.md has the findings.
+void SetLimits(grpc::ServerBuilder& builder) {
+  grpc::ResourceQuota quota("jobd");
+  quota.Resize(kTransportMemory);
+  quota.SetMaxThreads(kMaxThreads);
+  builder.SetResourceQuota(quota);
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
+  builder.SetMaxReceiveMessageSize(kMaxMessage);
+  builder.SetMaxSendMessageSize(kMaxMessage);
+  // A megabyte of gzip may be a gigabyte of zeros.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadata);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
+  // Clients may ping every 30 s, to keep a quiet stream through a firewall; we find dead ones in 80 s.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 30'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  // A connection without calls gives its place back.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, 600'000);
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions options,
+                                                          std::shared_ptr<grpc::ServerCredentials> credentials,
+                                                          const std::vector<grpc::Service*>& services) {
+  std::unique_ptr<RpcServer> result(new RpcServer);
+  result->address_ = options.listener.address;
+  // Both reach every server that is built from now on in this process, which builds one.
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::ServerBuilder builder;
+  SetLimits(builder);
+  using Builder = grpc::ServerBuilder::experimental_type;
+  auto acceptor =
+      builder.experimental().AddExternalConnectionAcceptor(Builder::ExternalConnectionType::FROM_FD, std::move(credentials));
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(MalformedRequests());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
+  result->server_ = builder.BuildAndStart();
+  if (!result->server_) return base::Error(base::Code::kInternal, "gRPC does not start with these credentials");
+  result->server_->GetHealthCheckService()->SetServingStatus(true);
+  JOBD_ASSIGN_OR_RETURN(result->accept_loop_,
+                        AcceptLoop::Start(std::move(options.listener), std::move(acceptor), options.max_connections_per_address,
+                                          std::move(options.on_refused)));
+  return result;
+}
+
+RpcServer::~RpcServer() { Shutdown(0); }
+
+void RpcServer::SetMaxPerAddress(uint32_t limit) {
+  const std::lock_guard lock(mutex_);
+  if (accept_loop_) accept_loop_->SetMaxPerAddress(limit);
+}
+
+void RpcServer::StopAccepting() {
+  const std::lock_guard lock(mutex_);
+  accept_loop_.reset();
+}
+
+void RpcServer::Shutdown(int grace_ms) {
+  StopAccepting();
+  if (!server_) return;
+  server_->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(grace_ms));
+  server_->Wait();
+  server_.reset();
+}
+
+}  // namespace jobd::server

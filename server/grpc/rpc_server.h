@@ -1,0 +1,56 @@
+// The gRPC server on the network: limits, credentials, services and connections.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/listener.h"
+#include "base/result.h"
+#include "server/grpc/accept_loop.h"
+
+namespace grpc {
+class Server;
+class ServerCredentials;
+class Service;
+}  // namespace grpc
+
+namespace jobd::server {
+
+struct RpcServerOptions {
+  base::Listener listener;
+  uint32_t max_connections_per_address = 256;
+  AcceptLoop::OnRefused on_refused;
+};
+
+// Besides `services` it serves gRPC health and reflection, behind the same credentials.
+class RpcServer {
+ public:
+  // Serves when it returns. The services outlive the result.
+  static base::Result<std::unique_ptr<RpcServer>> Start(RpcServerOptions options,
+                                                        std::shared_ptr<grpc::ServerCredentials> credentials,
+                                                        const std::vector<grpc::Service*>& services);
+  // Shuts down without waiting.
+  ~RpcServer();
+
+  const std::string& address() const { return address_; }
+  // Thread-safe with all but the destructor.
+  void SetMaxPerAddress(uint32_t limit);
+
+  // New connections are refused from now on.
+  void StopAccepting();
+  // Ends: calls have `grace_ms` to finish, then they are cancelled. Blocks until all are done.
+  void Shutdown(int grace_ms);
+
+ private:
+  RpcServer() = default;
+
+  std::unique_ptr<grpc::Server> server_;
+  std::mutex mutex_;
+  std::unique_ptr<AcceptLoop> accept_loop_;  // under mutex_
+  std::string address_;
+};
+
+}  // namespace jobd::server

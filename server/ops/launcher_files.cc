@@ -1,0 +1,48 @@
+#include "server/ops/launcher_files.h"
+
+#include <string_view>
+
+#include "base/files.h"
+#include "worker/launcher/launcher_client.h"
+
+namespace jobd::server {
+namespace {
+
+constexpr size_t kMaxFileBytes = 16u << 20;
+constexpr std::string_view kMetrics = "metrics";
+
+}  // namespace
+
+base::Result<FileContents> ReadLauncherFiles(worker::LauncherClient& launcher) {
+  JOBD_ASSIGN_OR_RETURN(auto given, launcher.ReadFiles());
+  FileContents contents;
+  contents.offer = std::move(given.offer);
+  for (const auto& file : given.files) {
+    if (file.name == kMetrics) continue;
+    auto bytes = base::ReadAll(file.fd.get(), kMaxFileBytes);
+    if (!bytes.ok()) return std::move(bytes).error().WithContext("reading the " + file.name + " file");
+    if (file.name == "config")
+      contents.config = *std::move(bytes);
+    else if (file.name == "users")
+      contents.users = *std::move(bytes);
+    else if (file.name == "ca")
+      contents.tls.ca = *std::move(bytes);
+    else if (file.name == "cert")
+      contents.tls.cert = *std::move(bytes);
+    else if (file.name == "key")
+      contents.tls.key = *std::move(bytes);
+    else if (file.name == "revoked")
+      contents.revoked = *std::move(bytes);
+  }
+  return contents;
+}
+
+base::Result<base::Fd> MetricsSocket(worker::LauncherClient& launcher) {
+  JOBD_ASSIGN_OR_RETURN(auto files, launcher.ReadFiles());
+  for (auto& file : files.files) {
+    if (file.name == kMetrics) return std::move(file.fd);
+  }
+  return base::Fd();
+}
+
+}  // namespace jobd::server

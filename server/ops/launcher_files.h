@@ -1,0 +1,20 @@
+// The service's files, by way of the launcher, which may open what we may not.
+#pragma once
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "server/auth/file_set.h"
+
+namespace jobd::worker {
+class LauncherClient;
+}
+
+namespace jobd::server {
+
+// Asks for the files and reads them to their ends, at most 16 MiB each. Blocks. Thread-safe.
+base::Result<FileContents> ReadLauncherFiles(worker::LauncherClient& launcher);
+
+// The socket on which metrics are to be served; none (an empty Fd) when that is not configured.
+base::Result<base::Fd> MetricsSocket(worker::LauncherClient& launcher);
+
+}  // namespace jobd::server

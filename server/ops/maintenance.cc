@@ -1,0 +1,93 @@
+#include "server/ops/maintenance.h"
+
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <map>
+#include <string>
+#include <variant>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "base/units.h"
+#include "launch/contract/frames.h"
+#include "server/ops/runtime_files.h"
+#include "worker/store/backup.h"
+#include "worker/store/recover.h"
+
+namespace jobd::server {
+namespace {
+
+constexpr int kPredecessorMs = 5000;
+constexpr size_t kMaxMark = 4096;
+
+// What we were given, by name.
+using Given = std::map<std::string, base::Fd>;
+
+base::Result<Given> ReceiveGiven() {
+  const base::Fd connection(launch::kServerSocketFd);
+  JOBD_ASSIGN_OR_RETURN(auto received, launch::ReceiveLauncherFrame(connection.get(), true));
+  const auto* const ack = std::get_if<launch::HelloAck>(&received.frame);
+  if (ack == nullptr || ack->descriptors.size() != received.fds.size()) {
+    return base::Error(base::Code::kFailedPrecondition, "jobd and jobd-server are of different versions");
+  }
+  Given given;
+  for (size_t i = 0; i < received.fds.size(); ++i) given[ack->descriptors[i]] = std::move(received.fds[i]);
+  return given;
+}
+
+base::Status Backup(Given& given) {
+  JOBD_ASSIGN_OR_RETURN(const auto figures, worker::BackupState(given["state"].get(), given["backup"].get()));
+  std::printf("copied %llu batches, %s\n", static_cast<unsigned long long>(figures.batches),
+              base::FormatSize(figures.bytes).c_str());
+  return base::Ok();
+}
+
+base::Status Restore(Given& given, bool replace) {
+  // A server whose jobd is gone may live for another moment.
+  const int state = given["state"].get();
+  JOBD_ASSIGN_OR_RETURN(const base::Fd lock, LockState(state, kPredecessorMs));
+  JOBD_RETURN_IF_ERROR(worker::CheckNothingRuns(given["log"].get()));
+  JOBD_ASSIGN_OR_RETURN(const std::string mark, base::ReadAll(given["mark"].get(), kMaxMark));
+  std::string aside;
+  JOBD_ASSIGN_OR_RETURN(const auto figures, worker::RestoreState(state, given["database"].get(), mark, replace, aside));
+  std::printf("restored %llu batches, %s\n", static_cast<unsigned long long>(figures.batches),
+              base::FormatSize(figures.bytes).c_str());
+  if (!aside.empty()) std::printf("what was there before is %s\n", aside.c_str());
+  return base::Ok();
+}
+
+base::Status Recover(Given& given) {
+  const int state = given["state"].get();
+  JOBD_ASSIGN_OR_RETURN(const base::Fd lock, LockState(state, kPredecessorMs));
+  JOBD_ASSIGN_OR_RETURN(const auto recovered, worker::RecoverState(state, given["log"].get()));
+  const auto number = [](uint64_t value) { return static_cast<unsigned long long>(value); };
+  if (!recovered.aside.empty()) std::printf("the damaged database is %s\n", recovered.aside.c_str());
+  std::printf("recovered %llu batches with %llu jobs, the end of %llu of them on record\n", number(recovered.batches),
+              number(recovered.jobs), number(recovered.proven));
+  if (recovered.known > 0) std::printf("%llu batches were in the database\n", number(recovered.known));
+  if (recovered.skipped > 0) std::printf("%llu folders have no exit records that can be read\n", number(recovered.skipped));
+  if (recovered.batches > 0) {
+    std::puts("their commands, names and options are not on record: they are empty, and have the label recovered=exit-records");
+  }
+  return base::Ok();
+}
+
+base::Status Run(const Options& options) {
+  JOBD_ASSIGN_OR_RETURN(Given given, ReceiveGiven());
+  if (options.task == "backup") return Backup(given);
+  if (options.task == "restore") return Restore(given, options.replace);
+  return Recover(given);
+}
+
+}  // namespace
+
+int RunMaintenance(const Options& options) {
+  umask(027);
+  const base::Status status = Run(options);
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "jobd: %s\n", base::EscapeForTerminal(status.error().message()).c_str());
+  return 1;
+}
+
+}  // namespace jobd::server

@@ -1,0 +1,60 @@
+// Puts a new set of files in force while the service runs.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "server/auth/file_set.h"
+
+namespace jobd::server {
+
+class AccessControl;
+class TlsState;
+
+struct ReloadReport {
+  std::vector<std::string> changed;        // keys now in force; "tls" and "users" for the files they name
+  std::vector<std::string> needs_restart;  // keys that differ and cannot change while running
+  std::string revision;
+};
+
+// Thread-safe; one reload at a time.
+class Reloader {
+ public:
+  // What it steers, all of which outlives it. `handshake` proves that a client can still connect; `apply` takes the settings that
+  // can change while running, and must not fail.
+  struct Targets {
+    AccessControl& access;
+    TlsState& tls;
+    std::function<base::Status(const TlsMaterial&)> handshake;
+    std::function<void(const config::Config&, const config::Users&, const launch::Offer&)> apply;
+  };
+  Reloader(FileSource source, std::string config_name, config::Overrides overrides, FileSet initial, const base::Clock& clock,
+           Targets targets);
+
+  // Reads, checks, and swaps. Blocks: the launcher is asked, and a handshake made; when that fails, the old certificates are put
+  // back and nothing else is changed. kFailedPrecondition, for administrators, says what is wrong; nothing was replaced then.
+  base::Result<ReloadReport> Reload();
+
+  // In force. Settings that need a restart have the values of the start.
+  std::shared_ptr<const config::LoadedConfig> config() const;
+
+ private:
+  base::Result<ReloadReport> ReloadLocked();
+
+  const FileSource source_;
+  const std::string config_name_;
+  const config::Overrides overrides_;
+  const base::Clock& clock_;
+  Targets targets_;
+  std::mutex reloading_;
+  FileSet current_;  // under reloading_
+  mutable std::mutex mutex_;
+  std::shared_ptr<const config::LoadedConfig> config_;
+};
+
+}  // namespace jobd::server

@@ -1,0 +1,205 @@
+#include "cli/batch/batch_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace jobd::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+
+std::string Refusal(BatchFormat format, const std::string& text) {
+  const auto batch = ParseBatchFile(format, "f", text, "");
+  if (batch.ok()) return "accepted";
+  EXPECT_EQ(batch.error().code(), base::Code::kInvalidArgument);
+  return batch.error().message();
+}
+
+BatchFile Accepted(BatchFormat format, const std::string& text) {
+  auto batch = ParseBatchFile(format, "f", text, "");
+  EXPECT_TRUE(batch.ok()) << (batch.ok() ? "" : batch.error().message());
+  return batch.ok() ? std::move(batch).value() : BatchFile{};
+}
+
+TEST(BatchFileTest, NamesLineAndKeyOfAMistake) {
+  const auto json = BatchFormat::kJsonLines;
+  EXPECT_EQ(Refusal(json, "{\"argv\":[\"a\"]}\n\n{\"argv\":[\"a\"],\"tiemout\":3}\n"),
+            "f:3: unknown key 'tiemout' (did you mean 'timeout'?)");
+  EXPECT_EQ(Refusal(json, "{\"argv\":[]}"), "f:1: argv: must not be empty");
+  EXPECT_EQ(Refusal(json, "{\"name\":\"x\"}"), "f:1: the job has neither argv nor shell");
+  EXPECT_THAT(Refusal(json, "{\"argv\":[\"a\"],\"memory\":\"lots\"}"), HasSubstr("f:1: memory: 'lots' is not a size"));
+  EXPECT_THAT(Refusal(json, "{\"argv\":[\"a\"],\"shell\":\"b\"}"), HasSubstr("one of the two"));
+  EXPECT_THAT(Refusal(json, "{\"argv\":[\"a\"],\"name\":null}"), HasSubstr("name: has no value"));
+  EXPECT_THAT(Refusal(json, "{\"argv\":\"ls -l\"}"), HasSubstr("must be a list"));
+  EXPECT_THAT(Refusal(json, "{\"argv\":[[\"a\"]]}"), HasSubstr("argv[0]"));
+  EXPECT_THAT(Refusal(json, "{\"argv\":[\"a\"],\"argv\":[\"b\"]}"), HasSubstr("twice"));
+  EXPECT_THAT(Refusal(json, "{\"argv\":[\"a\"\n"), HasSubstr("f: line 1: not JSON"));
+  EXPECT_THAT(Refusal(json, "[1]"), HasSubstr("a job must be a map"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "jobs:\n- argv: [a]\n- argv: [a]\n  evn: {}\n"),
+              HasSubstr("f:4: unknown key 'evn' (did you mean 'env'?)"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "paralel: 3\njobs: [{shell: a}]\n"), HasSubstr("did you mean 'parallel'?"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "- 3\n"), HasSubstr("f:1: a job must be a map"));
+  EXPECT_THAT(Refusal(BatchFormat::kJson, "[\n{\"argv\":[\"a\"]},\n{\"nmae\":\"x\",\"argv\":[\"a\"]}\n]"),
+              HasSubstr("f:3: unknown key 'nmae'"));
+}
+
+TEST(BatchFileTest, AKeyIsNotThereTwiceHoweverManyThereAre) {
+  for (const int keys : {2, 31, 32, 33, 34, 1000}) {
+    for (const int repeated : {0, keys / 2, keys - 1}) {
+      std::string json = "{\"argv\":[\"a\"],\"env\":{";
+      std::string yaml = "- argv: [a]\n  env:\n";
+      for (int i = 0; i < keys; ++i) {
+        json += "\"K" + std::to_string(i) + "\":\"v\",";
+        yaml += "    K" + std::to_string(i) + ": v\n";
+      }
+      const std::string key = "K" + std::to_string(repeated);
+      const std::string problem = "the key '" + key + "' is there twice";
+      EXPECT_THAT(Refusal(BatchFormat::kJsonLines, json + "\"" + key + "\":\"w\"}}"), HasSubstr(problem));
+      EXPECT_THAT(Refusal(BatchFormat::kYaml, yaml + "    " + key + ": w\n"), HasSubstr(problem));
+      EXPECT_EQ(Accepted(BatchFormat::kJsonLines, json + "\"M\":{\"base64\":\"\"},\"N\":\"\"}}").jobs[0].env.size(),
+                static_cast<size_t>(keys) + 2);
+      EXPECT_EQ(Accepted(BatchFormat::kYaml, yaml + "    M: {base64: ''}\n    N: ''\n").jobs[0].env.size(),
+                static_cast<size_t>(keys) + 2);
+    }
+  }
+}
+
+TEST(BatchFileTest, NothingIsNoBatch) {
+  EXPECT_THAT(Refusal(BatchFormat::kLines, "# only\n\n"), HasSubstr("no job"));
+  EXPECT_THAT(Refusal(BatchFormat::kJsonLines, ""), HasSubstr("no job"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "jobs: []"), HasSubstr("no job"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, ""), HasSubstr("nothing"));
+}
+
+TEST(BatchFileTest, BoundsHold) {
+  const std::string deep(100'000, '[');
+  EXPECT_THAT(Refusal(BatchFormat::kJson, deep), HasSubstr("too deeply"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, deep), testing::Not(HasSubstr("accepted")));
+  // The billion laughs: nine levels of nine aliases each.
+  std::string laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 12; ++i) {
+    const std::string below = "*a" + std::to_string(i - 1);
+    laughs += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + below;
+    for (int j = 0; j < 8; ++j) laughs += ", " + below;
+    laughs += "]\n";
+  }
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, laughs), HasSubstr("too many values"));
+}
+
+TEST(BatchFileTest, JsonLines) {
+  const BatchFile batch =
+      Accepted(BatchFormat::kJsonLines,
+               "{\"argv\":[\"ls\",\"-l\",\"\"],\"name\":\"n\",\"env\":{\"A\":\"1\",\"N\":2},\"timeout\":90,\"kill_after\":\"0s\","
+               "\"memory\":\"1G\",\"cpus\":1.5,\"pids\":7,\"profile\":\"p\",\"user\":\"u\",\"retries\":2,\"workdir\":\"/w\","
+               "\"stdin\":{\"text\":\"in\"}}\n"
+               "{\"shell\":\"ls | wc -l\"}\n{\"argv\":[\"a\",{\"base64\":\"/w==\"}]}\n");
+  ASSERT_EQ(batch.jobs.size(), 3u);
+  const JobDraft& first = batch.jobs[0];
+  EXPECT_THAT(first.argv, ElementsAre("ls", "-l", ""));
+  EXPECT_FALSE(first.shell);
+  EXPECT_EQ(first.name, "n");
+  EXPECT_THAT(first.env, ElementsAre(Pair("A", "1"), Pair("N", "2")));
+  EXPECT_EQ(first.timeout, 90 * base::kNanosPerSecond);
+  EXPECT_EQ(first.kill_after, 0);
+  EXPECT_EQ(first.memory_bytes, uint64_t{1} << 30);
+  EXPECT_EQ(first.cpu_millis, 1500u);
+  EXPECT_EQ(first.pids, 7u);
+  EXPECT_EQ(first.profile, "p");
+  EXPECT_EQ(first.user, "u");
+  EXPECT_EQ(first.retries, 2u);
+  EXPECT_EQ(first.workdir, "/w");
+  EXPECT_EQ(first.stdin_data, "in");
+  EXPECT_TRUE(batch.jobs[1].shell);
+  EXPECT_THAT(batch.jobs[1].argv, ElementsAre("ls | wc -l"));
+  EXPECT_THAT(batch.jobs[2].argv, ElementsAre("a", "\xff"));
+}
+
+TEST(BatchFileTest, YamlWithBatchOptions) {
+  const BatchFile batch =
+      Accepted(BatchFormat::kYaml,
+               "name: nightly\nlabels: {team: a}\nparallel: 4\nfail_fast: true\npriority: urgent\n"
+               "jobs:\n  - argv: [sleep, 5]\n    env: [A=1, B=x=y]\n  - shell: |\n      echo one\n      echo two\n"
+               "  - shell: true\n  - argv: [script, p]\n    shell: true\n");
+  EXPECT_EQ(batch.options.name, "nightly");
+  EXPECT_THAT(batch.options.labels, ElementsAre(Pair("team", "a")));
+  EXPECT_EQ(batch.options.parallel, 4u);
+  EXPECT_EQ(batch.options.fail_fast, true);
+  EXPECT_EQ(batch.options.priority, "urgent");
+  ASSERT_EQ(batch.jobs.size(), 4u);
+  EXPECT_THAT(batch.jobs[0].argv, ElementsAre("sleep", "5"));
+  EXPECT_THAT(batch.jobs[0].env, ElementsAre(Pair("A", "1"), Pair("B", "x=y")));
+  EXPECT_THAT(batch.jobs[1].argv, ElementsAre("echo one\necho two\n"));
+  EXPECT_THAT(batch.jobs[2].argv, ElementsAre("true")) << "without argv it is the command";
+  EXPECT_THAT(batch.jobs[3].argv, ElementsAre("script", "p"));
+  EXPECT_TRUE(batch.jobs[3].shell);
+}
+
+TEST(BatchFileTest, YamlAliasesAreExpanded) {
+  const BatchFile batch = Accepted(BatchFormat::kYaml, "- {argv: [a], env: &e {A: 1}}\n- {argv: [b], env: *e}\n");
+  ASSERT_EQ(batch.jobs.size(), 2u);
+  EXPECT_EQ(batch.jobs[0].env, batch.jobs[1].env);
+}
+
+TEST(BatchFileTest, PlainLinesAreShellCommandsAsTheyStand) {
+  const BatchFile batch = Accepted(BatchFormat::kLines, "# no\n  echo  'a b'\r\n\nls # not a comment of ours\n");
+  ASSERT_EQ(batch.jobs.size(), 2u);
+  EXPECT_THAT(batch.jobs[0].argv, ElementsAre("  echo  'a b'"));
+  EXPECT_THAT(batch.jobs[1].argv, ElementsAre("ls # not a comment of ours"));
+  EXPECT_TRUE(batch.jobs[0].shell);
+}
+
+TEST(BatchFileTest, DetectsByExtensionThenContent) {
+  EXPECT_EQ(DetectFormat("a.yaml", "echo hi"), BatchFormat::kYaml);
+  EXPECT_EQ(DetectFormat("a.yml", ""), BatchFormat::kYaml);
+  EXPECT_EQ(DetectFormat("a.txt", "{\"argv\":[]}"), BatchFormat::kLines);
+  EXPECT_EQ(DetectFormat("a.jsonl", "{"), BatchFormat::kJsonLines);
+  EXPECT_EQ(DetectFormat("a.json", "[\n"), BatchFormat::kJson);
+  EXPECT_EQ(DetectFormat("", "{\"argv\":[\"a\"]}\n"), BatchFormat::kJsonLines);
+  EXPECT_EQ(DetectFormat("", "{\"jobs\":[]}"), BatchFormat::kJson);
+  EXPECT_EQ(DetectFormat("", "[{\"argv\":[\"a\"]}]"), BatchFormat::kJson);
+  EXPECT_EQ(DetectFormat("", "# c\nname: x\njobs:\n"), BatchFormat::kYaml);
+  EXPECT_EQ(DetectFormat("", "- argv: [a]\n"), BatchFormat::kYaml);
+  EXPECT_EQ(DetectFormat("", "---\njobs: []\n"), BatchFormat::kYaml);
+  EXPECT_EQ(DetectFormat("", "echo hi\n"), BatchFormat::kLines);
+  EXPECT_EQ(DetectFormat("", "{ echo a; echo b; }\n"), BatchFormat::kLines);
+  EXPECT_EQ(DetectFormat("", "[ -f x ] && echo y\n"), BatchFormat::kLines);
+  EXPECT_EQ(DetectFormat("", "PATH=/x:/y make\n"), BatchFormat::kLines);
+  EXPECT_EQ(DetectFormat("", ""), BatchFormat::kLines);
+}
+
+class BatchFileFilesTest : public testing::Test {
+ protected:
+  BatchFileFilesTest() {
+    std::string name = testing::TempDir() + "jobd-batch-XXXXXX";
+    EXPECT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  ~BatchFileFilesTest() override { std::filesystem::remove_all(folder_); }
+  std::string Write(const std::string& name, const std::string& text) const {
+    std::ofstream(folder_ + "/" + name) << text;
+    return folder_ + "/" + name;
+  }
+  std::string folder_;
+};
+
+TEST_F(BatchFileFilesTest, FilesThatJobsReferToAreSoughtBesideTheBatchFile) {
+  Write("env", "A=from file\n# comment\nB=2\n");
+  Write("in", "input");
+  const auto batch = LoadBatchFile(Write("b.yaml", "- {argv: [a], env_file: env, env: {A: own}, stdin: in}\n"));
+  ASSERT_TRUE(batch.ok()) << batch.error().message();
+  EXPECT_THAT(batch->jobs[0].env, ElementsAre(Pair("A", "from file"), Pair("B", "2"), Pair("A", "own")));
+  EXPECT_EQ(batch->jobs[0].stdin_data, "input");
+}
+
+TEST_F(BatchFileFilesTest, AMissingFileIsAnError) {
+  EXPECT_FALSE(LoadBatchFile(folder_ + "/none.yaml").ok());
+  EXPECT_FALSE(LoadBatchFile(Write("b.yaml", "- {argv: [a], stdin: none}\n")).ok());
+}
+
+}  // namespace
+}  // namespace jobd::cli

@@ -1,0 +1,159 @@
+#include "cli/connect/settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "cli/batch/job_draft.h"
+#include "cli/connect/tls_probe.h"
+
+namespace jobd::cli {
+namespace {
+
+using testing::HasSubstr;
+
+class SettingsTest : public testing::Test {
+ protected:
+  SettingsTest() {
+    std::string name = testing::TempDir() + "jobd-settings-XXXXXX";
+    EXPECT_NE(::mkdtemp(name.data()), nullptr);
+    home_ = name;
+    env_["HOME"] = home_;
+  }
+  ~SettingsTest() override { std::filesystem::remove_all(home_); }
+
+  Environment Env() const {
+    return [this](const char* name) -> std::optional<std::string> {
+      const auto found = env_.find(name);
+      if (found == env_.end()) return std::nullopt;
+      return found->second;
+    };
+  }
+  void WriteConfig(const std::string& text) const {
+    std::filesystem::create_directories(home_ + "/.config/jobctl");
+    std::ofstream(home_ + "/.config/jobctl/config.toml") << text;
+  }
+  std::string home_;
+  std::map<std::string, std::string> env_;
+};
+
+TEST_F(SettingsTest, SaysWhatIsMissing) {
+  GlobalOptions options;
+  EXPECT_THAT(ResolveConnection(options, Env()).error().message(), HasSubstr("no CA certificate is set: use --ca, JOBCTL_CA"));
+  options.ca = "c";
+  EXPECT_THAT(ResolveConnection(options, Env()).error().message(), HasSubstr("JOBCTL_CERT"));
+}
+
+TEST_F(SettingsTest, MistakesInTheFileHaveALine) {
+  const std::string file = home_ + "/.config/jobctl/config.toml";
+  for (const auto& [text, what] :
+       std::vector<std::pair<std::string, std::string>>{{"current = \"a\"\nx = 1\n", ":2: unknown key 'x'"},
+                                                        {"[context.a]\nadress = \"b\"\n", "did you mean 'address'?"},
+                                                        {"[context.a]\naddress = 3\n", ":2: address must be a text"},
+                                                        {"current = \n", ":1: "}}) {
+    WriteConfig(text);
+    const auto loaded = LoadContexts({}, Env());
+    ASSERT_FALSE(loaded.ok()) << text;
+    EXPECT_THAT(loaded.error().message(), HasSubstr(file + ":")) << text;
+    EXPECT_THAT(loaded.error().message(), HasSubstr(what)) << text;
+  }
+  GlobalOptions options;
+  options.config_file = home_ + "/none.toml";
+  EXPECT_FALSE(LoadContexts(options, Env()).ok()) << "a file that was named must be there";
+}
+
+TEST_F(SettingsTest, FlagThenEnvironmentThenContext) {
+  WriteConfig(
+      "current = \"a\"\n[context.a]\naddress = \"a:1\"\nca = \"ca.crt\"\ncert = \"~/c.crt\"\nkey = \"/k\"\n"
+      "[context.b]\naddress = \"b:1\"\nca = \"/b\"\ncert = \"/b\"\nkey = \"/b\"\n");
+  GlobalOptions options;
+  EXPECT_EQ(ResolveConnection(options, Env())->address, "a:1");
+  EXPECT_EQ(ResolveConnection(options, Env())->ca, home_ + "/.config/jobctl/ca.crt");
+  EXPECT_EQ(ResolveConnection(options, Env())->cert, home_ + "/c.crt");
+  options.context = "b";
+  EXPECT_EQ(ResolveConnection(options, Env())->address, "b:1");
+  env_["JOBCTL_ADDRESS"] = "env:1";
+  EXPECT_EQ(ResolveConnection(options, Env())->address, "env:1");
+  options.address = "flag:1";
+  EXPECT_EQ(ResolveConnection(options, Env())->address, "flag:1");
+  options.context = "none";
+  EXPECT_EQ(ResolveConnection(options, Env()).error().code(), base::Code::kInvalidArgument);
+}
+
+TEST_F(SettingsTest, OutputFormat) {
+  GlobalOptions options;
+  EXPECT_EQ(*ResolveFormat(options, Env()), OutputFormat::kTable);
+  env_["JOBCTL_OUTPUT"] = "wide";
+  EXPECT_EQ(*ResolveFormat(options, Env()), OutputFormat::kWide);
+  options.output = "name";
+  EXPECT_EQ(*ResolveFormat(options, Env()), OutputFormat::kName);
+  options.json = true;
+  EXPECT_EQ(*ResolveFormat(options, Env()), OutputFormat::kJson);
+  options = {};
+  env_["JOBCTL_OUTPUT"] = "xml";
+  EXPECT_FALSE(ResolveFormat(options, Env()).ok());
+}
+
+TEST(WithCurrentTest, ChangesOneLineOnly) {
+  EXPECT_EQ(WithCurrent("# mine\ncurrent = \"a\"\n[context.a]\ncurrent = 1\n", "b"),
+            "# mine\ncurrent = \"b\"\n[context.a]\ncurrent = 1\n");
+  EXPECT_EQ(WithCurrent("[context.a]\n", "a"), "current = \"a\"\n[context.a]\n");
+  EXPECT_EQ(WithCurrent("currently = 1\n", "a\"b"), "current = \"a\\\"b\"\ncurrently = 1\n");
+}
+
+TEST(SplitAddressTest, HostAndPort) {
+  for (const char* bad : {"", ":1", "a:", "a:x", "a:0", "a:65536", "[::1", "[::1]7"}) EXPECT_FALSE(SplitAddress(bad).ok()) << bad;
+  EXPECT_EQ(*SplitAddress("a:1"), std::make_pair(std::string("a"), std::string("1")));
+  EXPECT_EQ(*SplitAddress("[::1]:9"), std::make_pair(std::string("::1"), std::string("9")));
+  EXPECT_EQ(*SplitAddress("::1"), std::make_pair(std::string("::1"), std::string("7443")));
+  EXPECT_EQ(*SplitAddress("host"), std::make_pair(std::string("host"), std::string("7443")));
+}
+
+TEST(ProbeTest, NobodyListening) {
+  Connection connection;
+  connection.address = "127.0.0.1:1";
+  const ProbeResult result = ProbeServer(connection);
+  EXPECT_FALSE(result.reached);
+  EXPECT_TRUE(result.may_pass);
+  EXPECT_EQ(result.reason, "Connection refused");
+}
+
+TEST(JobDraftTest, RefusesBadValues) {
+  JobDraft job;
+  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{{"timeout", "soon"},
+                                                                                   {"timeout", "0"},
+                                                                                   {"kill_after", "-1"},
+                                                                                   {"memory", "1X"},
+                                                                                   {"memory", "0"},
+                                                                                   {"cpus", "0"},
+                                                                                   {"pids", "many"},
+                                                                                   {"retries", "-1"}}) {
+    const auto status = SetJobField(job, key, value);
+    ASSERT_FALSE(status.ok()) << key;
+    EXPECT_EQ(status.error().code(), base::Code::kInvalidArgument) << key;
+  }
+  EXPECT_FALSE(AddEnv(job, "=x").ok());
+  BatchDraft batch;
+  EXPECT_FALSE(SetBatchField(batch, "priority", "high").ok());
+  EXPECT_FALSE(AddLabel(batch, "novalue").ok());
+  EXPECT_EQ(job, JobDraft());
+}
+
+TEST(JobDraftTest, TheJobsOwnCountsBeforeDefaults) {
+  JobDraft defaults;
+  defaults.env = {{"A", "default"}, {"B", "default"}};
+  defaults.timeout = 5;
+  defaults.profile = "p";
+  JobDraft job;
+  job.env = {{"A", "own"}};
+  job.timeout = 1;
+  ApplyDefaults(job, defaults);
+  EXPECT_EQ(job.timeout, 1);
+  EXPECT_EQ(job.profile, "p");
+  EXPECT_EQ(job.env.back(), (std::pair<std::string, std::string>("A", "own")));
+}
+
+}  // namespace
+}  // namespace jobd::cli

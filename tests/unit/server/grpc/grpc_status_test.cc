@@ -1,0 +1,62 @@
+#include "server/grpc/grpc_status.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace jobd::server {
+namespace {
+
+using base::Code;
+using base::Error;
+
+std::string All(const grpc::Status& status) { return status.error_message() + status.error_details(); }
+
+TEST(GrpcStatus, InternalTextsStayHere) {
+  const Error errors[] = {Error(Code::kInternal, "SELECT * FROM jobs at /var/lib/jobd"),
+                          Error(Code::kDataLoss, "/var/lib/jobd/jobd.db"), base::SysError("opening /var/lib/jobd/logs", ENOSPC),
+                          base::SysError("opening /var/lib/jobd/logs", EACCES),
+                          base::SysError("opening /var/lib/jobd/logs", ENOENT)};
+  for (const Error& error : errors) {
+    const grpc::Status status = ToGrpcStatus(error, "abc123");
+    EXPECT_EQ(All(status).find("/var"), std::string::npos) << status.error_message();
+    EXPECT_EQ(All(status).find("SELECT"), std::string::npos) << status.error_message();
+    EXPECT_NE(status.error_message().find("abc123"), std::string::npos) << status.error_message();
+  }
+  EXPECT_EQ(ToGrpcStatus(errors[2]).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ToGrpcStatus(errors[3]).error_code(), grpc::StatusCode::INTERNAL);
+  EXPECT_EQ(ToGrpcStatus(errors[4]).error_code(), grpc::StatusCode::INTERNAL);
+}
+
+TEST(GrpcStatus, NotFoundAlwaysReadsTheSame) {
+  const auto one = ToGrpcStatus(Error(Code::kNotFound, "batch 7 of operator"));
+  const auto other = ToGrpcStatus(Error(Code::kNotFound, "no such batch"));
+  EXPECT_EQ(one.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(All(one), All(other));
+}
+
+TEST(GrpcStatus, ViolationsTravelAsDetails) {
+  const auto status =
+      ToGrpcStatus(Error(Code::kInvalidArgument, "bad").WithViolations({{"jobs[2].argv", "is empty"}, {"name", "is \x1b[31mred"}}));
+  google::rpc::Status details;
+  ASSERT_TRUE(details.ParseFromString(status.error_details()));
+  EXPECT_EQ(details.code(), static_cast<int>(grpc::StatusCode::INVALID_ARGUMENT));
+  google::rpc::BadRequest bad_request;
+  ASSERT_EQ(details.details_size(), 1);
+  ASSERT_TRUE(details.details(0).UnpackTo(&bad_request));
+  ASSERT_EQ(bad_request.field_violations_size(), 2);
+  EXPECT_EQ(bad_request.field_violations(0).field(), "jobs[2].argv");
+  EXPECT_EQ(bad_request.field_violations(1).description().find('\x1b'), std::string::npos);
+}
+
+TEST(GrpcStatus, FitsIntoTrailingMetadata) {
+  std::vector<base::FieldViolation> many(10'000, {std::string(5000, 'f'), std::string(5000, 'p')});
+  const auto status = ToGrpcStatus(Error(Code::kInvalidArgument, std::string(100'000, 'm')).WithViolations(std::move(many)));
+  EXPECT_LT(All(status).size(), 7000u);
+}
+
+}  // namespace
+}  // namespace jobd::server

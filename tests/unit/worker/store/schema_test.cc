@@ -1,0 +1,76 @@
+// Databases of every earlier version are opened and brought up to date; those of later ones are left alone (store_test.cc).
+#include "worker/store/schema.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "tests/unit/worker/schema_v1.h"
+#include "tests/unit/worker/schema_v2.h"
+#include "tests/unit/worker/worker_fixture.h"
+#include "worker/store/sqlite.h"
+
+namespace jobd::worker {
+namespace {
+
+// One for each version before ours, in order. A new version adds its predecessor here.
+constexpr std::array<const char*, kSchemaVersion - 1> kEarlier = {kDatabaseV1, kDatabaseV2};
+
+class SchemaTest : public WorkerTest, public ::testing::WithParamInterface<size_t> {
+ protected:
+  void SetUp() override {
+    auto database = Database::Open(Path(), true);
+    ASSERT_TRUE(database.ok());
+    const base::Status made = database->Execute(kEarlier[GetParam()]);
+    ASSERT_TRUE(made.ok()) << made.error().message();
+  }
+  std::string Path() const { return dir_.path() / "state/jobd.db"; }
+};
+
+TEST_P(SchemaTest, IsOpenedWithAllThatIsInIt) {
+  const base::Status opened = Open();
+  ASSERT_TRUE(opened.ok()) << opened.error().message();
+  EXPECT_EQ(Batch("done").state, JobState::kSucceeded);
+  EXPECT_EQ(Batch("done").options.name, "nightly");
+  const JobView job = Job("done", 1);
+  EXPECT_EQ(job.argv, std::vector<std::string>{"true"});
+  EXPECT_EQ(job.outcome.exit_code, 0);
+  EXPECT_EQ(job.dropped_bytes, 11u);
+  const auto failed = worker_->GetBatch({.batch = {"bob", "failed"}});
+  ASSERT_TRUE(failed.ok());
+  EXPECT_EQ(failed->jobs.at(0).outcome.exit_code, 3);
+  EXPECT_EQ(Job("waiting", 2).outcome.state, JobState::kHeld);
+  const auto in = [&](JobState state) {
+    std::string names;
+    const auto page = worker_->ListBatches({.states = {state}});
+    for (const auto& batch : page->batches) names += batch.name.correlation_id + " ";
+    return names;
+  };
+  EXPECT_EQ(in(JobState::kSucceeded), "done ");
+  EXPECT_EQ(in(JobState::kFailed), "failed ");
+  EXPECT_EQ(in(JobState::kRunning), "waiting ");
+}
+
+TEST_P(SchemaTest, WhatWaitedRunsAndWhatHadEndedIsCountedAsKept) {
+  launcher_->RunAtOnce();
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Await<uint32_t>([&](auto done) { worker_->Release({.batch = {"ann", "waiting"}}, done); }).ok());
+  UntilEnded("waiting");
+  EXPECT_EQ(Job("waiting", 2).outcome.state, JobState::kSucceeded);
+  while (worker_->GetStatus().kept.batches != 3) std::this_thread::yield();
+}
+
+TEST_P(SchemaTest, IsOfTheNewestVersionAfterwards) {
+  ASSERT_TRUE(Open().ok());
+  worker_.reset();
+  auto database = Database::Open(Path(), false);
+  EXPECT_EQ(*database->QueryInt("PRAGMA user_version"), kSchemaVersion);
+  EXPECT_EQ(*database->QueryText("PRAGMA integrity_check"), "ok");
+  EXPECT_TRUE(Open().ok()) << "and is opened again";
+}
+
+INSTANTIATE_TEST_SUITE_P(EarlierVersions, SchemaTest, ::testing::Range<size_t>(0, kEarlier.size()),
+                         [](const auto& one) { return "V" + std::to_string(one.param + 1); });
+
+}  // namespace
+}  // namespace jobd::worker
