@@ -5,10 +5,10 @@
 #include <array>
 #include <iostream>
 
-#include "cli/view/exit_code.h"
 #include "cli/connect/session.h"
-#include "cli/view/suggest.h"
 #include "cli/verbs/verbs.h"
+#include "cli/view/exit_code.h"
+#include "cli/view/suggest.h"
 
 namespace jobd::cli {
 

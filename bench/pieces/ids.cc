@@ -1,8 +1,8 @@
 // Correlation IDs: made on both sides, and checked at every call that names one.
 #include "base/text.h"
+#include "base/uuid7.h"
 #include "bench/pieces/piece.h"
 #include "cli/connect/uuid.h"
-#include "base/uuid7.h"
 
 namespace jobd::bench {
 namespace {

@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "cli/connect/client.h"
-#include "cli/view/output.h"
 #include "cli/connect/settings.h"
+#include "cli/view/output.h"
 
 namespace jobd::cli {
 

@@ -2,11 +2,11 @@
 #include <CLI/CLI.hpp>
 
 #include "base/text.h"
+#include "cli/connect/session.h"
+#include "cli/verbs/verbs.h"
 #include "cli/view/admin_view.h"
 #include "cli/view/exit_code.h"
 #include "cli/view/json_view.h"
-#include "cli/connect/session.h"
-#include "cli/verbs/verbs.h"
 #include "jobd/v1/admin_service.pb.h"
 
 namespace jobd::cli {

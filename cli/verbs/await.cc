@@ -4,8 +4,8 @@
 #include <optional>
 
 #include "cli/connect/client.h"
-#include "cli/view/exit_code.h"
 #include "cli/connect/reconnect.h"
+#include "cli/view/exit_code.h"
 #include "cli/view/states.h"
 #include "jobd/v1/job_query_service.pb.h"
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "cli/view/json_view.h"
 #include "cli/connect/session.h"
+#include "cli/view/json_view.h"
 #include "cli/view/views.h"
 #include "jobd/v1/job_query_service.pb.h"
 

@@ -2,11 +2,11 @@
 #include <CLI/CLI.hpp>
 
 #include "base/units.h"
-#include "cli/verbs/act.h"
 #include "cli/connect/client.h"
-#include "cli/view/proto_time.h"
 #include "cli/connect/session.h"
+#include "cli/verbs/act.h"
 #include "cli/verbs/verbs.h"
+#include "cli/view/proto_time.h"
 #include "jobd/v1/job_schedule_service.pb.h"
 
 namespace jobd::cli {

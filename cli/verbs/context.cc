@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include "base/files.h"
 #include "cli/connect/session.h"
-#include "cli/view/table.h"
 #include "cli/verbs/verbs.h"
+#include "cli/view/table.h"
 
 namespace jobd::cli {
 

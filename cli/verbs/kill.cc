@@ -2,9 +2,9 @@
 #include <CLI/CLI.hpp>
 
 #include "base/errno_text.h"
-#include "cli/verbs/act.h"
 #include "cli/connect/client.h"
 #include "cli/connect/session.h"
+#include "cli/verbs/act.h"
 #include "cli/verbs/verbs.h"
 #include "jobd/v1/job_schedule_service.pb.h"
 

@@ -2,10 +2,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "cli/verbs/batch_list.h"
 #include "cli/connect/session.h"
-#include "cli/view/states.h"
+#include "cli/verbs/batch_list.h"
 #include "cli/verbs/verbs.h"
+#include "cli/view/states.h"
 #include "jobd/v1/job_query_service.pb.h"
 
 namespace jobd::cli {

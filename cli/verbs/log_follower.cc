@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <csignal>
 
-#include "cli/view/exit_code.h"
+#include "cli/connect/session.h"
 #include "cli/verbs/follow.h"
+#include "cli/view/exit_code.h"
 #include "cli/view/json_view.h"
 #include "cli/view/proto_time.h"
-#include "cli/connect/session.h"
 #include "jobd/v1/job_query_service.pb.h"
 
 namespace jobd::cli {

@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "cli/connect/job_ref.h"
-#include "cli/view/log_printer.h"
 #include "cli/connect/signals.h"
+#include "cli/view/log_printer.h"
 
 namespace jobd::cli {
 

@@ -2,11 +2,11 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 
-#include "cli/view/exit_code.h"
-#include "cli/verbs/log_follower.h"
 #include "cli/connect/session.h"
-#include "cli/view/time_text.h"
+#include "cli/verbs/log_follower.h"
 #include "cli/verbs/verbs.h"
+#include "cli/view/exit_code.h"
+#include "cli/view/time_text.h"
 #include "jobd/v1/types.pb.h"
 
 namespace jobd::cli {

@@ -3,9 +3,9 @@
 
 #include <nlohmann/json.hpp>
 #include "base/units.h"
-#include "cli/view/proto_time.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/verbs.h"
+#include "cli/view/proto_time.h"
 #include "jobd/v1/job_schedule_service.pb.h"
 
 namespace jobd::cli {

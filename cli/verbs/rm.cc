@@ -1,9 +1,9 @@
 // jobctl rm: forget finished batches.
 #include <CLI/CLI.hpp>
 
-#include "cli/verbs/act.h"
 #include "cli/connect/client.h"
 #include "cli/connect/session.h"
+#include "cli/verbs/act.h"
 #include "cli/verbs/verbs.h"
 #include "jobd/v1/job_schedule_service.pb.h"
 

@@ -2,11 +2,11 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/batch/job_options.h"
-#include "cli/view/json_view.h"
-#include "cli/verbs/run_session.h"
 #include "cli/connect/session.h"
 #include "cli/connect/uuid.h"
+#include "cli/verbs/run_session.h"
 #include "cli/verbs/verbs.h"
+#include "cli/view/json_view.h"
 #include "jobd/v1/job_schedule_service.pb.h"
 
 namespace jobd::cli {

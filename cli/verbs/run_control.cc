@@ -5,8 +5,8 @@
 #include <csignal>
 
 #include "cli/connect/client.h"
-#include "cli/view/exit_code.h"
 #include "cli/connect/session.h"
+#include "cli/view/exit_code.h"
 #include "jobd/v1/job_schedule_service.pb.h"
 
 namespace jobd::cli {

@@ -3,14 +3,14 @@
 #include <csignal>
 #include <optional>
 
-#include "cli/view/exit_code.h"
+#include "cli/connect/session.h"
+#include "cli/connect/signals.h"
 #include "cli/verbs/follow.h"
+#include "cli/verbs/run_control.h"
+#include "cli/view/exit_code.h"
 #include "cli/view/json_view.h"
 #include "cli/view/log_printer.h"
 #include "cli/view/proto_time.h"
-#include "cli/verbs/run_control.h"
-#include "cli/connect/session.h"
-#include "cli/connect/signals.h"
 #include "jobd/v1/job_query_service.pb.h"
 #include "jobd/v1/job_schedule_service.pb.h"
 

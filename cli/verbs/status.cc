@@ -2,12 +2,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "cli/verbs/batch_list.h"
 #include "cli/connect/job_ref.h"
-#include "cli/view/json_view.h"
 #include "cli/connect/session.h"
-#include "cli/view/states.h"
+#include "cli/verbs/batch_list.h"
 #include "cli/verbs/verbs.h"
+#include "cli/view/json_view.h"
+#include "cli/view/states.h"
 #include "cli/view/views.h"
 #include "jobd/v1/job_query_service.pb.h"
 

@@ -2,15 +2,15 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "cli/verbs/await.h"
 #include "cli/batch/batch_file.h"
 #include "cli/batch/job_options.h"
-#include "cli/view/json_view.h"
-#include "cli/verbs/log_follower.h"
-#include "cli/view/progress.h"
 #include "cli/connect/session.h"
 #include "cli/connect/uuid.h"
+#include "cli/verbs/await.h"
+#include "cli/verbs/log_follower.h"
 #include "cli/verbs/verbs.h"
+#include "cli/view/json_view.h"
+#include "cli/view/progress.h"
 #include "jobd/v1/job_schedule_service.pb.h"
 
 namespace jobd::cli {

@@ -5,11 +5,11 @@
 #include <thread>
 
 #include "base/units.h"
+#include "cli/connect/session.h"
 #include "cli/verbs/await.h"
+#include "cli/verbs/verbs.h"
 #include "cli/view/exit_code.h"
 #include "cli/view/progress.h"
-#include "cli/connect/session.h"
-#include "cli/verbs/verbs.h"
 
 namespace jobd::cli {
 

@@ -7,9 +7,9 @@
 #include "jobd/v1/job_schedule_service.pb.h"
 #include "server/api/convert_reply.h"
 #include "server/api/convert_request.h"
+#include "server/auth/submitter.h"
 #include "server/grpc/grpc_status.h"
 #include "server/rpc/pump.h"
-#include "server/auth/submitter.h"
 #include "worker/worker.h"
 
 namespace jobd::server {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "server/grpc/grpc_status.h"
 #include "server/api/log_message.h"
+#include "server/grpc/grpc_status.h"
 #include "worker/worker.h"
 
 namespace jobd::server {

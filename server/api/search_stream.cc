@@ -1,8 +1,8 @@
 #include "server/api/search_stream.h"
 
 #include "server/api/convert_reply.h"
-#include "server/grpc/grpc_status.h"
 #include "server/api/log_stream.h"
+#include "server/grpc/grpc_status.h"
 #include "server/ops/metrics.h"
 
 namespace jobd::server {

@@ -9,14 +9,14 @@
 
 #include "base/clock.h"
 #include "jobd/v1/job_schedule_service.pb.h"
-#include "server/auth/admission.h"
-#include "server/auth/call_limits.h"
 #include "server/api/convert_reply.h"
 #include "server/api/convert_request.h"
+#include "server/auth/admission.h"
+#include "server/auth/call_limits.h"
+#include "server/auth/submitter.h"
 #include "server/grpc/grpc_status.h"
 #include "server/grpc/malformed.h"
 #include "server/rpc/stream_registry.h"
-#include "server/auth/submitter.h"
 #include "worker/worker.h"
 
 namespace jobd::server {

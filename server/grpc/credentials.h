@@ -6,8 +6,8 @@
 
 #include <grpcpp/security/server_credentials.h>
 
-#include "server/grpc/gate.h"
 #include "server/auth/tls_material.h"
+#include "server/grpc/gate.h"
 
 namespace jobd::server {
 

@@ -8,8 +8,8 @@
 
 #include <grpcpp/support/status.h>
 
-#include "server/auth/admission.h"
 #include "server/api/backend.h"
+#include "server/auth/admission.h"
 #include "server/rpc/stream_registry.h"
 
 namespace jobd::server {

@@ -4,8 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include "worker/logs/log_cursor.h"
 #include "worker/catalogue/seal.h"
+#include "worker/logs/log_cursor.h"
 #include "worker/store/spec_codec.h"
 
 namespace worker = jobd::worker;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "worker/store/sqlite_rows.h"
 #include "base/wire.h"
+#include "worker/store/sqlite_rows.h"
 
 namespace jobd::worker {
 namespace {

@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "base/result.h"
-#include "worker/watch/live_table.h"
 #include "worker/catalogue/seal.h"
-#include "worker/store/store.h"
 #include "worker/model/page.h"
+#include "worker/store/store.h"
+#include "worker/watch/live_table.h"
 
 namespace jobd::worker {
 

@@ -6,8 +6,8 @@
 #include <cerrno>
 #include <limits>
 
-#include "worker/store/batch_files.h"
 #include "worker/run/supervisor.h"
+#include "worker/store/batch_files.h"
 
 namespace jobd::worker {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
-#include "worker/store/batch_files.h"
 #include "worker/run/supervisor.h"
+#include "worker/store/batch_files.h"
 
 namespace jobd::worker {
 namespace {

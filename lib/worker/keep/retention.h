@@ -8,9 +8,9 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "worker/store/store.h"
 #include "worker/model/limits.h"
 #include "worker/model/service_status.h"
+#include "worker/store/store.h"
 
 namespace jobd::worker {
 

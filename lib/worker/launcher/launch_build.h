@@ -2,9 +2,9 @@
 #pragma once
 
 #include "launch/contract/launch_request.h"
+#include "worker/model/limits.h"
 #include "worker/model/model.h"
 #include "worker/model/outcome.h"
-#include "worker/model/limits.h"
 
 namespace jobd::worker {
 

@@ -8,8 +8,8 @@
 #include <optional>
 #include <thread>
 
-#include "launch/contract/frames.h"
 #include "base/thread_name.h"
+#include "launch/contract/frames.h"
 
 namespace jobd::worker {
 namespace {

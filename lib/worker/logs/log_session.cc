@@ -7,11 +7,11 @@
 #include <deque>
 
 #include "base/files.h"
-#include "worker/store/batch_files.h"
 #include "worker/logs/log_cursor.h"
 #include "worker/logs/log_feed.h"
 #include "worker/logs/log_search.h"
 #include "worker/logs/log_session_impl.h"
+#include "worker/store/batch_files.h"
 
 namespace jobd::worker {
 namespace {

@@ -5,10 +5,10 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "worker/watch/changes.h"
-#include "worker/logs/log_session.h"
 #include "worker/catalogue/seal.h"
+#include "worker/logs/log_session.h"
 #include "worker/store/store.h"
+#include "worker/watch/changes.h"
 #include "worker/watch/tail.h"
 
 namespace jobd::worker {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "worker/model/model.h"
 #include "worker/model/limits.h"
+#include "worker/model/model.h"
 #include "worker/model/request.h"
 
 namespace jobd::worker {

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "worker/model/admission.h"
-#include "worker/store/batch_files.h"
 #include "worker/run/supervisor.h"
+#include "worker/store/batch_files.h"
 
 namespace jobd::worker {
 namespace {

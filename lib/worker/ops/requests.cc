@@ -1,7 +1,7 @@
 // What clients ask of the service: new batches, and the removal of old ones.
 #include "worker/model/admission.h"
-#include "worker/store/batch_files.h"
 #include "worker/run/supervisor.h"
+#include "worker/store/batch_files.h"
 
 namespace jobd::worker {
 namespace {

@@ -4,10 +4,10 @@
 #include <algorithm>
 
 #include "launch/contract/log_index.h"
-#include "worker/store/batch_files.h"
-#include "worker/launcher/launch_build.h"
 #include "worker/keep/stream_compress.h"
+#include "worker/launcher/launch_build.h"
 #include "worker/run/supervisor.h"
+#include "worker/store/batch_files.h"
 
 namespace jobd::worker {
 namespace {

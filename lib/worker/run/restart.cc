@@ -14,11 +14,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "base/thread_name.h"
 #include "launch/contract/exit_file.h"
-#include "worker/store/batch_files.h"
 #include "worker/launcher/launch_build.h"
 #include "worker/run/supervisor.h"
-#include "base/thread_name.h"
+#include "worker/store/batch_files.h"
 
 namespace jobd::worker {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <chrono>
 
-#include "worker/store/batch_files.h"
 #include "base/thread_name.h"
+#include "worker/store/batch_files.h"
 
 namespace jobd::worker {
 

@@ -10,11 +10,11 @@
 #include <utility>
 
 #include "base/errno_text.h"
+#include "base/thread_name.h"
 #include "worker/model/observer.h"
 #include "worker/store/schema.h"
 #include "worker/store/sqlite_reader.h"
 #include "worker/store/sqlite_writer.h"
-#include "base/thread_name.h"
 
 namespace jobd::worker {
 namespace {

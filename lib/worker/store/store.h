@@ -13,8 +13,8 @@
 #include "base/result.h"
 #include "worker/model/job_row.h"
 #include "worker/model/model.h"
-#include "worker/model/state_machine.h"
 #include "worker/model/request.h"
+#include "worker/model/state_machine.h"
 
 namespace jobd::worker {
 

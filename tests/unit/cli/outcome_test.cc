@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cli/view/exit_code.h"
 #include "cli/connect/interrupt.h"
 #include "cli/connect/job_ref.h"
+#include "cli/view/exit_code.h"
 #include "cli/view/json_view.h"
 #include "cli/view/states.h"
 #include "cli/view/views.h"

@@ -7,11 +7,11 @@
 
 #include "base/text.h"
 #include "cli/connect/base64.h"
+#include "cli/connect/uuid.h"
 #include "cli/view/progress.h"
 #include "cli/view/suggest.h"
 #include "cli/view/table.h"
 #include "cli/view/time_text.h"
-#include "cli/connect/uuid.h"
 
 namespace jobd::cli {
 namespace {

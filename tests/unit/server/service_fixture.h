@@ -11,8 +11,8 @@
 #include <sstream>
 #include <string>
 
-#include "server/service.h"
 #include "server/grpc/tls_policy.h"
+#include "server/service.h"
 #include "tests/unit/server/fake_worker.h"
 #include "tests/unit/server/test_pki.h"
 

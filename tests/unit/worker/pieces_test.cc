@@ -8,12 +8,12 @@
 #include <thread>
 
 #include "base/text.h"
+#include "base/uuid7.h"
+#include "worker/catalogue/seal.h"
 #include "worker/logs/log_cursor.h"
 #include "worker/model/outcome.h"
-#include "worker/catalogue/seal.h"
-#include "worker/store/spec_codec.h"
 #include "worker/model/state_machine.h"
-#include "base/uuid7.h"
+#include "worker/store/spec_codec.h"
 #include "worker/watch/waker.h"
 
 namespace jobd::worker {
