@@ -11,6 +11,8 @@
 
 namespace jobd::worker {
 
+class Observer;
+
 inline constexpr const char* kDatabaseName = "jobd.db";
 
 // Opens, making or migrating it, the database in a directory (borrowed; outlives the store, like the clock). The destructor commits

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "worker/model/job_row.h"
 #include "worker/model/model.h"
+#include "worker/model/page.h"
 #include "worker/model/request.h"
 #include "worker/model/state_machine.h"
 
