@@ -32,7 +32,7 @@ base::Status CheckSelector(const JobSelector& jobs) {
 class LocalWorker final : public Worker {
  public:
   LocalWorker(std::unique_ptr<Store> store, std::unique_ptr<Tail> tail, std::string seal_key, WorkerOptions options,
-              Launcher& launcher, const base::Clock& clock)
+              OldLauncher& launcher, const base::Clock& clock)
       : options_(options),
         launcher_(launcher),
         clock_(clock),
@@ -157,7 +157,7 @@ class LocalWorker final : public Worker {
 
  private:
   const WorkerOptions options_;
-  Launcher& launcher_;
+  OldLauncher& launcher_;
   const base::Clock& clock_;
   Observer nobody_;
   Observer& observer_;
@@ -190,7 +190,7 @@ base::Result<std::string> SealKey(Store& store) {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Worker>> Worker::Create(WorkerOptions options, Launcher& launcher, const base::Clock& clock) {
+base::Result<std::unique_ptr<Worker>> Worker::Create(WorkerOptions options, OldLauncher& launcher, const base::Clock& clock) {
   JOBD_ASSIGN_OR_RETURN(auto store, OpenSqliteStore(options.state_dir, clock, options.observer));
   JOBD_ASSIGN_OR_RETURN(auto key, SealKey(*store));
   JOBD_ASSIGN_OR_RETURN(auto tail, Tail::Create());

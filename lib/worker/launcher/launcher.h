@@ -1,40 +1,108 @@
-// The seam to where jobs run.
+// The seam to where jobs run. What is behind it starts attempts, ends them, finds them again after a restart, and says how each
+// ended; how it knows is its own affair. Nothing in front of it opens an exit file, holds a job's descriptor or sweeps.
 #pragma once
 
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
-#include "launch/contract/frames.h"
+#include "launch/contract/exit_file.h"
 #include "launch/contract/launch_request.h"
+#include "launch/contract/offer.h"
+#include "worker/model/model.h"
 
 namespace jobd::worker {
 
-// What comes back. Called on a thread of the launcher's; implementations must not block.
+// Where a batch's files are, and how many jobs it has.
+struct BatchPlace {
+  uint64_t batch = 0;
+  BatchName name;
+  uint32_t job_count = 0;
+};
+
+// What becomes of an attempt. For each attempt that was started or recovered exactly one of Ended, NotStarted and Lost comes, then
+// Released, once; Started comes at most once, before them. All come on the loop's thread, or within Recover on the thread that
+// calls it. A handler may call the launcher.
 class LauncherEvents {
  public:
   virtual ~LauncherEvents() = default;
-  virtual void OnRefused(launch::Refused refused) = 0;
-  virtual void OnShimExited(launch::JobKey key) = 0;
-  virtual void OnSwept(launch::JobKey key) = 0;
-  // Answered by Launcher::Alive, by whoever would not if something hung.
+  // The program was executed; `at` is the wall clock.
+  virtual void OnStarted(launch::JobKey key, base::Nanos at) = 0;
+  // The attempt is over, and this is what was recorded of it: phase kEnded. It may not have run: see its cause.
+  virtual void OnEnded(launch::JobKey key, const launch::SlotRecord& record) = 0;
+  struct NotStarted {
+    // The machine lacked something (a process, memory, room), or a restart came in between: the job may be started again later.
+    // False: the same request would be refused again, and `text` says why, for the submitter.
+    bool retryable = false;
+    // The attempt's number is used up: the next start needs another one.
+    bool number_used = false;
+    std::string text;
+  };
+  // Nothing of the job ran, provably.
+  virtual void OnNotStarted(launch::JobKey key, const NotStarted& why) = 0;
+  // It may have run, and how it ended is not known. No process of it is left.
+  virtual void OnLost(launch::JobKey key, const Reason& why) = 0;
+  // Nothing is left of the attempt: no process, no lock, no cgroup. Only now may the job be started again.
+  virtual void OnReleased(launch::JobKey key) = 0;
+  // Asks for a sign of life: answered by Launcher::Alive when every thread that jobs depend on has had its turn.
   virtual void OnPing() = 0;
 };
 
-// Starts and steers jobs. Calls return when the request is handed over and never block for long; answers come as events.
-// Thread-safe. kUnavailable: the launcher is gone, and so this process must end.
+// The thread that events come on, as the launcher sees it.
+class LauncherLoop {
+ public:
+  virtual ~LauncherLoop() = default;
+  // From any thread: does `work` on the loop's thread, later. After the loop's end it is dropped.
+  virtual void Post(std::function<void()> work) = 0;
+  // From the loop's thread or before it runs: has `ready` called on it whenever `fd` (borrowed) can be read, until Unwatch. One
+  // watch for each descriptor.
+  virtual void WatchReadable(int fd, std::function<void()> ready) = 0;
+  virtual void Unwatch(int fd) = 0;
+};
+
+// Calls come from the loop's thread (or before it runs, from the one thread there is), hand the request over and do not block for
+// long; Alive and Capabilities are thread-safe. kUnavailable: what runs the jobs is gone, and so this process must end.
 class Launcher {
  public:
   virtual ~Launcher() = default;
-  // Before anything else; `events` outlives the launcher or the next call, which may pass nullptr.
-  virtual void SetEvents(LauncherEvents* events) = 0;
-  virtual base::Status Launch(const launch::LaunchRequest& request) = 0;
-  virtual base::Status Watch(launch::JobKey key, const std::string& owner, const std::string& correlation_id) = 0;
+
+  // Before anything else. Both outlive the launcher or the call of Detach.
+  virtual void Attach(LauncherEvents& events, LauncherLoop& loop) = 0;
+  // No event comes any more once this returned. The loop's thread has ended.
+  virtual void Detach() = 0;
+
+  // What attempts may be asked for here.
+  virtual launch::Offer Capabilities() const = 0;
+
+  // Makes what attempts of the batch need, once, before the first Start of it; does nothing when that is there. Errors:
+  // kResourceExhausted, or any with EROFS: the disk's, and may pass. Others are this batch's own, with their errno.
+  virtual base::Status Open(const BatchPlace& place) = 0;
+  // No attempt of the batch is live: what Open made in memory may go.
+  virtual void Close(uint64_t batch) = 0;
+
+  // The batch is open.
+  virtual base::Status Start(const launch::LaunchRequest& request) = 0;
+  // TERM to all processes of the attempt, after `grace` KILL. One that is not known is ignored: its end is on the way.
   virtual base::Status Cancel(launch::JobKey key, base::Nanos grace) = 0;
+  // kFailedPrecondition: it has no program yet, or none any more.
   virtual base::Status Signal(launch::JobKey key, int signal) = 0;
-  virtual base::Status Sweep(launch::JobKey key) = 0;
-  virtual base::Status Reconciled() = 0;
+
+  // What an earlier process may have started.
+  struct Earlier {
+    launch::JobKey key;
+    BatchPlace place;
+    // It was told to end, and must be told again if it still runs.
+    bool stopping = false;
+    base::Nanos grace = 0;
+  };
+  // Once, before the first Start: every attempt that the store calls live. What ended, or is known to be lost, is reported within
+  // the call; what runs is watched from then on; whatever else is left of attempts that are not named is killed.
+  // `host_restarted`: nothing of theirs can still run. kFailedPrecondition when a record is of a later version of this program.
+  virtual base::Status Recover(const std::vector<Earlier>& attempts, bool host_restarted) = 0;
+
+  // Answers OnPing.
   virtual base::Status Alive() = 0;
 };
 

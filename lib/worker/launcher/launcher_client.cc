@@ -28,7 +28,7 @@ class SocketLauncher final : public LauncherClient {
     thread_.join();
   }
 
-  void SetEvents(LauncherEvents* events) override {
+  void SetEvents(OldLauncherEvents* events) override {
     const std::lock_guard lock(events_mutex_);
     events_ = events;
   }
@@ -148,7 +148,7 @@ class SocketLauncher final : public LauncherClient {
   std::mutex send_mutex_;
   std::mutex asking_;
   std::mutex events_mutex_;
-  LauncherEvents* events_ = nullptr;  // guarded by events_mutex_
+  OldLauncherEvents* events_ = nullptr;  // guarded by events_mutex_
   std::mutex answers_mutex_;
   std::condition_variable answered_;
   std::optional<launch::Received<launch::HelloAck>> hello_;  // guarded by answers_mutex_, as are these

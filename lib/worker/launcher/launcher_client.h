@@ -9,12 +9,12 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "launch/contract/frames.h"
-#include "worker/launcher/launcher.h"
+#include "worker/launcher/old_launcher.h"
 
 namespace jobd::worker {
 
 // Thread-safe. Reads frames on the thread `launcher`. Hello comes first, ReadFiles at any time; each waits for its answer.
-class LauncherClient : public Launcher {
+class LauncherClient : public OldLauncher {
  public:
   struct NamedFd {
     std::string name;  // "config", "ca", …

@@ -26,7 +26,7 @@
 #include "launch/contract/exit_file.h"
 #include "worker/keep/cleaner.h"
 #include "worker/keep/retention.h"
-#include "worker/launcher/launcher.h"
+#include "worker/launcher/old_launcher.h"
 #include "worker/model/limits.h"
 #include "worker/model/observer.h"
 #include "worker/model/outcome.h"
@@ -41,12 +41,12 @@
 
 namespace jobd::worker {
 
-class Supervisor final : public LauncherEvents {
+class Supervisor final : public OldLauncherEvents {
  public:
   // All are borrowed and outlive the supervisor.
   struct Parts {
     Store& store;
-    Launcher& launcher;
+    OldLauncher& launcher;
     const base::Clock& clock;
     Changes& changes;
     LiveTable& live;

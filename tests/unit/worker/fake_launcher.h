@@ -15,7 +15,7 @@
 #include "base/files.h"
 #include "launch/contract/exit_file.h"
 #include "launch/contract/log_index.h"
-#include "worker/launcher/launcher.h"
+#include "worker/launcher/old_launcher.h"
 
 namespace jobd::worker {
 
@@ -50,11 +50,11 @@ class FakeOutput {
   uint32_t index_;
 };
 
-class FakeLauncher final : public Launcher {
+class FakeLauncher final : public OldLauncher {
  public:
   explicit FakeLauncher(int log_dir) : log_dir_(log_dir) {}
 
-  void SetEvents(LauncherEvents* events) override {
+  void SetEvents(OldLauncherEvents* events) override {
     const std::lock_guard lock(mutex_);
     events_ = events;
   }
@@ -91,7 +91,7 @@ class FakeLauncher final : public Launcher {
   }
   base::Status Sweep(launch::JobKey key) override {
     if (on_sweep_) on_sweep_(key);
-    LauncherEvents* events = nullptr;
+    OldLauncherEvents* events = nullptr;
     {
       const std::lock_guard lock(mutex_);
       swept_.push_back(key);
@@ -112,7 +112,7 @@ class FakeLauncher final : public Launcher {
   void PingAndWait() {
     std::unique_lock lock(mutex_);
     const size_t before = alive_;
-    LauncherEvents* const events = events_;
+    OldLauncherEvents* const events = events_;
     lock.unlock();
     events->OnPing();
     lock.lock();
@@ -172,7 +172,7 @@ class FakeLauncher final : public Launcher {
     End(key, {.cause = cause, .exit = exit});
   }
   void Gone(launch::JobKey key) {
-    LauncherEvents* events = nullptr;
+    OldLauncherEvents* events = nullptr;
     {
       const std::lock_guard lock(mutex_);
       events = events_;
@@ -204,7 +204,7 @@ class FakeLauncher final : public Launcher {
   std::function<void(launch::JobKey)> on_sweep_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  LauncherEvents* events_ = nullptr;
+  OldLauncherEvents* events_ = nullptr;
   size_t alive_ = 0;
   std::map<launch::JobKey, std::string> homes_;
   std::vector<launch::LaunchRequest> launched_;
