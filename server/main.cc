@@ -158,7 +158,7 @@ int main(int argc, char** argv) {
   auto worker = jobd::worker::Worker::Create(
       {.state_dir = welcome->state_dir.get(),
        .log_dir = welcome->log_dir.get(),
-       .limits = jobd::server::WorkerLimitsOf(files->config->config, files->rules->users, files->offer),
+       .limits = jobd::server::WorkerLimitsOf(files->config->config, files->rules->users, files->capabilities),
        .observer = &events},
       *launcher, clock);
   if (!worker.ok()) return Fail(std::move(worker).error());

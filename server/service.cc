@@ -57,9 +57,10 @@ class ServiceImpl final : public Service {
         errors_(options_.log, *options_.metrics),
         tasks_("task", TaskThreads()),
         backend_{worker, admission_, streams_, tasks_, uploads_, errors_, *options_.metrics, *options_.log, max_batch_jobs_},
-        reloader_(options_.files, options_.config_name, options_.overrides, options_.initial, clock,
-                  {access_, tls_, [this](const TlsMaterial& tls) { return CheckHandshake(rpc_->address(), tls); },
-                   [this](const auto& config, const auto& users, const auto& offer) { Apply(config, users, offer); }}),
+        reloader_(
+            options_.files, options_.config_name, options_.overrides, options_.initial, clock,
+            {access_, tls_, [this](const TlsMaterial& tls) { return CheckHandshake(rpc_->address(), tls); },
+             [this](const auto& config, const auto& users, const auto& capabilities) { Apply(config, users, capabilities); }}),
         auth_(backend_),
         schedule_(backend_),
         query_(backend_),
@@ -106,8 +107,8 @@ class ServiceImpl final : public Service {
  private:
   const config::Config& Config() const { return options_.initial.config->config; }
 
-  void Apply(const config::Config& config, const config::Users& users, const launch::Offer& offer) {
-    worker_.SetLimits(WorkerLimitsOf(config, users, offer));
+  void Apply(const config::Config& config, const config::Users& users, const launch::Capabilities& capabilities) {
+    worker_.SetLimits(WorkerLimitsOf(config, users, capabilities));
     call_limits_.SetMax(config.max_streams_per_user);
     max_batch_jobs_.store(config.max_batch_jobs, std::memory_order_relaxed);
     rpc_->SetMaxPerAddress(config.max_connections_per_address);
@@ -168,7 +169,8 @@ worker::Retention RetentionOf(const config::Config& config, const config::Users&
 
 }  // namespace
 
-worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::Users& users, const launch::Offer& offer) {
+worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::Users& users,
+                                    const launch::Capabilities& capabilities) {
   return {.max_running = config.max_running != 0 ? config.max_running : std::max(1u, std::thread::hardware_concurrency()),
           .max_queued = config.max_queued,
           .max_queued_per_user = config.max_queued_per_user,
@@ -183,7 +185,7 @@ worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::
                              .pids = config.default_pids},
           .default_workdir = config.default_workdir,
           .default_path = config.default_path,
-          .offer = offer,
+          .capabilities = capabilities,
           .retention = RetentionOf(config, users)};
 }
 

@@ -21,8 +21,9 @@ class logger;
 
 namespace jobd::server {
 
-// The worker's share of the configuration and of the users file, and what the launcher offers.
-worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::Users& users, const launch::Offer& offer);
+// The worker's share of the configuration and of the users file, and what the launcher can do.
+worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::Users& users,
+                                    const launch::Capabilities& capabilities);
 
 struct ServiceOptions {
   FileSource files;  // for reloads

@@ -41,9 +41,9 @@ inline worker::WorkerLimits TypicalLimits() {
   worker::WorkerLimits limits;
   limits.default_workdir = "/tmp";
   limits.default_path = "/usr/bin:/bin";
-  limits.offer.profiles = {{.name = "open"},
-                           {.name = "standard", .private_tmp = true, .tmp_bytes = 1ull << 30},
-                           {.name = "strict", .private_tmp = true, .tmp_bytes = 1ull << 30}};
+  limits.capabilities.profiles = {{.name = "open"},
+                                  {.name = "standard", .private_tmp = true, .tmp_bytes = 1ull << 30},
+                                  {.name = "strict", .private_tmp = true, .tmp_bytes = 1ull << 30}};
   return limits;
 }
 
@@ -53,7 +53,7 @@ inline worker::Submitter TypicalSubmitter() {
           .profiles = {"open", "standard"},
           .run_as = {"jobs"},
           .bounds = {
-              .most = {.memory_bytes = 4ull << 30, .pids = 1000}, .timeout = 3600 * base::kNanosPerSecond, .workdirs = {"/data"}}};
+              .max = {.memory_bytes = 4ull << 30, .pids = 1000}, .timeout = 3600 * base::kNanosPerSecond, .workdirs = {"/data"}}};
 }
 
 }  // namespace jobd::bench

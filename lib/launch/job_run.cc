@@ -17,8 +17,8 @@
 #include <utility>
 
 #include "base/files.h"
+#include "launch/capability_report.h"
 #include "launch/child.h"
-#include "launch/offering.h"
 #include "launch/spawn.h"
 
 namespace jobd::launch {

@@ -8,9 +8,9 @@
 #include <csignal>
 #include <utility>
 
+#include "launch/capability_report.h"
 #include "launch/clone.h"
 #include "launch/contract/exit_file.h"
-#include "launch/offering.h"
 
 namespace jobd::launch {
 
@@ -35,7 +35,7 @@ std::vector<int> IgnoredSignals() {
   return ignored;
 }
 
-std::vector<HelloAck::Capability> Capabilities(const LauncherOptions& options) {
+std::vector<HelloAck::Capability> DescribeMachine(const LauncherOptions& options) {
   std::vector<HelloAck::Capability> all;
   for (const sandbox::Capability& c : options.shim.driver->capabilities()) all.push_back({c.name, c.available, c.detail});
   for (const sandbox::Capability& c : options.shim.isolation->capabilities()) all.push_back({c.name, c.available, c.detail});
@@ -167,7 +167,7 @@ void Launcher::FlushToServer() {
 void Launcher::Handle(const Hello& /*frame*/) {
   HelloAck ack = options_.hello_ack;
   ack.server_restarts = server_restarts_;
-  ack.capabilities = Capabilities(options_);
+  ack.capabilities = DescribeMachine(options_);
   SendToServer(std::move(ack));
 }
 
@@ -180,7 +180,7 @@ void Launcher::Handle(const Alive& /*frame*/) {
 void Launcher::Handle(const ReadFiles& /*frame*/) {
   std::vector<base::Fd> fds;
   Files files = hooks_.read_files(fds);
-  files.offer = MakeOffer(options_.shim, options_.policy);
+  files.capabilities = CapabilitiesOf(options_.shim, options_.policy);
   SendToServer(std::move(files), std::move(fds));
 }
 

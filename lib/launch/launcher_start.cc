@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "launch/assignment.h"
+#include "launch/capability_report.h"
 #include "launch/clone.h"
 #include "launch/contract/step.h"
 #include "launch/launcher.h"
-#include "launch/offering.h"
 #include "launch/shim.h"
 #include "sandbox/accounts.h"
 
@@ -43,12 +43,12 @@ base::Result<Identity> Launcher::IdentityOf(const LaunchRequest& request, std::o
 base::Result<const sandbox::Profile*> Launcher::ProfileOf(LaunchRequest& request) {
   JOBD_RETURN_IF_ERROR(CheckRequest(request));
   JOBD_ASSIGN_OR_RETURN(const sandbox::Profile* const profile, DecideProfile(options_.policy, request));
-  const ProfileOffer offer = OfferOf(options_.shim, options_.policy, *profile);
-  JOBD_RETURN_IF_ERROR(ApplyBounds(options_.policy, offer, request));
+  const ProfileCapabilities available = ProfileCapabilitiesOf(options_.shim, options_.policy, *profile);
+  JOBD_RETURN_IF_ERROR(ApplyBounds(options_.policy, available, request));
   JOBD_RETURN_IF_ERROR(options_.shim.driver->Check(GroupLimitsOf(request.limits)));
   JOBD_RETURN_IF_ERROR(options_.shim.isolation->Check(*profile));
-  if (const auto beyond = BeyondProfile(offer, request.limits)) {
-    return base::Error(base::Code::kInvalidArgument, beyond->field + ": " + beyond->problem);
+  if (const auto excess = ExceedsProfile(available, request.limits)) {
+    return base::Error(base::Code::kInvalidArgument, excess->field + ": " + excess->problem);
   }
   return profile;
 }

@@ -75,11 +75,11 @@ base::Result<const sandbox::Profile*> DecideProfile(const Policy& policy, const 
                 "the profiles of " + request.owner + " in the users file");
 }
 
-base::Status ApplyBounds(const Policy& policy, const ProfileOffer& profile, LaunchRequest& request) {
+base::Status ApplyBounds(const Policy& policy, const ProfileCapabilities& profile, LaunchRequest& request) {
   const auto owner = policy.owners.find(request.owner);
   if (owner == policy.owners.end()) return Denied(request.owner + " is no user of this service");
   const OwnerBounds& bounds = owner->second.bounds;
-  if (const auto beyond = BeyondOwner(bounds, request.limits, request.timeout))
+  if (const auto beyond = ExceedsOwner(bounds, request.limits, request.timeout))
     return Denied(beyond->field + ": " + beyond->problem);
   if (WorkdirIsBounded(policy, request) && !MayWorkIn(bounds, request.workdir)) {
     return Denied("workdir: working there is not allowed for " + request.owner);

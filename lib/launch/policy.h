@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "launch/contract/capabilities.h"
 #include "launch/contract/launch_request.h"
-#include "launch/contract/offer.h"
 #include "sandbox/profile.h"
 
 namespace jobd::launch {
@@ -61,7 +61,7 @@ base::Result<const sandbox::Profile*> DecideProfile(const Policy& policy, const 
 
 // Holds the request to the owner's bounds: what asks for no limit gets the most the owner may have. kPermissionDenied when it asks
 // for more, or for a folder that is not theirs to work in.
-base::Status ApplyBounds(const Policy& policy, const ProfileOffer& profile, LaunchRequest& request);
+base::Status ApplyBounds(const Policy& policy, const ProfileCapabilities& profile, LaunchRequest& request);
 // True when the owner's folders are bounded and the request names one: then no symbolic link may lead out of it.
 bool WorkdirIsBounded(const Policy& policy, const LaunchRequest& request);
 

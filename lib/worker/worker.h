@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "launch/contract/offer.h"
+#include "launch/contract/capabilities.h"
 #include "worker/catalogue/watch_update.h"
 #include "worker/logs/log_session.h"
 #include "worker/model/limits.h"

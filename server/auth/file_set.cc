@@ -22,7 +22,7 @@ base::Result<FileSet> CheckFiles(FileContents contents, const std::string& confi
   return FileSet{.config = std::make_shared<const config::LoadedConfig>(std::move(loaded)),
                  .rules = std::make_shared<const AccessRules>(std::move(rules)),
                  .tls = std::make_shared<const TlsMaterial>(std::move(tls)),
-                 .offer = std::move(contents.offer)};
+                 .capabilities = std::move(contents.capabilities)};
 }
 
 }  // namespace jobd::server

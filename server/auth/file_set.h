@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "config/config.h"
-#include "launch/contract/offer.h"
+#include "launch/contract/capabilities.h"
 #include "server/auth/access.h"
 #include "server/auth/tls_material.h"
 
@@ -21,7 +21,7 @@ struct FileContents {
   std::string users;
   TlsFiles tls;
   std::optional<std::string> revoked;  // absent when none is configured
-  launch::Offer offer;                 // what the launcher makes of its own files
+  launch::Capabilities capabilities;   // what the launcher makes of its own files
 };
 
 // Where they come from. Blocks; thread-safe. Errors are for administrators.
@@ -32,7 +32,7 @@ struct FileSet {
   std::shared_ptr<const config::LoadedConfig> config;
   std::shared_ptr<const AccessRules> rules;
   std::shared_ptr<const TlsMaterial> tls;
-  launch::Offer offer;
+  launch::Capabilities capabilities;
 };
 
 // Checks everything before anything is used. kInvalidArgument, for administrators: "FILE:LINE: what is wrong". A revocation list

@@ -3,7 +3,7 @@
 
 #include <spdlog/spdlog.h>
 
-#include "launch/contract/offer.h"
+#include "launch/contract/capabilities.h"
 #include "logging/fields.h"
 #include "server/auth/access.h"
 #include "worker/worker.h"

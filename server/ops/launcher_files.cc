@@ -16,7 +16,7 @@ constexpr std::string_view kMetrics = "metrics";
 base::Result<FileContents> ReadLauncherFiles(worker::LauncherClient& launcher) {
   JOBD_ASSIGN_OR_RETURN(auto given, launcher.ReadFiles());
   FileContents contents;
-  contents.offer = std::move(given.offer);
+  contents.capabilities = std::move(given.capabilities);
   for (const auto& file : given.files) {
     if (file.name == kMetrics) continue;
     auto bytes = base::ReadAll(file.fd.get(), kMaxFileBytes);

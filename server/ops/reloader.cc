@@ -65,7 +65,7 @@ base::Result<ReloadReport> Reloader::ReloadLocked() {
   }
   if (fresh.rules->users.all() != current_.rules->users.all()) report.changed.emplace_back("users");
   targets_.access.Replace(fresh.rules);
-  targets_.apply(fresh.config->config, fresh.rules->users, fresh.offer);
+  targets_.apply(fresh.config->config, fresh.rules->users, fresh.capabilities);
   fresh.config = std::make_shared<const config::LoadedConfig>(std::move(merged));
   current_ = std::move(fresh);
   const std::lock_guard lock(mutex_);

@@ -31,7 +31,7 @@ class Reloader {
     AccessControl& access;
     TlsState& tls;
     std::function<base::Status(const TlsMaterial&)> handshake;
-    std::function<void(const config::Config&, const config::Users&, const launch::Offer&)> apply;
+    std::function<void(const config::Config&, const config::Users&, const launch::Capabilities&)> apply;
   };
   Reloader(FileSource source, std::string config_name, config::Overrides overrides, FileSet initial, const base::Clock& clock,
            Targets targets);

@@ -68,7 +68,7 @@ void Fields(Io& io, F& f) {
   EachLimit([&](const char* /*name*/, auto limit) { io(f.*limit); });
 }
 
-template <typename Io, Is<Offer> F>
+template <typename Io, Is<Capabilities> F>
 void Fields(Io& io, F& f) {
   io.List(f.profiles, kMinText + 3 + 3 * sizeof(uint64_t), [&](auto& profile) {
     io(profile.name);
@@ -176,7 +176,7 @@ template <typename Io, Is<Files> F>
 void Fields(Io& io, F& f) {
   io.List(f.names, kMinText, [&](auto& name) { io(name); });
   io(f.error);
-  Fields(io, f.offer);
+  Fields(io, f.capabilities);
 }
 
 }  // namespace jobd::launch

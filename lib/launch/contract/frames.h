@@ -14,8 +14,8 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/result.h"
+#include "launch/contract/capabilities.h"
 #include "launch/contract/launch_request.h"
-#include "launch/contract/offer.h"
 
 namespace jobd::launch {
 
@@ -116,7 +116,7 @@ struct Files {
   std::vector<std::string> names;
   std::string error;
   // By the policy that these files make, and this machine.
-  Offer offer;
+  Capabilities capabilities;
 };
 
 // Whether the server still works, and does not just exist.

@@ -8,9 +8,9 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "launch/contract/capabilities.h"
 #include "launch/contract/exit_file.h"
 #include "launch/contract/launch_request.h"
-#include "launch/contract/offer.h"
 #include "worker/model/model.h"
 
 namespace jobd::worker {
@@ -74,7 +74,7 @@ class Launcher {
   virtual void Detach() = 0;
 
   // What attempts may be asked for here.
-  virtual launch::Offer Capabilities() const = 0;
+  virtual launch::Capabilities Capabilities() const = 0;
 
   // Makes what attempts of the batch need, once, before the first Start of it; does nothing when that is there. Errors:
   // kResourceExhausted, or any with EROFS: the disk's, and may pass. Others are this batch's own, with their errno.

@@ -70,7 +70,7 @@ class SocketLauncher final : public LauncherClient {
     files_.reset();
     if (!received.frame.error.empty()) return base::Error(base::Code::kFailedPrecondition, received.frame.error);
     if (received.frame.names.size() != received.fds.size()) return OtherDescriptors();
-    GivenFiles given{.files = {}, .offer = std::move(received.frame.offer)};
+    GivenFiles given{.files = {}, .capabilities = std::move(received.frame.capabilities)};
     for (size_t i = 0; i < received.fds.size(); ++i) {
       given.files.push_back({.name = received.frame.names[i], .fd = std::move(received.fds[i])});
     }

@@ -29,7 +29,7 @@ class LauncherClient : public OldLauncher {
   };
   struct GivenFiles {
     std::vector<NamedFd> files;
-    launch::Offer offer;  // as it is by these files
+    launch::Capabilities capabilities;  // as it is by these files
   };
 
   // `socket` is a connected SOCK_SEQPACKET. on_lost is called once, on the reading thread, when the launcher is gone or sends what

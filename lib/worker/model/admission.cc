@@ -121,12 +121,12 @@ const std::string& ProfileOf(const JobSpec& job, const WorkerLimits& limits) {
 }
 
 // What the submitter's bounds give to what is not asked for, where the service's defaults do not give less.
-void FillLimits(const Submitter& submitter, const WorkerLimits& limits, const launch::ProfileOffer& profile,
+void FillLimits(const Submitter& submitter, const WorkerLimits& limits, const launch::ProfileCapabilities& profile,
                 launch::JobLimits& filled, base::Nanos& timeout) {
-  launch::OwnerBounds bounds{.most = submitter.bounds.most, .timeout = submitter.bounds.timeout, .workdirs = {}};
+  launch::OwnerBounds bounds{.max = submitter.bounds.max, .timeout = submitter.bounds.timeout, .workdirs = {}};
   launch::EachLimit([&](const char* /*name*/, auto limit) {
     const auto otherwise = limits.default_limits.*limit;
-    if (otherwise != 0) bounds.most.*limit = std::min(bounds.most.*limit, otherwise);
+    if (otherwise != 0) bounds.max.*limit = std::min(bounds.max.*limit, otherwise);
   });
   if (limits.default_timeout != 0) bounds.timeout = std::min(bounds.timeout, limits.default_timeout);
   launch::FillFromBounds(bounds, profile, filled, timeout);
@@ -135,20 +135,20 @@ void FillLimits(const Submitter& submitter, const WorkerLimits& limits, const la
 // Can the launcher do it? It is what decides, when the job is started; but then it is late.
 void CheckOffer(const Submitter& submitter, const JobSpec& job, const WorkerLimits& limits, const std::string& at,
                 Violations& bad) {
-  const launch::ProfileOffer* profile = limits.offer.Find(ProfileOf(job, limits));
+  const launch::ProfileCapabilities* profile = limits.capabilities.Find(ProfileOf(job, limits));
   if (profile == nullptr) return bad.Add(at + "profile", "there is no profile of this name");
   if (profile->missing) return bad.Add(at + "profile", "cannot be enforced on this machine; `jobctl admin status` says why");
   const auto add = [&](const std::optional<base::FieldViolation>& beyond) {
     if (beyond) bad.Add(at + beyond->field, beyond->problem);
   };
-  add(launch::BeyondProfile(*profile, job.limits));
+  add(launch::ExceedsProfile(*profile, job.limits));
   launch::JobLimits filled = job.limits;
   base::Nanos timeout = job.timeout;
   FillLimits(submitter, limits, *profile, filled, timeout);
   launch::EachLimit([&](const char* /*name*/, auto limit) {
     if (filled.*limit == 0) filled.*limit = limits.default_limits.*limit;
   });
-  add(launch::BeyondMachine(limits.offer, filled));
+  add(launch::ExceedsMachine(limits.capabilities, filled));
 }
 
 void CheckJob(const JobSpec& job, const std::string& at, Violations& bad) {
@@ -180,8 +180,8 @@ base::Status CheckPermissions(const Submitter& submitter, const std::vector<JobS
     const std::string& profile = ProfileOf(jobs[i], limits);
     if (!Contains(submitter.profiles, profile)) {
       if (!submitter.profiles.empty()) return denied("profile: you may not use this profile");
-      const launch::ProfileOffer* const offered = limits.offer.Find(profile);
-      if (offered == nullptr || offered->needs_grant) {
+      const launch::ProfileCapabilities* const known = limits.capabilities.Find(profile);
+      if (known == nullptr || known->needs_grant) {
         return denied(
             "profile: jobd is not root here, so a job of this profile would share its account; an administrator can name " +
             profile + " in your profiles in the users file");
@@ -190,7 +190,7 @@ base::Status CheckPermissions(const Submitter& submitter, const std::vector<JobS
     if (!jobs[i].user.empty() && !Contains(submitter.run_as, jobs[i].user)) {
       return denied("user: you may not run jobs as this account");
     }
-    if (const auto beyond = launch::BeyondOwner(submitter.bounds, jobs[i].limits, jobs[i].timeout)) {
+    if (const auto beyond = launch::ExceedsOwner(submitter.bounds, jobs[i].limits, jobs[i].timeout)) {
       return denied(beyond->field + ": " + beyond->problem);
     }
     if (!jobs[i].workdir.empty() && jobs[i].workdir != limits.default_workdir &&
@@ -231,7 +231,7 @@ bool MayHaveBeenAccepted(const BatchOptions& options, const std::vector<JobSpec>
 }
 
 void PinBounds(const Submitter& submitter, const WorkerLimits& limits, JobSpec& job) {
-  const launch::ProfileOffer* const profile = limits.offer.Find(ProfileOf(job, limits));
+  const launch::ProfileCapabilities* const profile = limits.capabilities.Find(ProfileOf(job, limits));
   if (profile != nullptr) FillLimits(submitter, limits, *profile, job.limits, job.timeout);
 }
 

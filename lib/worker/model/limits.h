@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/clock.h"
-#include "launch/contract/offer.h"
+#include "launch/contract/capabilities.h"
 
 namespace jobd::worker {
 
@@ -38,7 +38,7 @@ struct WorkerLimits {
   launch::JobLimits default_limits;
   std::string default_workdir;
   std::string default_path;
-  launch::Offer offer;  // what the launcher can and will do
+  launch::Capabilities capabilities;  // what the launcher can and will do
   Retention retention;
 };
 

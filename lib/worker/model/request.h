@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "launch/contract/offer.h"
+#include "launch/contract/capabilities.h"
 #include "worker/model/model.h"
 
 namespace jobd::worker {

@@ -118,7 +118,7 @@ void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
   launch::Launcher* configured = nullptr;
   hooks.read_files = [&](std::vector<base::Fd>&) {
     configured->SetPolicy(launcher_options.policy);  // the same once more, as when nothing but the time of the files has changed
-    return launch::Files{.names = {}, .error = "none here", .offer = {}};
+    return launch::Files{.names = {}, .error = "none here", .capabilities = {}};
   };
   hooks.report = [](const std::string& text) { std::fprintf(stderr, "launcher: %s\n", text.c_str()); };
   launch::Launcher launcher(context, launcher_options, hooks);

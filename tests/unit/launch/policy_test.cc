@@ -173,7 +173,7 @@ TEST(DecideProfile, WhereJobsWouldShareOurAccountOpenNeedsAGrant) {
 }
 
 TEST(ApplyBounds, MoreThanTheOwnerMayAskForIsRefused) {
-  const Policy policy = ForOperator({.bounds = {.most = {.memory_bytes = 100, .open_files = 20}, .timeout = 5}});
+  const Policy policy = ForOperator({.bounds = {.max = {.memory_bytes = 100, .open_files = 20}, .timeout = 5}});
   LaunchRequest request = Good();
   request.limits.memory_bytes = 101;
   EXPECT_EQ(ApplyBounds(policy, {}, request).error().code(), base::Code::kPermissionDenied);
@@ -184,7 +184,7 @@ TEST(ApplyBounds, MoreThanTheOwnerMayAskForIsRefused) {
 
 TEST(ApplyBounds, WhatIsNotAskedForGetsTheMost) {
   const Policy policy =
-      ForOperator({.bounds = {.most = {.memory_bytes = 100, .open_files = 20, .tmp_bytes = 30}, .timeout = 5, .workdirs = {}}});
+      ForOperator({.bounds = {.max = {.memory_bytes = 100, .open_files = 20, .tmp_bytes = 30}, .timeout = 5, .workdirs = {}}});
   LaunchRequest request = Good();
   ASSERT_TRUE(ApplyBounds(policy, {.open_files = 10}, request).ok());
   EXPECT_EQ(request.limits, (JobLimits{.memory_bytes = 100, .open_files = 10})) << "no more than the profile has";

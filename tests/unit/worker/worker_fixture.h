@@ -12,7 +12,7 @@
 
 #include "base/fd.h"
 #include "tests/unit/worker/fake_launcher.h"
-#include "tests/unit/worker/test_offer.h"
+#include "tests/unit/worker/test_capabilities.h"
 #include "worker/worker.h"
 
 namespace jobd::worker {
@@ -71,7 +71,7 @@ class WorkerTest : public ::testing::Test {
     limits_.max_running = 2;
     limits_.default_workdir = "/";
     limits_.default_path = "/bin";
-    limits_.offer = TestOffer();
+    limits_.capabilities = TestCapabilities();
   }
   ~WorkerTest() override { worker_.reset(); }
 

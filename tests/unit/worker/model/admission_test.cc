@@ -2,14 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/unit/worker/test_offer.h"
+#include "tests/unit/worker/test_capabilities.h"
 
 namespace jobd::worker {
 namespace {
 
 using base::Code;
 
-const WorkerLimits kLimits{.offer = TestOffer()};
+const WorkerLimits kLimits{.capabilities = TestCapabilities()};
 
 JobSpec Good() { return {.argv = {"true"}}; }
 
@@ -79,7 +79,7 @@ TEST(AdmissionTest, BadOptionsAreRefused) {
 
 TEST(AdmissionTest, BatchesAreBounded) {
   EXPECT_FALSE(CheckBatch({.owner = "ann"}, {}, {}, {}).ok());
-  EXPECT_FALSE(CheckBatch({.owner = "ann"}, {}, {Good(), Good()}, {.max_batch_jobs = 1, .offer = TestOffer()}).ok());
+  EXPECT_FALSE(CheckBatch({.owner = "ann"}, {}, {Good(), Good()}, {.max_batch_jobs = 1, .capabilities = TestCapabilities()}).ok());
   EXPECT_EQ(CheckBatch({.owner = "ann"}, {}, std::vector<JobSpec>(1000), kLimits).error().violations().size(), 20u);
 }
 
@@ -120,8 +120,8 @@ TEST(AdmissionTest, WhatTheLauncherWouldRefuseIsRefusedNow) {
   EXPECT_EQ(RefusedWith([](JobSpec& job) { job.limits.open_files = 3; }), "jobs[0].limits.open_files");
 
   WorkerLimits poor = kLimits;
-  poor.offer.missing_limits = {"memory_bytes", "io_write_bytes_per_second"};
-  poor.offer.profiles[2].missing = true;
+  poor.capabilities.missing_limits = {"memory_bytes", "io_write_bytes_per_second"};
+  poor.capabilities.profiles[2].missing = true;
   JobSpec job = Good();
   EXPECT_TRUE(CheckBatch({.owner = "ann"}, {}, {job}, poor).ok());
   job.limits = {.memory_bytes = 1 << 30, .io_read_bytes_per_second = 1 << 20};
@@ -131,13 +131,13 @@ TEST(AdmissionTest, WhatTheLauncherWouldRefuseIsRefusedNow) {
             "jobs[0].limits.io_write_bytes_per_second");
   job = {.argv = {"true"}, .profile = "strict"};
   EXPECT_EQ(CheckBatch({.owner = "ann"}, {}, {job}, poor).error().violations().front().field, "jobs[0].profile");
-  EXPECT_FALSE(CheckBatch({.owner = "ann", .bounds = {.most = {.memory_bytes = 1 << 30}}}, {}, {Good()}, poor).ok())
+  EXPECT_FALSE(CheckBatch({.owner = "ann", .bounds = {.max = {.memory_bytes = 1 << 30}}}, {}, {Good()}, poor).ok())
       << "nor a bound of the user's that cannot be enforced";
 }
 
 TEST(AdmissionTest, AProfileThatNeedsAGrantIsForWhoHasIt) {
   WorkerLimits limits = kLimits;
-  limits.offer.profiles[0].needs_grant = true;
+  limits.capabilities.profiles[0].needs_grant = true;
   const JobSpec open{.argv = {"true"}, .profile = "open"};
   EXPECT_EQ(CheckBatch({.owner = "ann"}, {}, {open}, limits).error().code(), Code::kPermissionDenied);
   EXPECT_TRUE(CheckBatch({.owner = "ann", .profiles = {"open"}}, {}, {open}, limits).ok());
@@ -146,7 +146,7 @@ TEST(AdmissionTest, AProfileThatNeedsAGrantIsForWhoHasIt) {
 
 TEST(AdmissionTest, NobodyAsksForMoreThanTheirBounds) {
   const Submitter ann{.owner = "ann",
-                      .bounds = {.most = {.memory_bytes = 1 << 30, .pids = 10}, .timeout = 60, .workdirs = {"/srv/ann", "/data/"}}};
+                      .bounds = {.max = {.memory_bytes = 1 << 30, .pids = 10}, .timeout = 60, .workdirs = {"/srv/ann", "/data/"}}};
   const auto denied = [&](const JobSpec& job) -> std::string {
     const base::Status status = CheckBatch(ann, {}, {job}, kLimits);
     if (status.ok()) return "";
@@ -167,7 +167,7 @@ TEST(AdmissionTest, NobodyAsksForMoreThanTheirBounds) {
 
 TEST(AdmissionTest, WhatIsNotAskedForIsBoundedAllTheSame) {
   const Submitter ann{.owner = "ann",
-                      .bounds = {.most = {.memory_bytes = 1 << 30, .tmp_bytes = 4ull << 30}, .timeout = 60, .workdirs = {}}};
+                      .bounds = {.max = {.memory_bytes = 1 << 30, .tmp_bytes = 4ull << 30}, .timeout = 60, .workdirs = {}}};
   WorkerLimits limits = kLimits;
   JobSpec job = Good();
   PinBounds(ann, limits, job);

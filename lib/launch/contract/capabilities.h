@@ -15,7 +15,7 @@
 namespace jobd::launch {
 
 // A profile, as far as it can be asked for wrongly.
-struct ProfileOffer {
+struct ProfileCapabilities {
   std::string name;
   bool missing = false;      // a part of it cannot be enforced here
   bool needs_grant = false;  // only for owners whose list names it: an empty list does not
@@ -24,22 +24,22 @@ struct ProfileOffer {
   uint64_t tmp_bytes = 0;
   uint64_t file_bytes = 0;
   uint64_t open_files = 0;
-  bool operator==(const ProfileOffer&) const = default;
+  bool operator==(const ProfileCapabilities&) const = default;
 };
 
-struct Offer {
-  std::vector<ProfileOffer> profiles;
+struct Capabilities {
+  std::vector<ProfileCapabilities> profiles;
   // Limits that this machine cannot enforce, by their names in EachLimit.
   std::vector<std::string> missing_limits;
-  bool operator==(const Offer&) const = default;
+  bool operator==(const Capabilities&) const = default;
 
   // nullptr when there is none. The pointer lives as long as this object.
-  const ProfileOffer* Find(std::string_view profile) const;
+  const ProfileCapabilities* Find(std::string_view profile) const;
 };
 
 // What an owner may ask for, by the users file.
 struct OwnerBounds {
-  JobLimits most;                     // 0: no bound
+  JobLimits max;                      // 0: no bound
   base::Nanos timeout = 0;            // as those
   std::vector<std::string> workdirs;  // in these folders and below; empty: anywhere
   bool operator==(const OwnerBounds&) const = default;
@@ -50,15 +50,15 @@ struct OwnerBounds {
 template <typename User>
 OwnerBounds BoundsOf(const User& user) {
   const auto& most = user.most;
-  return {.most = {.memory_bytes = most.memory,
-                   .cpu_millis = most.cpu_millis,
-                   .pids = most.pids,
-                   .output_bytes = most.output,
-                   .file_bytes = most.file_size,
-                   .open_files = most.open_files,
-                   .tmp_bytes = most.tmp_size,
-                   .io_read_bytes_per_second = most.io_read,
-                   .io_write_bytes_per_second = most.io_write},
+  return {.max = {.memory_bytes = most.memory,
+                  .cpu_millis = most.cpu_millis,
+                  .pids = most.pids,
+                  .output_bytes = most.output,
+                  .file_bytes = most.file_size,
+                  .open_files = most.open_files,
+                  .tmp_bytes = most.tmp_size,
+                  .io_read_bytes_per_second = most.io_read,
+                  .io_write_bytes_per_second = most.io_write},
           .timeout = most.timeout,
           .workdirs = user.workdirs};
 }
@@ -66,16 +66,16 @@ OwnerBounds BoundsOf(const User& user) {
 // These find the first field of a job that asks for too much: "limits.tmp_bytes", and why it is too much.
 
 // For the profile.
-std::optional<base::FieldViolation> BeyondProfile(const ProfileOffer& profile, const JobLimits& limits);
+std::optional<base::FieldViolation> ExceedsProfile(const ProfileCapabilities& profile, const JobLimits& limits);
 
 // For the machine.
-std::optional<base::FieldViolation> BeyondMachine(const Offer& offer, const JobLimits& limits);
+std::optional<base::FieldViolation> ExceedsMachine(const Capabilities& capabilities, const JobLimits& limits);
 
 // For the owner; "timeout" is such a field too.
-std::optional<base::FieldViolation> BeyondOwner(const OwnerBounds& bounds, const JobLimits& limits, base::Nanos timeout);
+std::optional<base::FieldViolation> ExceedsOwner(const OwnerBounds& bounds, const JobLimits& limits, base::Nanos timeout);
 
 // Gives the most to what asks for nothing, as far as the profile goes.
-void FillFromBounds(const OwnerBounds& bounds, const ProfileOffer& profile, JobLimits& limits, base::Nanos& timeout);
+void FillFromBounds(const OwnerBounds& bounds, const ProfileCapabilities& profile, JobLimits& limits, base::Nanos& timeout);
 
 // Is `workdir` one of the folders or below one? By its text: never when it holds "..".
 bool MayWorkIn(const OwnerBounds& bounds, std::string_view workdir);

@@ -1,4 +1,4 @@
-#include "launch/contract/offer.h"
+#include "launch/contract/capabilities.h"
 
 #include <algorithm>
 #include <type_traits>
@@ -17,7 +17,7 @@ std::string AmountText(std::string_view limit, uint64_t amount) {
 base::FieldViolation OfLimit(const std::string& limit, std::string problem) { return {"limits." + limit, std::move(problem)}; }
 
 // 0: none.
-uint64_t BoundOf(const ProfileOffer& profile, std::string_view limit) {
+uint64_t BoundOf(const ProfileCapabilities& profile, std::string_view limit) {
   if (limit == "tmp_bytes") return profile.tmp_bytes;
   if (limit == "file_bytes") return profile.file_bytes;
   if (limit == "open_files") return profile.open_files;
@@ -42,12 +42,13 @@ std::optional<std::string> Plain(std::string_view path) {
 
 }  // namespace
 
-const ProfileOffer* Offer::Find(std::string_view profile) const {
-  const auto found = std::find_if(profiles.begin(), profiles.end(), [&](const ProfileOffer& p) { return p.name == profile; });
+const ProfileCapabilities* Capabilities::Find(std::string_view profile) const {
+  const auto found =
+      std::find_if(profiles.begin(), profiles.end(), [&](const ProfileCapabilities& p) { return p.name == profile; });
   return found != profiles.end() ? &*found : nullptr;
 }
 
-std::optional<base::FieldViolation> BeyondProfile(const ProfileOffer& profile, const JobLimits& limits) {
+std::optional<base::FieldViolation> ExceedsProfile(const ProfileCapabilities& profile, const JobLimits& limits) {
   if (limits.tmp_bytes != 0 && !profile.private_tmp) {
     return OfLimit("tmp_bytes", "cannot be had: profile '" + profile.name + "' has no private /tmp");
   }
@@ -60,21 +61,21 @@ std::optional<base::FieldViolation> BeyondProfile(const ProfileOffer& profile, c
   return problem;
 }
 
-std::optional<base::FieldViolation> BeyondMachine(const Offer& offer, const JobLimits& limits) {
+std::optional<base::FieldViolation> ExceedsMachine(const Capabilities& capabilities, const JobLimits& limits) {
   std::optional<base::FieldViolation> problem;
   EachLimit([&](const char* name, auto limit) {
-    const auto& missing = offer.missing_limits;
+    const auto& missing = capabilities.missing_limits;
     if (problem || limits.*limit == 0 || std::find(missing.begin(), missing.end(), name) == missing.end()) return;
     problem = OfLimit(name, "cannot be enforced on this machine; `jobctl admin status` says why");
   });
   return problem;
 }
 
-std::optional<base::FieldViolation> BeyondOwner(const OwnerBounds& bounds, const JobLimits& limits, base::Nanos timeout) {
+std::optional<base::FieldViolation> ExceedsOwner(const OwnerBounds& bounds, const JobLimits& limits, base::Nanos timeout) {
   std::optional<base::FieldViolation> problem;
   EachLimit([&](const char* name, auto limit) {
-    if (problem || bounds.most.*limit == 0 || limits.*limit <= bounds.most.*limit) return;
-    problem = OfLimit(name, "is more than you may ask for, which is " + AmountText(name, bounds.most.*limit));
+    if (problem || bounds.max.*limit == 0 || limits.*limit <= bounds.max.*limit) return;
+    problem = OfLimit(name, "is more than you may ask for, which is " + AmountText(name, bounds.max.*limit));
   });
   if (!problem && bounds.timeout != 0 && timeout > bounds.timeout) {
     problem = base::FieldViolation{"timeout", "is more than you may ask for, which is " + base::FormatDuration(bounds.timeout)};
@@ -82,11 +83,11 @@ std::optional<base::FieldViolation> BeyondOwner(const OwnerBounds& bounds, const
   return problem;
 }
 
-void FillFromBounds(const OwnerBounds& bounds, const ProfileOffer& profile, JobLimits& limits, base::Nanos& timeout) {
+void FillFromBounds(const OwnerBounds& bounds, const ProfileCapabilities& profile, JobLimits& limits, base::Nanos& timeout) {
   EachLimit([&](const char* name, auto limit) {
     auto& amount = limits.*limit;
     if (amount != 0 || (std::string_view(name) == "tmp_bytes" && !profile.private_tmp)) return;
-    amount = bounds.most.*limit;
+    amount = bounds.max.*limit;
     using Amount = std::remove_reference_t<decltype(amount)>;
     if (const uint64_t bound = BoundOf(profile, name); bound != 0 && amount > bound) amount = static_cast<Amount>(bound);
   });
