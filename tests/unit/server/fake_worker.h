@@ -150,9 +150,9 @@ class FakeWorker final : public worker::Worker {
     ++changes_;
     done(true);
   }
-  void Prune(std::string, base::Nanos, bool, worker::Callback<Pruned> done) override {
+  void Prune(std::string, base::Nanos, bool, worker::Callback<worker::Pruned> done) override {
     ++changes_;
-    done(Pruned{});
+    done(worker::Pruned{});
   }
 
   base::Result<worker::JobPage> GetBatch(const worker::JobQuery& query) override {
