@@ -45,6 +45,8 @@ class BatchLender {
 class Upkeep {
  public:
   virtual ~Upkeep() = default;
+  // Whether a job has compressed output, which Expand would have to make plain first. One look into the batch's folder.
+  virtual bool IsCompressed(const BatchName& batch, uint32_t index) = 0;
   // Makes the earlier output of a job plain again, so that another attempt can append to it; behind what is being compressed.
   // `done` comes on the maintenance thread.
   virtual void Expand(launch::JobKey key, BatchName batch, std::function<void(base::Status)> done) = 0;
