@@ -4,7 +4,7 @@
 
 #include "bench/pieces/piece.h"
 #include "bench/pieces/written_log.h"
-#include "worker/logs/job_log.h"
+#include "worker/logs/job_log_reader.h"
 #include "worker/logs/log_cursor.h"
 #include "worker/logs/log_search.h"
 
@@ -94,7 +94,7 @@ void LogReadForward(benchmark::State& state) {
   uint64_t bytes = 0;
   std::string data;
   for (auto _ : state) {
-    worker::JobLog reader(1, Stream::kOut, LogPosition{}, cache);
+    worker::JobLogReader reader(1, Stream::kOut, LogPosition{}, cache);
     bool good = true;
     for (bytes = 0; good;) {
       const auto more = reader.Load(log.folder());

@@ -6,10 +6,10 @@
 #include <atomic>
 
 #include "base/text.h"
+#include "base/token_signer.h"
 #include "base/uuid7.h"
 #include "worker/catalogue/batch_watch.h"
 #include "worker/catalogue/query.h"
-#include "worker/catalogue/seal.h"
 #include "worker/logs/log_session_impl.h"
 #include "worker/model/admission.h"
 #include "worker/model/observer.h"
@@ -31,15 +31,15 @@ base::Status CheckSelector(const JobSelector& jobs) {
 
 class LocalWorker final : public Worker {
  public:
-  LocalWorker(std::unique_ptr<Store> store, std::unique_ptr<Tail> tail, std::string seal_key, WorkerOptions options,
+  LocalWorker(std::unique_ptr<Store> store, std::unique_ptr<FileWatcher> watcher, std::string seal_key, WorkerOptions options,
               OldLauncher& launcher, const base::Clock& clock)
       : options_(options),
         launcher_(launcher),
         clock_(clock),
         observer_(options.observer != nullptr ? *options.observer : nobody_),
         store_(std::move(store)),
-        tail_(std::move(tail)),
-        seal_(std::move(seal_key)),
+        watcher_(std::move(watcher)),
+        signer_(std::move(seal_key)),
         supervisor_(std::make_unique<Supervisor>(Supervisor::Parts{.store = *store_,
                                                                    .launcher = launcher,
                                                                    .clock = clock,
@@ -55,7 +55,7 @@ class LocalWorker final : public Worker {
   ~LocalWorker() override {
     launcher_.SetEvents(nullptr);
     supervisor_->Shutdown();
-    tail_.reset();
+    watcher_.reset();
     store_.reset();
     supervisor_.reset();
   }
@@ -129,21 +129,25 @@ class LocalWorker final : public Worker {
   base::Result<JobPage> GetBatch(const JobQuery& query) override {
     if (!base::IsSafeName(query.batch.correlation_id)) return BadField("correlation_id", "is not a correlation ID");
     JOBD_ASSIGN_OR_RETURN(const auto reader, store_->Read());
-    return QueryBatch(*reader, live_, seal_, query);
+    return QueryBatch(*reader, live_, signer_, query);
   }
   base::Result<BatchPage> ListBatches(const BatchQuery& query) override {
     JOBD_ASSIGN_OR_RETURN(const auto reader, store_->Read());
-    return QueryBatches(*reader, live_, seal_, query);
+    return QueryBatches(*reader, live_, signer_, query);
   }
   base::Result<std::unique_ptr<LogSession>> OpenLogs(const LogQuery& query) override {
     if (!base::IsSafeName(query.batch.correlation_id)) return BadField("correlation_id", "is not a correlation ID");
-    return OpenLogSession(
-        {.store = *store_, .changes = changes_, .tail = *tail_, .seal = seal_, .clock = clock_, .log_dir = options_.log_dir},
-        query);
+    return OpenLogSession({.store = *store_,
+                           .changes = changes_,
+                           .watcher = *watcher_,
+                           .signer = signer_,
+                           .clock = clock_,
+                           .log_dir = options_.log_dir},
+                          query);
   }
   base::Result<std::unique_ptr<BatchWatch>> Watch(const BatchName& batch) override {
     if (!base::IsSafeName(batch.correlation_id)) return BadField("correlation_id", "is not a correlation ID");
-    return OpenBatchWatch(*store_, live_, changes_, *tail_, batch);
+    return OpenBatchWatch(*store_, live_, changes_, *watcher_, batch);
   }
 
   void Start(Callback<ServiceState> done) override { supervisor_->Start(std::move(done)); }
@@ -162,10 +166,10 @@ class LocalWorker final : public Worker {
   Observer nobody_;
   Observer& observer_;
   std::unique_ptr<Store> store_;
-  std::unique_ptr<Tail> tail_;
-  const Seal seal_;
-  Changes changes_;
-  LiveTable live_;
+  std::unique_ptr<FileWatcher> watcher_;
+  const base::TokenSigner signer_;
+  ChangeBus changes_;
+  LiveOverlay live_;
   std::unique_ptr<Supervisor> supervisor_;
   std::atomic<std::shared_ptr<const WorkerLimits>> limits_;
 };
@@ -193,9 +197,9 @@ base::Result<std::string> SealKey(Store& store) {
 base::Result<std::unique_ptr<Worker>> Worker::Create(WorkerOptions options, OldLauncher& launcher, const base::Clock& clock) {
   JOBD_ASSIGN_OR_RETURN(auto store, OpenSqliteStore(options.state_dir, clock, options.observer));
   JOBD_ASSIGN_OR_RETURN(auto key, SealKey(*store));
-  JOBD_ASSIGN_OR_RETURN(auto tail, Tail::Create());
+  JOBD_ASSIGN_OR_RETURN(auto watcher, FileWatcher::Create());
   auto worker =
-      std::make_unique<LocalWorker>(std::move(store), std::move(tail), std::move(key), std::move(options), launcher, clock);
+      std::make_unique<LocalWorker>(std::move(store), std::move(watcher), std::move(key), std::move(options), launcher, clock);
   JOBD_RETURN_IF_ERROR(worker->Begin());
   return std::unique_ptr<Worker>(std::move(worker));
 }

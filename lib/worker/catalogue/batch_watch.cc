@@ -13,8 +13,8 @@ constexpr base::Nanos kBurst = 16 * kPace;
 
 class StoreWatch final : public BatchWatch {
  public:
-  StoreWatch(Store& store, const LiveTable& live, Changes& changes, Tail& tail, uint64_t batch)
-      : store_(store), live_(live), tail_(tail), batch_(batch), subscription_(changes.Subscribe(batch, waker_)) {}
+  StoreWatch(Store& store, const LiveOverlay& live, ChangeBus& changes, FileWatcher& watcher, uint64_t batch)
+      : store_(store), live_(live), watcher_(watcher), batch_(batch), subscription_(changes.Subscribe(batch, waker_)) {}
   ~StoreWatch() override { waker_->Disarm(); }
 
   base::Result<std::optional<WatchUpdate>> Next() override {
@@ -50,7 +50,7 @@ class StoreWatch final : public BatchWatch {
 
   void Arm(std::function<void()> wake) override {
     if (early_) {
-      timer_ = tail_.WakeAfter(paid_until_ - kBurst - clock_.Monotonic(), [waker = waker_] { waker->Notify(); });
+      timer_ = watcher_.WakeAfter(paid_until_ - kBurst - clock_.Monotonic(), [waker = waker_] { waker->Notify(); });
       subscription_->SetQuiet(true);
     }
     waker_->Arm(std::move(wake));
@@ -68,15 +68,15 @@ class StoreWatch final : public BatchWatch {
   }
 
   Store& store_;
-  const LiveTable& live_;
-  Tail& tail_;
+  const LiveOverlay& live_;
+  FileWatcher& watcher_;
   const base::SystemClock clock_;
   const uint64_t batch_;
   const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   const std::shared_ptr<Subscription> subscription_;
   std::map<JobState, uint32_t> counts_;
   base::Nanos paid_until_ = 0;  // a bucket that leaks one update in kPace, and holds kBurst
-  std::unique_ptr<Tail::Watch> timer_;
+  std::unique_ptr<WakeTimer> timer_;
   bool early_ = false;
   bool first_ = true;
   bool finished_ = false;
@@ -84,11 +84,11 @@ class StoreWatch final : public BatchWatch {
 
 }  // namespace
 
-base::Result<std::unique_ptr<BatchWatch>> OpenBatchWatch(Store& store, const LiveTable& live, Changes& changes, Tail& tail,
-                                                         const BatchName& batch) {
+base::Result<std::unique_ptr<BatchWatch>> OpenBatchWatch(Store& store, const LiveOverlay& live, ChangeBus& changes,
+                                                         FileWatcher& watcher, const BatchName& batch) {
   JOBD_ASSIGN_OR_RETURN(auto reader, store.Read());
   JOBD_ASSIGN_OR_RETURN(const uint64_t id, reader->Find(batch, true));
-  return std::unique_ptr<BatchWatch>(std::make_unique<StoreWatch>(store, live, changes, tail, id));
+  return std::unique_ptr<BatchWatch>(std::make_unique<StoreWatch>(store, live, changes, watcher, id));
 }
 
 }  // namespace jobd::worker

@@ -35,17 +35,17 @@ std::string BatchesContext(const BatchQuery& query) {
   return context.Take();
 }
 
-base::Result<uint64_t> OpenToken(const Seal& seal, const std::string& context, const std::string& token) {
+base::Result<uint64_t> OpenToken(const base::TokenSigner& signer, const std::string& context, const std::string& token) {
   if (token.empty()) return uint64_t{0};
-  JOBD_ASSIGN_OR_RETURN(const std::string payload, seal.Open(context, token, "page_token"));
+  JOBD_ASSIGN_OR_RETURN(const std::string payload, signer.Verify(context, token, "page_token"));
   base::WireReader in(payload);
   return in.Number();
 }
 
-std::string CloseToken(const Seal& seal, const std::string& context, uint64_t position) {
+std::string CloseToken(const base::TokenSigner& signer, const std::string& context, uint64_t position) {
   base::WireWriter payload;
   payload.Number(position);
-  return seal.Close(context, payload.bytes());
+  return signer.Sign(context, payload.bytes());
 }
 
 bool Wanted(const std::vector<JobState>& states, JobState state) {
@@ -112,10 +112,11 @@ base::Status OverlayCounts(StoreReader& reader, const std::map<uint32_t, LiveJob
   return base::Ok();
 }
 
-base::Result<JobPage> QueryBatch(StoreReader& reader, const LiveTable& live, const Seal& seal, const JobQuery& query) {
+base::Result<JobPage> QueryBatch(StoreReader& reader, const LiveOverlay& live, const base::TokenSigner& signer,
+                                 const JobQuery& query) {
   JOBD_ASSIGN_OR_RETURN(const uint64_t id, reader.Find(query.batch, true));
   const std::string context = JobsContext(query, id);
-  JOBD_ASSIGN_OR_RETURN(const uint64_t after, OpenToken(seal, context, query.page_token));
+  JOBD_ASSIGN_OR_RETURN(const uint64_t after, OpenToken(signer, context, query.page_token));
   const auto running = live.Of(id);
   JOBD_ASSIGN_OR_RETURN(const Snapshot snapshot, Snapshot::Begin(reader));
   JobPage page;
@@ -137,19 +138,20 @@ base::Result<JobPage> QueryBatch(StoreReader& reader, const LiveTable& live, con
   filter.after = last;
   filter.limit = 1;
   JOBD_ASSIGN_OR_RETURN(const auto more, reader.Jobs(id, filter));
-  if (!more.empty()) page.next_page_token = CloseToken(seal, context, last);
+  if (!more.empty()) page.next_page_token = CloseToken(signer, context, last);
   return page;
 }
 
-base::Result<BatchPage> QueryBatches(StoreReader& reader, const LiveTable& live, const Seal& seal, const BatchQuery& query) {
+base::Result<BatchPage> QueryBatches(StoreReader& reader, const LiveOverlay& live, const base::TokenSigner& signer,
+                                     const BatchQuery& query) {
   const std::string context = BatchesContext(query);
-  JOBD_ASSIGN_OR_RETURN(const uint64_t before, OpenToken(seal, context, query.page_token));
+  JOBD_ASSIGN_OR_RETURN(const uint64_t before, OpenToken(signer, context, query.page_token));
   const uint32_t limit = query.page_size == 0 ? 100 : std::min(query.page_size, kMaxBatchesPage);
   BatchPage page;
   JOBD_ASSIGN_OR_RETURN(page.batches, reader.List(query, before, limit + 1));
   if (page.batches.size() > limit) {
     page.batches.pop_back();
-    page.next_page_token = CloseToken(seal, context, page.batches.back().id);
+    page.next_page_token = CloseToken(signer, context, page.batches.back().id);
   }
   for (BatchView& batch : page.batches) JOBD_RETURN_IF_ERROR(OverlayCounts(reader, live.Of(batch.id), batch));
   return page;

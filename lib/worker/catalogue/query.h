@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "base/result.h"
-#include "worker/catalogue/seal.h"
+#include "base/token_signer.h"
 #include "worker/model/page.h"
 #include "worker/store/store.h"
-#include "worker/watch/live_table.h"
+#include "worker/watch/live_overlay.h"
 
 namespace jobd::worker {
 
@@ -15,7 +15,9 @@ namespace jobd::worker {
 void Overlay(const std::map<uint32_t, LiveJob>& live, JobView& job);
 base::Status OverlayCounts(StoreReader& reader, const std::map<uint32_t, LiveJob>& live, BatchView& batch);
 
-base::Result<JobPage> QueryBatch(StoreReader& reader, const LiveTable& live, const Seal& seal, const JobQuery& query);
-base::Result<BatchPage> QueryBatches(StoreReader& reader, const LiveTable& live, const Seal& seal, const BatchQuery& query);
+base::Result<JobPage> QueryBatch(StoreReader& reader, const LiveOverlay& live, const base::TokenSigner& signer,
+                                 const JobQuery& query);
+base::Result<BatchPage> QueryBatches(StoreReader& reader, const LiveOverlay& live, const base::TokenSigner& signer,
+                                     const BatchQuery& query);
 
 }  // namespace jobd::worker

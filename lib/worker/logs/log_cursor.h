@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "worker/logs/job_log.h"
+#include "worker/logs/job_log_reader.h"
 
 namespace jobd::worker {
 

@@ -21,8 +21,8 @@ uint32_t IndexOfName(std::string_view name) {
 
 }  // namespace
 
-LogFeed::LogFeed(Changes& changes, Tail& tail, const base::Clock& clock, uint64_t batch, bool follow)
-    : tail_(tail),
+LogFeed::LogFeed(ChangeBus& changes, FileWatcher& watcher, const base::Clock& clock, uint64_t batch, bool follow)
+    : watcher_(watcher),
       clock_(clock),
       follow_(follow),
       states_(follow ? changes.Subscribe(batch, waker_) : std::make_shared<Subscription>(waker_)),
@@ -32,7 +32,7 @@ LogFeed::~LogFeed() { waker_->Disarm(); }
 
 base::Status LogFeed::WatchFolder(int folder) {
   if (!follow_ || folder_watch_) return base::Ok();
-  JOBD_ASSIGN_OR_RETURN(folder_watch_, tail_.WatchFolder(folder, [bytes = bytes_](std::string_view name) {
+  JOBD_ASSIGN_OR_RETURN(folder_watch_, watcher_.WatchFolder(folder, [bytes = bytes_](std::string_view name) {
     if (name.empty()) {
       bytes->Add(0);
     } else if (const uint32_t index = IndexOfName(name); index != 0) {
@@ -42,9 +42,10 @@ base::Status LogFeed::WatchFolder(int folder) {
   return base::Ok();
 }
 
-base::Result<std::unique_ptr<Tail::Watch>> LogFeed::WatchIndex(int folder, uint32_t index) {
-  auto watch = tail_.WatchFile(folder, launch::IndexName(index), [bytes = bytes_, index](std::string_view) { bytes->Add(index); });
-  if (!watch.ok() && watch.error().code() == base::Code::kNotFound) return std::unique_ptr<Tail::Watch>();
+base::Result<std::unique_ptr<FileWatch>> LogFeed::WatchIndex(int folder, uint32_t index) {
+  auto watch =
+      watcher_.WatchFile(folder, launch::IndexName(index), [bytes = bytes_, index](std::string_view) { bytes->Add(index); });
+  if (!watch.ok() && watch.error().code() == base::Code::kNotFound) return std::unique_ptr<FileWatch>();
   return watch;
 }
 
@@ -53,7 +54,7 @@ bool LogFeed::HasPassed(base::Nanos time) {
   // Subtracted on the side that cannot overflow: `time` may be any number.
   if (now - kSettle > time) return true;
   const base::Nanos left = now > time ? kSettle : time - now + kSettle;
-  timer_ = tail_.WakeAfter(left, [waker = waker_] { waker->Notify(); });
+  timer_ = watcher_.WakeAfter(left, [waker = waker_] { waker->Notify(); });
   return false;
 }
 

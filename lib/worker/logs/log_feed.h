@@ -9,16 +9,16 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "worker/watch/changes.h"
-#include "worker/watch/tail.h"
+#include "worker/watch/change_bus.h"
+#include "worker/watch/file_watcher.h"
 
 namespace jobd::worker {
 
 // One thread at a time, but for what comes in. Without follow it watches nothing.
 class LogFeed {
  public:
-  // `changes`, `tail` and `clock` are borrowed and outlive the feed.
-  LogFeed(Changes& changes, Tail& tail, const base::Clock& clock, uint64_t batch, bool follow);
+  // `changes`, `watcher` and `clock` are borrowed and outlive the feed.
+  LogFeed(ChangeBus& changes, FileWatcher& watcher, const base::Clock& clock, uint64_t batch, bool follow);
   // When it returns the armed function is not running and will not.
   ~LogFeed();
 
@@ -29,7 +29,7 @@ class LogFeed {
   // Files that come into being in the batch's folder. kResourceExhausted: the user's inotify watches are used up.
   base::Status WatchFolder(int folder);
   // A job's index. Empty when it is not there yet: the folder tells when it is.
-  base::Result<std::unique_ptr<Tail::Watch>> WatchIndex(int folder, uint32_t index);
+  base::Result<std::unique_ptr<FileWatch>> WatchIndex(int folder, uint32_t index);
 
   // Whether everything that arrived by this time can be read by now. If not, the session is woken when it can.
   bool HasPassed(base::Nanos time);
@@ -44,15 +44,15 @@ class LogFeed {
   bool BatchChanged() { return std::exchange(batch_changed_, false); }
 
  private:
-  Tail& tail_;
+  FileWatcher& watcher_;
   const base::Clock& clock_;
   const bool follow_;
   bool batch_changed_ = false;
   const std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
   const std::shared_ptr<Subscription> states_;
   const std::shared_ptr<Subscription> bytes_;
-  std::unique_ptr<Tail::Watch> folder_watch_;
-  std::unique_ptr<Tail::Watch> timer_;
+  std::unique_ptr<FileWatch> folder_watch_;
+  std::unique_ptr<WakeTimer> timer_;
 };
 
 }  // namespace jobd::worker

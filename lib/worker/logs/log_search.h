@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "launch/contract/log_index.h"
-#include "worker/logs/job_log.h"
+#include "worker/logs/job_log_reader.h"
 
 namespace jobd::worker {
 

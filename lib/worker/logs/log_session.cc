@@ -42,7 +42,7 @@ class MergedSession final : public LogSession {
         query_(query),
         batch_(std::move(batch)),
         context_(CursorContext(batch_.id, query)),
-        feed_(sources.changes, sources.tail, sources.clock, batch_.id, query.follow) {}
+        feed_(sources.changes, sources.watcher, sources.clock, batch_.id, query.follow) {}
 
   base::Status Begin() {
     feed_.Clear();
@@ -81,7 +81,7 @@ class MergedSession final : public LogSession {
     if (drained) JOBD_RETURN_IF_ERROR(Conclude(*reader, page));
     if (drained && time_is_up) page.finished = true;
     for (const auto& [index, job] : jobs_) cursor_.open[index] = {.attempt = job.attempt, .position = job.log->position()};
-    page.cursor = sources_.seal.Close(context_, EncodeCursor(cursor_));
+    page.cursor = sources_.signer.Sign(context_, EncodeCursor(cursor_));
     cursor_.open.clear();
     page.more = !drained || page.ends.size() >= kMaxEndsPerPage;
     if (page.more) feed_.Notify();
@@ -92,11 +92,11 @@ class MergedSession final : public LogSession {
 
  private:
   struct Job {
-    std::unique_ptr<JobLog> log;
+    std::unique_ptr<JobLogReader> log;
     uint32_t attempt = 0;  // the latest whose start was seen
     bool dry = false;      // nothing more for now
     std::optional<JobRow> row;
-    std::unique_ptr<Tail::Watch> watch;
+    std::unique_ptr<FileWatch> watch;
     bool is_final() const { return row && IsFinal(row->outcome.state); }
     void LookAgain() {
       dry = false;
@@ -117,7 +117,7 @@ class MergedSession final : public LogSession {
   }
 
   base::Status BeginAtCursor() {
-    JOBD_ASSIGN_OR_RETURN(const std::string payload, sources_.seal.Open(context_, *query_.cursor, "cursor"));
+    JOBD_ASSIGN_OR_RETURN(const std::string payload, sources_.signer.Verify(context_, *query_.cursor, "cursor"));
     auto cursor = DecodeCursor(payload);
     if (!cursor) return BadField("cursor", "is not one this service gave for this request");
     JOBD_RETURN_IF_ERROR(OpenFolder());
@@ -189,7 +189,7 @@ class MergedSession final : public LogSession {
       if (job.is_final() && job.row->ended_at < cursor_.since && !query_.follow && !query_.index) return base::Ok();
       JOBD_ASSIGN_OR_RETURN(position, SeekTime(folder_.get(), index, cursor_.since));
     }
-    job.log = std::make_unique<JobLog>(index, query_.stream, position, frames_);
+    job.log = std::make_unique<JobLogReader>(index, query_.stream, position, frames_);
     Job& placed = jobs_[index] = std::move(job);
     return WatchJob(index, placed);
   }
@@ -307,8 +307,8 @@ class MergedSession final : public LogSession {
 
   // Moves what fits of the job's head into the page.
   base::Status Give(Job& job, size_t budget, size_t& used, LogPage& page) {
-    JobLog& log = *job.log;
-    const JobLog::Head head = log.head();
+    JobLogReader& log = *job.log;
+    const JobLogReader::Head head = log.head();
     LogChunk* last = page.chunks.empty() ? nullptr : &page.chunks.back();
     const bool same = last != nullptr && last->index == log.index() && last->stream == head.stream &&
                       last->offset + last->data.size() == head.offset && head.time - last->time < kCoalesce;

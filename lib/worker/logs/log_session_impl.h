@@ -5,20 +5,20 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "worker/catalogue/seal.h"
+#include "base/token_signer.h"
 #include "worker/logs/log_session.h"
 #include "worker/store/store.h"
-#include "worker/watch/changes.h"
-#include "worker/watch/tail.h"
+#include "worker/watch/change_bus.h"
+#include "worker/watch/file_watcher.h"
 
 namespace jobd::worker {
 
 // What sessions read from. All are borrowed and outlive them.
 struct LogSources {
   Store& store;
-  Changes& changes;
-  Tail& tail;
-  const Seal& seal;
+  ChangeBus& changes;
+  FileWatcher& watcher;
+  const base::TokenSigner& signer;
   const base::Clock& clock;
   int log_dir = -1;
 };

@@ -35,9 +35,9 @@
 #include "worker/plan/queue.h"
 #include "worker/run/spec_ahead.h"
 #include "worker/store/store.h"
-#include "worker/watch/changes.h"
+#include "worker/watch/change_bus.h"
 #include "worker/watch/file_events.h"
-#include "worker/watch/live_table.h"
+#include "worker/watch/live_overlay.h"
 
 namespace jobd::worker {
 
@@ -48,8 +48,8 @@ class Supervisor final : public OldLauncherEvents {
     Store& store;
     OldLauncher& launcher;
     const base::Clock& clock;
-    Changes& changes;
-    LiveTable& live;
+    ChangeBus& changes;
+    LiveOverlay& live;
     Observer& observer;
     int state_dir = -1;
     int log_dir = -1;
@@ -128,7 +128,7 @@ class Supervisor final : public OldLauncherEvents {
     base::Fd exits;
     int open_errno = 0;    // why there are none
     bool damaged = false;  // what was found at the restart tells nothing about jobs from before it
-    std::unique_ptr<Watch> watch;
+    std::unique_ptr<FileWatch> watch;
     std::map<uint32_t, Job> jobs;
   };
 

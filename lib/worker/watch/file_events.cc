@@ -26,18 +26,18 @@ class Inotify final : public FileEvents {
     if (size > 0) Deliver(buffer.data(), static_cast<size_t>(size));
   }
 
-  base::Result<std::unique_ptr<Watch>> WatchFile(int dir, const std::string& name, Callback changed) override {
+  base::Result<std::unique_ptr<FileWatch>> WatchFile(int dir, const std::string& name, Callback changed) override {
     return Add("/proc/self/fd/" + std::to_string(dir) + "/" + name, IN_MODIFY | IN_DONT_FOLLOW, std::move(changed));
   }
 
-  base::Result<std::unique_ptr<Watch>> WatchFolder(int dir, Callback created) override {
+  base::Result<std::unique_ptr<FileWatch>> WatchFolder(int dir, Callback created) override {
     return Add("/proc/self/fd/" + std::to_string(dir) + "/.", IN_CREATE | IN_MOVED_TO | IN_ONLYDIR, std::move(created));
   }
 
  private:
   using Callbacks = std::list<std::shared_ptr<const Callback>>;
 
-  class Registered final : public Watch {
+  class Registered final : public FileWatch {
    public:
     Registered(Inotify& events, int descriptor, Callbacks::iterator place)
         : events_(events), descriptor_(descriptor), place_(place) {}
@@ -50,13 +50,13 @@ class Inotify final : public FileEvents {
   };
 
   // Watches of one inode share a descriptor: inotify gives the same one for each of them.
-  base::Result<std::unique_ptr<Watch>> Add(const std::string& path, uint32_t mask, Callback callback) {
+  base::Result<std::unique_ptr<FileWatch>> Add(const std::string& path, uint32_t mask, Callback callback) {
     const std::lock_guard lock(mutex_);
     const int descriptor = ::inotify_add_watch(inotify_.get(), path.c_str(), mask);
     if (descriptor < 0) return base::SysError("watching a file", errno);
     auto& list = callbacks_[descriptor];
     list.push_back(std::make_shared<const Callback>(std::move(callback)));
-    return std::unique_ptr<Watch>(std::make_unique<Registered>(*this, descriptor, std::prev(list.end())));
+    return std::unique_ptr<FileWatch>(std::make_unique<Registered>(*this, descriptor, std::prev(list.end())));
   }
 
   void Remove(int descriptor, Callbacks::iterator place) {

@@ -12,9 +12,9 @@ namespace jobd::worker {
 
 // Ends a watch when destroyed. Its callback may then be running on another thread, or run once more: what it captures has to
 // outlive that.
-class Watch {
+class FileWatch {
  public:
-  virtual ~Watch() = default;
+  virtual ~FileWatch() = default;
 };
 
 // Thread-safe, but for Dispatch, which is one thread's, and the destructor: all watches must be gone before.
@@ -31,9 +31,9 @@ class FileEvents {
   // Calls back for what has happened; does not wait.
   virtual void Dispatch() = 0;
   // The file is written to. dir is borrowed for the call.
-  virtual base::Result<std::unique_ptr<Watch>> WatchFile(int dir, const std::string& name, Callback changed) = 0;
+  virtual base::Result<std::unique_ptr<FileWatch>> WatchFile(int dir, const std::string& name, Callback changed) = 0;
   // A file comes into being in the folder.
-  virtual base::Result<std::unique_ptr<Watch>> WatchFolder(int dir, Callback created) = 0;
+  virtual base::Result<std::unique_ptr<FileWatch>> WatchFolder(int dir, Callback created) = 0;
 };
 
 }  // namespace jobd::worker

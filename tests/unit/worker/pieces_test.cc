@@ -8,8 +8,8 @@
 #include <thread>
 
 #include "base/text.h"
+#include "base/token_signer.h"
 #include "base/uuid7.h"
-#include "worker/catalogue/seal.h"
 #include "worker/logs/log_cursor.h"
 #include "worker/model/outcome.h"
 #include "worker/model/state_machine.h"
@@ -166,16 +166,16 @@ TEST(CursorTest, TornCursorsAreRefused) {
   for (size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(DecodeCursor(bytes.substr(0, size)));
 }
 
-TEST(SealTest, AlteredOrMovedTextsAreRefused) {
-  const Seal seal(std::string(32, 'k'));
-  const std::string text = seal.Close("here", "payload");
-  EXPECT_EQ(*seal.Open("here", text, "f"), "payload");
-  EXPECT_FALSE(seal.Open("there", text, "f").ok());
-  EXPECT_FALSE(Seal(std::string(32, 'x')).Open("here", text, "f").ok());
+TEST(TokenSignerTest, AlteredOrMovedTextsAreRefused) {
+  const base::TokenSigner signer(std::string(32, 'k'));
+  const std::string text = signer.Sign("here", "payload");
+  EXPECT_EQ(*signer.Verify("here", text, "f"), "payload");
+  EXPECT_FALSE(signer.Verify("there", text, "f").ok());
+  EXPECT_FALSE(base::TokenSigner(std::string(32, 'x')).Verify("here", text, "f").ok());
   for (size_t i = 0; i + 1 < text.size(); ++i) {
     std::string altered = text;
     altered[i] = altered[i] == 'A' ? 'B' : 'A';
-    EXPECT_FALSE(seal.Open("here", altered, "f").ok());
+    EXPECT_FALSE(signer.Verify("here", altered, "f").ok());
   }
 }
 

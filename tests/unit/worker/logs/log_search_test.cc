@@ -32,7 +32,7 @@ class LogSearchTest : public ::testing::Test {
   // What there is to read of a job from a position on.
   std::string TextFrom(uint32_t index, std::optional<Stream> only, LogPosition position) {
     FrameCache cache;
-    JobLog log(index, only, position, cache);
+    JobLogReader log(index, only, position, cache);
     std::string text;
     for (;;) {
       const auto more = log.Load(dir_.get());

@@ -1,4 +1,4 @@
-#include "worker/watch/tail.h"
+#include "worker/watch/file_watcher.h"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -23,28 +23,28 @@ namespace {
 // Longer than anybody waits, and short enough to be added to any time.
 constexpr base::Nanos kLongestDelay = 365ll * 86'400 * base::kNanosPerSecond;
 
-class InotifyTail final : public Tail {
+class InotifyWatcher final : public FileWatcher {
  public:
-  InotifyTail(std::unique_ptr<FileEvents> events, base::Fd wake)
+  InotifyWatcher(std::unique_ptr<FileEvents> events, base::Fd wake)
       : events_(std::move(events)), wake_(std::move(wake)), thread_([this] { Run(); }) {}
 
-  ~InotifyTail() override {
+  ~InotifyWatcher() override {
     stopping_.store(true);
     Interrupt();
     thread_.join();
   }
 
-  base::Result<std::unique_ptr<Watch>> WatchFile(int dir, const std::string& name, Callback changed) override {
+  base::Result<std::unique_ptr<FileWatch>> WatchFile(int dir, const std::string& name, Callback changed) override {
     return events_->WatchFile(dir, name, std::move(changed));
   }
 
-  base::Result<std::unique_ptr<Watch>> WatchFolder(int dir, Callback created) override {
+  base::Result<std::unique_ptr<FileWatch>> WatchFolder(int dir, Callback created) override {
     return events_->WatchFolder(dir, std::move(created));
   }
 
-  std::unique_ptr<Watch> WakeAfter(base::Nanos delay, std::function<void()> wake) override {
+  std::unique_ptr<WakeTimer> WakeAfter(base::Nanos delay, std::function<void()> wake) override {
     const auto due = Now() + std::chrono::nanoseconds(std::clamp<base::Nanos>(delay, 0, kLongestDelay));
-    std::unique_ptr<Watch> timer;
+    std::unique_ptr<WakeTimer> timer;
     bool earliest = false;
     {
       const std::lock_guard lock(mutex_);
@@ -60,17 +60,17 @@ class InotifyTail final : public Tail {
  private:
   using Due = std::pair<std::chrono::steady_clock::time_point, uint64_t>;
 
-  class Timer final : public Watch {
+  class Timer final : public WakeTimer {
    public:
-    Timer(InotifyTail& tail, Due due) : tail_(tail), due_(due) {}
+    Timer(InotifyWatcher& watcher, Due due) : watcher_(watcher), due_(due) {}
     ~Timer() override {
-      const std::lock_guard lock(tail_.mutex_);
-      tail_.timers_.erase(due_);
-      tail_.wakes_.erase(due_.second);
+      const std::lock_guard lock(watcher_.mutex_);
+      watcher_.timers_.erase(due_);
+      watcher_.wakes_.erase(due_.second);
     }
 
    private:
-    InotifyTail& tail_;
+    InotifyWatcher& watcher_;
     const Due due_;
   };
 
@@ -83,7 +83,7 @@ class InotifyTail final : public Tail {
   }
 
   void Run() {
-    base::NameThisThread("tail");
+    base::NameThisThread("watcher");
     std::array<pollfd, 2> ready = {{{events_->fd(), POLLIN, 0}, {wake_.get(), POLLIN, 0}}};
     while (!stopping_.load()) {
       const auto left = WakeDue();
@@ -127,11 +127,11 @@ class InotifyTail final : public Tail {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Tail>> Tail::Create() {
+base::Result<std::unique_ptr<FileWatcher>> FileWatcher::Create() {
   JOBD_ASSIGN_OR_RETURN(auto events, FileEvents::Create());
   base::Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake) return base::SysError("making an eventfd", errno);
-  return std::unique_ptr<Tail>(std::make_unique<InotifyTail>(std::move(events), std::move(wake)));
+  return std::unique_ptr<FileWatcher>(std::make_unique<InotifyWatcher>(std::move(events), std::move(wake)));
 }
 
 }  // namespace jobd::worker

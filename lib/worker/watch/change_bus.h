@@ -48,7 +48,7 @@ class Subscription {
 };
 
 // Thread-safe.
-class Changes {
+class ChangeBus {
  public:
   // Lasts as long as the subscription is held.
   std::shared_ptr<Subscription> Subscribe(uint64_t batch, std::shared_ptr<Waker> waker);

@@ -19,7 +19,7 @@ struct LiveJob {
 };
 
 // Thread-safe.
-class LiveTable {
+class LiveOverlay {
  public:
   void Set(uint64_t batch, uint32_t index, LiveJob job) {
     const std::lock_guard lock(mutex_);

@@ -1,4 +1,4 @@
-#include "worker/watch/changes.h"
+#include "worker/watch/change_bus.h"
 
 #include <algorithm>
 
@@ -18,7 +18,7 @@ bool Subscription::TakeBatch() {
   return std::exchange(batch_changed_, false);
 }
 
-std::shared_ptr<Subscription> Changes::Subscribe(uint64_t batch, std::shared_ptr<Waker> waker) {
+std::shared_ptr<Subscription> ChangeBus::Subscribe(uint64_t batch, std::shared_ptr<Waker> waker) {
   auto subscription = std::make_shared<Subscription>(std::move(waker));
   const std::lock_guard lock(mutex_);
   auto& list = subscriptions_[batch];
@@ -28,7 +28,7 @@ std::shared_ptr<Subscription> Changes::Subscribe(uint64_t batch, std::shared_ptr
   return subscription;
 }
 
-void Changes::Publish(uint64_t batch, uint32_t index) {
+void ChangeBus::Publish(uint64_t batch, uint32_t index) {
   std::vector<std::shared_ptr<Subscription>> live;
   {
     const std::lock_guard lock(mutex_);

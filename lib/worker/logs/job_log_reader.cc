@@ -1,4 +1,4 @@
-#include "worker/logs/job_log.h"
+#include "worker/logs/job_log_reader.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -26,7 +26,7 @@ base::Result<size_t> ReadOnce(int fd, std::span<std::byte> bytes, uint64_t offse
 
 }  // namespace
 
-base::Result<bool> JobLog::Fill(int folder) {
+base::Result<bool> JobLogReader::Fill(int folder) {
   if (!idx_) {
     auto file = base::OpenBeneath(folder, launch::IndexName(index_), O_RDONLY);
     if (!file.ok()) {
@@ -47,7 +47,7 @@ base::Result<bool> JobLog::Fill(int folder) {
   return !buffer_.empty();
 }
 
-base::Result<bool> JobLog::Load(int folder) {
+base::Result<bool> JobLogReader::Load(int folder) {
   while (!head_) {
     if (position_.record < buffer_first_ || position_.record >= buffer_first_ + buffer_.size()) {
       if (at_end_) return false;
@@ -82,14 +82,14 @@ base::Result<bool> JobLog::Load(int folder) {
   return true;
 }
 
-base::Status JobLog::OpenFile(int folder, launch::Stream stream, uint64_t end) {
+base::Status JobLogReader::OpenFile(int folder, launch::Stream stream, uint64_t end) {
   std::optional<StreamFile>& file = FileOf(stream);
   if (file && file->Holds(end)) return base::Ok();
   JOBD_ASSIGN_OR_RETURN(file, StreamFile::Open(folder, index_, stream, cache_));
   return base::Ok();
 }
 
-base::Status JobLog::Take(size_t max, std::string& data) {
+base::Status JobLogReader::Take(size_t max, std::string& data) {
   Head& head = *head_;
   const size_t want = static_cast<size_t>(std::min<uint64_t>(max, head.length));
   const size_t before = data.size();
@@ -108,12 +108,12 @@ base::Status JobLog::Take(size_t max, std::string& data) {
   return base::Ok();
 }
 
-void JobLog::Skip() {
+void JobLogReader::Skip() {
   if (head_is_record_) ++position_.record;
   head_.reset();
 }
 
-base::Result<std::optional<JobLog::Head>> JobLog::Rest(int folder, bool thorough) {
+base::Result<std::optional<JobLogReader::Head>> JobLogReader::Rest(int folder, bool thorough) {
   for (const launch::Stream stream : {launch::Stream::kOut, launch::Stream::kErr}) {
     if (only_ && *only_ != stream) continue;
     uint64_t& known = position_.Of(stream);
@@ -133,7 +133,7 @@ base::Result<std::optional<JobLog::Head>> JobLog::Rest(int folder, bool thorough
   return std::optional<Head>();
 }
 
-base::Result<uint64_t> JobLog::CoveredEnd(launch::Stream stream) {
+base::Result<uint64_t> JobLogReader::CoveredEnd(launch::Stream stream) {
   if (!idx_) return uint64_t{0};
   std::array<std::byte, kRecordsAtOnce * launch::kIndexRecordSize> bytes;
   for (uint64_t end = position_.record; end > 0;) {

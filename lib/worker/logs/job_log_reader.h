@@ -27,10 +27,10 @@ struct LogPosition {
 
 // Files are opened when they are first needed; one that is not there yet is empty. Records that are torn or damaged are passed
 // over: the bytes they stood for come with the next record of their stream, or at the end.
-class JobLog {
+class JobLogReader {
  public:
   // `cache` is borrowed and outlives the log.
-  JobLog(uint32_t index, std::optional<launch::Stream> only, LogPosition position, FrameCache& cache)
+  JobLogReader(uint32_t index, std::optional<launch::Stream> only, LogPosition position, FrameCache& cache)
       : index_(index), only_(only), position_(position), cache_(cache) {}
 
   // What the next record still has to give.

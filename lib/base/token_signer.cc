@@ -1,4 +1,4 @@
-#include "worker/catalogue/seal.h"
+#include "base/token_signer.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -10,7 +10,7 @@
 
 #include "base/wire.h"
 
-namespace jobd::worker {
+namespace jobd::base {
 namespace {
 
 constexpr size_t kMacBytes = 12;
@@ -48,8 +48,8 @@ std::optional<std::string> FromBase64Url(std::string_view text) {
 
 }  // namespace
 
-std::string Seal::Mac(std::string_view context, std::string_view payload) const {
-  base::WireWriter message;
+std::string TokenSigner::Mac(std::string_view context, std::string_view payload) const {
+  WireWriter message;
   message.Text(context);
   message.Text(payload);
   std::array<unsigned char, EVP_MAX_MD_SIZE> mac{};
@@ -59,19 +59,19 @@ std::string Seal::Mac(std::string_view context, std::string_view payload) const 
   return std::string(reinterpret_cast<const char*>(mac.data()), kMacBytes);
 }
 
-std::string Seal::Close(std::string_view context, std::string_view payload) const {
+std::string TokenSigner::Sign(std::string_view context, std::string_view payload) const {
   return ToBase64Url(Mac(context, payload) + std::string(payload));
 }
 
-base::Result<std::string> Seal::Open(std::string_view context, std::string_view text, const std::string& field) const {
+Result<std::string> TokenSigner::Verify(std::string_view context, std::string_view text, const std::string& field) const {
   const auto bytes = text.size() > kMaxText ? std::nullopt : FromBase64Url(text);
   if (bytes && bytes->size() >= kMacBytes) {
     std::string payload = bytes->substr(kMacBytes);
     const std::string mac = Mac(context, payload);
     if (CRYPTO_memcmp(mac.data(), bytes->data(), kMacBytes) == 0) return payload;
   }
-  return base::Error(base::Code::kInvalidArgument, field + ": is not one this service gave for this request")
+  return Error(Code::kInvalidArgument, field + ": is not one this service gave for this request")
       .WithViolations({{field, "is not one this service gave for this request"}});
 }
 
-}  // namespace jobd::worker
+}  // namespace jobd::base
