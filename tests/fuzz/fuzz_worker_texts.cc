@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
 
   // A token that was not signed is refused; a signed one gives its payload back, in its own context only.
-  const base::TokenSigner signer(std::string(32, 'k'));
+  const jobd::base::TokenSigner signer(std::string(32, 'k'));
   if (signer.Verify("context", bytes, "page_token").ok()) std::abort();
   const std::string signed_text = signer.Sign("context", bytes);
   const auto verified = signer.Verify("context", signed_text, "page_token");
