@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "base/bounds.h"
+
 namespace jobd::base {
 
 namespace {
@@ -82,7 +84,7 @@ std::string Hex(std::span<const std::byte> bytes) {
 }
 
 bool IsSafeName(std::string_view text) {
-  if (text.empty() || text.size() > 128) return false;
+  if (text.empty() || text.size() > kMaxIdBytes) return false;
   const auto word = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; };
   if (!word(text[0])) return false;
   for (const char c : text) {

@@ -18,7 +18,8 @@ bool IsValidUtf8(std::string_view bytes);
 // "0aff…", lower case.
 std::string Hex(std::span<const std::byte> bytes);
 
-// True for a correlation ID or an owner's name: [A-Za-z0-9_][A-Za-z0-9._:-]{0,127}. Such a text is safe as a file name.
+// True for a correlation ID, or the name of an owner, a profile or an account: [A-Za-z0-9_][A-Za-z0-9._:-]{0,127}. Such a text is
+// safe as a file name.
 bool IsSafeName(std::string_view text);
 
 }  // namespace jobd::base

@@ -8,13 +8,13 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/bounds.h"
 #include "base/wire.h"
 
 namespace jobd::base {
 namespace {
 
 constexpr size_t kMacBytes = 12;
-constexpr size_t kMaxText = 256 * 1024;
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 std::string ToBase64Url(std::string_view bytes) {
@@ -64,7 +64,7 @@ std::string TokenSigner::Sign(std::string_view context, std::string_view payload
 }
 
 Result<std::string> TokenSigner::Verify(std::string_view context, std::string_view text, const std::string& field) const {
-  const auto bytes = text.size() > kMaxText ? std::nullopt : FromBase64Url(text);
+  const auto bytes = text.size() > kMaxCursorBytes ? std::nullopt : FromBase64Url(text);
   if (bytes && bytes->size() >= kMacBytes) {
     std::string payload = bytes->substr(kMacBytes);
     const std::string mac = Mac(context, payload);

@@ -6,12 +6,11 @@
 #include <cmath>
 #include <cstdio>
 
+#include "base/bounds.h"
+
 namespace jobd::base {
 
 namespace {
-
-constexpr double kMaxSize = 9.2e18;
-constexpr double kMaxSeconds = 100.0 * 365.25 * 86400;
 
 Error Bad(std::string_view what, std::string_view text, std::string_view example) {
   return {Code::kInvalidArgument,
@@ -76,12 +75,12 @@ Result<uint64_t> ParseSize(std::string_view text) {
     if (power == std::string_view::npos) return Bad("size", text, kExample);
     value *= std::pow(1024.0, static_cast<double>(power + 1));
   }
-  if (!(value < kMaxSize)) return Bad("size", text, kExample);
+  if (!(value < static_cast<double>(kMaxAmount))) return Bad("size", text, kExample);
   return static_cast<uint64_t>(value);
 }
 
 std::string FormatSize(uint64_t bytes) {
-  constexpr std::array<const char*, 5> kNames{" B", " KiB", " MiB", " GiB", " TiB"};
+  constexpr std::array<const char*, 7> kNames{" B", " KiB", " MiB", " GiB", " TiB", " PiB", " EiB"};
   double value = static_cast<double>(bytes);
   size_t unit = 0;
   while (value >= 1024 && unit + 1 < kNames.size()) {
@@ -111,7 +110,7 @@ Result<Nanos> ParseDuration(std::string_view text) {
     if (found == nullptr) return Bad("duration", text, kExample);
     seconds += value * found->seconds;
   }
-  if (!(seconds <= kMaxSeconds)) return Bad("duration", text, kExample);
+  if (!(seconds <= static_cast<double>(kMaxDuration / kNanosPerSecond))) return Bad("duration", text, kExample);
   return static_cast<Nanos>(std::llround(seconds * 1e9));
 }
 
@@ -132,7 +131,7 @@ std::string FormatDuration(Nanos duration) {
 Result<uint32_t> ParseCpus(std::string_view text) {
   std::string_view rest = text;
   double value = 0;
-  if (!TakeNumber(rest, value) || !rest.empty() || value < 0.001 || value > 4096) {
+  if (!TakeNumber(rest, value) || !rest.empty() || value < 0.001 || value * 1000 > kMaxCpuMillis) {
     return Bad("number of processors", text, "1.5");
   }
   return static_cast<uint32_t>(std::lround(value * 1000));

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include "base/bounds.h"
 #include "base/text.h"
 #include "base/units.h"
 
@@ -121,10 +122,11 @@ std::vector<Setting> Declare() {
       Choice("log.format", &Config::log_format, kRestart, {"text", "json"}, "how"),
       Path("log.file", &Config::log_file, kRestart, "where to; empty: standard error"),
       Path("users.file", &Config::users_file, kReload, "names, roles and what each may ask for"),
-      Number("limits.max_running", &Config::max_running, kReload, 0, 100'000, "jobs that run at once; 0: one per processor"),
-      Number("limits.max_queued", &Config::max_queued, kReload, 1, 100'000'000, "jobs waiting, of all users"),
-      Number("limits.max_queued_per_user", &Config::max_queued_per_user, kReload, 1, 100'000'000, "jobs waiting, of one user"),
-      Number("limits.max_batch_jobs", &Config::max_batch_jobs, kReload, 1, 1'000'000, "jobs in one batch"),
+      Number("limits.max_running", &Config::max_running, kReload, 0, base::kMaxRunning,
+             "jobs that run at once; 0: one per processor"),
+      Number("limits.max_queued", &Config::max_queued, kReload, 1, base::kMaxQueued, "jobs waiting, of all users"),
+      Number("limits.max_queued_per_user", &Config::max_queued_per_user, kReload, 1, base::kMaxQueued, "jobs waiting, of one user"),
+      Number("limits.max_batch_jobs", &Config::max_batch_jobs, kReload, 1, base::kMaxJobs, "jobs in one batch"),
       Size("limits.max_output_bytes", &Config::max_output_bytes, kReload,
            "kept of one job's output; what is beyond is dropped, counted and said; 0: all"),
       Number("limits.max_streams_per_user", &Config::max_streams_per_user, kReload, 1, kMax32, "calls of one user at once"),
@@ -137,7 +139,7 @@ std::vector<Setting> Declare() {
       Duration("defaults.kill_after", &Config::default_kill_after, kReload, "grace between TERM and KILL"),
       Size("defaults.memory", &Config::default_memory, kReload, "memory of a job; 0: no limit"),
       Cpus("defaults.cpus", &Config::default_cpu_millis, kReload, "processors of a job; 0: no limit"),
-      Number("defaults.pids", &Config::default_pids, kReload, 0, 4'194'304, "processes of a job; 0: no limit"),
+      Number("defaults.pids", &Config::default_pids, kReload, 0, base::kMaxPids, "processes of a job; 0: no limit"),
       Text("defaults.workdir", &Config::default_workdir, kReload, "working directory of a job"),
       Text("defaults.path", &Config::default_path, kReload, "PATH of a job"),
       Duration("retention.max_age", &Config::retention_max_age, kReload,

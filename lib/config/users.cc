@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/bounds.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "config/toml_text.h"
@@ -41,16 +42,13 @@ Result<std::vector<std::string>> ParseList(const std::string& file, std::string_
   return list;
 }
 
-Result<uint64_t> ParseCount(const std::string& file, std::string_view key, const toml::node& node, int64_t high) {
+Result<uint64_t> ParseCount(const std::string& file, std::string_view key, const toml::node& node, uint64_t high) {
   const auto* number = node.as_integer();
-  if (number == nullptr || number->get() < 0 || number->get() > high) {
+  if (number == nullptr || number->get() < 0 || static_cast<uint64_t>(number->get()) > high) {
     return ErrorAt(file, node, std::string(key) + " must be a number from 0 to " + std::to_string(high));
   }
   return static_cast<uint64_t>(number->get());
 }
-
-// With fewer no program starts.
-constexpr uint64_t kFewestFiles = 8;
 
 // An amount as people write it; 0 is no bound, whatever the unit.
 template <typename Amount, typename Parse>
@@ -77,14 +75,14 @@ Status ParseMost(const std::string& file, std::string_view key, const toml::node
   if (key == "max_cpus") return ParseAmount(file, key, node, base::ParseCpus, most.cpu_millis);
   if (key == "max_timeout") return ParseAmount(file, key, node, base::ParseDuration, most.timeout);
   if (key == "max_open_files") {
-    JOBD_ASSIGN_OR_RETURN(most.open_files, ParseCount(file, key, node, 1 << 30));
-    if (most.open_files > 0 && most.open_files < kFewestFiles) {
-      return ErrorAt(file, node, "max_open_files must be 0, for no bound, or at least " + std::to_string(kFewestFiles));
+    JOBD_ASSIGN_OR_RETURN(most.open_files, ParseCount(file, key, node, base::kMaxOpenFiles));
+    if (most.open_files > 0 && most.open_files < base::kMinOpenFiles) {
+      return ErrorAt(file, node, "max_open_files must be 0, for no bound, or at least " + std::to_string(base::kMinOpenFiles));
     }
     return base::Ok();
   }
   if (key == "max_pids") {
-    JOBD_ASSIGN_OR_RETURN(const uint64_t count, ParseCount(file, key, node, 4'194'304));
+    JOBD_ASSIGN_OR_RETURN(const uint64_t count, ParseCount(file, key, node, base::kMaxPids));
     most.pids = static_cast<uint32_t>(count);
     return base::Ok();
   }
@@ -133,9 +131,9 @@ Status ParseField(const std::string& file, std::string_view key, const toml::nod
   } else if (key == "run_as") {
     JOBD_ASSIGN_OR_RETURN(user.run_as, ParseList(file, key, node));
   } else if (key == "max_queued") {
-    JOBD_ASSIGN_OR_RETURN(user.max_queued, ParseCount(file, key, node, 100'000'000));
+    JOBD_ASSIGN_OR_RETURN(user.max_queued, ParseCount(file, key, node, base::kMaxQueued));
   } else if (key == "max_running") {
-    JOBD_ASSIGN_OR_RETURN(const uint64_t count, ParseCount(file, key, node, 100'000));
+    JOBD_ASSIGN_OR_RETURN(const uint64_t count, ParseCount(file, key, node, base::kMaxRunning));
     user.max_running = static_cast<uint32_t>(count);
   } else if (key == "workdirs") {
     JOBD_ASSIGN_OR_RETURN(user.workdirs, ParseList(file, key, node));

@@ -2,20 +2,17 @@
 
 #include <algorithm>
 
+#include "base/bounds.h"
 #include "base/text.h"
+#include "base/units.h"
 
 namespace jobd::launch {
 
 namespace {
 
-constexpr base::Nanos kLongest = 101LL * 366 * 86400 * base::kNanosPerSecond;
-constexpr uint32_t kMaxCpuMillis = 4096 * 1000;
-constexpr uint32_t kMaxPids = 4 * 1024 * 1024;  // PID_MAX_LIMIT of the kernel
-constexpr uint64_t kMaxBytes = uint64_t{1} << 62;
-constexpr uint64_t kMaxOpenFiles = uint64_t{1} << 30;  // more than NR_OPEN of any kernel
-constexpr uint32_t kMaxJobs = 10'000'000;
-constexpr size_t kMaxStdin = 8 * 1024 * 1024;
-constexpr size_t kMaxPath = 4096;
+// What the kernel takes of texts and their pointers together (execve(2), a stack of 8 MiB), with room for what we add ourselves.
+constexpr size_t kMaxOnStack = 1900 * 1024;
+static_assert(base::kMaxExecBytes + (base::kMaxArgs + base::kMaxEnv) * sizeof(char*) < kMaxOnStack);
 
 base::Error Bad(std::string what) { return {base::Code::kInvalidArgument, std::move(what)}; }
 base::Error Denied(std::string what) { return {base::Code::kPermissionDenied, std::move(what)}; }
@@ -27,17 +24,18 @@ base::Status CheckTexts(const LaunchRequest& request) {
   size_t total = 0;
   for (const std::string& arg : request.argv) {
     if (HasNul(arg)) return Bad("an argument holds a NUL byte");
-    if (arg.size() >= kMaxText) return Bad("an argument is longer than 128 KiB");
+    if (arg.size() > base::kMaxArgBytes) return Bad("an argument is longer than 128 KiB");
     total += arg.size() + 1 + sizeof(char*);
   }
   for (const auto& [name, value] : request.env) {
     if (name.empty() || name.find('=') != std::string::npos || HasNul(name)) return Bad("a variable has no proper name");
     if (HasNul(value)) return Bad("a variable holds a NUL byte");
-    if (name.size() + value.size() + 1 >= kMaxText) return Bad("a variable is longer than 128 KiB");
+    if (name.size() + value.size() + 1 > base::kMaxArgBytes) return Bad("a variable is longer than 128 KiB");
     total += name.size() + value.size() + 2 + sizeof(char*);
   }
-  if (total > kMaxTexts) return Bad("arguments and environment are larger than 1.9 MiB");
-  if (request.stdin_data.size() > kMaxStdin) return Bad("standard input is larger than 8 MiB");
+  if (total > kMaxOnStack) return Bad("arguments and environment are larger than 1.9 MiB");
+  if (request.stdin_data.size() > base::kMaxStdinBytes)
+    return Bad("standard input is larger than " + base::FormatSize(base::kMaxStdinBytes));
   return base::Ok();
 }
 
@@ -45,18 +43,19 @@ base::Status CheckTexts(const LaunchRequest& request) {
 
 base::Status CheckRequest(const LaunchRequest& request) {
   if (request.key.batch == 0 || request.key.index == 0 || request.key.attempt == 0) return Bad("the key is incomplete");
-  if (request.job_count > kMaxJobs || request.key.index > request.job_count) return Bad("the index is outside the batch");
+  if (request.job_count > base::kMaxJobs || request.key.index > request.job_count) return Bad("the index is outside the batch");
   if (!base::IsSafeName(request.owner)) return Bad("the owner is no safe name");
   if (!base::IsSafeName(request.correlation_id)) return Bad("the correlation ID is no safe name");
   JOBD_RETURN_IF_ERROR(CheckTexts(request));
   if (!request.workdir.empty() && request.workdir[0] != '/') return Bad("the working directory is not absolute");
-  if (request.workdir.size() >= kMaxPath || HasNul(request.workdir)) return Bad("the working directory is no path");
+  if (request.workdir.size() > base::kMaxPathBytes || HasNul(request.workdir)) return Bad("the working directory is no path");
   if (!base::IsSafeName(request.profile)) return Bad("the profile's name is no safe name");
-  if (request.timeout < 0 || request.timeout > kLongest) return Bad("the timeout is out of range");
-  if (request.kill_after < 0 || request.kill_after > kLongest) return Bad("kill_after is out of range");
+  if (request.timeout < 0 || request.timeout > base::kMaxDuration) return Bad("the timeout is out of range");
+  if (request.kill_after < 0 || request.kill_after > base::kMaxDuration) return Bad("kill_after is out of range");
   const JobLimits& limits = request.limits;
-  bool in_range = limits.cpu_millis <= kMaxCpuMillis && limits.pids <= kMaxPids && limits.open_files <= kMaxOpenFiles;
-  EachLimit([&](const char* /*name*/, auto limit) { in_range = in_range && limits.*limit <= kMaxBytes; });
+  bool in_range =
+      limits.cpu_millis <= base::kMaxCpuMillis && limits.pids <= base::kMaxPids && limits.open_files <= base::kMaxOpenFiles;
+  EachLimit([&](const char* /*name*/, auto limit) { in_range = in_range && limits.*limit <= base::kMaxAmount; });
   return in_range ? base::Ok() : Bad("a limit is out of range");
 }
 

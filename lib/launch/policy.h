@@ -37,10 +37,6 @@ struct Policy {
   sandbox::Profiles profiles = sandbox::Profiles::BuiltIn();
 };
 
-// The kernel's own bounds (execve(2)): one text, and all together with their pointers on a stack of 8 MiB.
-inline constexpr size_t kMaxText = 128 * 1024;
-inline constexpr size_t kMaxTexts = 1900 * 1024;
-
 // Whom to run as, before accounts are looked up.
 struct RunAs {
   enum class Kind { kOwnUid, kSelf, kAccount };

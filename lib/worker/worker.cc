@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 
+#include "base/bounds.h"
 #include "base/text.h"
 #include "base/token_signer.h"
 #include "base/uuid7.h"
@@ -96,13 +97,15 @@ class LocalWorker final : public Worker {
   void Cancel(JobSelector jobs, std::string by, std::string reason, std::optional<base::Nanos> grace,
               Callback<CancelCounts> done) override {
     if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
-    if (grace && (*grace < 0 || *grace > kMaxTime)) return done(BadField("grace", "must be between 0 and 30 days"));
-    if (reason.size() > 1024 || !base::IsValidUtf8(reason)) return done(BadField("reason", "must be at most 1024 bytes of UTF-8"));
+    if (grace && (*grace < 0 || *grace > base::kMaxJobTime)) return done(BadField("grace", "must be between 0 and 30 days"));
+    if (reason.size() > base::kMaxReasonBytes || !base::IsValidUtf8(reason)) {
+      return done(BadField("reason", "must be at most " + std::to_string(base::kMaxReasonBytes) + " bytes of UTF-8"));
+    }
     supervisor_->Cancel(std::move(jobs), std::move(by), std::move(reason), grace, std::move(done));
   }
   void Signal(JobSelector jobs, int signal, Callback<uint32_t> done) override {
     if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
-    if (signal < 1 || signal > 64) return done(BadField("signal", "must be between 1 and 64"));
+    if (signal < 1 || signal > base::kMaxSignal) return done(BadField("signal", "must be between 1 and 64"));
     supervisor_->Signal(std::move(jobs), signal, std::move(done));
   }
   void Retry(JobSelector jobs, bool failed_only, Callback<uint32_t> done) override {

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "base/bounds.h"
 #include "base/text.h"
 #include "jobd/v1/job_query_service.pb.h"
 #include "jobd/v1/types.pb.h"
@@ -10,15 +11,7 @@
 namespace jobd::server {
 namespace {
 
-constexpr int64_t kMaxSeconds = 100LL * 366 * 24 * 3600;
 constexpr int64_t kMaxUnixSeconds = 9'223'372'036;  // what nanoseconds in 64 bits can count
-constexpr size_t kMaxNameBytes = 256;
-constexpr size_t kMaxLabels = 64;
-constexpr size_t kMaxPathBytes = 4096;
-constexpr size_t kMaxIdBytes = 128;
-constexpr size_t kMaxViolations = 16;
-constexpr uint32_t kMaxRetries = 1000;
-constexpr uint64_t kMaxBytes = 1ull << 62;
 
 bool HasNul(std::string_view bytes) { return bytes.find('\0') != std::string_view::npos; }
 
@@ -52,8 +45,8 @@ std::vector<std::pair<std::string, std::string>> EnvOf(const jobd::v1::JobSpec& 
 }
 
 launch::JobLimits LimitsOf(const jobd::v1::Limits& message, const std::string& field, FieldCheck& check) {
-  check.Require(message.cpu_millis() <= 4'096'000, field + ".cpu_millis", "is out of range");
-  check.Require(message.pids() <= 4'194'304, field + ".pids", "is out of range");
+  check.Require(message.cpu_millis() <= base::kMaxCpuMillis, field + ".cpu_millis", "is out of range");
+  check.Require(message.pids() <= base::kMaxPids, field + ".pids", "is out of range");
   const launch::JobLimits limits{.memory_bytes = message.memory_bytes(),
                                  .cpu_millis = message.cpu_millis(),
                                  .pids = message.pids(),
@@ -63,15 +56,16 @@ launch::JobLimits LimitsOf(const jobd::v1::Limits& message, const std::string& f
                                  .tmp_bytes = message.tmp_bytes(),
                                  .io_read_bytes_per_second = message.io_read_bytes_per_second(),
                                  .io_write_bytes_per_second = message.io_write_bytes_per_second()};
-  launch::EachLimit(
-      [&](const char* name, auto limit) { check.Require(limits.*limit <= kMaxBytes, field + "." + name, "is out of range"); });
+  launch::EachLimit([&](const char* name, auto limit) {
+    check.Require(limits.*limit <= base::kMaxLimitBytes, field + "." + name, "is out of range");
+  });
   return limits;
 }
 
 }  // namespace
 
 void FieldCheck::Require(bool holds, std::string field, std::string problem) {
-  if (!holds && violations_.size() < kMaxViolations) violations_.push_back({std::move(field), std::move(problem)});
+  if (!holds && violations_.size() < base::kMaxViolations) violations_.push_back({std::move(field), std::move(problem)});
 }
 
 base::Status FieldCheck::Result() {
@@ -80,11 +74,13 @@ base::Status FieldCheck::Result() {
   return base::Error(base::Code::kInvalidArgument, std::move(message)).WithViolations(std::move(violations_));
 }
 
-base::Nanos DurationOf(const google::protobuf::Duration& duration, const std::string& field, FieldCheck& check) {
-  const bool valid = duration.seconds() >= 0 && duration.seconds() <= kMaxSeconds && duration.nanos() >= 0 &&
-                     duration.nanos() < base::kNanosPerSecond;
-  check.Require(valid, field, "must be from 0 to 100 years");
-  return valid ? duration.seconds() * base::kNanosPerSecond + duration.nanos() : 0;
+base::Nanos DurationOf(const google::protobuf::Duration& duration, const std::string& field, FieldCheck& check, base::Nanos most) {
+  const bool countable = duration.seconds() >= 0 && duration.seconds() <= most / base::kNanosPerSecond && duration.nanos() >= 0 &&
+                         duration.nanos() < base::kNanosPerSecond;
+  const base::Nanos nanos = countable ? duration.seconds() * base::kNanosPerSecond + duration.nanos() : 0;
+  const bool valid = countable && nanos <= most;
+  check.Require(valid, field, "must be from 0 to " + std::to_string(most / base::kNanosPerDay) + " days");
+  return valid ? nanos : 0;
 }
 
 base::Nanos TimeOf(const google::protobuf::Timestamp& time, const std::string& field, FieldCheck& check) {
@@ -103,21 +99,21 @@ worker::JobSpec JobSpecOf(const jobd::v1::JobSpec& message, const std::string& f
     if (HasNul(spec.argv[i])) check.Require(false, field + ".argv[" + std::to_string(i) + "]", "holds a NUL byte");
   }
   spec.shell = message.shell();
-  CheckText(message.name(), kMaxNameBytes, field + ".name", check);
+  CheckText(message.name(), base::kMaxNameBytes, field + ".name", check);
   spec.name = message.name();
   spec.env = EnvOf(message, field, check);
-  CheckText(message.workdir(), kMaxPathBytes, field + ".workdir", check);
+  CheckText(message.workdir(), base::kMaxPathBytes, field + ".workdir", check);
   check.Require(message.workdir().empty() || message.workdir().front() == '/', field + ".workdir", "is not an absolute path");
   spec.workdir = message.workdir();
   spec.stdin_data = message.stdin();
-  if (message.has_timeout()) spec.timeout = DurationOf(message.timeout(), field + ".timeout", check);
-  if (message.has_kill_after()) spec.kill_after = DurationOf(message.kill_after(), field + ".kill_after", check);
+  if (message.has_timeout()) spec.timeout = DurationOf(message.timeout(), field + ".timeout", check, base::kMaxJobTime);
+  if (message.has_kill_after()) spec.kill_after = DurationOf(message.kill_after(), field + ".kill_after", check, base::kMaxJobTime);
   spec.limits = LimitsOf(message.limits(), field + ".limits", check);
-  CheckText(message.profile(), kMaxNameBytes, field + ".profile", check);
+  CheckText(message.profile(), base::kMaxIdBytes, field + ".profile", check);
   spec.profile = message.profile();
-  CheckText(message.user(), kMaxNameBytes, field + ".user", check);
+  CheckText(message.user(), base::kMaxIdBytes, field + ".user", check);
   spec.user = message.user();
-  check.Require(message.retries() <= kMaxRetries, field + ".retries", "is more than " + std::to_string(kMaxRetries));
+  check.Require(message.retries() <= base::kMaxRetries, field + ".retries", "is more than " + std::to_string(base::kMaxRetries));
   spec.retries = message.retries();
   return spec;
 }
@@ -126,14 +122,14 @@ worker::BatchOptions BatchOptionsOf(const jobd::v1::BatchOptions& message, Field
   worker::BatchOptions options;
   if (!message.correlation_id().empty()) CheckCorrelationId(message.correlation_id(), "options.correlation_id", check);
   options.correlation_id = message.correlation_id();
-  CheckText(message.name(), kMaxNameBytes, "options.name", check);
+  CheckText(message.name(), base::kMaxNameBytes, "options.name", check);
   options.name = message.name();
-  check.Require(static_cast<size_t>(message.labels_size()) <= kMaxLabels, "options.labels",
-                "are more than " + std::to_string(kMaxLabels));
+  check.Require(static_cast<size_t>(message.labels_size()) <= base::kMaxLabels, "options.labels",
+                "are more than " + std::to_string(base::kMaxLabels));
   for (const auto& [key, value] : message.labels()) {
     check.Require(!key.empty(), "options.labels", "hold an empty key");
-    CheckText(key, kMaxNameBytes, "options.labels", check);
-    CheckText(value, kMaxNameBytes, "options.labels", check);
+    CheckText(key, base::kMaxLabelKeyBytes, "options.labels", check);
+    CheckText(value, base::kMaxLabelValueBytes, "options.labels", check);
     if (check.ok()) options.labels.emplace(key, value);
   }
   options.parallel = message.parallel();
@@ -150,7 +146,7 @@ worker::BatchOptions BatchOptionsOf(const jobd::v1::BatchOptions& message, Field
 }
 
 void CheckCorrelationId(const std::string& id, const std::string& field, FieldCheck& check) {
-  check.Require(id.size() <= kMaxIdBytes && base::IsSafeName(id), field, "must be of the form [A-Za-z0-9_][A-Za-z0-9._:-]{0,127}");
+  check.Require(base::IsSafeName(id), field, "must be of the form [A-Za-z0-9_][A-Za-z0-9._:-]{0,127}");
 }
 
 void CheckIndex(bool present, uint32_t index, const std::string& field, FieldCheck& check) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/bounds.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "worker/model/model.h"
@@ -37,8 +38,9 @@ class FieldCheck {
   std::vector<base::FieldViolation> violations_;
 };
 
-// 0 .. 100 years.
-base::Nanos DurationOf(const google::protobuf::Duration& duration, const std::string& field, FieldCheck& check);
+// 0 .. most.
+base::Nanos DurationOf(const google::protobuf::Duration& duration, const std::string& field, FieldCheck& check,
+                       base::Nanos most = base::kMaxDuration);
 // 1970 .. 2262.
 base::Nanos TimeOf(const google::protobuf::Timestamp& time, const std::string& field, FieldCheck& check);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/bounds.h"
 #include "server/api/log_message.h"
 #include "server/grpc/grpc_status.h"
 #include "worker/worker.h"
@@ -10,14 +11,15 @@ namespace jobd::server {
 namespace {
 
 constexpr size_t kAllStreamsBytes = 16u << 20;
-constexpr size_t kMostBytes = 256u << 10;
 constexpr size_t kLeastBytes = 16u << 10;
 
 }  // namespace
 
-size_t LogPageBytes(size_t streams) { return std::clamp(kAllStreamsBytes / std::max<size_t>(streams, 1), kLeastBytes, kMostBytes); }
+size_t LogPageBytes(size_t streams) {
+  return std::clamp(kAllStreamsBytes / std::max<size_t>(streams, 1), kLeastBytes, base::kMaxLogPageBytes);
+}
 
-bool LogReadsAhead(size_t streams) { return 2 * kMostBytes * streams <= kAllStreamsBytes; }
+bool LogReadsAhead(size_t streams) { return 2 * base::kMaxLogPageBytes * streams <= kAllStreamsBytes; }
 
 Pump::Next LogStream::Produce(grpc::Status& end) {
   const auto fail = [&](const base::Error& error) {

@@ -1,5 +1,6 @@
 #include "server/api/query_service.h"
 
+#include "base/bounds.h"
 #include "server/api/convert_reply.h"
 #include "server/api/convert_request.h"
 #include "server/api/log_stream.h"
@@ -13,10 +14,6 @@
 namespace jobd::server {
 namespace {
 
-constexpr uint32_t kMaxPage = 1000;
-constexpr uint32_t kDefaultBatches = 100;
-constexpr size_t kMaxTokenBytes = 1024;
-
 base::Result<worker::JobQuery> JobQueryOf(UnaryCall& call, const jobd::v1::GetBatchRequest& request) {
   FieldCheck check;
   worker::JobQuery query;
@@ -24,12 +21,12 @@ base::Result<worker::JobQuery> JobQueryOf(UnaryCall& call, const jobd::v1::GetBa
   CheckIndex(request.has_index(), request.index(), "index", check);
   if (request.has_index()) query.index = request.index();
   query.states = StatesOf(request.states(), check);
-  check.Require(request.page_token().size() <= kMaxTokenBytes, "page_token", "is none of ours");
+  check.Require(request.page_token().size() <= base::kMaxPageTokenBytes, "page_token", "is none of ours");
   JOBD_RETURN_IF_ERROR(check.Result());
   JOBD_ASSIGN_OR_RETURN(query.batch.owner, call.OwnerOf(request.owner()));
   query.batch.correlation_id = request.correlation_id();
   call.About(query.batch);
-  query.page_size = request.page_size() == 0 ? kMaxPage : std::min(request.page_size(), kMaxPage);
+  query.page_size = request.page_size() == 0 ? base::kMaxPageRows : std::min(request.page_size(), base::kMaxPageRows);
   query.page_token = request.page_token();
   return query;
 }
@@ -40,14 +37,14 @@ base::Result<worker::BatchQuery> BatchQueryOf(const UnaryCall& call, const jobd:
   query.states = StatesOf(request.states(), check);
   check.Require(request.labels_size() <= 64, "labels", "are more than 64");
   query.labels.insert(request.labels().begin(), request.labels().end());
-  check.Require(request.page_token().size() <= kMaxTokenBytes, "page_token", "is none of ours");
+  check.Require(request.page_token().size() <= base::kMaxPageTokenBytes, "page_token", "is none of ours");
   JOBD_RETURN_IF_ERROR(check.Result());
   if (request.owner() == "*") {
     if (!call.reaches_all()) query.owner = call.caller().name();
   } else {
     JOBD_ASSIGN_OR_RETURN(query.owner, call.OwnerOf(request.owner()));
   }
-  query.page_size = request.page_size() == 0 ? kDefaultBatches : std::min(request.page_size(), kMaxPage);
+  query.page_size = request.page_size() == 0 ? base::kDefaultPageBatches : std::min(request.page_size(), base::kMaxPageRows);
   query.page_token = request.page_token();
   return query;
 }

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/bounds.h"
 #include "base/text.h"
 #include "logging/fields.h"
 #include "server/api/convert_request.h"
@@ -12,8 +13,6 @@
 
 namespace jobd::server {
 namespace {
-
-constexpr size_t kMaxReasonBytes = 1024;
 
 // Whose, which and what of it, checked.
 base::Result<worker::JobSelector> SelectorOf(UnaryCall& call, const jobd::v1::JobSelector& message, FieldCheck& check) {
@@ -63,9 +62,10 @@ grpc::ServerUnaryReactor* ScheduleService::Cancel(Context* context, const jobd::
                                                   jobd::v1::CancelResponse* response) {
   return ServeUnary(backend_, *context, "/jobd.v1.JobScheduleService/Cancel", [&](UnaryCall& call) {
     FieldCheck check;
-    check.Require(request->reason().size() <= kMaxReasonBytes, "reason", "is longer than 1024 bytes");
+    check.Require(request->reason().size() <= base::kMaxReasonBytes, "reason",
+                  "is longer than " + std::to_string(base::kMaxReasonBytes) + " bytes");
     std::optional<base::Nanos> grace;
-    if (request->has_grace()) grace = DurationOf(request->grace(), "grace", check);
+    if (request->has_grace()) grace = DurationOf(request->grace(), "grace", check, base::kMaxJobTime);
     ServeCount(
         backend_, call, request->jobs(), "cancel", std::move(check),
         [&](worker::JobSelector jobs, auto done) {
@@ -82,7 +82,7 @@ grpc::ServerUnaryReactor* ScheduleService::Signal(Context* context, const jobd::
                                                   jobd::v1::SignalResponse* response) {
   return ServeUnary(backend_, *context, "/jobd.v1.JobScheduleService/Signal", [&](UnaryCall& call) {
     FieldCheck check;
-    check.Require(request->signal() >= 1 && request->signal() <= 64, "signal", "must be from 1 to 64");
+    check.Require(request->signal() >= 1 && request->signal() <= base::kMaxSignal, "signal", "must be from 1 to 64");
     ServeCount(
         backend_, call, request->jobs(), "signal", std::move(check),
         [&](worker::JobSelector jobs, auto done) { backend_.worker.Signal(std::move(jobs), request->signal(), std::move(done)); },

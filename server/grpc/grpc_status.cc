@@ -6,6 +6,7 @@
 #include <array>
 #include <span>
 
+#include "base/bounds.h"
 #include "base/text.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -16,7 +17,6 @@ namespace jobd::server {
 namespace {
 
 // gRPC sends status and details as trailing metadata, of which clients take 8 KiB by default.
-constexpr size_t kMaxViolations = 16;
 constexpr size_t kMaxText = 160;
 
 grpc::StatusCode GrpcCode(base::Code code) {
@@ -68,7 +68,7 @@ grpc::Status ToGrpcStatus(const base::Error& error, std::string_view reference) 
   if (error.violations().empty()) return {code, message};
   google::rpc::BadRequest bad_request;
   for (const base::FieldViolation& violation : error.violations()) {
-    if (static_cast<size_t>(bad_request.field_violations_size()) == kMaxViolations) break;
+    if (static_cast<size_t>(bad_request.field_violations_size()) == base::kMaxViolations) break;
     auto* field = bad_request.add_field_violations();
     field->set_field(Shown(violation.field));
     field->set_description(Shown(violation.problem));

@@ -2,14 +2,12 @@
 
 #include <algorithm>
 
+#include "base/bounds.h"
 #include "base/wire.h"
 #include "worker/store/sqlite_rows.h"
 
 namespace jobd::worker {
 namespace {
-
-constexpr uint32_t kMaxJobsPage = 1000;
-constexpr uint32_t kMaxBatchesPage = 1000;
 
 // Everything that must be the same when a page token is used again.
 std::string JobsContext(const JobQuery& query, uint64_t batch) {
@@ -122,7 +120,7 @@ base::Result<JobPage> QueryBatch(StoreReader& reader, const LiveOverlay& live, c
   JobPage page;
   JOBD_ASSIGN_OR_RETURN(page.batch, reader.Batch(id));
   JOBD_RETURN_IF_ERROR(OverlayCounts(reader, running, page.batch));
-  const uint32_t limit = query.page_size == 0 ? kMaxJobsPage : std::min(query.page_size, kMaxJobsPage);
+  const uint32_t limit = query.page_size == 0 ? base::kMaxPageRows : std::min(query.page_size, base::kMaxPageRows);
   JobFilter filter{
       .index = query.index, .states = StoredStates(query.states), .after = static_cast<uint32_t>(after), .limit = limit};
   JOBD_ASSIGN_OR_RETURN(auto jobs, reader.Jobs(id, filter));
@@ -146,7 +144,7 @@ base::Result<BatchPage> QueryBatches(StoreReader& reader, const LiveOverlay& liv
                                      const BatchQuery& query) {
   const std::string context = BatchesContext(query);
   JOBD_ASSIGN_OR_RETURN(const uint64_t before, OpenToken(signer, context, query.page_token));
-  const uint32_t limit = query.page_size == 0 ? 100 : std::min(query.page_size, kMaxBatchesPage);
+  const uint32_t limit = query.page_size == 0 ? base::kDefaultPageBatches : std::min(query.page_size, base::kMaxPageRows);
   BatchPage page;
   JOBD_ASSIGN_OR_RETURN(page.batches, reader.List(query, before, limit + 1));
   if (page.batches.size() > limit) {

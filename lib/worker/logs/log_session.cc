@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <deque>
 
+#include "base/bounds.h"
 #include "base/files.h"
 #include "worker/logs/log_cursor.h"
 #include "worker/logs/log_feed.h"
@@ -18,7 +19,6 @@ namespace {
 
 using launch::Stream;
 
-constexpr size_t kMaxPage = 256 * 1024;
 constexpr uint32_t kStartsAtOnce = 256;
 constexpr uint32_t kRowsAtOnce = 1000;
 constexpr size_t kMaxEndsPerPage = 1000;
@@ -67,7 +67,7 @@ class MergedSession final : public LogSession {
     LogPage page;
     feed_.Clear();
     const bool time_is_up = query_.follow && query_.until && feed_.HasPassed(*query_.until);
-    const size_t budget = std::clamp<size_t>(max_bytes, 1, kMaxPage);
+    const size_t budget = std::clamp<size_t>(max_bytes, 1, base::kMaxLogPageBytes);
     JOBD_ASSIGN_OR_RETURN(auto reader, sources_.store.Read());
     JOBD_RETURN_IF_ERROR(TakeInChanges(*reader));
     size_t used = 0;

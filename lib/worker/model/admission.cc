@@ -5,14 +5,18 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "base/bounds.h"
 #include "base/text.h"
+#include "base/units.h"
 
 namespace jobd::worker {
 namespace {
 
-constexpr size_t kMaxViolations = 20;
-
 bool HasNul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+
+// For messages, which name the bound that was exceeded.
+std::string AtMost(uint64_t most, std::string_view unit) { return "must be at most " + std::to_string(most) + std::string(unit); }
+constexpr std::string_view kPlainBytes = " bytes of UTF-8 without control characters";
 
 // Text for people: valid UTF-8 without control characters.
 bool IsPlainText(std::string_view text) {
@@ -29,9 +33,9 @@ bool IsPlainText(std::string_view text) {
 class Violations {
  public:
   void Add(std::string field, std::string problem) {
-    if (list_.size() < kMaxViolations) list_.push_back({std::move(field), std::move(problem)});
+    if (list_.size() < base::kMaxViolations) list_.push_back({std::move(field), std::move(problem)});
   }
-  bool full() const { return list_.size() >= kMaxViolations; }
+  bool full() const { return list_.size() >= base::kMaxViolations; }
   base::Status ToStatus() && {
     if (list_.empty()) return base::Ok();
     const std::string message = list_.front().field + ": " + list_.front().problem;
@@ -46,17 +50,17 @@ void CheckOptions(const BatchOptions& options, Violations& bad) {
   if (!options.correlation_id.empty() && !base::IsSafeName(options.correlation_id)) {
     bad.Add("options.correlation_id", "must match [A-Za-z0-9_][A-Za-z0-9._:-]{0,127}");
   }
-  if (options.name.size() > kMaxNameBytes || !IsPlainText(options.name)) {
-    bad.Add("options.name", "must be at most 256 bytes of UTF-8 without control characters");
+  if (options.name.size() > base::kMaxNameBytes || !IsPlainText(options.name)) {
+    bad.Add("options.name", AtMost(base::kMaxNameBytes, kPlainBytes));
   }
-  if (options.labels.size() > kMaxLabels) bad.Add("options.labels", "must be at most 64");
+  if (options.labels.size() > base::kMaxLabels) bad.Add("options.labels", AtMost(base::kMaxLabels, ""));
   for (const auto& [key, value] : options.labels) {
-    if (key.empty() || key.size() > kMaxLabelKeyBytes || !IsPlainText(key)) {
-      bad.Add("options.labels", "keys must be 1 to 128 bytes of UTF-8 without control characters");
+    if (key.empty() || key.size() > base::kMaxLabelKeyBytes || !IsPlainText(key)) {
+      bad.Add("options.labels", "keys must be 1 to " + std::to_string(base::kMaxLabelKeyBytes) + std::string(kPlainBytes));
       break;
     }
-    if (value.size() > kMaxLabelValueBytes || !IsPlainText(value)) {
-      bad.Add("options.labels", "values must be at most 1024 bytes of UTF-8 without control characters");
+    if (value.size() > base::kMaxLabelValueBytes || !IsPlainText(value)) {
+      bad.Add("options.labels", "values " + AtMost(base::kMaxLabelValueBytes, kPlainBytes));
       break;
     }
   }
@@ -64,16 +68,17 @@ void CheckOptions(const BatchOptions& options, Violations& bad) {
 }
 
 void CheckTime(const std::string& field, base::Nanos value, Violations& bad) {
-  if (value < 0 || value > kMaxTime) bad.Add(field, "must be between 0 and 30 days");
+  if (value < 0 || value > base::kMaxJobTime)
+    bad.Add(field, "must be between 0 and " + std::to_string(base::kMaxJobTime / base::kNanosPerDay) + " days");
 }
 
 void CheckCommand(const JobSpec& job, const std::string& at, Violations& bad) {
   size_t total = 0;
   if (job.argv.empty() || job.argv.front().empty()) bad.Add(at + "argv", "must name a program");
-  if (job.argv.size() > kMaxArgs) bad.Add(at + "argv", "must be at most 100000 arguments");
+  if (job.argv.size() > base::kMaxArgs) bad.Add(at + "argv", AtMost(base::kMaxArgs, " arguments"));
   for (const std::string& arg : job.argv) {
-    if (arg.size() > kMaxArgBytes) {
-      bad.Add(at + "argv", "an argument must be at most 131071 bytes");
+    if (arg.size() > base::kMaxArgBytes) {
+      bad.Add(at + "argv", "an argument " + AtMost(base::kMaxArgBytes, " bytes"));
       break;
     }
     if (HasNul(arg)) {
@@ -82,38 +87,40 @@ void CheckCommand(const JobSpec& job, const std::string& at, Violations& bad) {
     }
     total += arg.size() + 1;
   }
-  if (job.env.size() > kMaxEnv) bad.Add(at + "env", "must be at most 10000 variables");
+  if (job.env.size() > base::kMaxEnv) bad.Add(at + "env", AtMost(base::kMaxEnv, " variables"));
   for (const auto& [name, value] : job.env) {
     if (name.empty() || name.find('=') != std::string::npos || HasNul(name) || HasNul(value)) {
       bad.Add(at + "env", "names must not be empty or contain '='; neither names nor values may contain NUL");
       break;
     }
-    if (name.size() + value.size() + 1 > kMaxArgBytes) {
-      bad.Add(at + "env", "a variable must be at most 131071 bytes");
+    if (name.size() + value.size() + 1 > base::kMaxArgBytes) {
+      bad.Add(at + "env", "a variable " + AtMost(base::kMaxArgBytes, " bytes"));
       break;
     }
     total += name.size() + value.size() + 2;
   }
-  if (total > kMaxExecBytes) bad.Add(at + "argv", "arguments and environment together must be at most 1 MiB");
+  if (total > base::kMaxExecBytes) {
+    bad.Add(at + "argv", "arguments and environment together must be at most " + base::FormatSize(base::kMaxExecBytes));
+  }
 }
 
 void CheckLimits(const launch::JobLimits& limits, const std::string& at, Violations& bad) {
-  if (limits.memory_bytes != 0 && (limits.memory_bytes < kMinMemoryBytes || limits.memory_bytes > kMaxMemoryBytes)) {
-    bad.Add(at + "limits.memory_bytes", "must be at least 1 MiB and at most 1 PiB");
-  }
-  if (limits.cpu_millis > kMaxCpuMillis) bad.Add(at + "limits.cpu_millis", "must be at most 4096000");
-  if (limits.pids > kMaxPids) bad.Add(at + "limits.pids", "must be at most 4194304");
-  if (limits.output_bytes > kMaxMemoryBytes) bad.Add(at + "limits.output_bytes", "must be at most 1 PiB");
-  if (limits.file_bytes > kMaxMemoryBytes) bad.Add(at + "limits.file_bytes", "must be at most 1 PiB");
-  if (limits.tmp_bytes > kMaxMemoryBytes) bad.Add(at + "limits.tmp_bytes", "must be at most 1 PiB");
-  if (limits.open_files != 0 && (limits.open_files < kMinFiles || limits.open_files > kMaxPids)) {
-    bad.Add(at + "limits.open_files", "must be at least 8 and at most 4194304");
-  }
-  const auto check_rate = [&](const char* field, uint64_t rate) {
-    if (rate != 0 && (rate < kMinRate || rate > kMaxMemoryBytes)) bad.Add(at + field, "must be at least 4 KiB and at most 1 PiB");
+  // 0 asks for no limit.
+  const auto check = [&](const char* field, uint64_t value, uint64_t least, uint64_t most, auto text) {
+    if (value == 0 || (value >= least && value <= most)) return;
+    bad.Add(at + field, (least > 1 ? "must be at least " + text(least) + " and at most " : "must be at most ") + text(most));
   };
-  check_rate("limits.io_read_bytes_per_second", limits.io_read_bytes_per_second);
-  check_rate("limits.io_write_bytes_per_second", limits.io_write_bytes_per_second);
+  const auto number = [](uint64_t value) { return std::to_string(value); };
+  check("limits.memory_bytes", limits.memory_bytes, base::kMinMemoryBytes, base::kMaxLimitBytes, base::FormatSize);
+  check("limits.cpu_millis", limits.cpu_millis, 1, base::kMaxCpuMillis, number);
+  check("limits.pids", limits.pids, 1, base::kMaxPids, number);
+  check("limits.output_bytes", limits.output_bytes, 1, base::kMaxLimitBytes, base::FormatSize);
+  check("limits.file_bytes", limits.file_bytes, 1, base::kMaxLimitBytes, base::FormatSize);
+  check("limits.tmp_bytes", limits.tmp_bytes, 1, base::kMaxLimitBytes, base::FormatSize);
+  check("limits.open_files", limits.open_files, base::kMinOpenFiles, base::kMaxOpenFiles, number);
+  check("limits.io_read_bytes_per_second", limits.io_read_bytes_per_second, base::kMinRate, base::kMaxLimitBytes, base::FormatSize);
+  check("limits.io_write_bytes_per_second", limits.io_write_bytes_per_second, base::kMinRate, base::kMaxLimitBytes,
+        base::FormatSize);
 }
 
 const std::string& ProfileOf(const JobSpec& job, const WorkerLimits& limits) {
@@ -153,17 +160,18 @@ void CheckOffer(const Submitter& submitter, const JobSpec& job, const WorkerLimi
 
 void CheckJob(const JobSpec& job, const std::string& at, Violations& bad) {
   CheckCommand(job, at, bad);
-  if (job.name.size() > kMaxNameBytes || !IsPlainText(job.name)) {
-    bad.Add(at + "name", "must be at most 256 bytes of UTF-8 without control characters");
+  if (job.name.size() > base::kMaxNameBytes || !IsPlainText(job.name)) {
+    bad.Add(at + "name", AtMost(base::kMaxNameBytes, kPlainBytes));
   }
-  if (!job.workdir.empty() && (job.workdir.front() != '/' || job.workdir.size() > kMaxPathBytes || HasNul(job.workdir))) {
-    bad.Add(at + "workdir", "must be an absolute path of at most 4095 bytes without NUL");
+  if (!job.workdir.empty() && (job.workdir.front() != '/' || job.workdir.size() > base::kMaxPathBytes || HasNul(job.workdir))) {
+    bad.Add(at + "workdir", "must be an absolute path of at most " + std::to_string(base::kMaxPathBytes) + " bytes without NUL");
   }
-  if (job.stdin_data.size() > kMaxStdinBytes) bad.Add(at + "stdin", "must be at most 3 MiB");
+  if (job.stdin_data.size() > base::kMaxStdinBytes)
+    bad.Add(at + "stdin", "must be at most " + base::FormatSize(base::kMaxStdinBytes));
   CheckTime(at + "timeout", job.timeout, bad);
   if (job.kill_after) CheckTime(at + "kill_after", *job.kill_after, bad);
   CheckLimits(job.limits, at, bad);
-  if (job.retries > kMaxRetries) bad.Add(at + "retries", "must be at most 100");
+  if (job.retries > base::kMaxRetries) bad.Add(at + "retries", AtMost(base::kMaxRetries, ""));
   // Names of profiles and accounts are handed to others by value: nothing unusual may travel in them.
   if (!job.profile.empty() && !base::IsSafeName(job.profile)) bad.Add(at + "profile", "is not a profile's name");
   if (!job.user.empty() && !base::IsSafeName(job.user)) bad.Add(at + "user", "is not an account's name");
@@ -206,7 +214,7 @@ base::Status CheckPermissions(const Submitter& submitter, const std::vector<JobS
 base::Status CheckBatch(const Submitter& submitter, const BatchOptions& options, const std::vector<JobSpec>& jobs,
                         const WorkerLimits& limits) {
   Violations bad;
-  const uint32_t most = std::min(limits.max_batch_jobs, kMaxJobs);
+  const uint32_t most = std::min(limits.max_batch_jobs, base::kMaxJobs);
   CheckOptions(options, bad);
   if (jobs.empty()) bad.Add("jobs", "must not be empty");
   if (jobs.size() > most) {
@@ -223,7 +231,7 @@ base::Status CheckBatch(const Submitter& submitter, const BatchOptions& options,
 }
 
 bool MayHaveBeenAccepted(const BatchOptions& options, const std::vector<JobSpec>& jobs) {
-  if (options.correlation_id.empty() || jobs.empty() || jobs.size() > kMaxJobs) return false;
+  if (options.correlation_id.empty() || jobs.empty() || jobs.size() > base::kMaxJobs) return false;
   Violations bad;
   CheckOptions(options, bad);
   for (const JobSpec& job : jobs) CheckJob(job, "", bad);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "base/bounds.h"
 #include "base/result.h"
 #include "worker/store/sqlite.h"
 
@@ -13,6 +14,7 @@ inline constexpr int64_t kSchemaVersion = 3;
 
 // The key of a job in the table `specs`: batches are far fewer than 2^39, and a batch has fewer than 2^24 jobs.
 inline constexpr uint32_t kMaxJobIndex = 0xffffff;
+static_assert(base::kMaxJobs <= kMaxJobIndex);
 constexpr uint64_t SpecKey(uint64_t batch, uint32_t index) { return (batch << 24) | index; }
 constexpr uint32_t IndexOfSpecKey(uint64_t key) { return static_cast<uint32_t>(key & kMaxJobIndex); }
 

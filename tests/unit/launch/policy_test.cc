@@ -4,6 +4,8 @@
 
 #include <functional>
 
+#include "base/bounds.h"
+
 namespace jobd::launch {
 namespace {
 
@@ -50,14 +52,14 @@ const Bad kBad[] = {
     {"IdIsLong", [](auto& r) { r.correlation_id = std::string(129, 'a'); }},
     {"NoArgv", [](auto& r) { r.argv.clear(); }},
     {"NulInArgv", [](auto& r) { r.argv.emplace_back("a\0b", 3); }},
-    {"LongArgument", [](auto& r) { r.argv.emplace_back(kMaxText, 'x'); }},
+    {"LongArgument", [](auto& r) { r.argv.emplace_back(base::kMaxArgBytes + 1, 'x'); }},
     {"ManyArguments", [](auto& r) { r.argv.assign(200'000, "x"); }},
     {"LongTogether", [](auto& r) { r.argv.assign(20, std::string(100'000, 'x')); }},
     {"VariableWithoutName", [](auto& r) { r.env.emplace_back("", "x"); }},
     {"VariableNameWithEquals", [](auto& r) { r.env.emplace_back("A=B", "x"); }},
     {"VariableNameWithNul", [](auto& r) { r.env.emplace_back(std::string("A\0B", 3), "x"); }},
     {"VariableWithNul", [](auto& r) { r.env.emplace_back("A", std::string("a\0b", 3)); }},
-    {"LongVariable", [](auto& r) { r.env.emplace_back("A", std::string(kMaxText, 'x')); }},
+    {"LongVariable", [](auto& r) { r.env.emplace_back("A", std::string(base::kMaxArgBytes + 1, 'x')); }},
     {"LongStdin", [](auto& r) { r.stdin_data.assign(9u << 20, 'x'); }},
     {"RelativeWorkdir", [](auto& r) { r.workdir = "tmp"; }},
     {"WorkdirWithNul", [](auto& r) { r.workdir = std::string("/a\0b", 4); }},
@@ -84,6 +86,28 @@ TEST(PolicyTest, AProperRequestPasses) {
   bytes.argv = {"\xff\n;$(x)", ""};
   bytes.workdir.clear();
   EXPECT_TRUE(CheckRequest(bytes).ok()) << "bytes are bytes";
+}
+
+TEST(PolicyTest, FaultC21WhatTheServerAcceptsIsAcceptedHere) {
+  LaunchRequest request = Good();
+  request.job_count = base::kMaxJobs;
+  request.owner = request.correlation_id = request.profile = std::string(base::kMaxIdBytes, 'a');
+  request.argv.assign(base::kMaxArgs, "12345");
+  request.env.assign(base::kMaxEnv, {"A", "1234567"});
+  request.workdir = "/" + std::string(base::kMaxPathBytes - 1, 'x');
+  request.stdin_data.assign(base::kMaxStdinBytes, 'x');
+  request.timeout = request.kill_after = base::kMaxDuration;
+  request.limits = {.memory_bytes = base::kMaxAmount,
+                    .cpu_millis = base::kMaxCpuMillis,
+                    .pids = base::kMaxPids,
+                    .output_bytes = base::kMaxAmount,
+                    .file_bytes = base::kMaxAmount,
+                    .open_files = base::kMaxOpenFiles,
+                    .tmp_bytes = base::kMaxAmount,
+                    .io_read_bytes_per_second = base::kMaxAmount,
+                    .io_write_bytes_per_second = base::kMaxAmount};
+  const auto status = CheckRequest(request);
+  EXPECT_TRUE(status.ok()) << status.error().message();
 }
 
 LaunchRequest As(const std::string& user) {

@@ -115,6 +115,36 @@ TEST(ConvertRequest, NumbersStayInRange) {
   EXPECT_EQ(Refused(job), "job.name");
 }
 
+// What this side accepts must be what CheckBatch accepts: AdmissionTest has the other half.
+TEST(ConvertRequest, FaultC21EachBoundIsAcceptedAndNotOneMore) {
+  const auto refused = [](auto change) {
+    auto job = Command();
+    change(job);
+    return Refused(job);
+  };
+  const auto path = [](size_t bytes) { return "/" + std::string(bytes - 1, 'x'); };
+  const auto id = [](size_t bytes) { return std::string(bytes, 'x'); };
+  EXPECT_EQ(refused([&](auto& job) { job.set_workdir(path(base::kMaxPathBytes)); }), "");
+  EXPECT_EQ(refused([&](auto& job) { job.set_workdir(path(base::kMaxPathBytes + 1)); }), "job.workdir");
+  EXPECT_EQ(refused([&](auto& job) { job.set_retries(base::kMaxRetries); }), "");
+  EXPECT_EQ(refused([&](auto& job) { job.set_retries(base::kMaxRetries + 1); }), "job.retries");
+  EXPECT_EQ(refused([&](auto& job) { job.set_profile(id(base::kMaxIdBytes)); }), "");
+  EXPECT_EQ(refused([&](auto& job) { job.set_profile(id(base::kMaxIdBytes + 1)); }), "job.profile");
+  EXPECT_EQ(refused([&](auto& job) { job.mutable_timeout()->set_seconds(base::kMaxJobTime / base::kNanosPerSecond); }), "");
+  EXPECT_EQ(refused([&](auto& job) { job.mutable_timeout()->set_seconds(base::kMaxJobTime / base::kNanosPerSecond + 1); }),
+            "job.timeout");
+  const auto label_is_fine = [](size_t key, size_t value) {
+    jobd::v1::BatchOptions options;
+    (*options.mutable_labels())[std::string(key, 'k')] = std::string(value, 'v');
+    FieldCheck check;
+    const auto converted = BatchOptionsOf(options, check);
+    return check.ok() && converted.labels.size() == 1;
+  };
+  EXPECT_TRUE(label_is_fine(base::kMaxLabelKeyBytes, base::kMaxLabelValueBytes));
+  EXPECT_FALSE(label_is_fine(base::kMaxLabelKeyBytes + 1, 1));
+  EXPECT_FALSE(label_is_fine(1, base::kMaxLabelValueBytes + 1));
+}
+
 TEST(ConvertRequest, OptionsAreChecked) {
   for (const std::string& bad : {std::string("../../etc/passwd"), std::string("..%2f"), std::string("."), std::string(300, 'a'),
                                  std::string("a\0b", 3), std::string("\xef\xbc\xa1"), std::string("a\nb"), std::string("-")}) {

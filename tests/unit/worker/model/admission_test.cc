@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/bounds.h"
 #include "tests/unit/worker/test_capabilities.h"
 
 namespace jobd::worker {
@@ -50,7 +51,7 @@ TEST(AdmissionTest, BadFieldsAreRefused) {
   EXPECT_EQ(RefusedWith([](JobSpec& job) { job.workdir = "relative"; }), "jobs[0].workdir");
   EXPECT_EQ(RefusedWith([](JobSpec& job) { job.workdir = std::string("/a\0b", 4); }), "jobs[0].workdir");
   EXPECT_EQ(RefusedWith([](JobSpec& job) { job.timeout = -1; }), "jobs[0].timeout");
-  EXPECT_EQ(RefusedWith([](JobSpec& job) { job.timeout = kMaxTime + 1; }), "jobs[0].timeout");
+  EXPECT_EQ(RefusedWith([](JobSpec& job) { job.timeout = base::kMaxJobTime + 1; }), "jobs[0].timeout");
   EXPECT_EQ(RefusedWith([](JobSpec& job) { job.kill_after = -1; }), "jobs[0].kill_after");
   EXPECT_EQ(RefusedWith([](JobSpec& job) { job.limits.memory_bytes = 1; }), "jobs[0].limits.memory_bytes");
   EXPECT_EQ(RefusedWith([](JobSpec& job) { job.retries = 101; }), "jobs[0].retries");
@@ -77,10 +78,24 @@ TEST(AdmissionTest, BadOptionsAreRefused) {
   EXPECT_EQ(Refused(Good(), many), "options.labels");
 }
 
+TEST(AdmissionTest, FaultC21EachBoundIsAcceptedAndNotOneMore) {
+  using base::kMaxLabelKeyBytes;
+  EXPECT_EQ(Refused(Good(), {.labels = {{std::string(kMaxLabelKeyBytes, 'k'), std::string(base::kMaxLabelValueBytes, 'v')}}}), "");
+  EXPECT_EQ(Refused(Good(), {.labels = {{std::string(kMaxLabelKeyBytes + 1, 'k'), "v"}}}), "options.labels");
+  EXPECT_EQ(Refused(Good(), {.labels = {{"k", std::string(base::kMaxLabelValueBytes + 1, 'v')}}}), "options.labels");
+  EXPECT_EQ(Refused(Good(), {.correlation_id = std::string(base::kMaxIdBytes, 'a')}), "");
+  EXPECT_EQ(RefusedWith([](JobSpec& job) { job.workdir = "/" + std::string(base::kMaxPathBytes - 1, 'x'); }), "");
+  EXPECT_EQ(RefusedWith([](JobSpec& job) { job.workdir = "/" + std::string(base::kMaxPathBytes, 'x'); }), "jobs[0].workdir");
+  EXPECT_EQ(RefusedWith([](JobSpec& job) { job.retries = base::kMaxRetries; }), "");
+  EXPECT_EQ(RefusedWith([](JobSpec& job) { job.limits.open_files = base::kMaxOpenFiles + 1; }), "jobs[0].limits.open_files");
+  EXPECT_EQ(RefusedWith([](JobSpec& job) { job.timeout = base::kMaxJobTime; }), "");
+}
+
 TEST(AdmissionTest, BatchesAreBounded) {
   EXPECT_FALSE(CheckBatch({.owner = "ann"}, {}, {}, {}).ok());
   EXPECT_FALSE(CheckBatch({.owner = "ann"}, {}, {Good(), Good()}, {.max_batch_jobs = 1, .capabilities = TestCapabilities()}).ok());
-  EXPECT_EQ(CheckBatch({.owner = "ann"}, {}, std::vector<JobSpec>(1000), kLimits).error().violations().size(), 20u);
+  EXPECT_EQ(CheckBatch({.owner = "ann"}, {}, std::vector<JobSpec>(1000), kLimits).error().violations().size(),
+            base::kMaxViolations);
 }
 
 TEST(AdmissionTest, ProfilesAndAccountsAreForThoseWhoMayUseThem) {
