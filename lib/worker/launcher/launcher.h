@@ -23,8 +23,9 @@ struct BatchPlace {
 };
 
 // What becomes of an attempt. For each attempt that was started or recovered exactly one of Ended, NotStarted and Lost comes, then
-// Released, once; Started comes at most once, before them. All come on the loop's thread, or within Recover on the thread that
-// calls it. A handler may call the launcher.
+// Released, once; Started comes at most once, before them, and not at all when the end is seen with it: the record has both. All
+// come on the loop's thread, also within a call of Signal, or within Recover on the thread that calls it. A handler may call the
+// launcher.
 class LauncherEvents {
  public:
   virtual ~LauncherEvents() = default;

@@ -1,0 +1,103 @@
+#include "worker/launcher/local/exit_files.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/files.h"
+#include "worker/store/batch_files.h"
+
+namespace jobd::worker {
+namespace {
+
+// How many slots one call reads at most, whether or not a job runs in each of them.
+constexpr size_t kSlotsAtOnce = 256;
+
+base::Error NotOpen() { return {base::Code::kDataLoss, "the exit file cannot be opened"}; }
+
+}  // namespace
+
+base::Result<launch::SlotRecord> ExitFile::Read(uint32_t index) const {
+  if (!file) return NotOpen();
+  return launch::ReadSlot(file.get(), index);
+}
+
+base::Result<std::optional<int>> ExitFile::Holder(uint32_t index) const {
+  if (!file) return NotOpen();
+  return launch::SlotHolder(file.get(), index);
+}
+
+SlotWindow::SlotWindow(int file, uint32_t first, uint32_t last)
+    : file_(file), bytes_(std::min<size_t>(kSlotsAtOnce, size_t{last} - first + 1) * launch::kSlotSize) {}
+
+std::optional<std::span<const std::byte>> SlotWindow::At(uint32_t index) {
+  if (index >= first_ + count_) {
+    const auto read = base::PreadUpTo(file_, bytes_, launch::SlotOffset(index));
+    first_ = index;
+    count_ = read.ok() ? *read / launch::kSlotSize : 0;
+    if (count_ == 0) return std::nullopt;
+  }
+  return std::span<const std::byte>(bytes_).subspan((index - first_) * launch::kSlotSize, launch::kSlotSize);
+}
+
+base::Result<std::unique_ptr<ExitFiles>> ExitFiles::Create(int log_dir) {
+  JOBD_ASSIGN_OR_RETURN(auto events, FileEvents::Create());
+  return std::unique_ptr<ExitFiles>(new ExitFiles(log_dir, std::move(events)));
+}
+
+ExitFiles::~ExitFiles() { End(); }
+
+void ExitFiles::Begin(LauncherLoop& loop, std::function<void(uint64_t batch)> written) {
+  loop_ = &loop;
+  written_ = std::move(written);
+  loop.WatchReadable(events_->fd(), [this] { OnReadable(); });
+}
+
+void ExitFiles::End() {
+  if (loop_ != nullptr) std::exchange(loop_, nullptr)->Unwatch(events_->fd());
+}
+
+void ExitFiles::OnReadable() {
+  events_->Dispatch();
+  // However many events came, a file is looked at once.
+  for (const uint64_t batch : std::exchange(dirty_batches_, {})) written_(batch);
+}
+
+base::Result<ExitFile> ExitFiles::Open(const BatchPlace& place) {
+  JOBD_ASSIGN_OR_RETURN(const base::Fd folder, MakeBatchFolder(log_dir_, place.name));
+  ExitFile opened;
+  JOBD_ASSIGN_OR_RETURN(opened.file, launch::OpenExitFile(folder.get(), place.job_count));
+  auto watch = events_->WatchFile(folder.get(), launch::kExitFileName,
+                                  [this, batch = place.batch](std::string_view) { dirty_batches_.insert(batch); });
+  // Without a watch (the user's inotify limits are used up) jobd still tells when a shim is gone: ends are only seen later.
+  if (watch.ok()) opened.watch = *std::move(watch);
+  return opened;
+}
+
+base::Fd ExitFiles::OpenWhole(const BatchPlace& place) const {
+  const auto folder = OpenBatchFolder(log_dir_, place.name);
+  if (!folder.ok()) return {};
+  auto file = base::OpenBeneath(folder->get(), launch::kExitFileName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  struct stat about {};
+  const bool whole = file.ok() && ::fstat(file->get(), &about) == 0 && S_ISREG(about.st_mode) &&
+                     static_cast<uint64_t>(about.st_size) >= launch::SlotOffset(place.job_count + 1);
+  return whole ? *std::move(file) : base::Fd();
+}
+
+base::Status ExitFiles::MarkUnknown(const BatchPlace& place, std::span<const launch::JobKey> attempts) {
+  JOBD_ASSIGN_OR_RETURN(const base::Fd folder, MakeBatchFolder(log_dir_, place.name));
+  JOBD_ASSIGN_OR_RETURN(const base::Fd file,
+                        base::OpenBeneath(folder.get(), launch::kExitFileName, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0640));
+  launch::SlotBytes unknown;
+  unknown.fill(std::byte{0xff});
+  for (const launch::JobKey& key : attempts) {
+    const auto slot = launch::ReadSlot(file.get(), key.index);
+    if (slot.ok() && slot->phase != launch::Phase::kNone && slot->attempt == key.attempt) continue;
+    JOBD_RETURN_IF_ERROR(base::PwriteAll(file.get(), unknown, launch::SlotOffset(key.index)));
+  }
+  return base::Ok();
+}
+
+}  // namespace jobd::worker

@@ -1,0 +1,80 @@
+// The exit files of the batches that have live attempts: opened, read and watched. Not thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "launch/contract/exit_file.h"
+#include "worker/launcher/launcher.h"
+#include "worker/watch/file_events.h"
+
+namespace jobd::worker {
+
+// One batch's exit file, open, and watched as far as the user's inotify limits allow. Default: none is open, and reading says so.
+struct ExitFile {
+  base::Fd file;
+  std::unique_ptr<FileWatch> watch;
+
+  // kDataLoss when no file is open; else as launch::ReadSlot and launch::SlotHolder.
+  base::Result<launch::SlotRecord> Read(uint32_t index) const;
+  base::Result<std::optional<int>> Holder(uint32_t index) const;
+};
+
+// Reads slots of one file in ascending order, neighbours by one call.
+class SlotWindow {
+ public:
+  // Between these two, both included, slots will be asked for. `file` is borrowed.
+  SlotWindow(int file, uint32_t first, uint32_t last);
+  // The bytes of a slot, until the next call; none when the file cannot be read there, or ends before.
+  std::optional<std::span<const std::byte>> At(uint32_t index);
+
+ private:
+  const int file_;
+  std::vector<std::byte> bytes_;
+  uint32_t first_ = 0;
+  size_t count_ = 0;
+};
+
+// Opens exit files and tells which of them were written to.
+class ExitFiles {
+ public:
+  // `log_dir` is borrowed. Fails when there is no inotify instance to be had.
+  static base::Result<std::unique_ptr<ExitFiles>> Create(int log_dir);
+  // All watches are gone before.
+  ~ExitFiles();
+
+  // On the loop's thread, from now on calls `written` once for each batch whose file was written to since it was last called. The
+  // loop's own thread reads inotify: for a short job, waking another thread would cost as much as all the rest.
+  void Begin(LauncherLoop& loop, std::function<void(uint64_t batch)> written);
+  void End();
+
+  // Opens the file, making it and the batch's folder if need be, and watches it. Errors: see Launcher::Open.
+  base::Result<ExitFile> Open(const BatchPlace& place);
+  // Opens, for reading, the file that is there with room for every job of the batch. One that is missing, cut short or something
+  // else says nothing about any job: none.
+  base::Fd OpenWhole(const BatchPlace& place) const;
+  // For a file that is not whole: fills the slots of these attempts (ascending, of this batch) with what is no record, unless their
+  // own is there. Making the file whole would otherwise make the attempts look as if they had never begun.
+  base::Status MarkUnknown(const BatchPlace& place, std::span<const launch::JobKey> attempts);
+
+ private:
+  ExitFiles(int log_dir, std::unique_ptr<FileEvents> events) : log_dir_(log_dir), events_(std::move(events)) {}
+  void OnReadable();
+
+  const int log_dir_;
+  std::unique_ptr<FileEvents> events_;
+  LauncherLoop* loop_ = nullptr;
+  std::function<void(uint64_t)> written_;
+  std::set<uint64_t> dirty_batches_;
+};
+
+}  // namespace jobd::worker

@@ -1,0 +1,217 @@
+#include "worker/launcher/local/local_launcher.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <variant>
+
+#include "worker/model/outcome.h"
+
+namespace jobd::worker {
+namespace {
+
+// The machine had no process, or no memory for one: that passes, and is no fault of the job's. The job's own limit cannot be it, as
+// its first process finds its cgroup empty.
+bool LackedAProcess(const launch::SlotRecord& record) {
+  return record.cause == launch::EndCause::kSetupFailed && record.step == launch::Step::kClone &&
+         (record.step_errno == EAGAIN || record.step_errno == ENOMEM);
+}
+
+base::Error NotOpen() { return {base::Code::kFailedPrecondition, "the batch is not open"}; }
+base::Error NoProgram() { return {base::Code::kFailedPrecondition, "the job has no program that could take a signal"}; }
+
+}  // namespace
+
+base::Result<std::unique_ptr<LocalLauncher>> LocalLauncher::Create(JobdConnection& jobd, int log_dir,
+                                                                   launch::Capabilities capabilities) {
+  JOBD_ASSIGN_OR_RETURN(auto exit_files, ExitFiles::Create(log_dir));
+  return std::unique_ptr<LocalLauncher>(new LocalLauncher(jobd, std::move(exit_files), std::move(capabilities)));
+}
+
+LocalLauncher::~LocalLauncher() { Detach(); }
+
+void LocalLauncher::UseCapabilities(launch::Capabilities capabilities) { *capabilities_.Lock() = std::move(capabilities); }
+
+launch::Capabilities LocalLauncher::Capabilities() const { return *capabilities_.Lock(); }
+
+void LocalLauncher::Attach(LauncherEvents& events, LauncherLoop& loop) {
+  events_ = &events;
+  loop_ = &loop;
+  exit_files_->Begin(loop, [this](uint64_t batch) { OnWritten(batch); });
+  jobd_.SetReceiver(this);
+}
+
+void LocalLauncher::Detach() {
+  if (loop_ == nullptr) return;
+  jobd_.SetReceiver(nullptr);
+  batches_.clear();
+  exit_files_->End();
+  events_ = nullptr;
+  loop_ = nullptr;
+}
+
+base::Status LocalLauncher::Open(const BatchPlace& place) {
+  if (const auto known = batches_.find(place.batch); known != batches_.end() && known->second.exits.file) return base::Ok();
+  JOBD_ASSIGN_OR_RETURN(ExitFile exits, exit_files_->Open(place));
+  batches_[place.batch].exits = std::move(exits);
+  return base::Ok();
+}
+
+void LocalLauncher::Close(uint64_t batch) {
+  const auto known = batches_.find(batch);
+  if (known != batches_.end() && known->second.attempts.empty()) batches_.erase(known);
+}
+
+base::Status LocalLauncher::Start(const launch::LaunchRequest& request) {
+  const auto batch = batches_.find(request.key.batch);
+  if (batch == batches_.end() || !batch->second.exits.file) return NotOpen();
+  const auto [place, added] = batch->second.attempts.try_emplace(request.key.index);
+  if (!added) return base::Error(base::Code::kAlreadyExists, "an attempt of the job has not been released yet");
+  place->second.number = request.key.attempt;
+  return jobd_.Send(launch::Launch{request});
+}
+
+base::Status LocalLauncher::Cancel(launch::JobKey key, base::Nanos grace) {
+  const Attempt* const attempt = Find(key);
+  if (attempt == nullptr || attempt->settled) return base::Ok();
+  return jobd_.Send(launch::CancelJob{.key = key, .grace = grace});
+}
+
+base::Status LocalLauncher::Signal(launch::JobKey key, int signal) {
+  LookAtSlot(key);  // it may have got a program since, or ended
+  const Attempt* const attempt = Find(key);
+  if (attempt == nullptr || !attempt->started || attempt->settled) return NoProgram();
+  return jobd_.Send(launch::SignalJob{.key = key, .signal = signal});
+}
+
+base::Status LocalLauncher::Alive() { return jobd_.Send(launch::Alive{}); }
+
+void LocalLauncher::OnFrame(launch::LauncherFrame frame) {
+  if (std::holds_alternative<launch::Ping>(frame)) {
+    // The loop does not run yet, and recovery takes as long as there are attempts.
+    if (!recovered_.load()) return (void)Alive();
+    return loop_->Post([this] { events_->OnPing(); });
+  }
+  if (auto* const refused = std::get_if<launch::Refused>(&frame)) {
+    loop_->Post([this, refused = std::move(*refused)] { HandleRefused(refused); });
+  } else if (const auto* const exited = std::get_if<launch::ShimExited>(&frame)) {
+    loop_->Post([this, key = exited->key] { HandleShimExited(key); });
+  } else if (const auto* const swept = std::get_if<launch::Swept>(&frame)) {
+    loop_->Post([this, key = swept->key] { HandleSwept(key); });
+  }
+}
+
+LocalLauncher::Attempt* LocalLauncher::Find(launch::JobKey key) {
+  const auto batch = batches_.find(key.batch);
+  if (batch == batches_.end()) return nullptr;
+  const auto attempt = batch->second.attempts.find(key.index);
+  return attempt != batch->second.attempts.end() && attempt->second.number == key.attempt ? &attempt->second : nullptr;
+}
+
+// The event does not say which slot was written. Neighbours are read together, and what did not change is not decoded: among many
+// jobs that run, most did not.
+void LocalLauncher::OnWritten(uint64_t batch_id) {
+  const auto batch = batches_.find(batch_id);
+  if (batch == batches_.end()) return;
+  std::vector<launch::JobKey> open;
+  for (const auto& [index, attempt] : batch->second.attempts) {
+    if (!attempt.settled) open.push_back({.batch = batch_id, .index = index, .attempt = attempt.number});
+  }
+  if (open.empty()) return;
+  SlotWindow window(batch->second.exits.file.get(), open.front().index, open.back().index);
+  for (const launch::JobKey& key : open) {
+    const auto bytes = window.At(key.index);
+    if (!bytes) return;  // cut short by somebody: jobd still tells when the shims are gone
+    Attempt* const attempt = Find(key);
+    // Events before this one may have led to anything.
+    if (attempt == nullptr || std::equal(bytes->begin(), bytes->end(), attempt->slot.begin())) continue;
+    std::copy(bytes->begin(), bytes->end(), attempt->slot.begin());
+    ApplyRecord(key, launch::DecodeSlot(*bytes));
+  }
+}
+
+void LocalLauncher::LookAtSlot(launch::JobKey key) {
+  if (Find(key) != nullptr) ApplyRecord(key, batches_.at(key.batch).exits.Read(key.index));
+}
+
+void LocalLauncher::ApplyRecord(launch::JobKey key, const base::Result<launch::SlotRecord>& record) {
+  Attempt* const attempt = Find(key);
+  if (attempt == nullptr || attempt->settled || !record.ok() || record->attempt != key.attempt) return;
+  if (record->phase == launch::Phase::kRunning && !std::exchange(attempt->started, true)) {
+    events_->OnStarted(key, record->started_at);
+  } else if (record->phase == launch::Phase::kEnded && LackedAProcess(*record)) {
+    SettleNotStarted(key, {.retryable = true, .number_used = true, .text = "the machine had no process for the job"});
+  } else if (record->phase == launch::Phase::kEnded) {
+    attempt->settled = true;
+    events_->OnEnded(key, *record);
+  }
+}
+
+void LocalLauncher::HandleRefused(const launch::Refused& refused) {
+  const launch::JobKey key = refused.key;
+  // Refused because it has begun before, by whom we do not know (after a restored backup): its record says what became of it.
+  LookAtSlot(key);
+  const Attempt* const attempt = Find(key);
+  if (attempt == nullptr) return;
+  if (!attempt->settled && attempt->started) {
+    SettleLost(key, ShimDied());
+  } else if (!attempt->settled) {
+    SettleNotStarted(key, {.retryable = refused.retry, .text = refused.text});
+  }
+  Release(key);
+}
+
+void LocalLauncher::HandleShimExited(launch::JobKey key) {
+  LookAtSlot(key);
+  Attempt* const attempt = Find(key);
+  if (attempt == nullptr) return;
+  if (attempt->settled) return Release(key);
+  if (attempt->sweep) return;  // the answer to that tells
+  // Killed before it could say how the job ended. What it leaves is removed before the job counts as over.
+  const auto record = batches_.at(key.batch).exits.Read(key.index);
+  (void)AskForSweep(key, *attempt, {.lost = record.ok() ? ShimDied() : RecordDamaged()});
+}
+
+void LocalLauncher::HandleSwept(launch::JobKey key) {
+  // Ignore a Swept that we did not ask for: jobd may owe it to the server before us.
+  if (const Attempt* const asked = Find(key); asked == nullptr || !asked->sweep) return;
+  LookAtSlot(key);
+  const Attempt* const attempt = Find(key);
+  if (attempt == nullptr) return;
+  if (attempt->settled) return Release(key);
+  // The shim may have begun the job after we looked, and died since: what has begun is not begun again.
+  const Sweep sweep = *attempt->sweep;
+  const auto record = batches_.at(key.batch).exits.Read(key.index);
+  const bool begun = !record.ok() || (record->phase != launch::Phase::kNone && record->attempt == key.attempt);
+  if (!sweep.unbegun) {
+    SettleLost(key, sweep.lost);
+  } else if (begun) {
+    SettleLost(key, record.ok() ? ShimDied() : RecordDamaged());
+  } else {
+    SettleNotStarted(key, {.retryable = true, .text = "the service restarted before the job began"});
+  }
+  Release(key);
+}
+
+base::Status LocalLauncher::AskForSweep(launch::JobKey key, Attempt& attempt, Sweep sweep) {
+  attempt.sweep = std::move(sweep);
+  return jobd_.Send(launch::Sweep{key});
+}
+
+void LocalLauncher::SettleNotStarted(launch::JobKey key, const LauncherEvents::NotStarted& why) {
+  Find(key)->settled = true;
+  events_->OnNotStarted(key, why);
+}
+
+void LocalLauncher::SettleLost(launch::JobKey key, const Reason& why) {
+  Find(key)->settled = true;
+  events_->OnLost(key, why);
+}
+
+void LocalLauncher::Release(launch::JobKey key) {
+  if (Find(key) == nullptr) return;
+  batches_.at(key.batch).attempts.erase(key.index);
+  events_->OnReleased(key);
+}
+
+}  // namespace jobd::worker
