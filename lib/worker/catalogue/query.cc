@@ -61,7 +61,7 @@ std::vector<JobState> StoredStates(std::vector<JobState> states) {
 
 // The state of a job whose row says `stored`, of this attempt, and of which `live` is known. `live` may be older than the row, or
 // ahead of it.
-JobState StateShown(JobState stored, uint32_t attempt, const LiveJob& live) {
+JobState StateShown(JobState stored, uint32_t attempt, const LiveView& live) {
   if (stored == JobState::kStarting && live.attempt == attempt) return live.state;
   const bool being_recorded = live.state == JobState::kScheduled && live.attempt == attempt + 1;
   return stored == JobState::kQueued && being_recorded ? JobState::kScheduled : stored;
@@ -86,7 +86,7 @@ class Snapshot {
 
 }  // namespace
 
-void Overlay(const std::map<uint32_t, LiveJob>& live, JobView& job) {
+void Overlay(const std::map<uint32_t, LiveView>& live, JobView& job) {
   const auto found = live.find(job.index);
   if (found == live.end()) return;
   const JobState stored = job.outcome.state;
@@ -95,7 +95,7 @@ void Overlay(const std::map<uint32_t, LiveJob>& live, JobView& job) {
   if (started && found->second.attempt == job.attempt) job.started_at = found->second.started_at;
 }
 
-base::Status OverlayCounts(StoreReader& reader, const std::map<uint32_t, LiveJob>& live, BatchView& batch) {
+base::Status OverlayCounts(StoreReader& reader, const std::map<uint32_t, LiveView>& live, BatchView& batch) {
   for (const auto& [index, job] : live) {
     if (job.state == JobState::kStarting) continue;
     JOBD_ASSIGN_OR_RETURN(const auto row, reader.Row(batch.id, index));

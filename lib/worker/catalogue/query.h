@@ -12,8 +12,8 @@
 namespace jobd::worker {
 
 // Lays what is live over one job, and over a batch's counts. `live` is from before the rows were read.
-void Overlay(const std::map<uint32_t, LiveJob>& live, JobView& job);
-base::Status OverlayCounts(StoreReader& reader, const std::map<uint32_t, LiveJob>& live, BatchView& batch);
+void Overlay(const std::map<uint32_t, LiveView>& live, JobView& job);
+base::Status OverlayCounts(StoreReader& reader, const std::map<uint32_t, LiveView>& live, BatchView& batch);
 
 base::Result<JobPage> QueryBatch(StoreReader& reader, const LiveOverlay& live, const base::TokenSigner& signer,
                                  const JobQuery& query);

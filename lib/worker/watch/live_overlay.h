@@ -12,7 +12,7 @@
 
 namespace jobd::worker {
 
-struct LiveJob {
+struct LiveView {
   JobState state = JobState::kStarting;
   uint32_t attempt = 0;
   base::Nanos started_at = 0;
@@ -21,7 +21,7 @@ struct LiveJob {
 // Thread-safe.
 class LiveOverlay {
  public:
-  void Set(uint64_t batch, uint32_t index, LiveJob job) {
+  void Set(uint64_t batch, uint32_t index, LiveView job) {
     const std::lock_guard lock(mutex_);
     jobs_[batch][index] = job;
   }
@@ -32,15 +32,15 @@ class LiveOverlay {
     found->second.erase(index);
     if (found->second.empty()) jobs_.erase(found);
   }
-  std::map<uint32_t, LiveJob> Of(uint64_t batch) const {
+  std::map<uint32_t, LiveView> Of(uint64_t batch) const {
     const std::lock_guard lock(mutex_);
     const auto found = jobs_.find(batch);
-    return found == jobs_.end() ? std::map<uint32_t, LiveJob>() : found->second;
+    return found == jobs_.end() ? std::map<uint32_t, LiveView>() : found->second;
   }
 
  private:
   mutable std::mutex mutex_;
-  std::unordered_map<uint64_t, std::map<uint32_t, LiveJob>> jobs_;
+  std::unordered_map<uint64_t, std::map<uint32_t, LiveView>> jobs_;
 };
 
 }  // namespace jobd::worker
