@@ -10,7 +10,7 @@
 #include <span>
 
 #include "launch/contract/exit_file.h"
-#include "launch/contract/wire.h"
+#include "base/wire.h"
 #include "tests/e2e/harness/daemon.h"
 
 namespace jobd::e2e {
@@ -18,10 +18,10 @@ namespace {
 
 // FORMAT.md: the version and the check keep their places in every version.
 void SetVersion(launch::SlotBytes& slot, uint16_t version) {
-  launch::StoreLittle(std::span(slot).subspan(4), version);
+  base::StoreLittle(std::span(slot).subspan(4), version);
   boost::crc_32_type crc;
   crc.process_bytes(slot.data(), 252);
-  launch::StoreLittle<uint32_t>(std::span(slot).subspan(252), crc.checksum());
+  base::StoreLittle<uint32_t>(std::span(slot).subspan(252), crc.checksum());
 }
 
 TEST(AdoptionTest, AThousandJobsThatEndedWhileTheServerWasAwayAreImported) {

@@ -6,48 +6,49 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/wire.h"
 #include "launch/contract/frames.h"
-#include "launch/contract/wire.h"
 
 namespace jobd::launch {
 
 class Encoder {
  public:
-  explicit Encoder(std::string& out) : wire_(out) {}
-  void operator()(const std::string& text) { wire_.Text(text); }
+  explicit Encoder(std::string start) : wire_(std::move(start)) {}
+  void operator()(const std::string& text) { wire_.Text32(text); }
   void operator()(bool flag) { wire_.Flag(flag); }
   template <std::integral Int>
   void operator()(Int value) {
-    wire_.Number(value);
+    wire_.Fixed(value);
   }
   template <typename Item, typename Each>
   void List(const std::vector<Item>& items, size_t /*min_size*/, Each each) {
-    wire_.Number(static_cast<uint32_t>(items.size()));
+    wire_.Fixed(static_cast<uint32_t>(items.size()));
     for (const Item& item : items) each(item);
   }
+  std::string Take() { return wire_.Take(); }
 
  private:
-  WireWriter wire_;
+  base::WireWriter wire_;
 };
 
 class Decoder {
  public:
-  explicit Decoder(WireReader& wire) : wire_(wire) {}
-  void operator()(std::string& text) { text = wire_.Text(); }
+  explicit Decoder(base::WireReader& wire) : wire_(wire) {}
+  void operator()(std::string& text) { text = wire_.Text32(); }
   void operator()(bool& flag) { flag = wire_.Flag(); }
   template <std::integral Int>
   void operator()(Int& value) {
-    value = wire_.Number<Int>();
+    value = wire_.Fixed<Int>();
   }
   // min_size: the fewest bytes an item takes.
   template <typename Item, typename Each>
   void List(std::vector<Item>& items, size_t min_size, Each each) {
-    items.resize(wire_.Count(min_size));
+    items.resize(wire_.Count32(min_size));
     for (Item& item : items) each(item);
   }
 
  private:
-  WireReader& wire_;
+  base::WireReader& wire_;
 };
 
 // T itself or const T.

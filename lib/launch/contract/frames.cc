@@ -18,16 +18,16 @@ base::Error Bad(const char* what) { return {base::Code::kInvalidArgument, std::s
 
 template <typename Variant>
 std::string Encode(const Variant& frame, uint16_t first_type) {
-  std::string out(kHeaderSize, '\0');
-  Encoder io(out);
+  Encoder io(std::string(kHeaderSize, '\0'));
   std::visit([&](const auto& f) { Fields(io, f); }, frame);
+  std::string out = io.Take();
   StoreHeader(out, static_cast<uint16_t>(first_type + frame.index()));
   return out;
 }
 
 // Decodes the alternative of number `index`, trying them one after the other from `I` on.
 template <typename Variant, size_t I = 0>
-std::optional<Variant> DecodeBody(size_t index, WireReader& wire) {
+std::optional<Variant> DecodeBody(size_t index, base::WireReader& wire) {
   if constexpr (I < std::variant_size_v<Variant>) {
     if (index != I) return DecodeBody<Variant, I + 1>(index, wire);
     Variant frame(std::in_place_index<I>);
@@ -43,10 +43,10 @@ template <typename Variant>
 base::Result<Variant> Decode(std::span<const std::byte> bytes, uint16_t first_type) {
   JOBD_ASSIGN_OR_RETURN(const uint16_t type, LoadHeader(bytes));
   if (type < first_type) return Bad("unknown type");
-  WireReader wire(bytes.subspan(kHeaderSize));
+  base::WireReader wire(bytes.subspan(kHeaderSize));
   auto frame = DecodeBody<Variant>(static_cast<size_t>(type - first_type), wire);
   if (!frame) return Bad("unknown type");
-  if (!wire.Done()) return Bad("its fields do not fill it");
+  if (!wire.AtEnd()) return Bad("its fields do not fill it");
   return std::move(*frame);
 }
 
@@ -54,16 +54,16 @@ base::Result<Variant> Decode(std::span<const std::byte> bytes, uint16_t first_ty
 
 void StoreHeader(std::string& frame, uint16_t type) {
   const std::span<std::byte> out(reinterpret_cast<std::byte*>(frame.data()), kHeaderSize);
-  StoreLittle<uint16_t>(out, kProtocolVersion);
-  StoreLittle<uint16_t>(out.subspan(2), type);
-  StoreLittle<uint32_t>(out.subspan(4), static_cast<uint32_t>(frame.size() - kHeaderSize));
+  base::StoreLittle<uint16_t>(out, kProtocolVersion);
+  base::StoreLittle<uint16_t>(out.subspan(2), type);
+  base::StoreLittle<uint32_t>(out.subspan(4), static_cast<uint32_t>(frame.size() - kHeaderSize));
 }
 
 base::Result<uint16_t> LoadHeader(std::span<const std::byte> bytes) {
   if (bytes.size() < kHeaderSize) return Bad("too short");
-  if (LoadLittle<uint16_t>(bytes) != kProtocolVersion) return Bad("another protocol version");
-  if (LoadLittle<uint32_t>(bytes.subspan(4)) != bytes.size() - kHeaderSize) return Bad("wrong length");
-  return LoadLittle<uint16_t>(bytes.subspan(2));
+  if (base::LoadLittle<uint16_t>(bytes) != kProtocolVersion) return Bad("another protocol version");
+  if (base::LoadLittle<uint32_t>(bytes.subspan(4)) != bytes.size() - kHeaderSize) return Bad("wrong length");
+  return base::LoadLittle<uint16_t>(bytes.subspan(2));
 }
 
 std::string EncodeFrame(const ServerFrame& frame) { return Encode(frame, kServerTypes); }

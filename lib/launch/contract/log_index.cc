@@ -2,7 +2,7 @@
 
 #include <boost/crc.hpp>
 
-#include "launch/contract/wire.h"
+#include "base/wire.h"
 
 namespace jobd::launch {
 
@@ -24,26 +24,26 @@ IndexBytes EncodeIndex(const IndexRecord& record) {
   IndexBytes bytes{};
   const std::span<std::byte> out(bytes);
   const uint64_t kind = static_cast<uint64_t>(record.stream) | (record.gap ? kGapBit : 0);
-  StoreLittle<int64_t>(out, record.time);
-  StoreLittle<uint64_t>(out.subspan(8), (record.offset & kOffsetMask) | kind << 56);
-  StoreLittle<uint32_t>(out.subspan(16), record.length);
-  StoreLittle<uint32_t>(out.subspan(kCheckAt), Check(bytes));
+  base::StoreLittle<int64_t>(out, record.time);
+  base::StoreLittle<uint64_t>(out.subspan(8), (record.offset & kOffsetMask) | kind << 56);
+  base::StoreLittle<uint32_t>(out.subspan(16), record.length);
+  base::StoreLittle<uint32_t>(out.subspan(kCheckAt), Check(bytes));
   return bytes;
 }
 
 base::Result<IndexRecord> DecodeIndex(std::span<const std::byte> bytes) {
-  if (bytes.size() != kIndexRecordSize || LoadLittle<uint32_t>(bytes.subspan(kCheckAt)) != Check(bytes)) {
+  if (bytes.size() != kIndexRecordSize || base::LoadLittle<uint32_t>(bytes.subspan(kCheckAt)) != Check(bytes)) {
     return base::Error(base::Code::kDataLoss, "damaged log index record");
   }
-  const auto place = LoadLittle<uint64_t>(bytes.subspan(8));
+  const auto place = base::LoadLittle<uint64_t>(bytes.subspan(8));
   const uint64_t kind = place >> 56;
   const uint64_t stream = kind & ~kGapBit;
   if (stream != static_cast<uint64_t>(Stream::kOut) && stream != static_cast<uint64_t>(Stream::kErr)) {
     return base::Error(base::Code::kDataLoss, "log index record of an unknown stream");
   }
-  return IndexRecord{.time = LoadLittle<int64_t>(bytes),
+  return IndexRecord{.time = base::LoadLittle<int64_t>(bytes),
                      .offset = place & kOffsetMask,
-                     .length = LoadLittle<uint32_t>(bytes.subspan(16)),
+                     .length = base::LoadLittle<uint32_t>(bytes.subspan(16)),
                      .stream = static_cast<Stream>(stream),
                      .gap = (kind & kGapBit) != 0};
 }

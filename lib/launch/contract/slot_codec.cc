@@ -1,7 +1,7 @@
 #include <boost/crc.hpp>
 
+#include "base/wire.h"
 #include "launch/contract/exit_file.h"
-#include "launch/contract/wire.h"
 
 namespace jobd::launch {
 
@@ -48,14 +48,14 @@ base::Error Damaged(const char* what) { return {base::Code::kDataLoss, std::stri
 SlotBytes EncodeSlot(const SlotRecord& record) {
   SlotBytes bytes{};
   const std::span<std::byte> out(bytes);
-  StoreLittle<uint32_t>(out, kMagic);
-  StoreLittle<uint16_t>(out.subspan(4), kSlotVersion);
-  StoreLittle<uint16_t>(out.subspan(6), static_cast<uint16_t>(record.phase));
-  StoreLittle<uint16_t>(out.subspan(56), static_cast<uint16_t>(record.cause));
-  StoreLittle<uint16_t>(out.subspan(58), static_cast<uint16_t>(record.step));
-  StoreLittle<uint32_t>(out.subspan(64), record.exit.kind == base::ExitStatus::Kind::kSignaled ? 1 : 0);
-  EachField(record, [&](size_t at, auto value) { StoreLittle(out.subspan(at), value); });
-  StoreLittle<uint32_t>(out.subspan(kCheckAt), Check(bytes));
+  base::StoreLittle<uint32_t>(out, kMagic);
+  base::StoreLittle<uint16_t>(out.subspan(4), kSlotVersion);
+  base::StoreLittle<uint16_t>(out.subspan(6), static_cast<uint16_t>(record.phase));
+  base::StoreLittle<uint16_t>(out.subspan(56), static_cast<uint16_t>(record.cause));
+  base::StoreLittle<uint16_t>(out.subspan(58), static_cast<uint16_t>(record.step));
+  base::StoreLittle<uint32_t>(out.subspan(64), record.exit.kind == base::ExitStatus::Kind::kSignaled ? 1 : 0);
+  EachField(record, [&](size_t at, auto value) { base::StoreLittle(out.subspan(at), value); });
+  base::StoreLittle<uint32_t>(out.subspan(kCheckAt), Check(bytes));
   return bytes;
 }
 
@@ -64,16 +64,16 @@ base::Result<SlotRecord> DecodeSlot(std::span<const std::byte> bytes) {
   bool all_zero = true;
   for (const std::byte b : bytes) all_zero = all_zero && b == std::byte{0};
   if (all_zero) return SlotRecord{};
-  if (LoadLittle<uint32_t>(bytes) != kMagic) return Damaged("not a record");
-  if (LoadLittle<uint32_t>(bytes.subspan(kCheckAt)) != Check(bytes)) return Damaged("wrong checksum");
-  const auto version = LoadLittle<uint16_t>(bytes.subspan(4));
+  if (base::LoadLittle<uint32_t>(bytes) != kMagic) return Damaged("not a record");
+  if (base::LoadLittle<uint32_t>(bytes.subspan(kCheckAt)) != Check(bytes)) return Damaged("wrong checksum");
+  const auto version = base::LoadLittle<uint16_t>(bytes.subspan(4));
   if (version > kSlotVersion) {
     return base::Error(base::Code::kFailedPrecondition, "exit record of version " + std::to_string(version) + ", newer than ours");
   }
-  const auto phase = LoadLittle<uint16_t>(bytes.subspan(6));
-  const auto cause = LoadLittle<uint16_t>(bytes.subspan(56));
-  const auto step = LoadLittle<uint16_t>(bytes.subspan(58));
-  const auto kind = LoadLittle<uint32_t>(bytes.subspan(64));
+  const auto phase = base::LoadLittle<uint16_t>(bytes.subspan(6));
+  const auto cause = base::LoadLittle<uint16_t>(bytes.subspan(56));
+  const auto step = base::LoadLittle<uint16_t>(bytes.subspan(58));
+  const auto kind = base::LoadLittle<uint32_t>(bytes.subspan(64));
   if (phase < static_cast<uint16_t>(Phase::kBorn) || phase > static_cast<uint16_t>(Phase::kEnded)) return Damaged("unknown phase");
   if (cause > static_cast<uint16_t>(EndCause::kShimError)) return Damaged("unknown cause");
   if (step >= static_cast<uint16_t>(Step::kCount)) return Damaged("unknown step");
@@ -83,7 +83,7 @@ base::Result<SlotRecord> DecodeSlot(std::span<const std::byte> bytes) {
   record.cause = static_cast<EndCause>(cause);
   record.step = static_cast<Step>(step);
   record.exit.kind = kind == 1 ? base::ExitStatus::Kind::kSignaled : base::ExitStatus::Kind::kExited;
-  EachField(record, [&]<typename T>(size_t at, T& value) { value = LoadLittle<T>(bytes.subspan(at)); });
+  EachField(record, [&]<typename T>(size_t at, T& value) { value = base::LoadLittle<T>(bytes.subspan(at)); });
   return record;
 }
 

@@ -6,7 +6,7 @@
 #include <boost/crc.hpp>
 #include <span>
 
-#include "launch/contract/wire.h"
+#include "base/wire.h"
 #include "tests/unit/worker/worker_fixture.h"
 #include "worker/store/sqlite.h"
 
@@ -155,10 +155,10 @@ TEST_F(WorkerRestartTest, RecordOfALaterVersionStopsTheStartAndDecidesNothing) {
   const auto ours = launch::EncodeSlot({.phase = Phase::kEnded, .attempt = 1, .exit = ExitStatus::Exited(4)});
   // FORMAT.md: the version and the check keep their places in every version.
   auto later = ours;
-  launch::StoreLittle<uint16_t>(std::span(later).subspan(4), launch::kSlotVersion + 1);
+  base::StoreLittle<uint16_t>(std::span(later).subspan(4), launch::kSlotVersion + 1);
   boost::crc_32_type crc;
   crc.process_bytes(later.data(), 252);
-  launch::StoreLittle<uint32_t>(std::span(later).subspan(252), crc.checksum());
+  base::StoreLittle<uint32_t>(std::span(later).subspan(252), crc.checksum());
   write(later);
   const base::Status opened = Open();
   ASSERT_FALSE(opened.ok());
