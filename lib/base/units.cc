@@ -32,20 +32,23 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
+constexpr Nanos kMinute = 60 * kNanosPerSecond;
+constexpr Nanos kHour = 60 * kMinute;
+
 struct Unit {
   std::string_view name;
-  double seconds;
+  Nanos nanos;
 };
-constexpr std::array<Unit, 10> kUnits{{{"ns", 1e-9},
-                                       {"us", 1e-6},
-                                       {"ms", 1e-3},
-                                       {"s", 1},
-                                       {"sec", 1},
-                                       {"m", 60},
-                                       {"min", 60},
-                                       {"h", 3600},
-                                       {"d", 86400},
-                                       {"w", 604800}}};
+constexpr std::array<Unit, 10> kUnits{{{"ns", 1},
+                                       {"us", 1000},
+                                       {"ms", kNanosPerMilli},
+                                       {"s", kNanosPerSecond},
+                                       {"sec", kNanosPerSecond},
+                                       {"m", kMinute},
+                                       {"min", kMinute},
+                                       {"h", kHour},
+                                       {"d", kNanosPerDay},
+                                       {"w", 7 * kNanosPerDay}}};
 
 std::string Trimmed(double value, const char* unit) {
   std::array<char, 48> buffer;
@@ -93,7 +96,7 @@ std::string FormatSize(uint64_t bytes) {
 Result<Nanos> ParseDuration(std::string_view text) {
   constexpr std::string_view kExample = "90, 250ms, 10m or 1h30m";
   std::string_view rest = text;
-  double seconds = 0;
+  Nanos sum = 0;
   if (rest.empty()) return Bad("duration", text, kExample);
   while (!rest.empty()) {
     double value = 0;
@@ -108,10 +111,13 @@ Result<Nanos> ParseDuration(std::string_view text) {
       if (unit.name == name) found = &unit;
     }
     if (found == nullptr) return Bad("duration", text, kExample);
-    seconds += value * found->seconds;
+    // Each part by itself: a double holds any of them exactly, but not their sum.
+    const double nanos = value * static_cast<double>(found->nanos);
+    if (!(nanos <= static_cast<double>(kMaxDuration))) return Bad("duration", text, kExample);
+    sum += std::llround(nanos);
+    if (sum > kMaxDuration) return Bad("duration", text, kExample);
   }
-  if (!(seconds <= static_cast<double>(kMaxDuration / kNanosPerSecond))) return Bad("duration", text, kExample);
-  return static_cast<Nanos>(std::llround(seconds * 1e9));
+  return sum;
 }
 
 std::string FormatDuration(Nanos duration) {
@@ -125,6 +131,30 @@ std::string FormatDuration(Nanos duration) {
   if (whole % 86400 >= 3600) text += std::to_string(whole % 86400 / 3600) + "h";
   if (whole % 3600 >= 60) text += std::to_string(whole % 3600 / 60) + "m";
   if (whole < 3600 && whole % 60 != 0) text += std::to_string(whole % 60) + "s";
+  return text;
+}
+
+std::string ExactDuration(Nanos duration) {
+  std::string text;
+  // The fraction in units of `digits` decimal places, without trailing zeros.
+  const auto add = [&text](Nanos whole, Nanos fraction, size_t digits, const char* unit) {
+    text += std::to_string(whole);
+    if (fraction != 0) {
+      std::string places = std::to_string(fraction);
+      places.insert(0, digits - places.size(), '0');
+      text += "." + places.substr(0, places.find_last_not_of('0') + 1);
+    }
+    text += unit;
+  };
+  if (duration > 0 && duration < kNanosPerSecond) {
+    add(duration / kNanosPerMilli, duration % kNanosPerMilli, 6, "ms");
+    return text;
+  }
+  for (const auto& [name, nanos] : {Unit{"d", kNanosPerDay}, Unit{"h", kHour}, Unit{"m", kMinute}}) {
+    if (duration >= nanos) text += std::to_string(duration / nanos) + std::string(name);
+    duration %= nanos;
+  }
+  if (duration > 0 || text.empty()) add(duration / kNanosPerSecond, duration % kNanosPerSecond, 9, "s");
   return text;
 }
 

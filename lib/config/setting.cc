@@ -84,7 +84,7 @@ Setting Duration(std::string_view key, base::Nanos Config::*field, bool reloadab
             JOBD_ASSIGN_OR_RETURN(config.*field, base::ParseDuration(text));
             return base::Ok();
           },
-          [field](const Config& config) { return base::FormatDuration(config.*field); }};
+          [field](const Config& config) { return base::ExactDuration(config.*field); }};
 }
 
 Setting Cpus(std::string_view key, uint32_t Config::*field, bool reloadable, std::string_view help) {

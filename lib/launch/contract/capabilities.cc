@@ -78,7 +78,7 @@ std::optional<base::FieldViolation> ExceedsOwner(const OwnerBounds& bounds, cons
     problem = OfLimit(name, "is more than you may ask for, which is " + AmountText(name, bounds.max.*limit));
   });
   if (!problem && bounds.timeout != 0 && timeout > bounds.timeout) {
-    problem = base::FieldViolation{"timeout", "is more than you may ask for, which is " + base::FormatDuration(bounds.timeout)};
+    problem = base::FieldViolation{"timeout", "is more than you may ask for, which is " + base::ExactDuration(bounds.timeout)};
   }
   return problem;
 }

@@ -54,7 +54,7 @@ Outcome OutcomeOf(const launch::SlotRecord& record, const Reason& asked, const B
       return outcome;
     case launch::EndCause::kTimeout:
       outcome.state = JobState::kTimedOut;
-      outcome.reason = Words(ReasonCode::kTimeout, bounds.timeout > 0 ? "timed out after " + base::FormatDuration(bounds.timeout)
+      outcome.reason = Words(ReasonCode::kTimeout, bounds.timeout > 0 ? "timed out after " + base::ExactDuration(bounds.timeout)
                                                                       : std::string("timed out"));
       break;
     case launch::EndCause::kCancel:

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/bounds.h"
+
 namespace jobd::base {
 namespace {
 
@@ -34,10 +36,27 @@ TEST(ParseDuration, ReadsWhatUsersWrite) {
   EXPECT_EQ(ParseDuration("7d").value(), 7 * 86400 * kNanosPerSecond);
 }
 
-TEST(FormatDuration, IsReadAgainAsTheSame) {
+TEST(FormatDuration, IsShort) {
   for (const char* text : {"250ms", "2.5s", "10m", "1h30m", "7d", "1d2h3m", "59m59s"}) {
     EXPECT_EQ(FormatDuration(ParseDuration(text).value()), text);
   }
+  EXPECT_EQ(FormatDuration(3630 * kNanosPerSecond), "1h");
+}
+
+TEST(ExactDuration, FaultC20IsReadAgainAsTheSame) {
+  EXPECT_EQ(ExactDuration(3630 * kNanosPerSecond), "1h30s");
+  EXPECT_EQ(ExactDuration(90'500 * kNanosPerMilli), "1m30.5s");
+  EXPECT_EQ(ExactDuration(0), "0s");
+  for (const char* text :
+       {"1ms", "0.000001ms", "250ms", "0.05ms", "1s", "1.000000001s", "2.05s", "10m", "1h30m", "7d", "1d2h3m4.5s"}) {
+    EXPECT_EQ(ExactDuration(ParseDuration(text).value()), text);
+  }
+  // Doubling reaches every magnitude, and the sums have no zeros in any place.
+  for (Nanos nanos = 1; nanos < kMaxDuration / 2; nanos = nanos * 2 + 1) {
+    EXPECT_EQ(ParseDuration(ExactDuration(nanos)).value(), nanos) << ExactDuration(nanos);
+  }
+  EXPECT_EQ(ParseDuration(ExactDuration(kMaxDuration)).value(), kMaxDuration);
+  EXPECT_FALSE(ParseDuration(ExactDuration(kMaxDuration) + "1ns").ok());
 }
 
 TEST(ParseCpus, KeepsToItsRange) {

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <vector>
+
+#include "config/setting.h"
+
 namespace jobd::config {
 namespace {
 
@@ -90,6 +95,34 @@ TEST(Load, RevisionChangesWithASetting) {
   const auto two = Load("f", kComplete, {{}, {"limits.max_running=3"}});
   ASSERT_TRUE(one.ok() && two.ok());
   EXPECT_NE(one->revision, two->revision);
+}
+
+// What is shown is what is compared after a reload: a changed setting must not look as before.
+TEST(Settings, FaultC20WhatIsShownReadsAsTheSame) {
+  // For each kind of setting, texts with different values.
+  const std::vector<std::string> texts = {
+      "0",   "1",      "7",   "1000",  "1001",  "20000", "3600s", "3630s", "90s",  "90.5s",  "90.000000001s",
+      "1ms", "36500d", "1.5", "0.002", "10.25", "debug", "info",  "text",  "json", "/a b/c", "x:1"};
+  size_t durations = 0;
+  for (const Setting& setting : Settings()) {
+    std::map<std::string, std::string> shown;
+    for (const std::string& text : texts) {
+      Config config;
+      if (!setting.read(config, text).ok()) continue;
+      const std::string value = setting.show(config);
+      Config again;
+      EXPECT_TRUE(setting.read(again, value).ok()) << setting.key << " = " << value;
+      EXPECT_EQ(setting.show(again), value) << setting.key;
+      // Sizes are whole bytes, so a fraction of one is the same.
+      const bool size = setting.key.ends_with("bytes") || setting.key.ends_with("memory");
+      if (size && text.find('.') != std::string::npos) continue;
+      EXPECT_TRUE(shown.emplace(value, text).second)
+          << setting.key << ": " << text << " is shown as " << value << ", like " << shown[value];
+    }
+    EXPECT_GE(shown.size(), 2u) << setting.key << ": no text is accepted";
+    if (shown.contains("1h30s") && shown.contains("1m30.5s")) ++durations;
+  }
+  EXPECT_GE(durations, 4u);
 }
 
 TEST(Load, ReadsUnitsAsUsersWriteThem) {
