@@ -42,6 +42,16 @@ target_link_libraries(jobd_sqlite INTERFACE ${JOBD_SQLITECPP} SQLite::SQLite3)
 # The core alone: counters, histograms and the text of them. How they are served is our own affair.
 find_package(prometheus-cpp CONFIG REQUIRED)
 
+# Base64. Archives, since jobd is static.
+pkg_check_modules(ABSL_STRINGS REQUIRED absl_strings)
+add_library(jobd_absl_strings INTERFACE)
+foreach(library IN LISTS ABSL_STRINGS_STATIC_LIBRARIES)
+  if(library MATCHES "^absl_")
+    find_library(JOBD_ARCHIVE_${library} NAMES lib${library}.a REQUIRED)
+    target_link_libraries(jobd_absl_strings INTERFACE ${JOBD_ARCHIVE_${library}})
+  endif()
+endforeach()
+
 # gRPC and Protobuf as static archives: a call of jobctl costs 10 ms instead of 16, most of the rest being dynamic linking.
 pkg_check_modules(GRPC REQUIRED grpc++)
 set(jobd_grpc_archives)

@@ -1,11 +1,10 @@
 #include "config/config.h"
 
-#include <openssl/evp.h>
-
 #include <array>
 #include <optional>
 
 #include "base/listener.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "config/setting.h"
 #include "config/toml_text.h"
@@ -118,10 +117,7 @@ Status CheckWhole(const std::string& file, const Config& config) {
 std::string RevisionOf(const std::vector<SettingValue>& settings) {
   std::string all;
   for (const SettingValue& setting : settings) all += setting.key + "=" + setting.value + "\n";
-  std::array<unsigned char, 32> digest{};
-  unsigned int length = 0;
-  EVP_Digest(all.data(), all.size(), digest.data(), &length, EVP_sha256(), nullptr);
-  return base::Hex(std::as_bytes(std::span(digest)));
+  return base::Hex(base::Sha256Of(all));
 }
 
 Result<LoadedConfig> Load(const std::string& file_name, std::string_view text, const Overrides& overrides) {

@@ -2,17 +2,16 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <vector>
 
 #include "base/files.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "worker/store/schema.h"
 #include "worker/store/sqlite.h"
@@ -63,15 +62,12 @@ base::Status ForBytes(int file, Take take) {
 }
 
 base::Result<std::string> Sha256Of(int file) {
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> hash(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-  EVP_DigestInit_ex(hash.get(), EVP_sha256(), nullptr);
+  base::Sha256 hash;
   JOBD_RETURN_IF_ERROR(ForBytes(file, [&](std::string_view bytes) {
-    EVP_DigestUpdate(hash.get(), bytes.data(), bytes.size());
+    hash.Add(bytes);
     return base::Ok();
   }));
-  std::array<unsigned char, 32> digest{};
-  EVP_DigestFinal_ex(hash.get(), digest.data(), nullptr);
-  return base::Hex(std::as_bytes(std::span(digest)));
+  return base::Hex(hash.Take());
 }
 
 std::string MarkOf(const std::string& sha256) { return "jobd backup 1 sha256 " + sha256 + "\n"; }

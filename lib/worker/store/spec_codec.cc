@@ -1,10 +1,6 @@
 #include "worker/store/spec_codec.h"
 
-#include <openssl/evp.h>
-
-#include <array>
-#include <memory>
-
+#include "base/sha256.h"
 #include "base/wire.h"
 
 namespace jobd::worker {
@@ -19,27 +15,13 @@ bool HasLaterLimits(const launch::JobLimits& limits) {
          limits.io_write_bytes_per_second != 0;
 }
 
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
-  void Add(std::string_view bytes) { EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
-  // As a base::WireWriter writes it, without a copy: standard inputs are large.
-  void AddText(std::string_view text) {
-    base::WireWriter size;
-    size.Number(text.size());
-    Add(size.bytes());
-    Add(text);
-  }
-  std::string Take() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    EVP_DigestFinal_ex(context_.get(), digest.data(), &size);
-    return std::string(reinterpret_cast<const char*>(digest.data()), size);
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
+// As a base::WireWriter writes it, without a copy: standard inputs are large.
+void AddText(base::Sha256& hash, std::string_view text) {
+  base::WireWriter size;
+  size.Number(text.size());
+  hash.Add(size.bytes());
+  hash.Add(text);
+}
 
 // About what a spec takes: its texts, their lengths, and numbers of ten bytes at most.
 size_t RoomFor(const JobSpec& spec) {
@@ -146,7 +128,7 @@ base::Result<std::map<std::string, std::string>> DecodeLabels(std::string_view b
 }
 
 std::string Fingerprint(const BatchOptions& options, const std::vector<JobSpec>& jobs) {
-  Sha256 hash;
+  base::Sha256 hash;
   base::WireWriter head;
   head.Text(options.name);
   head.Text(EncodeLabels(options.labels));
@@ -157,10 +139,11 @@ std::string Fingerprint(const BatchOptions& options, const std::vector<JobSpec>&
   head.Number(jobs.size());
   hash.Add(head.bytes());
   for (const JobSpec& job : jobs) {
-    hash.AddText(EncodeSpec(job));
-    hash.AddText(job.stdin_data);
+    AddText(hash, EncodeSpec(job));
+    AddText(hash, job.stdin_data);
   }
-  return hash.Take();
+  const base::Sha256Digest digest = hash.Take();
+  return std::string(reinterpret_cast<const char*>(digest.data()), digest.size());
 }
 
 }  // namespace jobd::worker

@@ -1,7 +1,6 @@
 #include "tests/e2e/harness/daemon.h"
 
 #include <gtest/gtest.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <sstream>
 #include <utility>
 
+#include "base/sha256.h"
 #include "base/text.h"
 
 namespace jobd::e2e {
@@ -81,12 +81,7 @@ bool AnyProcessRuns(const std::string& path) {
   return false;
 }
 
-std::string Sha256(const std::string& bytes) {
-  std::array<unsigned char, 32> digest{};
-  unsigned int length = 0;
-  EVP_Digest(bytes.data(), bytes.size(), digest.data(), &length, EVP_sha256(), nullptr);
-  return base::Hex(std::as_bytes(std::span(digest)));
-}
+std::string Sha256(const std::string& bytes) { return base::Hex(base::Sha256Of(bytes)); }
 
 namespace {
 
