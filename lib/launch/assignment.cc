@@ -23,24 +23,23 @@ void Fields(Io& io, F& f) {
 }  // namespace
 
 std::string EncodeAssignment(const Assignment& job) {
-  std::string bytes;
-  Encoder io(bytes);
+  Encoder io;
   io(job.serial);
   io(job.profile);
   Fields(io, job.identity);
   Fields(io, job.request);
-  return bytes;
+  return io.Take();
 }
 
 std::optional<Assignment> DecodeAssignment(std::span<const std::byte> bytes) {
-  WireReader wire(bytes);
+  base::WireReader wire(bytes);
   Decoder io(wire);
   Assignment job;
   io(job.serial);
   io(job.profile);
   Fields(io, job.identity);
   Fields(io, job.request);
-  if (!wire.Done()) return std::nullopt;
+  if (!wire.AtEnd()) return std::nullopt;
   return job;
 }
 

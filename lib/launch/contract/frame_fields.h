@@ -13,6 +13,7 @@ namespace jobd::launch {
 
 class Encoder {
  public:
+  Encoder() = default;
   explicit Encoder(std::string start) : wire_(std::move(start)) {}
   void operator()(const std::string& text) { wire_.Text32(text); }
   void operator()(bool flag) { wire_.Flag(flag); }
