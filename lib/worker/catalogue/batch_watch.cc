@@ -28,7 +28,7 @@ class StoreWatch final : public BatchWatch {
     if (changed.size() == kJobsPerUpdate) waker_->Notify();  // there may be more
     WatchUpdate update;
     const auto running = live_.Of(batch_);
-    JOBD_ASSIGN_OR_RETURN(auto reader, store_.Read());
+    JOBD_ASSIGN_OR_RETURN(auto reader, store_.Read<CatalogueReader>());
     JOBD_ASSIGN_OR_RETURN(update.batch, reader->Batch(batch_));
     JOBD_RETURN_IF_ERROR(OverlayCounts(*reader, running, update.batch));
     const std::vector<uint32_t> wanted = first_ ? LiveOnes(*reader) : changed;
@@ -57,7 +57,7 @@ class StoreWatch final : public BatchWatch {
   }
 
  private:
-  std::vector<uint32_t> LiveOnes(StoreReader& reader) const {
+  std::vector<uint32_t> LiveOnes(CatalogueReader& reader) const {
     std::vector<uint32_t> indexes;
     const auto rows = reader.Live(batch_);
     if (!rows.ok()) return indexes;  // the batch itself says what matters
@@ -86,7 +86,7 @@ class StoreWatch final : public BatchWatch {
 
 base::Result<std::unique_ptr<BatchWatch>> OpenBatchWatch(Store& store, const LiveOverlay& live, ChangeBus& changes,
                                                          FileWatcher& watcher, const BatchName& batch) {
-  JOBD_ASSIGN_OR_RETURN(auto reader, store.Read());
+  JOBD_ASSIGN_OR_RETURN(auto reader, store.Read<CatalogueReader>());
   JOBD_ASSIGN_OR_RETURN(const uint64_t id, reader->Find(batch, true));
   return std::unique_ptr<BatchWatch>(std::make_unique<StoreWatch>(store, live, changes, watcher, id));
 }

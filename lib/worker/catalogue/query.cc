@@ -69,7 +69,7 @@ JobState StateShown(JobState stored, uint32_t attempt, const LiveView& live) {
 
 class Snapshot {
  public:
-  static base::Result<Snapshot> Begin(StoreReader& reader) {
+  static base::Result<Snapshot> Begin(CatalogueReader& reader) {
     JOBD_RETURN_IF_ERROR(reader.BeginSnapshot());
     return Snapshot(reader);
   }
@@ -80,8 +80,8 @@ class Snapshot {
   }
 
  private:
-  explicit Snapshot(StoreReader& reader) : reader_(&reader) {}
-  StoreReader* reader_;
+  explicit Snapshot(CatalogueReader& reader) : reader_(&reader) {}
+  CatalogueReader* reader_;
 };
 
 }  // namespace
@@ -95,7 +95,7 @@ void Overlay(const std::map<uint32_t, LiveView>& live, JobView& job) {
   if (started && found->second.attempt == job.attempt) job.started_at = found->second.started_at;
 }
 
-base::Status OverlayCounts(StoreReader& reader, const std::map<uint32_t, LiveView>& live, BatchView& batch) {
+base::Status OverlayCounts(CatalogueReader& reader, const std::map<uint32_t, LiveView>& live, BatchView& batch) {
   for (const auto& [index, job] : live) {
     if (job.state == JobState::kStarting) continue;
     JOBD_ASSIGN_OR_RETURN(const auto row, reader.Row(batch.id, index));
@@ -110,7 +110,7 @@ base::Status OverlayCounts(StoreReader& reader, const std::map<uint32_t, LiveVie
   return base::Ok();
 }
 
-base::Result<JobPage> QueryBatch(StoreReader& reader, const LiveOverlay& live, const base::TokenSigner& signer,
+base::Result<JobPage> QueryBatch(CatalogueReader& reader, const LiveOverlay& live, const base::TokenSigner& signer,
                                  const JobQuery& query) {
   JOBD_ASSIGN_OR_RETURN(const uint64_t id, reader.Find(query.batch, true));
   const std::string context = JobsContext(query, id);
@@ -140,7 +140,7 @@ base::Result<JobPage> QueryBatch(StoreReader& reader, const LiveOverlay& live, c
   return page;
 }
 
-base::Result<BatchPage> QueryBatches(StoreReader& reader, const LiveOverlay& live, const base::TokenSigner& signer,
+base::Result<BatchPage> QueryBatches(CatalogueReader& reader, const LiveOverlay& live, const base::TokenSigner& signer,
                                      const BatchQuery& query) {
   const std::string context = BatchesContext(query);
   JOBD_ASSIGN_OR_RETURN(const uint64_t before, OpenToken(signer, context, query.page_token));

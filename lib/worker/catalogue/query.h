@@ -6,18 +6,18 @@
 #include "base/result.h"
 #include "base/token_signer.h"
 #include "worker/model/page.h"
-#include "worker/store/store.h"
+#include "worker/store/readers.h"
 #include "worker/watch/live_overlay.h"
 
 namespace jobd::worker {
 
 // Lays what is live over one job, and over a batch's counts. `live` is from before the rows were read.
 void Overlay(const std::map<uint32_t, LiveView>& live, JobView& job);
-base::Status OverlayCounts(StoreReader& reader, const std::map<uint32_t, LiveView>& live, BatchView& batch);
+base::Status OverlayCounts(CatalogueReader& reader, const std::map<uint32_t, LiveView>& live, BatchView& batch);
 
-base::Result<JobPage> QueryBatch(StoreReader& reader, const LiveOverlay& live, const base::TokenSigner& signer,
+base::Result<JobPage> QueryBatch(CatalogueReader& reader, const LiveOverlay& live, const base::TokenSigner& signer,
                                  const JobQuery& query);
-base::Result<BatchPage> QueryBatches(StoreReader& reader, const LiveOverlay& live, const base::TokenSigner& signer,
+base::Result<BatchPage> QueryBatches(CatalogueReader& reader, const LiveOverlay& live, const base::TokenSigner& signer,
                                      const BatchQuery& query);
 
 }  // namespace jobd::worker

@@ -26,8 +26,8 @@ struct Sum {
 };
 
 // Calls `visit` with the ended batches of an owner, or of all (empty), the first to end first, until it says no.
-base::Status InOrderOfEnd(StoreReader& reader, const std::string& owner, const std::function<bool(const BatchView&)>& visit) {
-  for (StoreReader::EndedPlace after;;) {
+base::Status InOrderOfEnd(RetentionReader& reader, const std::string& owner, const std::function<bool(const BatchView&)>& visit) {
+  for (EndedPlace after;;) {
     JOBD_ASSIGN_OR_RETURN(const auto batches, reader.EndedBefore(owner, std::numeric_limits<int64_t>::max(), after, kReadAtOnce));
     for (const BatchView& batch : batches) {
       if (!visit(batch)) return base::Ok();
@@ -39,17 +39,18 @@ base::Status InOrderOfEnd(StoreReader& reader, const std::string& owner, const s
 
 }  // namespace
 
-base::Result<Doomed> FindDoomed(StoreReader& reader, const Retention& rules, const Spared& spared, base::Nanos now, size_t limit) {
-  Doomed doomed;
+base::Result<Expired> FindExpired(RetentionReader& reader, const Retention& rules, const Excluded& excluded, base::Nanos now,
+                                  size_t limit) {
+  Expired expired;
   std::set<uint64_t> chosen;
   std::map<std::string, Sum> owners;
-  JOBD_ASSIGN_OR_RETURN(const auto kept, reader.Kept());
-  for (const KeptRow& row : kept) owners[row.owner] = {.batches = row.batches, .bytes = row.bytes};
-  for (const auto& [id, batch] : spared) owners[batch.name.owner].Take(batch);
+  JOBD_ASSIGN_OR_RETURN(const auto kept, reader.RetainedUsage());
+  for (const OwnerUsage& usage : kept) owners[usage.owner] = {.batches = usage.batches, .bytes = usage.bytes};
+  for (const auto& [id, batch] : excluded) owners[batch.name.owner].Take(batch);
   const auto choose = [&](const BatchView& batch, Sum& sum) {
     sum.Take(batch);
     chosen.insert(batch.id);
-    doomed.batches.push_back(batch);
+    expired.batches.push_back(batch);
   };
 
   Sum all;
@@ -57,28 +58,28 @@ base::Result<Doomed> FindDoomed(StoreReader& reader, const Retention& rules, con
     const auto found = rules.owners.find(owner);
     const RetentionRule rule = found != rules.owners.end() ? found->second : RetentionRule{.max_age = rules.all.max_age};
     const auto visit = [&](const BatchView& batch) {
-      if (spared.contains(batch.id)) return true;
+      if (excluded.contains(batch.id)) return true;
       const base::Nanos expiry = batch.ended_at + rule.max_age;
       if ((rule.max_age == 0 || expiry > now) && !own.IsOver(rule)) {
-        if (rule.max_age != 0) doomed.next_expiry = std::min(doomed.next_expiry.value_or(expiry), expiry);
+        if (rule.max_age != 0) expired.next_expiry = std::min(expired.next_expiry.value_or(expiry), expiry);
         return false;
       }
       choose(batch, own);
-      return doomed.batches.size() < limit;
+      return expired.batches.size() < limit;
     };
     if (rule != RetentionRule{}) JOBD_RETURN_IF_ERROR(InOrderOfEnd(reader, owner, visit));
-    if (doomed.batches.size() >= limit) return doomed;
+    if (expired.batches.size() >= limit) return expired;
     all.batches += own.batches;
     all.bytes += own.bytes;
   }
   if (all.IsOver(rules.all)) {
     JOBD_RETURN_IF_ERROR(InOrderOfEnd(reader, "", [&](const BatchView& batch) {
-      if (spared.contains(batch.id) || chosen.contains(batch.id)) return true;
+      if (excluded.contains(batch.id) || chosen.contains(batch.id)) return true;
       choose(batch, all);
-      return all.IsOver(rules.all) && doomed.batches.size() < limit;
+      return all.IsOver(rules.all) && expired.batches.size() < limit;
     }));
   }
-  return doomed;
+  return expired;
 }
 
 }  // namespace jobd::worker

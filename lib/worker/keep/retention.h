@@ -15,14 +15,22 @@
 namespace jobd::worker {
 
 // Batches that cannot go now, by id. They are passed over, and what they take is not made up for by others.
-using Spared = std::map<uint64_t, BatchView>;
+using Excluded = std::map<uint64_t, BatchView>;
 
-struct Doomed {
+struct Expired {
   std::vector<BatchView> batches;          // those of each owner, and then those of all, in the order of their ends
   std::optional<base::Nanos> next_expiry;  // wall clock: when the next one comes of age, if nothing else happens
 };
 
 // At most `limit` batches: when there are as many, there may be more to go, and next_expiry says nothing. `now` is the wall clock.
-base::Result<Doomed> FindDoomed(StoreReader& reader, const Retention& rules, const Spared& spared, base::Nanos now, size_t limit);
+base::Result<Expired> FindExpired(RetentionReader& reader, const Retention& rules, const Excluded& excluded, base::Nanos now,
+                                  size_t limit);
+
+// The names of before, for the supervisor.
+using Spared = Excluded;
+inline base::Result<Expired> FindDoomed(StoreReader& reader, const Retention& rules, const Spared& spared, base::Nanos now,
+                                        size_t limit) {
+  return FindExpired(reader, rules, spared, now, limit);
+}
 
 }  // namespace jobd::worker

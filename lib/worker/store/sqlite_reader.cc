@@ -207,6 +207,20 @@ class SqliteReader final : public StoreReader {
     return found ? select->Int(0) : int64_t{0};
   }
 
+  base::Result<std::vector<uint32_t>> Unfinished(uint64_t batch, uint32_t after, uint32_t limit) override {
+    JOBD_ASSIGN_OR_RETURN(Statement* const select,
+                          Prepared("SELECT idx FROM jobs WHERE batch = ?1 AND idx > ?2 AND state < 7 AND attempt > 0 "
+                                   "ORDER BY idx LIMIT ?3"));
+    const StatementScope scope(*select);
+    select->Bind(1, batch).Bind(2, after).Bind(3, limit);
+    std::vector<uint32_t> indexes;
+    for (;;) {
+      JOBD_ASSIGN_OR_RETURN(const bool more, select->Step());
+      if (!more) return indexes;
+      indexes.push_back(select->Uint32(0));
+    }
+  }
+
   base::Result<std::vector<IndexedRow>> LastEnded(uint64_t batch, uint32_t skip, uint32_t limit) override {
     JOBD_ASSIGN_OR_RETURN(Statement* const select,
                           Prepared("SELECT idx, " + std::string(kJobColumns) +
@@ -263,10 +277,10 @@ class SqliteReader final : public StoreReader {
     return BatchViews(*select);
   }
 
-  base::Result<std::vector<KeptRow>> Kept() override {
+  base::Result<std::vector<OwnerUsage>> RetainedUsage() override {
     JOBD_ASSIGN_OR_RETURN(Statement* const select, Prepared("SELECT owner, batches, bytes FROM kept WHERE batches > 0"));
     const StatementScope scope(*select);
-    std::vector<KeptRow> rows;
+    std::vector<OwnerUsage> rows;
     for (;;) {
       JOBD_ASSIGN_OR_RETURN(const bool more, select->Step());
       if (!more) return rows;

@@ -7,8 +7,8 @@
 
 #include "base/result.h"
 #include "worker/model/job_row.h"
+#include "worker/store/readers.h"
 #include "worker/store/sqlite.h"
-#include "worker/store/store.h"
 
 namespace jobd::worker {
 

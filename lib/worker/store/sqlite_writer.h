@@ -7,9 +7,9 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "worker/store/changes.h"
 #include "worker/store/sqlite.h"
 #include "worker/store/sqlite_rows.h"
-#include "worker/store/store.h"
 
 namespace jobd::worker {
 
