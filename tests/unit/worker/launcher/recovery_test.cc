@@ -1,7 +1,7 @@
 // What a new process makes of the attempts of the one before: one test for each line of the table in recovery.cc, and its races.
 #include <boost/crc.hpp>
 
-#include "launch/contract/wire.h"
+#include "base/wire.h"
 #include "tests/unit/worker/launcher/local_launcher_fixture.h"
 
 namespace jobd::worker::local_test {
@@ -138,8 +138,7 @@ TEST_F(RecoveryTest, AnotherBootMakesUnaccountedJobsLost) {
   Expect<launch::Reconciled>();
   Send(Swept{Key(1)});
   Send(Swept{Key(2)});
-  EXPECT_EQ(AllTold(),
-            (Told{"3 ended with 4", "3 released", "1 lost: host restarted", "1 released", "2 started at 7",
+  EXPECT_EQ(AllTold(), (Told{"3 ended with 4", "3 released", "1 lost: host restarted", "1 released", "2 started at 7",
                              "2 lost: host restarted", "2 released"}));
 }
 
@@ -196,10 +195,10 @@ TEST_F(RecoveryTest, WhatIsNoFileAtAllLosesItsJobsAndStopsNothing) {
 TEST_F(RecoveryTest, ARecordOfALaterVersionChangesNothing) {
   // FORMAT.md: the version and the check keep their places in every version.
   auto later = launch::EncodeSlot(Ended(4));
-  launch::StoreLittle<uint16_t>(std::span(later).subspan(4), launch::kSlotVersion + 1);
+  base::StoreLittle<uint16_t>(std::span(later).subspan(4), launch::kSlotVersion + 1);
   boost::crc_32_type crc;
   crc.process_bytes(later.data(), 252);
-  launch::StoreLittle<uint32_t>(std::span(later).subspan(252), crc.checksum());
+  base::StoreLittle<uint32_t>(std::span(later).subspan(252), crc.checksum());
   WriteBytes(3, later);
   Write(1, Ended(0));
   const BatchPlace other{.batch = 4, .name = {"ann", "without-a-file"}, .job_count = 1};
