@@ -10,7 +10,7 @@
 #include "config/users.h"
 #include "daemon/options.h"
 #include "launch/contract/frames.h"
-#include "sandbox/profile.h"
+#include "sandbox/rules/profile.h"
 
 namespace jobd::daemon {
 

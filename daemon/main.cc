@@ -13,11 +13,11 @@
 #include "daemon/configuration.h"
 #include "daemon/maintenance.h"
 #include "daemon/options.h"
+#include "daemon/server_keeper.h"
 #include "daemon/service_dirs.h"
-#include "daemon/supervisor.h"
 #include "logging/logging.h"
-#include "sandbox/isolation.h"
-#include "sandbox/job_group.h"
+#include "sandbox/cgroup/job_group.h"
+#include "sandbox/isolation/isolation.h"
 
 namespace {
 
@@ -98,7 +98,7 @@ int main(int argc, char** argv) {
 
   // 8. The server, started here or elsewhere, and the loop.
   const int code =
-      jobd::daemon::Supervisor(options, *configuration, *account, *dirs, *listener, *metrics, **driver, isolation, **log).Run();
+      jobd::daemon::ServerKeeper(options, *configuration, *account, *dirs, *listener, *metrics, **driver, isolation, **log).Run();
 
   // 9. Nothing of ours stays behind but the jobs that run on.
   jobd::daemon::RemoveRuntimeFiles(*dirs);

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "base/files.h"
-#include "daemon/supervisor.h"
+#include "daemon/server_keeper.h"
 #include "daemon/trusted_path.h"
 #include "launch/contract/frames.h"
-#include "launch/server_process.h"
+#include "launch/server/server_process.h"
 
 namespace jobd::daemon {
 

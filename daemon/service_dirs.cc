@@ -15,7 +15,7 @@
 #include "base/listener.h"
 #include "daemon/trusted_path.h"
 #include "launch/contract/frames.h"
-#include "sandbox/accounts.h"
+#include "sandbox/isolation/accounts.h"
 
 namespace jobd::daemon {
 
@@ -62,7 +62,7 @@ base::Result<ServiceDirs> PrepareDirs(const config::Config& config, const Server
   JOBD_RETURN_IF_ERROR(GiveTo(dirs.runtime.get(), config.runtime_dir, account, 0755));
   dirs.owner = {.switch_user = account.uid.has_value(), .uid = account.uid.value_or(0), .gid = account.gid};
   RemoveRuntimeFiles(dirs);
-  const launch::ActAs acting(dirs.owner);
+  const launch::ScopedFsCredentials acting(dirs.owner);
   JOBD_RETURN_IF_ERROR(base::ReplaceFile(dirs.runtime.get(), "pid", std::to_string(::getpid()) + "\n", 0644));
   return dirs;
 }
@@ -75,7 +75,7 @@ base::Result<base::Fd> ListenForMetrics(const config::Config& config, const Serv
     auto dir = base::OpenAt(AT_FDCWD, path.substr(0, path.rfind('/') + 1), O_PATH | O_DIRECTORY);
     if (!dir.ok()) return std::move(dir).error().WithContext("metrics.listen");
     // The way there is ours to walk; what is done there is what the server's account may do.
-    const launch::ActAs acting(dirs.owner);
+    const launch::ScopedFsCredentials acting(dirs.owner);
     auto socket = base::ListenUnix(dir->get(), LastName(path), 0660);
     if (!socket.ok()) return std::move(socket).error().WithContext("metrics.listen");
     return socket;
@@ -86,7 +86,7 @@ base::Result<base::Fd> ListenForMetrics(const config::Config& config, const Serv
 }
 
 void RemoveRuntimeFiles(const ServiceDirs& dirs) {
-  const launch::ActAs acting(dirs.owner);
+  const launch::ScopedFsCredentials acting(dirs.owner);
   for (const char* name : {"address", "server.pid", "pid", launch::kServerSocketName}) ::unlinkat(dirs.runtime.get(), name, 0);
 }
 

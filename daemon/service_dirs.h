@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "config/config.h"
-#include "launch/file_owner.h"
+#include "launch/process/file_owner.h"
 
 namespace jobd::daemon {
 

@@ -11,8 +11,14 @@ allowed() {
     lib/base/*) echo base ;;
     lib/config/*) echo base config ;;
     lib/logging/*) echo base logging ;;
-    lib/sandbox/*) echo base config sandbox ;;
-    lib/launch/*) echo base sandbox launch ;;
+    lib/sandbox/cgroup/*) echo base sandbox/cgroup ;;
+    lib/sandbox/rules/*) echo base config sandbox/rules ;;
+    lib/sandbox/isolation/*) echo base sandbox ;;
+    lib/launch/contract/*) echo base launch/contract ;;
+    lib/launch/process/*) echo base sandbox launch/contract launch/process ;;
+    lib/launch/shim/*) echo base sandbox launch/contract launch/process launch/shim ;;
+    lib/launch/launcher/*) echo base sandbox launch/contract launch/process launch/shim launch/launcher ;;
+    lib/launch/server/*) echo base sandbox launch/contract launch/process launch/server ;;
     lib/worker/*) echo base worker launch/contract ;;
     daemon/*) echo base config logging sandbox launch daemon ;;
     server/*) echo base config logging launch/contract worker server jobd/v1 google grpcpp ;;

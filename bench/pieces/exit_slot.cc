@@ -1,5 +1,5 @@
 // Exit records: as bytes, and in the file of a batch.
-#include "launch/exit_slot.h"
+#include "launch/shim/exit_slot.h"
 
 #include "bench/pieces/piece.h"
 #include "launch/contract/exit_file.h"

@@ -1,5 +1,5 @@
 // A job's output as the shim writes it, and the records of its index.
-#include "launch/job_log.h"
+#include "launch/shim/job_log.h"
 
 #include <filesystem>
 #include <span>

@@ -16,8 +16,8 @@
 #include <sstream>
 
 #include "base/files.h"
-#include "sandbox/control_file.h"
-#include "sandbox/processes.h"
+#include "sandbox/cgroup/control_file.h"
+#include "sandbox/cgroup/processes.h"
 #include "tests/process/harness/sandbox_host.h"
 
 namespace jobd::process_test {

@@ -12,7 +12,7 @@
 #include <set>
 
 #include "launch/contract/step.h"
-#include "launch/shim.h"
+#include "launch/shim/shim.h"
 #include "tests/process/harness/launcher_host.h"
 
 namespace jobd::process_test {

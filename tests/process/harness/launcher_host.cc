@@ -24,8 +24,8 @@
 #include <sstream>
 
 #include "base/files.h"
-#include "launch/server_process.h"
-#include "launch/server_socket.h"
+#include "launch/server/server_process.h"
+#include "launch/server/server_socket.h"
 
 namespace jobd::process_test {
 

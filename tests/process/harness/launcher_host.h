@@ -12,7 +12,7 @@
 #include "base/fd.h"
 #include "launch/contract/exit_file.h"
 #include "launch/contract/frames.h"
-#include "launch/launcher.h"
+#include "launch/launcher/launcher.h"
 #include "tests/process/harness/temp_dir.h"
 
 namespace jobd::process_test {

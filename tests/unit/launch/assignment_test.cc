@@ -1,4 +1,4 @@
-#include "launch/assignment.h"
+#include "launch/shim/assignment.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

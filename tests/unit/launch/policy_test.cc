@@ -1,4 +1,4 @@
-#include "launch/policy.h"
+#include "launch/launcher/policy.h"
 
 #include <gtest/gtest.h>
 

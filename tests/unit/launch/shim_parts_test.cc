@@ -3,9 +3,9 @@
 
 #include <limits>
 
-#include "launch/spawn.h"
-#include "launch/stop_schedule.h"
-#include "launch/uid_pool.h"
+#include "launch/launcher/uid_pool.h"
+#include "launch/shim/spawn.h"
+#include "launch/shim/stop_schedule.h"
 
 namespace jobd::launch {
 namespace {

@@ -1,4 +1,4 @@
-#include "sandbox/bpf_tree.h"
+#include "sandbox/rules/bpf_tree.h"
 
 #include <gtest/gtest.h>
 #include <linux/audit.h>
@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "sandbox/syscall_policy.h"
+#include "sandbox/rules/syscall_policy.h"
 
 namespace jobd::sandbox {
 namespace {

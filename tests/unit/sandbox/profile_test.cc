@@ -1,4 +1,4 @@
-#include "sandbox/profile.h"
+#include "sandbox/rules/profile.h"
 
 #include <gtest/gtest.h>
 

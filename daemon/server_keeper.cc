@@ -1,0 +1,300 @@
+#include "daemon/server_keeper.h"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "base/errno_text.h"
+#include "base/notify.h"
+#include "base/text.h"
+#include "logging/fields.h"
+
+namespace jobd::daemon {
+
+namespace {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kFirstBackoff{100};
+constexpr milliseconds kLongestBackoff{5000};
+constexpr std::chrono::seconds kStopPatience{5};
+
+launch::LauncherOptions LauncherOptionsOf(const Options& asked, const Configuration& configuration, const ServerAccount& account,
+                                          const ServiceDirs& dirs, const base::Listener& listener, sandbox::GroupDriver& driver,
+                                          const sandbox::Isolation& isolation) {
+  launch::LauncherOptions options;
+  options.shim.log_dir = dirs.log.get();
+  if (account.uid) options.shim.log_owner = {.switch_user = true, .uid = *account.uid, .gid = account.gid};
+  options.shim.driver = &driver;
+  options.shim.isolation = &isolation;
+  options.shim.default_workdir = configuration.config.default_workdir;
+  ::getrlimit(RLIMIT_NOFILE, &options.shim.job_files);
+  options.policy = PolicyOf(configuration, account);
+  options.job_uid_first = configuration.config.job_uid_first;
+  options.job_uid_count = configuration.config.job_uid_count;
+  options.hello_ack = {.config_name = asked.config_file,
+                       .environment = OverridesOf(asked).environment,
+                       .set_flags = asked.set_flags,
+                       .descriptors = {"state", "log", "runtime"}};
+  options.hello_fds = {dirs.state.get(), dirs.log.get(), dirs.runtime.get()};
+  for (const base::Fd& socket : listener.sockets) {
+    options.hello_ack.descriptors.emplace_back("listen");
+    options.hello_fds.push_back(socket.get());
+  }
+  return options;
+}
+
+launch::OwnerRights RightsOf(const config::User& user) {
+  launch::OwnerRights rights{.profiles = user.profiles};
+  // What a user had accepted before being disabled still runs, as nobody in particular.
+  if (!user.disabled) rights.run_as = user.run_as;
+  rights.bounds = launch::BoundsOf(user);
+  return rights;
+}
+
+}  // namespace
+
+std::string ServerProgram() {
+  std::string self(4096, '\0');
+  const ssize_t size = ::readlink("/proc/self/exe", self.data(), self.size());
+  self.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  // "…/jobd (deleted)" after an upgrade in place: the folder is still right.
+  return self.substr(0, self.rfind('/') + 1) + "jobd-server";
+}
+
+launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount& account) {
+  launch::Policy policy;
+  policy.privileged = account.uid.has_value();
+  policy.own_account = policy.privileged ? "root" : account.name;
+  policy.job_user = configuration.config.job_user;
+  policy.server_uid = account.uid;
+  policy.profiles = configuration.profiles;
+  policy.default_workdir = configuration.config.default_workdir;
+  for (const config::User& user : configuration.users.all()) policy.owners.emplace(user.name, RightsOf(user));
+  return policy;
+}
+
+ServerKeeper::ServerKeeper(const Options& options, const Configuration& configuration, const ServerAccount& account,
+                           const ServiceDirs& dirs, const base::Listener& listener, const base::Fd& metrics,
+                           sandbox::GroupDriver& driver, const sandbox::Isolation& isolation, spdlog::logger& log)
+    : options_(options),
+      account_(account),
+      dirs_(dirs),
+      metrics_(metrics),
+      log_(log),
+      launcher_(context_, LauncherOptionsOf(options, configuration, account, dirs, listener, driver, isolation), Hooks()),
+      signals_(context_),
+      timer_(context_),
+      watchdog_(context_),
+      backoff_(kFirstBackoff) {}
+
+int ServerKeeper::Run() {
+  sigset_t mask;
+  ::sigemptyset(&mask);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&mask, signal);
+  signals_.assign(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
+  AwaitSignal();
+  AwaitWatchdog();
+  if (!options_.external_server) {
+    StartServerOrRetry();
+  } else if (const auto status = ListenForServers(); !status.ok()) {
+    log_.error("listening for jobd-server: {}", status.error().message());
+    return 1;
+  }
+  context_.run();
+  return exit_code_;
+}
+
+launch::LauncherHooks ServerKeeper::Hooks() {
+  launch::LauncherHooks hooks;
+  hooks.on_ready = [this](const std::string& address) {
+    was_ready_ = reached_ready_ = true;
+    log_.info("ready at {}", base::EscapeForTerminal(address));
+    base::NotifyServiceManager("READY=1\nSTATUS=ready at " + base::EscapeForTerminal(address) + "\n");
+  };
+  hooks.on_server_gone = [this](const std::string& why) {
+    if (why.empty() || !server_) return;
+    log_.error("jobd-server does what it must not ({}): ending it", why);
+    server_->Signal(SIGKILL);
+  };
+  hooks.on_alive = [this] {
+    ping_sent_ = false;
+    base::NotifyServiceManager("WATCHDOG=1\n");
+  };
+  hooks.on_denied = [this](const launch::LaunchRequest& request, const std::string& why) {
+    log_.warn("{}", logging::Line("refused by policy: " + base::EscapeForTerminal(why),
+                                  {{"correlation_id", base::EscapeForTerminal(request.correlation_id)},
+                                   {"owner", base::EscapeForTerminal(request.owner)},
+                                   {"job", std::to_string(request.key.index)}}));
+  };
+  hooks.read_files = [this](std::vector<base::Fd>& fds) { return ReadFiles(fds); };
+  hooks.report = [this](const std::string& text) { log_.warn("{}", base::EscapeForTerminal(text)); };
+  return hooks;
+}
+
+launch::Files ServerKeeper::ReadFiles(std::vector<base::Fd>& fds) {
+  auto configuration = OpenConfiguration(options_);
+  if (!configuration.ok()) {
+    log_.error("the files were not read again: {}", base::EscapeForTerminal(configuration.error().message()));
+    return {.names = {}, .error = configuration.error().message()};
+  }
+  launcher_.SetPolicy(PolicyOf(*configuration, account_));
+  fds = std::move(configuration->fds);
+  if (metrics_) {
+    base::Fd shared(::fcntl(metrics_.get(), F_DUPFD_CLOEXEC, 0));
+    if (shared) {
+      configuration->names.emplace_back("metrics");
+      fds.push_back(std::move(shared));
+    }
+  }
+  return {.names = std::move(configuration->names), .error = {}};
+}
+
+base::Status ServerKeeper::StartServer() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return base::SysError("making a socket pair", errno);
+  base::Fd ours(ends[0]);
+  const base::Fd theirs(ends[1]);
+  launch::ServerPlan plan;
+  plan.program = ServerProgram();
+  plan.socket = theirs.get();
+  if (account_.uid) {
+    plan.uid = account_.uid;
+    plan.gid = account_.gid;
+  }
+  // What an earlier server still had to say died with it: the new one finds out from the store and the exit files.
+  JOBD_ASSIGN_OR_RETURN(server_, launch::ServerProcess::Start(context_, plan, [this](auto status) { OnServerExit(status); }));
+  reached_ready_ = false;
+  ping_sent_ = false;
+  launcher_.Serve(std::move(ours), starts_++);
+  return base::Ok();
+}
+
+void ServerKeeper::StartServerOrRetry() {
+  const auto status = StartServer();
+  if (status.ok()) return;
+  log_.error("starting jobd-server: {}", status.error().message());
+  if (!was_ready_) {
+    exit_code_ = 1;
+    context_.stop();
+    return;
+  }
+  timer_.expires_after(std::exchange(backoff_, std::min(backoff_ * 2, kLongestBackoff)));
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && !stopping_) StartServerOrRetry();
+  });
+}
+
+base::Status ServerKeeper::ListenForServers() {
+  launch::ServerSocketHooks hooks;
+  hooks.on_server = [this](launch::ConnectedServer server) { TakeServer(std::move(server)); };
+  hooks.report = [this](const std::string& text) { log_.warn("{}", text); };
+  JOBD_ASSIGN_OR_RETURN(
+      socket_, launch::ServerSocket::Listen(
+                   context_, {.dir = dirs_.runtime.get(), .owner = dirs_.owner, .server_uid = account_.uid.value_or(::geteuid())},
+                   std::move(hooks)));
+  log_.info("waiting for jobd-server");
+  return base::Ok();
+}
+
+void ServerKeeper::TakeServer(launch::ConnectedServer server) {
+  // The socket lets one in only after the other has ended, which we may not have heard yet.
+  if (server_) OnServerExit(std::nullopt);
+  if (stopping_) return;
+  server_ = launch::ServerProcess::Watch(context_, server.pid, std::move(server.pidfd), [this, pid = server.pid](auto status) {
+    if (server_ && server_->pid() == pid) OnServerExit(status);  // and not one that has a successor already
+  });
+  reached_ready_ = false;
+  ping_sent_ = false;
+  launcher_.Serve(std::move(server.socket), starts_++);
+}
+
+void ServerKeeper::OnServerExit(std::optional<base::ExitStatus> status) {
+  // We are called from within the server's own handler.
+  asio::post(context_, [dead = std::shared_ptr<launch::ServerProcess>(std::move(server_))] {});
+  launcher_.Disconnect();
+  if (stopping_) {
+    context_.stop();
+    return;
+  }
+  if (!was_ready_ && (!status || status->kind == base::ExitStatus::Kind::kExited)) {
+    // It has said why; trying again would say the same.
+    if (socket_) log_.error("jobd-server ended before it was ready");
+    exit_code_ = status && status->value != 0 ? status->value : 1;
+    context_.stop();
+    return;
+  }
+  if (socket_) {
+    log_.warn("jobd-server ended; jobs run on; waiting for the next one");
+    base::NotifyServiceManager("STATUS=waiting for jobd-server\n");
+    return;
+  }
+  // Back-off is for servers that do not come up: one that did was ended by somebody, and its followers wait.
+  if (reached_ready_) backoff_ = kFirstBackoff;
+  log_.warn("jobd-server ended ({}); starting it again in {} ms; jobs run on", status->ToString(), backoff_.count());
+  timer_.expires_after(std::exchange(backoff_, std::min(backoff_ * 2, kLongestBackoff)));
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && !stopping_) StartServerOrRetry();
+  });
+}
+
+// The manager is told that we live by us, and only when the server has just said so too.
+void ServerKeeper::AwaitWatchdog() {
+  const auto interval = base::WatchdogInterval();
+  if (!interval) return;
+  watchdog_.expires_after(*interval);
+  watchdog_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    // One that the manager starts is the manager's to miss while it is away.
+    if (!server_ && options_.external_server) base::NotifyServiceManager("WATCHDOG=1\n");
+    if (server_ && !std::exchange(ping_sent_, true)) launcher_.Ping();
+    AwaitWatchdog();
+  });
+}
+
+void ServerKeeper::AwaitSignal() {
+  signals_.async_wait(asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& error) {
+    if (error) return;
+    signalfd_siginfo info;
+    while (::read(signals_.native_handle(), &info, sizeof info) == sizeof info) OnSignal(static_cast<int>(info.ssi_signo));
+    AwaitSignal();
+  });
+}
+
+void ServerKeeper::OnSignal(int signal) {
+  if (signal == SIGHUP) {
+    if (server_) server_->Signal(SIGHUP);
+    return;
+  }
+  if (!stopping_) BeginStop();
+}
+
+void ServerKeeper::BeginStop() {
+  stopping_ = true;
+  socket_.reset();
+  log_.info("stopping the service; {} running jobs go on", launcher_.live_shims());
+  base::NotifyServiceManager("STOPPING=1\n");
+  timer_.cancel();
+  if (!server_) {
+    context_.stop();
+    return;
+  }
+  server_->Signal(SIGTERM);
+  timer_.expires_after(kStopPatience);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error || !server_) return;
+    log_.warn("jobd-server does not end by itself: killing it");
+    server_->Signal(SIGKILL);
+  });
+}
+
+}  // namespace jobd::daemon

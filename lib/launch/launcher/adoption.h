@@ -1,0 +1,25 @@
+// Finding a shim that another launcher forked.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "launch/contract/frames.h"
+#include "launch/shim/shim.h"
+
+namespace jobd::launch {
+
+struct FoundShim {
+  base::Fd pidfd;  // none: no shim lives for the slot
+  pid_t pid = 0;
+  std::optional<uid_t> job_uid;  // whom its job runs as, when that can be seen
+};
+
+// Takes hold of the process that has the slot of frame.key locked. The lock is what proves that a pid is that shim and not one that
+// got its number since: it is asked for before and after.
+base::Result<FoundShim> FindShim(const ShimContext& context, const Watch& frame);
+
+}  // namespace jobd::launch

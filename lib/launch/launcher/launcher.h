@@ -1,0 +1,136 @@
+// The launcher's loop: obeys one server over its socket, forks shims, watches them, and sweeps up after those that died. Jobs are
+// not its children and don't depend on it: it may end and another one go on.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "launch/contract/frames.h"
+#include "launch/launcher/live_shim.h"
+#include "launch/launcher/policy.h"
+#include "launch/launcher/shim_pool.h"
+#include "launch/launcher/uid_pool.h"
+#include "launch/shim/shim.h"
+#include "sandbox/cgroup/job_group.h"
+
+namespace jobd::launch {
+
+// What the launcher asks of the program around it. All are called on the loop's thread.
+struct LauncherHooks {
+  // The server accepts connections at `address`.
+  std::function<void(const std::string& address)> on_ready;
+  // The server's side of the socket is closed, or it sent what no honest server sends, which `why` then tells (else it is empty).
+  // Nothing more is taken from it.
+  std::function<void(const std::string& why)> on_server_gone;
+  // Opens the files a server may see; see Files.
+  std::function<Files(std::vector<base::Fd>& fds)> read_files;
+  // The server answered a Ping. May be absent.
+  std::function<void()> on_alive;
+  // The launcher's own policy refused a job, which an honest server would not have asked for. May be absent.
+  std::function<void(const LaunchRequest& request, const std::string& why)> on_denied;
+  // What a person should know, a line.
+  std::function<void(const std::string& text)> report;
+};
+
+struct LauncherOptions {
+  ShimContext shim;  // its driver and descriptors are borrowed and outlive the launcher
+  Policy policy;
+  uid_t job_uid_first = 0;
+  uint32_t job_uid_count = 1;
+  // A shim without a job is kept for one to two of these.
+  std::chrono::milliseconds shim_turn{200};
+  // What a server is told and given; restarts and capabilities are filled in. The descriptors, one for each name, are borrowed and
+  // outlive the launcher.
+  HelloAck hello_ack;
+  std::vector<int> hello_fds;
+};
+
+// Single-threaded: everything happens on the context's one thread. The destructor leaves shims and jobs alone.
+class Launcher {
+ public:
+  Launcher(boost::asio::io_context& context, LauncherOptions options, LauncherHooks hooks);
+  ~Launcher();
+  Launcher(const Launcher&) = delete;
+  Launcher& operator=(const Launcher&) = delete;
+
+  // From now on obeys the server at the other end of `socket` (SOCK_SEQPACKET), until on_server_gone.
+  void Serve(base::Fd socket, uint32_t server_restarts);
+  // Takes no more from the server; what it still had to say is dropped. on_server_gone is not called.
+  void Disconnect();
+  // Asks the server for a sign of life; on_alive.
+  void Ping() { SendToServer(launch::Ping{}); }
+  // Whom jobs may run as, from now on.
+  void SetPolicy(Policy policy);
+  size_t live_shims() const { return shims_.size(); }
+
+ private:
+  struct Outgoing {
+    LauncherFrame frame;
+    std::vector<base::Fd> fds;
+    size_t size = 0;  // what it takes here; counted while the socket is full
+  };
+
+  void AwaitFrames();
+  void OnFrames();
+  void Handle(const Hello& frame);
+  void Handle(const Ready& frame);
+  // Fills in what the owner's bounds say.
+  void Handle(Launch& frame);
+  void Handle(const Watch& frame);
+  void Handle(const CancelJob& frame);
+  void Handle(const SignalJob& frame);
+  void Handle(const Sweep& frame);
+  void Handle(const Reconciled& frame);
+  void Handle(const ReadFiles& frame);
+  void Handle(const Alive& frame);
+
+  // The profile of a request that may be started, whose limits are filled in.
+  base::Result<const sandbox::Profile*> ProfileOf(LaunchRequest& request);
+  // The machine's state, which passes, rather than the request's fault.
+  static bool IsPassing(int error);
+  base::Result<Identity> IdentityOf(const LaunchRequest& request, std::optional<uid_t>& own_uid);
+  void Refuse(JobKey key, const base::Error& error, bool retry, bool policy);
+  void WatchLater(const Watch& frame);
+  // A shim with the job, from among those that wait; nullptr when none can have it.
+  std::shared_ptr<LiveShim> GiveToWaiting(Assignment& job);
+  base::Result<std::shared_ptr<LiveShim>> ForkShim(Assignment job);
+  void AwaitShim(const std::shared_ptr<LiveShim>& shim);
+  void OnShimGone(const std::shared_ptr<LiveShim>& shim);
+  void AwaitStatus(const std::shared_ptr<LiveShim>& shim);
+  void OnStatus(const std::shared_ptr<LiveShim>& shim);
+  // `status` as of shim.h.
+  void TellEnd(JobKey key, int status);
+  void Forget(JobKey key);
+  void SweepThen(JobKey key, std::function<void()> done);
+  void SendToShim(JobKey key, int signal, int value);
+  void SendToServer(LauncherFrame frame, std::vector<base::Fd> fds = {});
+  void FlushToServer();
+  void ServerGone(const std::string& why);
+
+  boost::asio::io_context& context_;
+  LauncherOptions options_;
+  LauncherHooks hooks_;
+  UidPool uids_;
+  boost::asio::posix::stream_descriptor server_;
+  const base::Fd sharing_setting_;
+  uint32_t server_restarts_ = 0;
+  bool flushing_ = false;
+  std::deque<Outgoing> outgoing_;
+  size_t outgoing_size_ = 0;
+  uint64_t policy_number_ = 0;                         // shims that were forked under another get no more jobs
+  std::map<JobKey, std::shared_ptr<LiveShim>> shims_;  // of every live job
+  ShimPool pool_;
+  // To be watched, and not found out about yet; with the signals that are to be sent then.
+  std::map<JobKey, std::vector<std::pair<int, int>>> searching_;
+};
+
+}  // namespace jobd::launch

@@ -1,0 +1,143 @@
+// The launcher's starting of jobs: what a request comes to by its policy, and a shim for it.
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <utility>
+
+#include "launch/contract/step.h"
+#include "launch/launcher/capability_report.h"
+#include "launch/launcher/launcher.h"
+#include "launch/process/clone.h"
+#include "launch/shim/assignment.h"
+#include "launch/shim/shim.h"
+#include "sandbox/isolation/accounts.h"
+
+namespace jobd::launch {
+
+namespace {
+
+base::Error PolicyError(std::string text) { return {base::Code::kPermissionDenied, std::move(text)}; }
+
+}  // namespace
+
+base::Result<Identity> Launcher::IdentityOf(const LaunchRequest& request, std::optional<uid_t>& own_uid) {
+  JOBD_ASSIGN_OR_RETURN(const RunAs run_as, DecideRunAs(options_.policy, request));
+  switch (run_as.kind) {
+    case RunAs::Kind::kSelf: return Identity{};
+    case RunAs::Kind::kOwnUid: {
+      own_uid = uids_.Take();
+      if (!own_uid) return base::SysError("taking a uid of the job range", EAGAIN);
+      return Identity{.switch_user = true, .uid = *own_uid, .gid = static_cast<gid_t>(*own_uid), .groups = {}};
+    }
+    case RunAs::Kind::kAccount: break;
+  }
+  auto account = sandbox::FindAccount(run_as.account);
+  if (!account.ok()) return std::move(account).error();
+  // Another name for uid 0 must not get what only "root" stands for.
+  if (account->uid == 0 && run_as.account != "root") return PolicyError("account '" + run_as.account + "' has uid 0");
+  if (account->uid == options_.policy.server_uid) return PolicyError("account '" + run_as.account + "' is jobd-server's own");
+  return Identity{.switch_user = true, .uid = account->uid, .gid = account->gid, .groups = std::move(account->groups)};
+}
+
+base::Result<const sandbox::Profile*> Launcher::ProfileOf(LaunchRequest& request) {
+  JOBD_RETURN_IF_ERROR(CheckRequest(request));
+  JOBD_ASSIGN_OR_RETURN(const sandbox::Profile* const profile, DecideProfile(options_.policy, request));
+  const ProfileCapabilities available = ProfileCapabilitiesOf(options_.shim, options_.policy, *profile);
+  JOBD_RETURN_IF_ERROR(ApplyBounds(options_.policy, available, request));
+  JOBD_RETURN_IF_ERROR(options_.shim.driver->Check(GroupLimitsOf(request.limits)));
+  JOBD_RETURN_IF_ERROR(options_.shim.isolation->Check(*profile));
+  if (const auto excess = ExceedsProfile(available, request.limits)) {
+    return base::Error(base::Code::kInvalidArgument, excess->field + ": " + excess->problem);
+  }
+  return profile;
+}
+
+void Launcher::Handle(Launch& frame) {
+  LaunchRequest& request = frame.request;
+  if (shims_.contains(request.key)) {
+    return Refuse(request.key, {base::Code::kAlreadyExists, "a shim lives for this attempt"}, false, false);
+  }
+  const auto profile = ProfileOf(request);
+  if (!profile.ok()) {
+    const bool denied = profile.error().code() == base::Code::kPermissionDenied;
+    if (denied && hooks_.on_denied) hooks_.on_denied(request, profile.error().message());
+    return Refuse(request.key, profile.error(), false, denied);
+  }
+
+  std::optional<uid_t> own_uid;
+  auto identity = IdentityOf(request, own_uid);
+  if (!identity.ok()) {
+    const base::Error& error = identity.error();
+    const bool denied = error.code() == base::Code::kPermissionDenied;
+    if (denied && hooks_.on_denied) hooks_.on_denied(request, error.message());
+    return Refuse(request.key, error, IsPassing(error.sys_errno()), denied);
+  }
+  identity->workdir_without_links = WorkdirIsBounded(options_.policy, request);
+
+  const JobKey key = request.key;
+  Assignment job{.request = std::move(request), .identity = *std::move(identity), .profile = (*profile)->name};
+  std::shared_ptr<LiveShim> shim = GiveToWaiting(job);
+  if (shim == nullptr) {
+    auto forked = ForkShim(std::move(job));
+    if (!forked.ok()) {
+      if (own_uid) uids_.Release(*own_uid);
+      const base::Error error = std::move(forked).error().WithContext(StepText(Step::kFork));
+      return Refuse(key, error, IsPassing(error.sys_errno()), false);
+    }
+    shim = *std::move(forked);
+  }
+  shim->job = key;
+  shim->uid = own_uid;
+  if (shim->channel.is_open()) AwaitStatus(shim);
+  shims_.emplace(key, std::move(shim));
+}
+
+std::shared_ptr<LiveShim> Launcher::GiveToWaiting(Assignment& job) {
+  if (job.request.stdin_data.size() > kMaxAssignment) return nullptr;
+  while (auto shim = pool_.Take()) {
+    job.serial = shim->serial + 1;
+    const std::string encoded = EncodeAssignment(job);
+    if (encoded.size() > kMaxAssignment) {
+      pool_.Keep(std::move(shim));
+      return nullptr;
+    }
+    if (TrySendAssignment(shim->channel.native_handle(), encoded)) {
+      shim->serial = job.serial;
+      return shim;
+    }
+    pool_.Dismiss(std::move(shim));  // killed
+  }
+  return nullptr;
+}
+
+base::Result<std::shared_ptr<LiveShim>> Launcher::ForkShim(Assignment job) {
+  // Without a channel, for want of descriptors, it is a shim for one job.
+  int ends[2] = {base::Fd::kNone, base::Fd::kNone};
+  (void)::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends);
+  base::Fd ours(ends[0]);
+  base::Fd theirs(ends[1]);
+  job.serial = 1;
+
+  // Blocked from before the shim's first instruction, so that a cancel that follows at once waits for its loop.
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, &before);
+  auto cloned = CloneProcess();
+  if (cloned.ok() && cloned->pid == 0) RunShim(options_.shim, options_.policy.profiles, std::move(job), std::move(theirs));
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  if (!cloned.ok()) return std::move(cloned).error();
+
+  auto shim = std::make_shared<LiveShim>(context_);
+  shim->pid = cloned->pid;
+  shim->own_child = true;
+  shim->serial = 1;
+  shim->policy = policy_number_;
+  shim->pidfd.assign(cloned->pidfd.release());
+  if (ours) shim->channel.assign(ours.release());
+  AwaitShim(shim);
+  return shim;
+}
+
+}  // namespace jobd::launch

@@ -1,0 +1,63 @@
+// The shim: the process beside an attempt of a job, forked from the launcher without exec. It starts the job, owns its pipes, log
+// files, deadline and exit record, and outlives jobd and jobd-server. When the job is over it can be given another: forking and
+// ending a process costs more than all the rest that a shim does for a short job. Its contract is in contract/FORMAT.md.
+#pragma once
+
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "launch/contract/launch_request.h"
+#include "launch/process/file_owner.h"
+#include "sandbox/cgroup/job_group.h"
+#include "sandbox/isolation/isolation.h"
+#include "sandbox/rules/profile.h"
+
+namespace jobd::launch {
+
+struct Assignment;
+
+// Whom the job runs as.
+struct Identity {
+  bool switch_user = false;  // else: whoever we are
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;
+  // The way to the working directory may not lead over symbolic links: its owner was allowed certain folders.
+  bool workdir_without_links = false;
+};
+
+// What a shim needs of its launcher. Borrowed: valid in the forked child, which is the launcher's image.
+struct ShimContext {
+  int log_dir = -1;
+  FileOwner log_owner;
+  sandbox::GroupDriver* driver = nullptr;
+  const sandbox::Isolation* isolation = nullptr;
+  std::string default_workdir;
+  uint64_t boot = 0;                 // BootTag()
+  std::vector<int> ignored_signals;  // those that a child of ours would inherit as ignored
+  rlimit job_files{};                // RLIMIT_NOFILE of jobs: the one jobd was started with
+  int sharing_setting = -1;          // OpenSharingSetting()
+};
+
+// The part of the limits that holds for all processes of a job together.
+sandbox::GroupLimits GroupLimitsOf(const JobLimits& limits);
+
+// The signals by which the launcher steers a shim, with a value (sigqueue(3), pidfd_send_signal(2)): in its lower half what is said
+// below, in its upper the serial of the job that is meant, or 0 for whichever it has, from who did not give it to it. Numbers, not
+// offsets from SIGRTMIN: shims outlive the launcher that forked them.
+inline constexpr int kCancelSignal = 40;   // value: grace in milliseconds
+inline constexpr int kForwardSignal = 41;  // value: the signal for the job's process group
+
+// How a shim is through with an attempt, as its exit status or as its answer on its channel. 0: the record tells. Else the attempt
+// has not begun, so that no record tells it: an errno, of claiming the exit slot. EEXIST: the attempt has begun before.
+inline constexpr int kShimRecorded = 0;
+
+// Runs the whole life of the job, and of those that come through `channel` (which may be closed) after it, then ends the process.
+// To be called in a child forked from the launcher, with all signals blocked.
+[[noreturn]] void RunShim(const ShimContext& context, const sandbox::Profiles& profiles, Assignment job, base::Fd channel);
+
+}  // namespace jobd::launch

@@ -1,0 +1,55 @@
+// The drivers with cgroups.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "sandbox/cgroup/kernel_group.h"
+
+namespace jobd::sandbox {
+
+// A root for tracking, and a place for each controller that can limit. What cannot be limited is in `missing`, and says why.
+class CgroupDriver final : public GroupDriver {
+ public:
+  struct Missing {
+    Limit limit;
+    std::string why;
+  };
+  // All that `controller` would have limited.
+  static void AddMissing(std::vector<Missing>& missing, Controller controller, const std::string& why);
+
+  CgroupDriver(std::string_view name, std::string where, base::Fd root, std::vector<LimitRoot> limits,
+               std::vector<Missing> missing);
+
+  std::string_view name() const override { return name_; }
+  std::vector<Capability> capabilities() const override;
+  base::Status Check(const GroupLimits& limits) const override;
+  base::Result<std::unique_ptr<JobGroup>> Create(const std::string& name, const GroupLimits& limits) override;
+  base::Result<std::unique_ptr<JobGroup>> Open(const std::string& name) override;
+  std::vector<std::string> List() override;
+  void RemoveRoot() override;
+  std::vector<int> fds() const override;
+
+ private:
+  std::string_view name_;
+  std::string where_;  // the root's path
+  base::Fd root_;
+  std::vector<LimitRoot> limits_;
+  std::vector<Missing> missing_;
+  bool can_be_born_into_;
+};
+
+// Tries whether a process can be born into a fresh group below `root` (borrowed). It should be: joining afterwards takes a lock of
+// the whole system and waits for all processors (some ms, measured). But since Linux 6.14 a process cloned by one whose own group
+// was once killed by cgroup.kill is killed at birth, as the kernel compares the kill counts of two different groups.
+bool CanBeBornInto(int root);
+
+// Pure cgroup v2: groups below a root of our own that has the controllers delegated to it. kFailedPrecondition where that is not
+// so.
+base::Result<std::unique_ptr<GroupDriver>> TryCgroupV2(const std::string& tag);
+
+// The hybrid layout: /sys/fs/cgroup/unified tracks, the controllers of v1 beside it limit.
+base::Result<std::unique_ptr<GroupDriver>> TryCgroupHybrid(const std::string& tag);
+
+}  // namespace jobd::sandbox

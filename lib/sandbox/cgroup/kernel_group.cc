@@ -1,0 +1,162 @@
+#include "sandbox/cgroup/kernel_group.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <set>
+
+#include "base/files.h"
+#include "sandbox/cgroup/control_file.h"
+#include "sandbox/cgroup/processes.h"
+
+namespace jobd::sandbox {
+
+namespace {
+
+// The pids in cgroup.procs; 0 stands for one of another pid namespace and is left out.
+std::vector<pid_t> ReadPids(int dir) {
+  std::vector<pid_t> pids;
+  const auto content = ReadControl(dir, "cgroup.procs");
+  if (!content.ok()) return pids;
+  const char* at = content->data();
+  const char* const end = at + content->size();
+  while (at < end) {
+    pid_t pid = 0;
+    const auto result = std::from_chars(at, end, pid);
+    if (result.ec != std::errc()) break;
+    if (pid > 0) pids.push_back(pid);
+    at = result.ptr + 1;
+  }
+  return pids;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<JobGroup>> KernelGroup::Create(int root, const std::vector<LimitRoot>& roots, const std::string& name,
+                                                            const GroupLimits& limits, bool can_be_born_into) {
+  JOBD_ASSIGN_OR_RETURN(base::Fd dir, MakeGroupDir(root, name, true));
+  std::unique_ptr<KernelGroup> group(new KernelGroup(root, name, std::move(dir)));
+  group->can_be_born_into_ = can_be_born_into;
+  auto status = can_be_born_into ? base::Ok() : group->OpenJoin(group->dir_.get());
+  for (const LimitRoot& limit_root : roots) {
+    if (status.ok() && Wanted(limit_root.controller, limits)) status = group->AddPart(limit_root, limits);
+  }
+  if (!status.ok()) {
+    (void)group->Remove();  // the first error is the one to tell
+    return std::move(status).error();
+  }
+  return std::unique_ptr<JobGroup>(std::move(group));
+}
+
+base::Result<std::unique_ptr<JobGroup>> KernelGroup::Open(int root, const std::vector<LimitRoot>& roots, const std::string& name) {
+  JOBD_ASSIGN_OR_RETURN(base::Fd dir, OpenGroupDir(root, name));
+  std::unique_ptr<KernelGroup> group(new KernelGroup(root, name, std::move(dir)));
+  for (const LimitRoot& limit_root : roots) {
+    if (limit_root.dir) group->parts_.push_back({limit_root.controller, limit_root.dir.get(), {}});
+  }
+  return std::unique_ptr<JobGroup>(std::move(group));
+}
+
+base::Status KernelGroup::AddPart(const LimitRoot& limit_root, const GroupLimits& limits) {
+  if (!limit_root.dir) {
+    parts_.push_back({limit_root.controller, -1, {}});
+    return ApplyV2(dir_.get(), limit_root.controller, limits);
+  }
+  auto made = MakeGroupDir(limit_root.dir.get(), name_, true);
+  if (!made.ok()) return std::move(made).error().WithContext(ControllerNameV1(limit_root.controller));
+  parts_.push_back({limit_root.controller, limit_root.dir.get(), std::move(made).value()});
+  const int dir = parts_.back().dir.get();
+  JOBD_RETURN_IF_ERROR(ApplyV1(dir, limit_root.controller, limits));
+  return OpenJoin(dir);
+}
+
+base::Status KernelGroup::OpenJoin(int dir) {
+  JOBD_ASSIGN_OR_RETURN(base::Fd procs, base::OpenAt(dir, "cgroup.procs", O_WRONLY));
+  join_fds_.push_back(procs.get());
+  joins_.push_back(std::move(procs));
+  return base::Ok();
+}
+
+base::Status KernelGroup::OpenEvents() {
+  if (events_) return base::Ok();
+  JOBD_ASSIGN_OR_RETURN(events_, base::OpenAt(dir_.get(), "cgroup.events", O_RDONLY));
+  return base::Ok();
+}
+
+base::Status KernelGroup::Signal(int signal) {
+  if (signal == SIGKILL) return Kill();
+  // "0::/…/NAME": the last part of the path is ours alone.
+  const auto is_ours = [this](pid_t pid) {
+    const auto content = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/cgroup", 64 * 1024);
+    return content.ok() && content->find("/" + name_ + "\n") != std::string::npos;
+  };
+  std::set<pid_t> told;
+  // Processes forked while we were reading show up in the next round. One that forks for ever is for Kill to end.
+  for (int round = 0; round < 8; ++round) {
+    bool found_new = false;
+    for (const pid_t pid : ReadPids(dir_.get())) {
+      if (!told.insert(pid).second) continue;
+      found_new = true;
+      SignalIfStill(pid, signal, is_ours);
+    }
+    if (!found_new) break;
+  }
+  return base::Ok();
+}
+
+// cgroup.kill is there since Linux 5.14; a process that is being forked meanwhile does not escape it.
+base::Status KernelGroup::Kill() { return WriteControl(dir_.get(), "cgroup.kill", "1"); }
+
+base::Status KernelGroup::KillAndWait() {
+  for (;;) {
+    JOBD_ASSIGN_OR_RETURN(const bool empty, Empty());
+    if (empty) return base::Ok();
+    JOBD_RETURN_IF_ERROR(Kill());
+    pollfd events{events_.get(), POLLPRI, 0};
+    if (::poll(&events, 1, -1) < 0 && errno != EINTR) return base::SysError("waiting for the cgroup to empty", errno);
+  }
+}
+
+base::Result<bool> KernelGroup::Empty() {
+  JOBD_RETURN_IF_ERROR(OpenEvents());
+  std::array<std::byte, 256> buffer;
+  JOBD_ASSIGN_OR_RETURN(const size_t size, base::PreadUpTo(events_.get(), buffer, 0));
+  return KeyedNumber({reinterpret_cast<const char*>(buffer.data()), size}, "populated") == 0u;
+}
+
+GroupUsage KernelGroup::Usage() {
+  GroupUsage usage;
+  if (const auto stat = ReadControl(dir_.get(), "cpu.stat"); stat.ok()) {
+    usage.user_cpu_us = KeyedNumber(*stat, "user_usec");
+    usage.system_cpu_us = KeyedNumber(*stat, "system_usec");
+  }
+  for (const Part& part : parts_) {
+    if (part.root < 0) {
+      ReadUsageV2(dir_.get(), part.controller, usage);
+    } else {
+      ReadUsageV1(part.dir.get(), part.controller, usage);
+    }
+  }
+  return usage;
+}
+
+base::Status KernelGroup::Remove() {
+  const auto remove = [this](int root) -> base::Status {
+    if (::unlinkat(root, name_.c_str(), AT_REMOVEDIR) == 0 || errno == ENOENT) return base::Ok();
+    if (errno == EBUSY) return base::Error(base::Code::kFailedPrecondition, "cgroup " + name_ + " is not empty").WithErrno(EBUSY);
+    return base::SysError("removing cgroup " + name_, errno);
+  };
+  // The tracking group last: as long as it is there, the job counts as not cleaned up.
+  for (const Part& part : parts_) {
+    if (part.root >= 0) JOBD_RETURN_IF_ERROR(remove(part.root));
+  }
+  return remove(root_);
+}
+
+}  // namespace jobd::sandbox

@@ -1,0 +1,121 @@
+// Namespaces and mounts, in the job's process. System calls only.
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "sandbox/isolation/isolation_plan.h"
+
+namespace jobd::sandbox {
+
+namespace {
+
+IsolationFailure Failed(IsolationStep step) noexcept { return {step, errno}; }
+
+// As the job for the file system, and still as ourselves for mounting.
+int OpenFolder(const IsolationPlan& plan) noexcept {
+  if (plan.switch_user) {
+    if (::syscall(SYS_setgroups, plan.group_count, plan.groups) != 0) return -1;
+    ::syscall(SYS_setfsgid, plan.gid);
+    ::syscall(SYS_setfsuid, plan.uid);
+  }
+  constexpr unsigned int kFlags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+  int tree = -1;
+  if (plan.folder.without_links) {
+    const open_how how{.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_NO_SYMLINKS};
+    const auto folder = static_cast<int>(::syscall(SYS_openat2, plan.folder.source_dir, plan.folder.source, &how, sizeof how));
+    if (folder >= 0) tree = ::open_tree(folder, "", kFlags | AT_EMPTY_PATH);
+  } else {
+    tree = ::open_tree(plan.folder.source_dir, plan.folder.source, kFlags);
+  }
+  const int error = errno;
+  if (plan.switch_user) {
+    ::syscall(SYS_setfsuid, ::geteuid());
+    ::syscall(SYS_setfsgid, ::getegid());
+  }
+  errno = error;
+  return tree;
+}
+
+bool AttachFolder(const FolderBind& folder, int tree) noexcept {
+  struct stat info;
+  if (::fstat(tree, &info) != 0) return false;
+  if (!S_ISDIR(info.st_mode)) {
+    errno = ENOTDIR;
+    return false;
+  }
+  if (folder.writable) {
+    mount_attr attr{};
+    attr.attr_clr = MOUNT_ATTR_RDONLY;
+    // The folder alone: what is mounted below it, hidden folders among them, stays as it is.
+    if (::mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0) return false;
+  }
+  for (const char* const* path = folder.to_make; *path != nullptr; ++path) {
+    if (::mkdir(*path, 0755) != 0 && errno != EEXIST) return false;
+  }
+  return ::move_mount(tree, "", AT_FDCWD, folder.target, MOVE_MOUNT_F_EMPTY_PATH) == 0;
+}
+
+bool BringLoopbackUp() noexcept {
+  const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (socket < 0) return false;
+  ifreq request{};
+  request.ifr_name[0] = 'l';
+  request.ifr_name[1] = 'o';
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  const bool up = ::ioctl(socket, SIOCSIFFLAGS, &request) == 0;
+  const int error = errno;
+  ::close(socket);
+  errno = error;
+  return up;
+}
+
+}  // namespace
+
+IsolationFailure EnterIsolation(const IsolationPlan& plan) noexcept {
+  if (!plan.namespaces) return {};
+  if (::setns(plan.mount_view, CLONE_NEWNS) != 0) return Failed(IsolationStep::kNamespaces);
+  // Before the view is copied: the descriptors below which the folder is found belong to the view itself.
+  int folder = -1;
+  if (plan.bind_folder) {
+    folder = OpenFolder(plan);
+    if (folder < 0) return Failed(IsolationStep::kWorkdir);
+  }
+  const int network = plan.network ? 0 : CLONE_NEWNET;
+  if (::unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | network) != 0) return Failed(IsolationStep::kNamespaces);
+  if (!plan.network && !BringLoopbackUp()) return Failed(IsolationStep::kNamespaces);
+
+  // What of /proc steers the kernel is root's to write; who is not root needs no read-only mounts for that.
+  unsigned long proc_flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+  if (plan.read_only_proc) proc_flags |= MS_RDONLY;
+  if (::mount("proc", "/proc", "proc", proc_flags, nullptr) != 0) {
+    return Failed(IsolationStep::kMounts);
+  }
+  for (const char* const* path = plan.masked; *path != nullptr; ++path) {
+    if (::mount("/dev/null", *path, nullptr, MS_BIND, nullptr) != 0) return Failed(IsolationStep::kMounts);
+  }
+  if (::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, plan.tmp_options) != 0) return Failed(IsolationStep::kMounts);
+  if (plan.var_tmp && ::mount("/tmp", "/var/tmp", nullptr, MS_BIND, nullptr) != 0) return Failed(IsolationStep::kMounts);
+  if (plan.bind_folder && !AttachFolder(plan.folder, folder)) return Failed(IsolationStep::kWorkdir);
+  // Not the view's root, but the copy's: setns left us there, and unshare took us along. Only the working directory may be stale.
+  if (::chdir("/") != 0) return Failed(IsolationStep::kMounts);
+  return {};
+}
+
+int InstallFilter(const IsolationPlan& plan) noexcept {
+  if (plan.filter_length == 0) return 0;
+  const sock_fprog program{plan.filter_length, const_cast<sock_filter*>(plan.filter)};
+  constexpr unsigned int kSetModeFilter = 1;  // SECCOMP_SET_MODE_FILTER
+  return ::syscall(SYS_seccomp, kSetModeFilter, 0u, &program) == 0 ? 0 : errno;
+}
+
+}  // namespace jobd::sandbox

@@ -1,0 +1,92 @@
+// What a machine can isolate, prepared once by the launcher, and the plan for one job made from it.
+#pragma once
+
+#include <linux/filter.h>
+#include <sys/types.h>
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "sandbox/cgroup/job_group.h"
+#include "sandbox/isolation/isolation_plan.h"
+#include "sandbox/isolation/landlock.h"
+#include "sandbox/isolation/mount_view.h"
+#include "sandbox/rules/profile.h"
+
+namespace jobd::sandbox {
+
+struct IsolationOptions {
+  bool privileged = false;
+  std::vector<std::string> hidden;            // as in ViewOptions
+  std::string resolver = "/etc/resolv.conf";  // as there, for profiles with the network
+};
+
+// Whom and where a job is, as far as isolating it goes. Borrowed by the plan.
+struct IsolatedJob {
+  std::string workdir;  // absolute; empty: /tmp
+  // The way to workdir may not lead over symbolic links, which others may have planted to lead elsewhere.
+  bool workdir_without_links = false;
+  uint64_t tmp_bytes = 0;  // size of its private /tmp; 0: the profile's
+  bool switch_user = false;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  const std::vector<gid_t>* groups = nullptr;
+};
+
+// The texts and arrays that a plan points to.
+class PreparedIsolation {
+ public:
+  PreparedIsolation() = default;
+  PreparedIsolation(const PreparedIsolation&) = delete;
+  PreparedIsolation& operator=(const PreparedIsolation&) = delete;
+  // Valid as long as this object and the Isolation it came from.
+  const IsolationPlan& plan() const { return plan_; }
+  // Where to change to once the plan is carried out.
+  const std::string& workdir() const { return workdir_; }
+
+ private:
+  friend class Isolation;
+  IsolationPlan plan_;
+  std::string workdir_;
+  std::string source_;
+  std::string tmp_options_;
+  std::vector<std::string> to_make_;
+  std::vector<const char*> to_make_pointers_;
+};
+
+// Immutable once made.
+class Isolation {
+ public:
+  // What cannot be had here is remembered with the reason; never fails. In a process with one thread.
+  static Isolation Make(const IsolationOptions& options);
+
+  // kFailedPrecondition when a part of the profile cannot be enforced here; the message names it.
+  base::Status Check(const Profile& profile) const;
+  std::vector<Capability> capabilities() const;
+  // Descriptors the shims need; borrowed.
+  std::vector<int> fds() const;
+  // The user namespace to enter before anything else; -1: none.
+  int user_namespace(const Profile& profile) const;
+  // Fills `prepared`, of a checked profile.
+  void Prepare(const Profile& profile, const IsolatedJob& job, PreparedIsolation& prepared) const;
+
+ private:
+  const std::optional<MountView>& ViewOf(const Profile& profile) const { return profile.read_only ? read_only_ : plain_; }
+  void PrepareFolder(const Profile& profile, const IsolatedJob& job, const MountView& view, PreparedIsolation& prepared) const;
+
+  std::optional<MountView> plain_;
+  std::optional<MountView> read_only_;
+  std::string views_missing_;  // why
+  // Files of /proc that are nobody's business and that the job could read: of any account; of root.
+  std::vector<const char*> masked_;
+  std::vector<const char*> masked_for_root_;
+  LandlockRights landlock_;
+  std::vector<sock_filter> standard_filter_;
+  std::vector<sock_filter> strict_filter_;
+};
+
+}  // namespace jobd::sandbox
