@@ -115,7 +115,7 @@ double LaunchedBy(process_test::LauncherHost& host, const std::string& log_dir, 
 
 double Launched(uint32_t jobs, uint32_t width, const std::string& profile, const Argv& argv) {
   const Subreaper subreaper;
-  const process_test::TempDir logs;
+  const test::TempDir logs;
   process_test::HostOptions options;
   options.log_dir = logs.path();
   options.hidden = {logs.path()};
@@ -213,7 +213,7 @@ int Main(int argc, char** argv) {
     arms.push_back(
         {"bubblewrap", [bwrap](uint32_t n, uint32_t width) { return Spawned(n, width, [&](uint32_t) { return bwrap; }); }});
   }
-  const process_test::TempDir bundle;
+  const test::TempDir bundle;
   WriteBundle(bundle.path(), command);
   for (const char* runtime : {"crun", "runc"}) {
     if (!Installed(runtime)) continue;

@@ -48,7 +48,7 @@ endfunction()
 # jobd_test(NAME SOURCES... ): a GoogleTest program, one ctest entry per program, labelled so that `ctest -L` selects a kind.
 function(jobd_test name)
   cmake_parse_arguments(arg "" "LABEL;TIMEOUT" "SOURCES;LINK;ENVIRONMENT" ${ARGN})
-  jobd_program(${name} SOURCES ${arg_SOURCES} LINK ${arg_LINK} GTest::gmock GTest::gtest GTest::gtest_main)
+  jobd_program(${name} SOURCES ${arg_SOURCES} LINK ${arg_LINK} jobd_test_support GTest::gmock GTest::gtest GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
   if(arg_LABEL STREQUAL "process" OR (arg_LABEL STREQUAL "unit" AND NOT name MATCHES "server|cli"))
     set_property(GLOBAL APPEND PROPERTY JOBD_TESTS_WITHOUT_GRPC ${name})

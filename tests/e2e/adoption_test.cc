@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
-#include "launch/contract/exit_file.h"
 #include "base/wire.h"
+#include "launch/contract/exit_file.h"
 #include "tests/e2e/harness/daemon.h"
 
 namespace jobd::e2e {

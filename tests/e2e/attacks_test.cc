@@ -3,10 +3,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/harness/suite.h"
+#include "tests/support/require.h"
 
 namespace jobd::e2e {
 namespace {
@@ -56,8 +56,7 @@ TEST_F(AttackTest, Inp17WhatLooksLikeSqlIsText) {
 
 // Under the profile that hides nothing.
 TEST_F(AttackTest, Esc15NothingOfTheServiceCanBeReadByAJob) {
-  if (std::getenv("JOBD_TEST_STRICT") != nullptr && ::geteuid() != 0) FAIL() << "needs root";
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root: else such a job would be jobd itself, and is refused";
+  JOBD_REQUIRE(::geteuid() == 0, "needs root: else such a job would be jobd itself, and is refused");
   const std::string& folder = daemon_->folder();
   std::string script = "for f in";
   for (const char* path : {"/certs/server.key", "/certs/admin.key", "/certs/users.toml", "/state/jobd.db", "/logs/operator",

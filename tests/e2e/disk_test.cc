@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -12,6 +11,7 @@
 
 #include "tests/e2e/harness/daemon.h"
 #include "tests/e2e/harness/small_disk.h"
+#include "tests/support/require.h"
 
 namespace jobd::e2e {
 namespace {
@@ -21,10 +21,8 @@ enum class Disk { kState, kLog };
 class DiskTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (std::string why; !SmallDisk::Possible(why)) {
-      if (std::getenv("JOBD_TEST_STRICT") != nullptr) FAIL() << why;
-      GTEST_SKIP() << why;
-    }
+    std::string why;
+    JOBD_REQUIRE(SmallDisk::Possible(why), why);
     state_.emplace(daemon_.folder() + "/state", "size=16m,nr_inodes=200");
     logs_.emplace(daemon_.LogDir(), "size=16m,nr_inodes=200");
     ASSERT_TRUE(daemon_.Start()) << daemon_.log();

@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/harness/daemon.h"
+#include "tests/support/require.h"
 
 namespace jobd::e2e {
 namespace {
@@ -33,8 +33,7 @@ TEST_F(ExternalServerTest, ASecondServerIsRefusedAndHarmsNobody) {
 }
 
 TEST_F(ExternalServerTest, AServerOfAnotherAccountIsRefused) {
-  if (std::getenv("JOBD_TEST_STRICT") != nullptr && ::geteuid() != 0) FAIL() << "needs root";
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  JOBD_REQUIRE(::geteuid() == 0, "needs root");
   ASSERT_TRUE(daemon_.Start()) << daemon_.log();
   ::kill(daemon_.ServerPid(), SIGKILL);
   ASSERT_TRUE(WaitUntil([&] { return !ProcessLives(daemon_.ServerPid()); }));

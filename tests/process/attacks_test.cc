@@ -52,7 +52,7 @@ TEST_F(OpenAttack, Esc05TheShimCannotBeKilledOrRead) {
               "for f in environ maps mem io stack fd/0 root/etc/passwd; do head -c 1 /proc/$PPID/$f 2>/dev/null | grep -q . && "
               "echo read $f; done; echo done"),
       "done\n");
-  EXPECT_TRUE(IsAlive(host_.pid()));
+  EXPECT_TRUE(ProcessLives(host_.pid()));
 }
 
 TEST_F(OpenAttack, Esc05KillingEverythingKillsOnlyItsOwn) {
@@ -61,7 +61,7 @@ TEST_F(OpenAttack, Esc05KillingEverythingKillsOnlyItsOwn) {
   const SlotRecord record = RunToEnd(host_, batch, request);
   EXPECT_EQ(record.exit, base::ExitStatus::Signaled(SIGKILL));
   EXPECT_EQ(record.cause, launch::EndCause::kSelf);
-  EXPECT_TRUE(IsAlive(host_.pid()));
+  EXPECT_TRUE(ProcessLives(host_.pid()));
 }
 
 TEST_F(OpenAttack, Esc06ItCannotLeaveItsControlGroups) {
@@ -103,7 +103,7 @@ TEST_F(OpenAttack, Esc15And17AnotherJobHasAnotherAccount) {
   EXPECT_EQ(Against("cat theirs 2>/dev/null; kill -9 " + pid + " 2>/dev/null && echo killed; head -c 1 /proc/" + pid +
                     "/environ 2>/dev/null; cat " + logs_.path() + "/owner/other/1.out 2>/dev/null; echo done"),
             "done\n");
-  EXPECT_TRUE(IsAlive(static_cast<pid_t>(running.job_pid)));
+  EXPECT_TRUE(ProcessLives(static_cast<pid_t>(running.job_pid)));
   host_.Send(launch::CancelJob{.key = request.key, .grace = 0});
   EXPECT_EQ(std::get<launch::ShimExited>(host_.Receive()).key, request.key);
 }

@@ -4,10 +4,9 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
-
 #include "launch/contract/log_index.h"
 #include "tests/process/harness/launcher_host.h"
+#include "tests/support/require.h"
 
 namespace jobd::process_test {
 namespace {
@@ -91,8 +90,7 @@ TEST_F(CaptureTest, DoesNotOpenWhatWasPlanted) {
 }
 
 TEST_F(CaptureTest, FilesBelongToTheServersAccount) {
-  if (std::getenv("JOBD_TEST_STRICT") != nullptr && ::geteuid() != 0) FAIL() << "needs root";
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  JOBD_REQUIRE(::geteuid() == 0, "needs root");
   Batch batch(logs_.path(), 1, "owned");
   ASSERT_EQ(::chown(batch.path().c_str(), 65534, 65534), 0);
   ASSERT_EQ(::chown((logs_.path() + "/owner").c_str(), 65534, 65534), 0);
@@ -111,11 +109,8 @@ TEST_F(CaptureTest, FilesBelongToTheServersAccount) {
 class FullDiskTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (::mount("jobd-test", logs_.path().c_str(), "tmpfs", 0, "size=1m,mode=0755") != 0) {
-      if (std::getenv("JOBD_TEST_STRICT") != nullptr) FAIL() << "cannot mount a tmpfs";
-      GTEST_SKIP() << "needs to mount a tmpfs";
-    }
-    mounted_ = true;
+    mounted_ = ::mount("jobd-test", logs_.path().c_str(), "tmpfs", 0, "size=1m,mode=0755") == 0;
+    JOBD_REQUIRE(mounted_, "needs to mount a tmpfs");
   }
   void TearDown() override {
     if (mounted_) ::umount2(logs_.path().c_str(), MNT_DETACH);

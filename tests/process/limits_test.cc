@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "tests/process/harness/launcher_host.h"
+#include "tests/support/require.h"
 
 namespace jobd::process_test {
 namespace {
@@ -89,8 +89,7 @@ TEST_P(PolicyTest, DoesNotFollowAPlantedFolder) {
 }
 
 TEST_P(PolicyTest, RunsAsTheAccountThatIsNamed) {
-  if (std::getenv("JOBD_TEST_STRICT") != nullptr && ::geteuid() != 0) FAIL() << "needs root";
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  JOBD_REQUIRE(::geteuid() == 0, "needs root");
   auto request = batch_.Request({"sh", "-c", "id -u; id -g; id -G"});
   request.user = "nobody";
   RunToEnd(host_, batch_, request);
@@ -98,8 +97,7 @@ TEST_P(PolicyTest, RunsAsTheAccountThatIsNamed) {
 }
 
 TEST_P(PolicyTest, EveryJobHasAnAccountOfItsOwn) {
-  if (std::getenv("JOBD_TEST_STRICT") != nullptr && ::geteuid() != 0) FAIL() << "needs root";
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  JOBD_REQUIRE(::geteuid() == 0, "needs root");
   Batch batch(logs_.path(), 2, "two");
   RunToEnd(host_, batch, batch.Request({"id", "-u"}, 1));
   RunToEnd(host_, batch, batch.Request({"id", "-u"}, 2));
@@ -172,9 +170,7 @@ class LimitsTest : public testing::Test {
     for (const auto& capability : hello.capabilities) {
       if (capability.name != "io write limit" && capability.name.ends_with("limit")) all = all && capability.available;
     }
-    if (all) return;
-    if (std::getenv("JOBD_TEST_STRICT") != nullptr) FAIL() << "no cgroups that limit";
-    GTEST_SKIP() << "needs cgroups that limit";
+    JOBD_REQUIRE(all, "needs cgroups that limit");
   }
   TempDir logs_;
   LauncherHost host_{{.log_dir = logs_.path()}};
@@ -266,7 +262,7 @@ TEST_F(LimitsTest, ReconcilingRemovesWhatNobodyKnows) {
   LauncherHost next({.log_dir = logs_.path()});
   next.Send(launch::Reconciled{});
   batch_.AwaitSlot([](const SlotRecord& r) { return r.phase == launch::Phase::kEnded; });
-  EXPECT_FALSE(IsAlive(grandchild));
+  EXPECT_FALSE(ProcessLives(grandchild));
 }
 
 }  // namespace

@@ -129,7 +129,7 @@ TEST_P(EscapeTest, Esc05KillingEverythingKillsOnlyItself) {
   const launch::SlotRecord record = RunToEnd(host_, batch, request);
   EXPECT_EQ(batch.File("1.out"), "alive\n");
   EXPECT_EQ(record.exit, base::ExitStatus::Signaled(SIGKILL));
-  EXPECT_TRUE(IsAlive(host_.pid()));
+  EXPECT_TRUE(ProcessLives(host_.pid()));
 }
 
 TEST_P(EscapeTest, Esc06And07NoControlGroupIsToBeSeen) {
@@ -176,10 +176,10 @@ TEST_P(EscapeTest, Esc15And17OtherJobsCannotBeSeenOrSignalled) {
   spy.user = "root";  // the same account
   RunToEnd(host_, batch, spy);
   EXPECT_EQ(batch.File("1.out"), "0\n");
-  EXPECT_TRUE(IsAlive(static_cast<pid_t>(running.job_pid)));
+  EXPECT_TRUE(ProcessLives(static_cast<pid_t>(running.job_pid)));
   host_.Send(launch::CancelJob{.key = request.key, .grace = 0});
   EXPECT_EQ(std::get<launch::ShimExited>(host_.Receive()).key, request.key);
-  EXPECT_FALSE(IsAlive(static_cast<pid_t>(running.job_pid)));
+  EXPECT_FALSE(ProcessLives(static_cast<pid_t>(running.job_pid)));
 }
 
 TEST_P(EscapeTest, Esc18NoCoreIsLeft) {
@@ -221,7 +221,7 @@ TEST_P(EscapeTest, AKilledShimTakesItsJobAlong) {
   const launch::SlotRecord running = batch.AwaitSlot([](const auto& r) { return r.phase == launch::Phase::kRunning; });
   ASSERT_EQ(::kill(static_cast<pid_t>(running.shim_pid), SIGKILL), 0);
   EXPECT_EQ(std::get<launch::ShimExited>(host_.Receive()).key, request.key);
-  EXPECT_FALSE(IsAlive(static_cast<pid_t>(running.job_pid)));
+  EXPECT_FALSE(ProcessLives(static_cast<pid_t>(running.job_pid)));
 }
 
 TEST_P(EscapeTest, Esc03NoSymbolicLinkLeadsOutOfTheFoldersOfItsOwner) {

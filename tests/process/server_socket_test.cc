@@ -94,7 +94,7 @@ TEST_F(ServerSocketTest, DropsAServerThatSendsGarbageAndLivesOn) {
     EXPECT_EQ(server.Wait(), 0);
   }
   EXPECT_EQ(Greet(host.Connect()), 3u);
-  EXPECT_TRUE(IsAlive(host.pid()));
+  EXPECT_TRUE(ProcessLives(host.pid()));
 }
 
 TEST_F(ServerSocketTest, IsForTheServersAccountAlone) {
@@ -125,7 +125,7 @@ TEST_F(ServerSocketTest, AServerIsKilledAndTheNextOneGoesOnWithItsJobs) {
   server.Kill();
   const base::Fd next = host.Connect();
   EXPECT_EQ(Greet(next), 1u);
-  EXPECT_TRUE(IsAlive(static_cast<pid_t>(running.job_pid)));
+  EXPECT_TRUE(ProcessLives(static_cast<pid_t>(running.job_pid)));
   ASSERT_TRUE(launch::SendFrame(next.get(), launch::ServerFrame(batch.WatchOf(request))).ok());
   ASSERT_TRUE(launch::SendFrame(next.get(), launch::ServerFrame(launch::Reconciled{})).ok());
   base::Fd(::open(gate.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644)).reset();

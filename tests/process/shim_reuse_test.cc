@@ -169,7 +169,7 @@ TEST_F(ShimReuseTest, AJobTooLargeToBeSentGetsAShimOfItsOwn) {
   auto wordy = Next({"true"});
   for (int i = 0; i < 10; ++i) wordy.env.emplace_back("WORDS" + std::to_string(i), std::string(10'000, 'x'));
   EXPECT_TRUE(RunToEnd(host_, batch_, wordy).exit.success());
-  EXPECT_TRUE(IsAlive(shim)) << "who could not have these waits on";
+  EXPECT_TRUE(ProcessLives(shim)) << "who could not have these waits on";
 }
 
 TEST_F(ShimReuseTest, AShimKilledWhileItWaitsCostsNoJob) {

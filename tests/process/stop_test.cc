@@ -49,12 +49,12 @@ TEST_P(StopTest, CancelLeavesNothingOfAStubbornTree) {
   const auto request = batch_.Request({Payload("stubborn"), "stay"});
   host_.Send(launch::Launch{request});
   const pid_t grandchild = PrintedPid();
-  EXPECT_TRUE(IsAlive(grandchild));
+  EXPECT_TRUE(ProcessLives(grandchild));
   host_.Send(launch::CancelJob{request.key, 100 * kMilli});
   const SlotRecord record = AwaitEnd(request);
   EXPECT_EQ(record.cause, EndCause::kCancel);
   EXPECT_EQ(record.exit, base::ExitStatus::Signaled(SIGKILL));
-  EXPECT_FALSE(IsAlive(grandchild));
+  EXPECT_FALSE(ProcessLives(grandchild));
 }
 
 TEST_P(StopTest, ASecondCancelShortensTheGrace) {
@@ -98,7 +98,7 @@ TEST_P(StopTest, TimeoutTermsThenKills) {
   EXPECT_EQ(record.cause, EndCause::kTimeout);
   EXPECT_GE(record.wall, 300 * kMilli);
   EXPECT_LT(record.wall, 5 * base::kNanosPerSecond);
-  EXPECT_FALSE(IsAlive(grandchild));
+  EXPECT_FALSE(ProcessLives(grandchild));
 }
 
 TEST_P(StopTest, WhatAJobLeavesBehindEndsWithIt) {
@@ -106,7 +106,8 @@ TEST_P(StopTest, WhatAJobLeavesBehindEndsWithIt) {
   const SlotRecord record = RunToEnd(host_, batch_, request);
   EXPECT_EQ(record.cause, EndCause::kSelf);
   EXPECT_TRUE(record.exit.success());
-  EXPECT_FALSE(IsAlive(static_cast<pid_t>(std::stol(batch_.File("1.out"))))) << "it held the pipe, and was ended, not waited for";
+  EXPECT_FALSE(ProcessLives(static_cast<pid_t>(std::stol(batch_.File("1.out")))))
+      << "it held the pipe, and was ended, not waited for";
 }
 
 TEST_P(StopTest, ForwardsASignalToTheGroup) {
@@ -127,8 +128,8 @@ TEST_P(StopTest, AKilledShimTakesItsJobAlong) {
   ::kill(static_cast<pid_t>(running.shim_pid), SIGKILL);
   const SlotRecord record = AwaitEnd(request);
   EXPECT_EQ(record.phase, Phase::kRunning) << "how it ended is not known";
-  EXPECT_FALSE(IsAlive(grandchild));
-  EXPECT_FALSE(IsAlive(static_cast<pid_t>(running.job_pid)));
+  EXPECT_FALSE(ProcessLives(grandchild));
+  EXPECT_FALSE(ProcessLives(static_cast<pid_t>(running.job_pid)));
 }
 
 TEST_P(StopTest, ShimsAreDeafToTheServicesSignals) {
@@ -167,7 +168,7 @@ TEST_P(StopTest, AnAdoptedJobCanBeCancelled) {
   next.Send(launch::CancelJob{request.key, 0});
   EXPECT_EQ(std::get<launch::ShimExited>(next.Receive()).key, request.key);
   EXPECT_EQ(batch_.Slot().cause, EndCause::kCancel);
-  EXPECT_FALSE(IsAlive(grandchild));
+  EXPECT_FALSE(ProcessLives(grandchild));
 }
 
 TEST_P(StopTest, ASweepKillsWhatTwoDeathsLeft) {
@@ -183,7 +184,7 @@ TEST_P(StopTest, ASweepKillsWhatTwoDeathsLeft) {
   LauncherHost next({.log_dir = logs_.path(), .without_cgroups = GetParam()});
   next.Send(launch::Sweep{request.key});
   EXPECT_EQ(std::get<launch::Swept>(next.Receive()).key, request.key);
-  EXPECT_FALSE(IsAlive(grandchild));
+  EXPECT_FALSE(ProcessLives(grandchild));
   next.Send(batch_.WatchOf(request));
   EXPECT_EQ(std::get<launch::ShimExited>(next.Receive()).key, request.key) << "nobody is there to be watched";
 }

@@ -53,53 +53,14 @@ void WriteFile(const std::string& path, const std::string& content) {
   out << content;
 }
 
-bool ProcessLives(pid_t pid) {
-  const std::string stat = ReadFileOrEmpty("/proc/" + std::to_string(pid) + "/stat");
-  const size_t paren = stat.rfind(')');
-  return paren != std::string::npos && stat.size() > paren + 2 && stat[paren + 2] != 'Z' && stat[paren + 2] != 'X';
-}
-
-std::vector<pid_t> ChildrenNamed(pid_t parent, const std::string& name) {
-  std::vector<pid_t> found;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
-    const std::string status = ReadFileOrEmpty(entry.path() / "status");
-    if (status.starts_with("Name:\t" + name + "\n") &&
-        status.find("\nPPid:\t" + std::to_string(parent) + "\n") != std::string::npos) {
-      found.push_back(std::atoi(entry.path().filename().c_str()));
-    }
-  }
-  return found;
-}
-
-bool AnyProcessRuns(const std::string& path) {
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
-    const std::string command = ReadFileOrEmpty(entry.path() / "cmdline");
-    if (command.substr(0, command.find('\0')) == path) return true;
-  }
-  return false;
-}
-
 std::string Sha256(const std::string& bytes) { return base::Hex(base::Sha256Of(bytes)); }
 
-namespace {
-
-std::string MakeFolder(mode_t mode) {
-  std::string name = "/tmp/jobd-e2e-XXXXXX";
-  if (::mkdtemp(name.data()) == nullptr || ::chmod(name.c_str(), mode) != 0) std::abort();
-  return name;
-}
-
-}  // namespace
-
-// The daemon's own folder is closed to everybody else: it must work below a folder that its unprivileged part cannot walk to.
-Daemon::Daemon(DaemonOptions options) : options_(std::move(options)), folder_(MakeFolder(0700)), share_(MakeFolder(0777)) {
+Daemon::Daemon(DaemonOptions options) : options_(std::move(options)) {
   const Output certs = RunCommand({{std::string(JOBD_SOURCE_DIR) + "/certs/make-certs.sh", CertDir()}, {}, {}, {}});
   EXPECT_EQ(certs.code(), 0) << certs.err;
   WriteFile(CertDir() + "/revoked", "# nothing is revoked\n");
   // Isolated jobs have a /tmp of their own, in which nothing but their working directory is the machine's.
-  const std::string defaults = "[defaults]\nworkdir = \"" + share_ + "\"\n";
+  const std::string defaults = "[defaults]\nworkdir = \"" + ShareDir() + "\"\n";
   if (options_.external_server) {
     options_.server += "user = \"nobody\"\n";
     // As tmpfiles.d does: the server waits for the socket, not for the folder.
@@ -121,9 +82,6 @@ Daemon::~Daemon() {
     Stop();
   }
   if (testing::Test::HasFailure()) std::fprintf(stderr, "---- log of jobd ----\n%s---- end ----\n", log().c_str());
-  std::error_code ignored;
-  fs::remove_all(folder_, ignored);
-  fs::remove_all(share_, ignored);
 }
 
 bool Daemon::Start(Seconds patience) {
@@ -137,7 +95,7 @@ bool Daemon::Start(Seconds patience) {
   const auto wrapper = std::exchange(options_.wrapper, {});
   command.argv.insert(command.argv.begin(), wrapper.begin(), wrapper.end());
   // Through a shell, so that the log goes to a file that the test can read at any time.
-  command.argv.insert(command.argv.begin(), {"/bin/sh", "-c", "exec 2>>\"$0\"; exec \"$@\"", folder_ + "/jobd.log"});
+  command.argv.insert(command.argv.begin(), {"/bin/sh", "-c", "exec 2>>\"$0\"; exec \"$@\"", folder() + "/jobd.log"});
   process_.emplace(command);
   if (options_.external_server) server_.emplace(ServerCommand());
   if (WaitReady(-1, patience) && (!options_.external_server || WaitSaid("jobd info ready at", log_begin))) return true;
@@ -214,21 +172,21 @@ int Daemon::Port() const {
 pid_t Daemon::ServerPid() const { return std::atoi(ReadFileOrEmpty(RuntimeDir() + "/server.pid").c_str()); }
 
 std::string Daemon::Payload(const std::string& name) const {
-  const std::string copy = share_ + "/payload_" + name;
+  const std::string copy = ShareDir() + "/payload_" + name;
   fs::copy_file(std::string(JOBD_PAYLOAD_DIR) + "/payload_" + name, copy, fs::copy_options::overwrite_existing);
   ::chmod(copy.c_str(), 0755);
   return copy;
 }
 
-std::string Daemon::log() const { return ReadFileOrEmpty(folder_ + "/jobd.log"); }
+std::string Daemon::log() const { return ReadFileOrEmpty(folder() + "/jobd.log"); }
 
 // An external server must be able to walk to the socket.
-std::string Daemon::RuntimeDir() const { return (options_.external_server ? share_ : folder_) + "/run"; }
+std::string Daemon::RuntimeDir() const { return (options_.external_server ? ShareDir() : folder()) + "/run"; }
 
 Command Daemon::ServerCommand() const {
   // By a descriptor: the account may be unable to walk to the program.
   Command command{
-      {"/bin/sh", "-c", "exec 2>>\"$0\" 9<\"$1\"; shift; exec \"$@\"", folder_ + "/jobd.log", Binary("jobd-server")}, {}, {}, "/"};
+      {"/bin/sh", "-c", "exec 2>>\"$0\" 9<\"$1\"; shift; exec \"$@\"", folder() + "/jobd.log", Binary("jobd-server")}, {}, {}, "/"};
   if (::geteuid() == 0) {
     for (const char* word : {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}) command.argv.emplace_back(word);
   }

@@ -6,8 +6,14 @@
 #include <vector>
 
 #include "tests/e2e/harness/process.h"
+#include "tests/support/processes.h"
+#include "tests/support/temp_dir.h"
 
 namespace jobd::e2e {
+
+using test::AnyProcessRuns;
+using test::ChildrenNamed;
+using test::ProcessLives;
 
 struct DaemonOptions {
   std::string config;                     // more TOML, behind the sections every test needs
@@ -42,13 +48,13 @@ class Daemon {
   void StartServer();
   bool running() const { return process_.has_value(); }
 
-  const std::string& folder() const { return folder_; }
+  const std::string& folder() const { return folder_.path(); }
   std::string RuntimeDir() const;
   // A folder that jobs, which run as other users, can write to.
-  const std::string& ShareDir() const { return share_; }
-  std::string LogDir() const { return folder_ + "/logs"; }
-  std::string CertDir() const { return folder_ + "/certs"; }
-  std::string ConfigFile() const { return folder_ + "/jobd.toml"; }
+  const std::string& ShareDir() const { return share_.path(); }
+  std::string LogDir() const { return folder() + "/logs"; }
+  std::string CertDir() const { return folder() + "/certs"; }
+  std::string ConfigFile() const { return folder() + "/jobd.toml"; }
   // A copy of one of tests/payloads that jobs can execute.
   std::string Payload(const std::string& name) const;
   // host:port; read anew each time, since a restart may change it.
@@ -75,8 +81,10 @@ class Daemon {
   bool WaitSaid(const std::string& text, size_t begin) const;
 
   DaemonOptions options_;
-  std::string folder_;
-  std::string share_;
+  // In /tmp itself, where isolated jobs see none but their working directory. The daemon's own folder is closed to everybody else:
+  // it must work below a folder that its unprivileged part cannot walk to.
+  test::TempDir folder_{"/tmp", 0700};
+  test::TempDir share_{"/tmp", 0777};
   std::optional<Process> process_;
   std::optional<Process> server_;  // the external one
   pid_t ended_server_ = -1;
@@ -87,12 +95,6 @@ std::string Binary(const std::string& name);
 // A file's content; empty when it cannot be read.
 std::string ReadFileOrEmpty(const std::string& path);
 void WriteFile(const std::string& path, const std::string& content);
-// True while a process of this pid exists and is no zombie.
-bool ProcessLives(pid_t pid);
-// Processes of this name (as in /proc/PID/status) that `parent` started.
-std::vector<pid_t> ChildrenNamed(pid_t parent, const std::string& name);
-// True while a process runs the program of this path.
-bool AnyProcessRuns(const std::string& path);
 // SHA-256, hex.
 std::string Sha256(const std::string& bytes);
 

@@ -17,12 +17,10 @@ namespace jobd::e2e {
 namespace fs = std::filesystem;
 
 bool SmallDisk::Possible(std::string& why) {
-  std::string folder = "/tmp/jobd-e2e-XXXXXX";
-  if (::mkdtemp(folder.data()) == nullptr) return false;
-  const bool mounted = ::mount("jobd-test", folder.c_str(), "tmpfs", 0, "size=64k") == 0;
+  const test::TempDir folder;
+  const bool mounted = ::mount("jobd-test", folder.path().c_str(), "tmpfs", 0, "size=64k") == 0;
   if (!mounted) why = std::string("needs to mount a tmpfs: ") + std::strerror(errno);
-  if (mounted) ::umount2(folder.c_str(), MNT_DETACH);
-  ::rmdir(folder.c_str());
+  if (mounted) ::umount2(folder.path().c_str(), MNT_DETACH);
   return mounted;
 }
 

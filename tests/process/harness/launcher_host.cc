@@ -245,13 +245,6 @@ std::string AwaitFile(const std::string& dir, const std::string& name, const std
   return content;
 }
 
-bool IsAlive(pid_t pid) {
-  const auto stat = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat", 4096);
-  if (!stat.ok()) return false;
-  const size_t close = stat->rfind(')');
-  return close != std::string::npos && close + 2 < stat->size() && (*stat)[close + 2] != 'Z';
-}
-
 const std::string& PayloadDir() {
   // Where every account and every profile sees them: the build may lie below a closed folder or below /tmp, of which isolated jobs
   // have one of their own.

@@ -13,9 +13,13 @@
 #include "launch/contract/exit_file.h"
 #include "launch/contract/frames.h"
 #include "launch/launcher/launcher.h"
-#include "tests/process/harness/temp_dir.h"
+#include "tests/support/processes.h"
+#include "tests/support/temp_dir.h"
 
 namespace jobd::process_test {
+
+using test::ProcessLives;
+using test::TempDir;
 
 struct HostOptions {
   std::string log_dir;  // must exist
@@ -89,9 +93,6 @@ launch::SlotRecord RunToEnd(LauncherHost& host, const Batch& batch, const launch
 std::string AwaitFile(
     const std::string& dir, const std::string& name,
     const std::function<bool(const std::string&)>& condition = [](const std::string& s) { return !s.empty(); });
-
-// True when the process is there and no zombie.
-bool IsAlive(pid_t pid);
 
 // The path of a payload program.
 // A folder with the programs of tests/payloads that jobs can reach under every profile.

@@ -3,24 +3,16 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
-#include <filesystem>
+#include "tests/support/temp_dir.h"
 
 namespace jobd::base {
 namespace {
 
 class FilesTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = testing::TempDir() + "jobd-files-XXXXXX";
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    path_ = name;
-    dir_ = OpenAt(AT_FDCWD, path_, O_RDONLY | O_DIRECTORY).value();
-  }
-  void TearDown() override { std::filesystem::remove_all(path_); }
-
-  std::string path_;
-  Fd dir_;
+  const test::TempDir temp_;
+  const std::string path_ = temp_.path();
+  const Fd dir_ = temp_.Open();
 };
 
 TEST_F(FilesTest, DescriptorsAreBornCloseOnExec) { EXPECT_NE(::fcntl(dir_.get(), F_GETFD) & FD_CLOEXEC, 0); }

@@ -4,22 +4,17 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "base/files.h"
 #include "logging/fields.h"
+#include "tests/support/temp_dir.h"
 
 namespace jobd::logging {
 namespace {
 
 class LoggingTest : public ::testing::Test {
  protected:
-  LoggingTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "jobd-log-XXXXXX").string();
-    dir_ = ::mkdtemp(pattern.data());
-  }
-  ~LoggingTest() override { std::filesystem::remove_all(dir_); }
   // The line that `message` becomes, behind its time.
   std::string Logged(const std::string& format, const std::string& message) {
     const std::string file = dir_ / "log";
@@ -30,7 +25,7 @@ class LoggingTest : public ::testing::Test {
     const std::string line = base::ReadFile(AT_FDCWD, file).value();
     return line.substr(line.find('Z') + 1);
   }
-  std::filesystem::path dir_;
+  const test::TempDir dir_;
 };
 
 TEST_F(LoggingTest, AMessageCannotEndItsJsonText) {

@@ -15,7 +15,7 @@ class WorkerFailureTest : public WorkerTest {
  protected:
   void SetUp() override { ASSERT_TRUE(Open().ok()); }
   void Sql(const std::string& sql) {
-    auto database = Database::Open(dir_.path() / "state/jobd.db", false);
+    auto database = Database::Open(dir_ / "state/jobd.db", false);
     ASSERT_TRUE(database.ok());
     const base::Status done = database->Execute(sql.c_str());
     ASSERT_TRUE(done.ok()) << done.error().message();

@@ -11,33 +11,14 @@
 #include <string>
 
 #include "base/fd.h"
+#include "tests/support/temp_dir.h"
 #include "tests/unit/worker/fake_launcher.h"
 #include "tests/unit/worker/test_capabilities.h"
 #include "worker/worker.h"
 
 namespace jobd::worker {
 
-class TempDir {
- public:
-  TempDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "jobd-worker-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-  base::Fd Open(const std::string& name) const {
-    std::filesystem::create_directories(path_ / name);
-    return base::Fd(::open((path_ / name).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  }
-
- private:
-  std::filesystem::path path_;
-};
+using test::TempDir;
 
 // Time that the test moves; it also moves a little by itself, so that two readings differ.
 class FakeClock final : public base::Clock {

@@ -131,7 +131,7 @@ TEST_F(WorkerRestartTest, JobWhoseShimIsGoneIsLost) {
 TEST_F(WorkerRestartTest, DamagedOrMissingExitFileMakesTheJobLostNotStartedAgain) {
   for (const bool missing : {false, true}) {
     worker_.reset();
-    const auto file = dir_.path() / "logs/ann/b/exits";
+    const auto file = dir_ / "logs/ann/b/exits";
     if (missing) {
       std::filesystem::remove(file);
     } else {
@@ -175,8 +175,7 @@ TEST_F(WorkerRestartTest, AnotherBootMakesUnaccountedJobsLostAndImportsRecords) 
   const auto other = launcher_->WaitLaunched(2).key;
   worker_.reset();
   launcher_->Slot(other, {.phase = Phase::kEnded, .attempt = 1, .started_at = 7, .ended_at = 9, .exit = ExitStatus::Exited(0)});
-  ASSERT_TRUE(
-      Database::Open(dir_.path() / "state/jobd.db", false)->Execute("UPDATE meta SET value = x'31' WHERE key = 'boot'").ok());
+  ASSERT_TRUE(Database::Open(dir_ / "state/jobd.db", false)->Execute("UPDATE meta SET value = x'31' WHERE key = 'boot'").ok());
   Restart();
   UntilEnded("b");
   UntilEnded("c");
@@ -190,8 +189,7 @@ TEST_F(WorkerRestartTest, PowerFailureLosesOnlyWhatHadASlot) {
   launcher_->WaitLaunched(2);
   (void)Cancel("q", 6);  // goes through a commit behind whatever the launches led to
   worker_.reset();
-  ASSERT_TRUE(
-      Database::Open(dir_.path() / "state/jobd.db", false)->Execute("UPDATE meta SET value = x'31' WHERE key = 'boot'").ok());
+  ASSERT_TRUE(Database::Open(dir_ / "state/jobd.db", false)->Execute("UPDATE meta SET value = x'31' WHERE key = 'boot'").ok());
   Restart(true);
   UntilEnded("q");
   EXPECT_EQ(Batch("q").counts,

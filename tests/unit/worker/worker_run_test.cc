@@ -200,7 +200,7 @@ TEST_F(WorkerRunTest, JobsThatWaitForASlotAreQueuedOnDisk) {
   ASSERT_TRUE(Submit("b", Jobs(10)).ok());
   launcher_->WaitLaunched(2);
   (void)Cancel("b", 10);  // goes through the loop, and a commit, behind whatever the launches led to
-  auto rows = Database::Open(dir_.path() / "state/jobd.db", false)->QueryInt("SELECT count(*) FROM jobs WHERE state = 4");
+  auto rows = Database::Open(dir_ / "state/jobd.db", false)->QueryInt("SELECT count(*) FROM jobs WHERE state = 4");
   ASSERT_TRUE(rows.ok());
   EXPECT_EQ(*rows, 2);
 }
@@ -366,9 +366,9 @@ TEST_F(WorkerRunTest, PruneGoesThroughTheWholeHistoryAndSparesWhatLives) {
   EXPECT_EQ(prune("eve", 0, false), 0u);
   EXPECT_EQ(prune("ann", 0, true), kEnded);
   EXPECT_EQ(prune("", 0, true), kEnded);
-  EXPECT_TRUE(std::filesystem::exists(dir_.path() / "logs/ann/b149"));
+  EXPECT_TRUE(std::filesystem::exists(dir_ / "logs/ann/b149"));
   EXPECT_EQ(prune("ann", 0, false), kEnded);
-  EXPECT_FALSE(std::filesystem::exists(dir_.path() / "logs/ann/b149"));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "logs/ann/b149"));
   EXPECT_EQ(prune("", 0, false), 0u);
   EXPECT_EQ(Job("held", 1).outcome.state, JobState::kHeld);
 }
@@ -382,9 +382,9 @@ TEST_F(WorkerRunTest, RemoveForgetsRowsAndFiles) {
   launcher_->Exit(request.key, ExitStatus::Exited(0));
   UntilEnded("b");
   (void)Cancel("b");  // behind the report that the shim is gone
-  ASSERT_TRUE(std::filesystem::exists(dir_.path() / "logs/ann/b/exits"));
+  ASSERT_TRUE(std::filesystem::exists(dir_ / "logs/ann/b/exits"));
   EXPECT_TRUE(*Await<bool>([&](auto done) { worker_->Remove({"ann", "b"}, done); }));
-  EXPECT_FALSE(std::filesystem::exists(dir_.path() / "logs/ann/b"));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "logs/ann/b"));
   EXPECT_EQ(worker_->GetBatch({.batch = {"ann", "b"}}).error().code(), base::Code::kNotFound);
 }
 

@@ -1,4 +1,5 @@
 #include "cli/batch/batch_file.h"
+#include "tests/support/temp_dir.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -174,17 +175,12 @@ TEST(BatchFileTest, DetectsByExtensionThenContent) {
 
 class BatchFileFilesTest : public testing::Test {
  protected:
-  BatchFileFilesTest() {
-    std::string name = testing::TempDir() + "jobd-batch-XXXXXX";
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  ~BatchFileFilesTest() override { std::filesystem::remove_all(folder_); }
   std::string Write(const std::string& name, const std::string& text) const {
     std::ofstream(folder_ + "/" + name) << text;
     return folder_ + "/" + name;
   }
-  std::string folder_;
+  const test::TempDir temp_;
+  const std::string folder_ = temp_.path();
 };
 
 TEST_F(BatchFileFilesTest, FilesThatJobsReferToAreSoughtBesideTheBatchFile) {

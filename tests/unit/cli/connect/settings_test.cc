@@ -8,6 +8,7 @@
 
 #include "cli/batch/job_draft.h"
 #include "cli/connect/tls_probe.h"
+#include "tests/support/temp_dir.h"
 
 namespace jobd::cli {
 namespace {
@@ -16,13 +17,7 @@ using testing::HasSubstr;
 
 class SettingsTest : public testing::Test {
  protected:
-  SettingsTest() {
-    std::string name = testing::TempDir() + "jobd-settings-XXXXXX";
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    home_ = name;
-    env_["HOME"] = home_;
-  }
-  ~SettingsTest() override { std::filesystem::remove_all(home_); }
+  SettingsTest() { env_["HOME"] = home_; }
 
   Environment Env() const {
     return [this](const char* name) -> std::optional<std::string> {
@@ -35,7 +30,8 @@ class SettingsTest : public testing::Test {
     std::filesystem::create_directories(home_ + "/.config/jobctl");
     std::ofstream(home_ + "/.config/jobctl/config.toml") << text;
   }
-  std::string home_;
+  const test::TempDir temp_;
+  const std::string home_ = temp_.path();
   std::map<std::string, std::string> env_;
 };
 

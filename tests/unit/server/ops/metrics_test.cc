@@ -6,13 +6,13 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "base/files.h"
 #include "base/listener.h"
 #include "server/ops/metrics_endpoint.h"
+#include "tests/support/temp_dir.h"
 
 namespace jobd::server {
 namespace {
@@ -68,14 +68,13 @@ TEST_F(EndpointTest, ServesOnePage) {
 }
 
 TEST(ListenUnixTest, ReplacesASocketAndNothingElse) {
-  std::string pattern = (std::filesystem::temp_directory_path() / "jobd-socket-XXXXXX").string();
-  const std::filesystem::path path = ::mkdtemp(pattern.data());
-  const base::Fd dir = base::OpenAt(AT_FDCWD, path, O_PATH | O_DIRECTORY).value();
+  const test::TempDir temp;
+  const base::Fd dir = temp.Open();
   const auto here = std::filesystem::current_path();
-  std::ofstream(path / "file") << "precious";
+  std::ofstream(temp / "file") << "precious";
   EXPECT_FALSE(base::ListenUnix(dir.get(), "file", 0660).ok());
-  EXPECT_EQ(*base::ReadFile(AT_FDCWD, path / "file"), "precious");
-  std::filesystem::create_symlink(path / "target", path / "link");
+  EXPECT_EQ(*base::ReadFile(AT_FDCWD, temp / "file"), "precious");
+  std::filesystem::create_symlink(temp / "target", temp / "link");
   EXPECT_FALSE(base::ListenUnix(dir.get(), "link", 0660).ok()) << "a link is not followed";
   for (const std::string& name : {std::string(200, 'x'), std::string(), std::string("../s")}) {
     EXPECT_FALSE(base::ListenUnix(dir.get(), name, 0660).ok()) << name;
@@ -84,11 +83,10 @@ TEST(ListenUnixTest, ReplacesASocketAndNothingElse) {
     const auto socket = base::ListenUnix(dir.get(), "s", 0660);
     ASSERT_TRUE(socket.ok()) << socket.error().message();
     struct stat about {};
-    ASSERT_EQ(::stat((path / "s").c_str(), &about), 0);
+    ASSERT_EQ(::stat((temp / "s").c_str(), &about), 0);
     EXPECT_EQ(about.st_mode & 0777, 0660u);
   }
   EXPECT_EQ(std::filesystem::current_path(), here);
-  std::filesystem::remove_all(path);
 }
 
 class MetricsTest : public ::testing::Test {

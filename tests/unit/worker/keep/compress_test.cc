@@ -16,7 +16,7 @@ constexpr base::Nanos kDay = 86'400 * base::kNanosPerSecond;
 
 class CompressTest : public WorkerTest {
  protected:
-  fs::path Path(const std::string& name) const { return dir_.path() / "logs" / "ann" / "b" / name; }
+  fs::path Path(const std::string& name) const { return dir_ / "logs" / "ann" / "b" / name; }
   bool Exists(const std::string& name) const { return fs::exists(Path(name)); }
   FakeOutput Output(uint32_t index) { return FakeOutput(logs_.get(), "ann/b", index); }
   // Two jobs that wrote to both streams, in turn, and ended well. One wrote little.

@@ -39,7 +39,7 @@ std::string RandomBytes(size_t size) {
 
 class StreamFileTest : public ::testing::Test {
  protected:
-  fs::path Path(const std::string& name) const { return dir_.path() / "batch" / name; }
+  fs::path Path(const std::string& name) const { return dir_ / "batch" / name; }
   bool Exists(const std::string& name) const { return fs::exists(Path(name)); }
   void Write(const std::string& name, const std::string& data) const { std::ofstream(Path(name), std::ios::binary) << data; }
   std::string Bytes(const std::string& name) const {

@@ -39,7 +39,7 @@ class SpecAheadTest : public WorkerTest {
     const auto spec = ahead_.Take(*reader_, batch, index, in_order);
     return spec.ok() ? spec->argv.at(0) : spec.error().message();
   }
-  void EmptyTheTable() { ASSERT_TRUE(Database::Open(dir_.path() / "state/jobd.db", false)->Execute("DELETE FROM specs").ok()); }
+  void EmptyTheTable() { ASSERT_TRUE(Database::Open(dir_ / "state/jobd.db", false)->Execute("DELETE FROM specs").ok()); }
 
   std::unique_ptr<worker::Store> store_;
   worker::Store::Lease reader_;

@@ -25,8 +25,8 @@ using base::Code;
 class BackupTest : public WorkerTest {
  protected:
   BackupTest() : target_(dir_.Open("backup")) { launcher_->RunAtOnce(); }
-  fs::path DatabaseFile() const { return dir_.path() / "state/jobd.db"; }
-  fs::path Copy() const { return dir_.path() / "backup/jobd.db"; }
+  fs::path DatabaseFile() const { return dir_ / "state/jobd.db"; }
+  fs::path Copy() const { return dir_ / "backup/jobd.db"; }
   base::Result<BackupFigures> Restore(bool replace = false) {
     const base::Fd copy(::open(Copy().c_str(), O_RDONLY | O_CLOEXEC));
     const std::string mark = base::ReadFile(target_.get(), kBackupMark).value();
@@ -34,7 +34,7 @@ class BackupTest : public WorkerTest {
   }
   std::vector<std::string> FilesOf(const std::string& dir) const {
     std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(dir_.path() / dir)) names.push_back(entry.path().filename());
+    for (const auto& entry : fs::directory_iterator(dir_ / dir)) names.push_back(entry.path().filename());
     std::sort(names.begin(), names.end());
     return names;
   }
@@ -53,7 +53,7 @@ TEST_F(BackupTest, WithoutADatabaseThereIsNone) {
 
 TEST_F(BackupTest, AFolderWithSomethingInItIsNotWrittenTo) {
   ASSERT_TRUE(Open().ok());
-  std::ofstream(dir_.path() / "backup/.hidden") << "mine";
+  std::ofstream(dir_ / "backup/.hidden") << "mine";
   EXPECT_EQ(BackupState(state_.get(), target_.get()).error().code(), Code::kFailedPrecondition);
   EXPECT_EQ(FilesOf("backup"), std::vector<std::string>{".hidden"});
 }
@@ -120,7 +120,7 @@ TEST_F(BackupTest, ADatabaseInPlaceIsNotOverwrittenUnlessSaid) {
   worker_.reset();
   ASSERT_TRUE(Restore(true).ok());
   EXPECT_EQ(aside_, "jobd.db.replaced-1");
-  EXPECT_TRUE(fs::exists(dir_.path() / "state" / aside_));
+  EXPECT_TRUE(fs::exists(dir_ / "state" / aside_));
   ASSERT_TRUE(Open().ok());
   EXPECT_EQ(Batch("a").job_count, 1u);
   EXPECT_EQ(worker_->GetBatch({.batch = {"ann", "b"}}).error().code(), Code::kNotFound);
@@ -207,7 +207,7 @@ TEST_F(RecoverTest, IsRefusedWhileAJobRuns) {
   ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
   const pid_t recorder = ::fork();
   if (recorder == 0) {
-    const int file = ::open((dir_.path() / "logs/ann/b/exits").c_str(), O_RDWR | O_CLOEXEC);
+    const int file = ::open((dir_ / "logs/ann/b/exits").c_str(), O_RDWR | O_CLOEXEC);
     struct flock lock {};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
@@ -308,13 +308,13 @@ TEST_F(RecoverTest, PassesOverWhatIsNoBatch) {
   RunOne("a");
   worker_.reset();
   fs::remove(DatabaseFile());
-  fs::create_directories(dir_.path() / "logs/ann/empty");
-  fs::create_directories(dir_.path() / "outside");
-  fs::create_directory_symlink(dir_.path() / "outside", dir_.path() / "logs/ann/link");
-  fs::create_directory_symlink(dir_.path() / "logs/ann", dir_.path() / "logs/bob");
-  std::ofstream(dir_.path() / "logs/stray") << "x";
-  fs::create_directories(dir_.path() / "logs/ann/torn");
-  std::ofstream(dir_.path() / "logs/ann/torn/exits") << "short";
+  fs::create_directories(dir_ / "logs/ann/empty");
+  fs::create_directories(dir_ / "outside");
+  fs::create_directory_symlink(dir_ / "outside", dir_ / "logs/ann/link");
+  fs::create_directory_symlink(dir_ / "logs/ann", dir_ / "logs/bob");
+  std::ofstream(dir_ / "logs/stray") << "x";
+  fs::create_directories(dir_ / "logs/ann/torn");
+  std::ofstream(dir_ / "logs/ann/torn/exits") << "short";
   const auto recovered = Recover();
   ASSERT_TRUE(recovered.ok()) << recovered.error().message();
   EXPECT_EQ(recovered->batches, 1u);

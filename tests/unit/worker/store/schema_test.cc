@@ -24,7 +24,7 @@ class SchemaTest : public WorkerTest, public ::testing::WithParamInterface<size_
     const base::Status made = database->Execute(kEarlier[GetParam()]);
     ASSERT_TRUE(made.ok()) << made.error().message();
   }
-  std::string Path() const { return dir_.path() / "state/jobd.db"; }
+  std::string Path() const { return dir_ / "state/jobd.db"; }
 };
 
 TEST_P(SchemaTest, IsOpenedWithAllThatIsInIt) {

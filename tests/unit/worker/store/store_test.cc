@@ -16,7 +16,7 @@ using base::Code;
 
 class StoreTest : public WorkerTest {
  protected:
-  std::filesystem::path Database() const { return dir_.path() / "state/jobd.db"; }
+  std::filesystem::path Database() const { return dir_ / "state/jobd.db"; }
   BatchOptions Held() const { return {.hold = true}; }
 };
 
