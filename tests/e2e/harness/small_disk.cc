@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/fd.h"
+#include "tests/support/temp_dir.h"
 
 namespace jobd::e2e {
 

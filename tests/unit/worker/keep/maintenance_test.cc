@@ -66,7 +66,7 @@ class MaintenanceTest : public ::testing::Test {
   }
   base::Result<BatchView> Find(uint64_t batch) { return (*store_->Read<RetentionReader>())->Batch(batch); }
   bool IsThere(const BatchView& batch) { return Find(batch.id).ok(); }
-  fs::path Folder(const std::string& id) const { return dir_.path() / "logs/ann" / id; }
+  fs::path Folder(const std::string& id) const { return dir_ / "logs/ann" / id; }
 
   base::Result<bool> Remove(const BatchView& batch) {
     return Await<bool>([&](auto done) { maintenance_->Remove(batch, done); });

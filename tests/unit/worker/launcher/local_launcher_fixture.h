@@ -30,6 +30,7 @@
 #include "base/files.h"
 #include "launch/contract/exit_file.h"
 #include "launch/contract/frames.h"
+#include "tests/support/temp_dir.h"
 #include "worker/launcher/local/jobd_connection.h"
 #include "worker/launcher/local/local_launcher.h"
 
@@ -157,17 +158,8 @@ inline launch::JobKey Key(uint32_t index, uint32_t attempt = 1) { return {.batch
 
 class LocalLauncherTest : public ::testing::Test {
  protected:
-  LocalLauncherTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "jobd-launcher-XXXXXX").string();
-    dir_ = ::mkdtemp(pattern.data());
-    log_dir_ = base::Fd(::open(dir_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    Connect();
-  }
-  ~LocalLauncherTest() override {
-    Disconnect();
-    std::error_code ignored;
-    std::filesystem::remove_all(dir_, ignored);
-  }
+  LocalLauncherTest() { Connect(); }
+  ~LocalLauncherTest() override { Disconnect(); }
 
   // A launcher that knows of nothing yet, and a jobd at its other end.
   void Connect() {
@@ -261,8 +253,8 @@ class LocalLauncherTest : public ::testing::Test {
     return events_.told;
   }
 
-  std::filesystem::path dir_;
-  base::Fd log_dir_;
+  const test::TempDir dir_;
+  const base::Fd log_dir_ = dir_.Open();
   uint32_t job_count_ = 8;
   base::Fd jobd_;
   Recorder events_;
