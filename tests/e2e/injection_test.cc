@@ -1,23 +1,27 @@
 // Whoever makes a system call for the nth time is killed in it: server, launcher, shim or job. Afterwards every job is accounted
-// for.
+// for. strace kills, and its log proves that it did.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <sstream>
 #include <tuple>
 
 #include "tests/e2e/harness/daemon.h"
+#include "tests/support/require.h"
 
 namespace jobd::e2e {
 namespace {
 
 constexpr int kJobs = 4;
 constexpr const char* kId = "injected";
+constexpr const char* kStrace = "/usr/bin/strace";
 
 struct Injection {
   const char* name;
@@ -35,26 +39,49 @@ std::vector<int> Counts() {
 
 enum class From { kStart, kReady };
 
+// What strace wrote: who made one of the calls how often, and who was killed. strace counts each call of each thread by itself, and
+// so do we.
+struct Evidence {
+  explicit Evidence(const std::string& log) {
+    std::istringstream lines(log);
+    std::string pid;
+    std::string text;
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream words(line);
+      words >> pid >> text;
+      if (text == "+++") killed.insert(pid);  // by SIGKILL, or ended: it is asked of those alone that made the nth call
+      // `call(arguments…`, not `<... call resumed>`.
+      const size_t name = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_");
+      if (name == std::string::npos || name == 0 || text[name] != '(') continue;
+      const std::string call = text.substr(0, name);
+      if (const int n = ++calls[{pid, call}]; n > most) {
+        most = n;
+        victim = pid;
+      }
+    }
+  }
+  bool Fired(int nth) const { return most >= nth && killed.contains(victim); }
+
+  std::map<std::pair<std::string, std::string>, int> calls;
+  std::set<std::string> killed;
+  int most = 0;
+  std::string victim;  // who made `most` calls first
+};
+
 class InjectionTest : public testing::TestWithParam<std::tuple<From, Injection, int>> {
  protected:
-  static std::vector<std::string> Strace(const Injection& injection, int nth) {
+  std::vector<std::string> Strace(const Injection& injection, int nth) const {
     const std::string calls = injection.calls;
-    return {"/usr/bin/strace",
-            "-f",
-            "-o",
-            "/dev/null",
-            "-e",
-            "trace=" + calls,
-            "-e",
-            "inject=" + calls + ":signal=KILL:when=" + std::to_string(nth)};
+    return {
+        kStrace, "-f", "-o", log_, "-e", "trace=" + calls, "-e", "inject=" + calls + ":signal=KILL:when=" + std::to_string(nth)};
   }
-  static std::vector<std::string> Wrapper(const Injection& injection, int nth) {
+  std::vector<std::string> Wrapper(const Injection& injection, int nth) const {
     auto command = Strace(injection, nth);
     command.insert(command.begin() + 1, {"-D", "-qqq"});  // -D: jobd stays the process that the test started
     return command;
   }
   // strace on the launcher and the server that run, and on whatever they start.
-  static Process Attach(const Daemon& daemon, const Injection& injection, int nth) {
+  Process Attach(const Daemon& daemon, const Injection& injection, int nth) const {
     Command command{Strace(injection, nth), {}, {}, "/"};
     for (const pid_t pid : {daemon.ServerPid(), daemon.LauncherPid()}) {
       command.argv.insert(command.argv.end(), {"-p", std::to_string(pid)});
@@ -69,6 +96,9 @@ class InjectionTest : public testing::TestWithParam<std::tuple<From, Injection, 
     for (int i = 0; i < kJobs; ++i) lines += "echo $JOBD_INDEX >>" + started + "; echo out; exit $((JOBD_INDEX % 2))\n";
     return lines;
   }
+
+  const test::TempDir temp_;
+  const std::string log_ = temp_.path() + "/strace.log";
 };
 
 INSTANTIATE_TEST_SUITE_P(Calls, InjectionTest,
@@ -88,6 +118,7 @@ INSTANTIATE_TEST_SUITE_P(Calls, InjectionTest,
 
 TEST_P(InjectionTest, EveryJobIsAccountedForAndNothingIsLeft) {
   const auto& [from, injection, nth] = GetParam();
+  JOBD_REQUIRE(::access(kStrace, X_OK) == 0, "needs strace");
   Daemon daemon(
       {"[limits]\nmax_running = 2\n", {}, "", from == From::kStart ? Wrapper(injection, nth) : std::vector<std::string>()});
   const std::string started = daemon.ShareDir() + "/started";
@@ -112,6 +143,11 @@ TEST_P(InjectionTest, EveryJobIsAccountedForAndNothingIsLeft) {
         Seconds(5));
     daemon.Reap();
   }
+  // Without this a count that nobody reaches would pass, having tested nothing.
+  const auto fired = [&, nth = nth] { return Evidence(ReadFileOrEmpty(log_)).Fired(nth); };
+  const int most = Evidence(ReadFileOrEmpty(log_)).most;
+  if (most < nth && nth > 1) GTEST_SKIP() << "nobody makes " << nth << " of these calls, at the most " << most;
+  EXPECT_TRUE(WaitUntil(fired)) << "nobody was killed\n" << ReadFileOrEmpty(log_);
 
   ASSERT_TRUE(daemon.Start()) << daemon.log();
   if (accepted) {
