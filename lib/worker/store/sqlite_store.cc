@@ -5,11 +5,11 @@
 #include <cerrno>
 #include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <thread>
 #include <utility>
 
 #include "base/errno_text.h"
+#include "base/guarded.h"
 #include "base/thread_name.h"
 #include "worker/model/observer.h"
 #include "worker/store/schema.h"
@@ -19,11 +19,11 @@
 namespace jobd::worker {
 namespace {
 
-// How much one commit takes on: enough that its fsync is shared widely, little enough that the first of them is not kept waiting.
+// The most rows of one commit: enough for its fsync to be shared widely, few enough for the first of them not to wait long.
 constexpr size_t kMaxRowsPerCommit = 20'000;
-// Up to here the caller's thread commits: waking another and being woken again would cost more than these rows do.
+// Up to so many rows the caller's thread commits: to wake another thread and to be woken again would cost more.
 constexpr size_t kFewRows = 16;
-// And only as long as the disk is quick: on a slow one the caller has better things to do than to wait.
+// It does so only while commits are quick: on a slow disk the caller has better things to do than to wait.
 constexpr base::Nanos kQuick = base::kNanosPerMilli;
 constexpr size_t kMaxIdleReaders = 8;
 
@@ -34,7 +34,7 @@ struct Submission {
 using Operation = std::variant<Submission, Write>;
 using Group = std::vector<Operation>;
 
-// Single rows of jobs, and not many: nothing that is as long as somebody's batch.
+// Whether these are a few rows of single jobs, and nothing whose cost grows with the size of a batch.
 bool AreFew(const std::vector<Write>& writes) {
   size_t rows = 0;
   for (const Write& write : writes) {
@@ -67,26 +67,20 @@ class SqliteStore final : public Store {
   }
 
   ~SqliteStore() override {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
+    queue_.Lock()->stopping = true;
     wake_.notify_one();
     if (thread_.joinable()) thread_.join();
   }
 
   void Submit(NewBatch batch, std::function<void(base::Result<Stored>)> done) override {
-    {
-      const std::lock_guard lock(mutex_);
-      waiting_.emplace_back(Submission{std::move(batch), std::move(done)});
-    }
+    queue_.Lock()->waiting.emplace_back(Submission{std::move(batch), std::move(done)});
     wake_.notify_one();
   }
 
   void Apply(std::vector<Write> writes) override {
     {
-      const std::lock_guard lock(mutex_);
-      for (Write& write : writes) waiting_.emplace_back(std::move(write));
+      const auto queue = queue_.Lock();
+      for (Write& write : writes) queue->waiting.emplace_back(std::move(write));
     }
     wake_.notify_one();
   }
@@ -94,18 +88,18 @@ class SqliteStore final : public Store {
   void ApplyHere(std::vector<Write> writes) override {
     bool here = last_took_.load() <= kQuick && AreFew(writes);
     if (here) {
-      const std::lock_guard lock(mutex_);
-      here = !committing_ && waiting_.empty();
-      if (here) committing_ = true;
+      const auto queue = queue_.Lock();
+      here = !queue->committing && queue->waiting.empty();
+      if (here) queue->committing = true;
     }
     if (!here) return Apply(std::move(writes));
     Group group(std::make_move_iterator(writes.begin()), std::make_move_iterator(writes.end()));
     CommitGroup(group);
     bool more = false;
     {
-      const std::lock_guard lock(mutex_);
-      committing_ = false;
-      more = stopping_ || !waiting_.empty();
+      const auto queue = queue_.Lock();
+      queue->committing = false;
+      more = queue->stopping || !queue->waiting.empty();
     }
     if (more) wake_.notify_one();
   }
@@ -115,14 +109,14 @@ class SqliteStore final : public Store {
   base::Result<Lease> Read() override {
     const auto give_back = [this](StoreReader* reader) {
       std::unique_ptr<StoreReader> owned(reader);
-      const std::lock_guard lock(readers_mutex_);
-      if (readers_.size() < kMaxIdleReaders) readers_.push_back(std::move(owned));
+      const auto idle = idle_readers_.Lock();
+      if (idle->size() < kMaxIdleReaders) idle->push_back(std::move(owned));
     };
     {
-      const std::lock_guard lock(readers_mutex_);
-      if (!readers_.empty()) {
-        StoreReader* const reader = readers_.back().release();
-        readers_.pop_back();
+      const auto idle = idle_readers_.Lock();
+      if (!idle->empty()) {
+        StoreReader* const reader = idle->back().release();
+        idle->pop_back();
         return Lease(reader, give_back);
       }
     }
@@ -136,19 +130,19 @@ class SqliteStore final : public Store {
     for (;;) {
       Group group;
       {
-        std::unique_lock lock(mutex_);
-        wake_.wait(lock, [this] { return !committing_ && (stopping_ || !waiting_.empty()); });
-        if (waiting_.empty()) return;
-        committing_ = true;
-        for (size_t rows = 0; !waiting_.empty() && rows < kMaxRowsPerCommit;) {
-          rows += Rows(waiting_.front());
-          group.push_back(std::move(waiting_.front()));
-          waiting_.pop_front();
+        auto queue = queue_.Lock();
+        queue.Wait(wake_, [&] { return !queue->committing && (queue->stopping || !queue->waiting.empty()); });
+        auto& waiting = queue->waiting;
+        if (waiting.empty()) return;
+        queue->committing = true;
+        for (size_t rows = 0; !waiting.empty() && rows < kMaxRowsPerCommit;) {
+          rows += Rows(waiting.front());
+          group.push_back(std::move(waiting.front()));
+          waiting.pop_front();
         }
       }
       CommitGroup(group);
-      const std::lock_guard lock(mutex_);
-      committing_ = false;
+      queue_.Lock()->committing = false;
     }
   }
 
@@ -157,7 +151,7 @@ class SqliteStore final : public Store {
     const base::Nanos began = clock_.Monotonic();
     const base::Status status = writable() ? Transact(group, results) : base::Status(ReadOnly());
     if (!status.ok() && group.size() > 1 && status.error().code() == base::Code::kInternal) {
-      // Not the disk: something is wrong with one of them, for which the others must not pay.
+      // It is not the disk: something is wrong with one of the writes, and the others must not fail with it.
       for (Operation& operation : group) {
         Group alone;
         alone.push_back(std::move(operation));
@@ -180,7 +174,7 @@ class SqliteStore final : public Store {
     }
   }
 
-  // All of the group in one transaction. `results` has an entry per operation, of which those of submissions count.
+  // Commits the group as one transaction. `results` gets an entry for each operation; only those of submissions have a meaning.
   base::Status Transact(const Group& group, std::vector<base::Result<Stored>>& results) {
     auto status = TryTransact(group, results);
     if (!status.ok()) {
@@ -208,8 +202,8 @@ class SqliteStore final : public Store {
     return writer_->Commit();
   }
 
-  // What SQLite says is for whoever debugs it; what callers may pass on is what it means to them. Of a disk's failure that is all
-  // there is to say, so it carries no errno, which would make it internal and its text a secret.
+  // The text of SQLite is for debugging; this one may be passed on to clients. The failure of a disk carries no errno: with one it
+  // would count as internal, and its text would be hidden from clients.
   static base::Error Plain(const base::Error& error) {
     const bool descriptors = error.sys_errno() == EMFILE || error.sys_errno() == ENFILE;
     if (error.code() == base::Code::kResourceExhausted && !descriptors) return base::Error(error.code(), "the state disk is full");
@@ -231,14 +225,14 @@ class SqliteStore final : public Store {
   std::atomic<bool> writable_{true};
   std::atomic<base::Nanos> last_took_{0};  // the last commit
 
-  std::mutex mutex_;
+  struct Queue {
+    std::deque<Operation> waiting;
+    bool committing = false;  // somebody has the writer
+    bool stopping = false;
+  };
+  base::Guarded<Queue> queue_;
   std::condition_variable wake_;
-  std::deque<Operation> waiting_;  // guarded by mutex_
-  bool committing_ = false;        // guarded by mutex_: somebody has the writer
-  bool stopping_ = false;          // guarded by mutex_
-
-  std::mutex readers_mutex_;
-  std::vector<std::unique_ptr<StoreReader>> readers_;  // guarded by readers_mutex_
+  base::Guarded<std::vector<std::unique_ptr<StoreReader>>> idle_readers_;
   std::thread thread_;
 };
 

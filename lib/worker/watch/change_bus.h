@@ -1,13 +1,14 @@
 // Tells sessions that jobs of a batch changed.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <unordered_map>
 #include <vector>
 
+#include "base/guarded.h"
 #include "worker/watch/waker.h"
 
 namespace jobd::worker {
@@ -17,34 +18,23 @@ class Subscription {
  public:
   explicit Subscription(std::shared_ptr<Waker> waker) : waker_(std::move(waker)) {}
 
-  void Add(uint32_t index) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (index == 0) {
-        batch_changed_ = true;
-      } else {
-        changed_.insert(index);
-        if (quiet_) return;
-      }
-    }
-    waker_->Notify();
-  }
+  // index 0: the batch as a whole.
+  void Add(uint32_t index);
   // Quiet: changes of single jobs are collected without waking anybody.
-  void SetQuiet(bool quiet) {
-    const std::lock_guard lock(mutex_);
-    quiet_ = quiet;
-  }
+  void SetQuiet(bool quiet) { state_.Lock()->quiet = quiet; }
   // At most `limit` indexes that changed since they were last taken, lowest first.
   std::vector<uint32_t> Take(size_t limit);
   // Whether something changed since then that was not told by index.
   bool TakeBatch();
 
  private:
+  struct State {
+    std::set<uint32_t> changed;
+    bool batch_changed = false;
+    bool quiet = false;
+  };
   const std::shared_ptr<Waker> waker_;
-  std::mutex mutex_;
-  std::set<uint32_t> changed_;
-  bool batch_changed_ = false;
-  bool quiet_ = false;
+  base::Guarded<State> state_;
 };
 
 // Thread-safe.
@@ -57,8 +47,8 @@ class ChangeBus {
   void Publish(uint64_t batch, uint32_t index);
 
  private:
-  std::mutex mutex_;
-  std::unordered_map<uint64_t, std::vector<std::weak_ptr<Subscription>>> subscriptions_;
+  using ByBatch = std::unordered_map<uint64_t, std::vector<std::weak_ptr<Subscription>>>;
+  base::Guarded<ByBatch> subscriptions_;
 };
 
 }  // namespace jobd::worker

@@ -6,10 +6,10 @@
 #include <array>
 #include <cerrno>
 #include <list>
-#include <mutex>
 #include <unordered_map>
 
 #include "base/fd.h"
+#include "base/guarded.h"
 
 namespace jobd::worker {
 namespace {
@@ -51,20 +51,20 @@ class Inotify final : public FileEvents {
 
   // Watches of one inode share a descriptor: inotify gives the same one for each of them.
   base::Result<std::unique_ptr<FileWatch>> Add(const std::string& path, uint32_t mask, Callback callback) {
-    const std::lock_guard lock(mutex_);
+    const auto callbacks = callbacks_.Lock();
     const int descriptor = ::inotify_add_watch(inotify_.get(), path.c_str(), mask);
     if (descriptor < 0) return base::SysError("watching a file", errno);
-    auto& list = callbacks_[descriptor];
+    auto& list = (*callbacks)[descriptor];
     list.push_back(std::make_shared<const Callback>(std::move(callback)));
     return std::unique_ptr<FileWatch>(std::make_unique<Registered>(*this, descriptor, std::prev(list.end())));
   }
 
   void Remove(int descriptor, Callbacks::iterator place) {
-    const std::lock_guard lock(mutex_);
-    auto& list = callbacks_[descriptor];
+    const auto callbacks = callbacks_.Lock();
+    auto& list = (*callbacks)[descriptor];
     list.erase(place);
     if (!list.empty()) return;
-    callbacks_.erase(descriptor);
+    callbacks->erase(descriptor);
     ::inotify_rm_watch(inotify_.get(), descriptor);
   }
 
@@ -79,20 +79,19 @@ class Inotify final : public FileEvents {
 
   // A copy, so that no lock is held while callbacks run: they may come back to add watches.
   Callbacks Concerned(const inotify_event& event) {
-    const std::lock_guard lock(mutex_);
+    const auto callbacks = callbacks_.Lock();
     if ((event.mask & IN_Q_OVERFLOW) == 0) {
-      const auto found = callbacks_.find(event.wd);
-      return found == callbacks_.end() ? Callbacks() : found->second;
+      const auto found = callbacks->find(event.wd);
+      return found == callbacks->end() ? Callbacks() : found->second;
     }
     // Nobody knows what was missed: all look.
     Callbacks all;
-    for (const auto& [descriptor, list] : callbacks_) all.insert(all.end(), list.begin(), list.end());
+    for (const auto& [descriptor, list] : *callbacks) all.insert(all.end(), list.begin(), list.end());
     return all;
   }
 
   const base::Fd inotify_;
-  std::mutex mutex_;
-  std::unordered_map<int, Callbacks> callbacks_;  // guarded by mutex_
+  base::Guarded<std::unordered_map<int, Callbacks>> callbacks_;  // by watch descriptor
 };
 
 }  // namespace

@@ -9,12 +9,12 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <mutex>
 #include <set>
 #include <thread>
 #include <unordered_map>
 
 #include "base/fd.h"
+#include "base/guarded.h"
 #include "base/thread_name.h"
 
 namespace jobd::worker {
@@ -47,10 +47,10 @@ class InotifyWatcher final : public FileWatcher {
     std::unique_ptr<WakeTimer> timer;
     bool earliest = false;
     {
-      const std::lock_guard lock(mutex_);
-      const auto place = timers_.emplace(due, next_timer_++).first;
-      wakes_.emplace(place->second, std::move(wake));
-      earliest = place == timers_.begin();
+      const auto timers = timers_.Lock();
+      const auto place = timers->due.emplace(due, timers->next++).first;
+      timers->wakes.emplace(place->second, std::move(wake));
+      earliest = place == timers->due.begin();
       timer = std::make_unique<Timer>(*this, *place);
     }
     if (earliest) Interrupt();
@@ -58,15 +58,20 @@ class InotifyWatcher final : public FileWatcher {
   }
 
  private:
-  using Due = std::pair<std::chrono::steady_clock::time_point, uint64_t>;
+  using Due = std::pair<std::chrono::steady_clock::time_point, uint64_t>;  // the number tells equal times apart
+  struct Timers {
+    std::set<Due> due;
+    std::unordered_map<uint64_t, std::function<void()>> wakes;  // by number
+    uint64_t next = 0;
+  };
 
   class Timer final : public WakeTimer {
    public:
     Timer(InotifyWatcher& watcher, Due due) : watcher_(watcher), due_(due) {}
     ~Timer() override {
-      const std::lock_guard lock(watcher_.mutex_);
-      watcher_.timers_.erase(due_);
-      watcher_.wakes_.erase(due_.second);
+      const auto timers = watcher_.timers_.Lock();
+      timers->due.erase(due_);
+      timers->wakes.erase(due_.second);
     }
 
    private:
@@ -102,14 +107,14 @@ class InotifyWatcher final : public FileWatcher {
     for (;;) {
       std::function<void()> wake;
       {
-        const std::lock_guard lock(mutex_);
-        if (timers_.empty()) return std::chrono::nanoseconds(-1);
-        const Due next = *timers_.begin();
+        const auto timers = timers_.Lock();
+        if (timers->due.empty()) return std::chrono::nanoseconds(-1);
+        const Due next = *timers->due.begin();
         if (const auto now = Now(); next.first > now) return next.first - now;
-        timers_.erase(timers_.begin());
-        const auto found = wakes_.find(next.second);
+        timers->due.erase(timers->due.begin());
+        const auto found = timers->wakes.find(next.second);
         wake = std::move(found->second);
-        wakes_.erase(found);
+        timers->wakes.erase(found);
       }
       wake();
     }
@@ -118,10 +123,7 @@ class InotifyWatcher final : public FileWatcher {
   const std::unique_ptr<FileEvents> events_;
   const base::Fd wake_;  // an eventfd: there is a new first timer, or it is the end
   std::atomic<bool> stopping_{false};
-  std::mutex mutex_;
-  std::set<Due> timers_;                                       // guarded by mutex_
-  std::unordered_map<uint64_t, std::function<void()>> wakes_;  // guarded by mutex_
-  uint64_t next_timer_ = 0;                                    // guarded by mutex_
+  base::Guarded<Timers> timers_;
   std::thread thread_;
 };
 

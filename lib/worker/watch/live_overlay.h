@@ -1,13 +1,13 @@
-// What is known of live jobs beyond their rows, which say QUEUED until the start is committed and STARTING from then on: whether
-// they have a slot, are with the launcher, or were executed, and when. Readers lay it over rows.
+// The states of live jobs that no row has, for readers to lay over the rows. A row says QUEUED until the start is committed, and
+// STARTING from then on; whether the job has a slot, is with the launcher, or was executed, and when, is known in memory alone.
 #pragma once
 
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <unordered_map>
 
 #include "base/clock.h"
+#include "base/guarded.h"
 #include "worker/model/model.h"
 
 namespace jobd::worker {
@@ -21,26 +21,23 @@ struct LiveView {
 // Thread-safe.
 class LiveOverlay {
  public:
-  void Set(uint64_t batch, uint32_t index, LiveView job) {
-    const std::lock_guard lock(mutex_);
-    jobs_[batch][index] = job;
-  }
+  void Set(uint64_t batch, uint32_t index, LiveView job) { (*batches_.Lock())[batch][index] = job; }
   void Erase(uint64_t batch, uint32_t index) {
-    const std::lock_guard lock(mutex_);
-    const auto found = jobs_.find(batch);
-    if (found == jobs_.end()) return;
+    const auto batches = batches_.Lock();
+    const auto found = batches->find(batch);
+    if (found == batches->end()) return;
     found->second.erase(index);
-    if (found->second.empty()) jobs_.erase(found);
+    if (found->second.empty()) batches->erase(found);
   }
+  // By index.
   std::map<uint32_t, LiveView> Of(uint64_t batch) const {
-    const std::lock_guard lock(mutex_);
-    const auto found = jobs_.find(batch);
-    return found == jobs_.end() ? std::map<uint32_t, LiveView>() : found->second;
+    const auto batches = batches_.Lock();
+    const auto found = batches->find(batch);
+    return found == batches->end() ? std::map<uint32_t, LiveView>() : found->second;
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::unordered_map<uint64_t, std::map<uint32_t, LiveView>> jobs_;
+  base::Guarded<std::unordered_map<uint64_t, std::map<uint32_t, LiveView>>> batches_;
 };
 
 }  // namespace jobd::worker

@@ -3,9 +3,11 @@
 
 #include <condition_variable>
 #include <functional>
-#include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
+
+#include "base/guarded.h"
 
 namespace jobd::worker {
 
@@ -15,49 +17,57 @@ class Waker {
  public:
   // Something changed. May be called at any time, from any thread; calls the armed function, which may arm again.
   void Notify() {
-    std::unique_lock lock(mutex_);
-    changed_ = true;
-    Fire(lock);
+    {
+      const auto state = state_.Lock();
+      state->changed = true;
+      if (!BecomeCaller(*state)) return;
+    }
+    Call();
   }
-  void Clear() {
-    const std::lock_guard lock(mutex_);
-    changed_ = false;
-  }
+  void Clear() { state_.Lock()->changed = false; }
   void Arm(std::function<void()> wake) {
-    std::unique_lock lock(mutex_);
-    wake_ = std::move(wake);
-    Fire(lock);
+    {
+      const auto state = state_.Lock();
+      state->wake = std::move(wake);
+      if (!BecomeCaller(*state)) return;
+    }
+    Call();
   }
   // When this returns the function is not running, unless it is the caller, and will not.
   void Disarm() {
-    std::unique_lock lock(mutex_);
-    wake_ = nullptr;
-    idle_.wait(lock, [this] { return !running_ || caller_ == std::this_thread::get_id(); });
+    auto state = state_.Lock();
+    state->wake = nullptr;
+    state.Wait(idle_, [&] { return !state->caller || *state->caller == std::this_thread::get_id(); });
   }
 
  private:
-  // Calls what is armed if something changed, without the lock: the function may do as it likes with this object. One thread calls
-  // at a time; what is armed or changes meanwhile is left to it.
-  void Fire(std::unique_lock<std::mutex>& lock) {
-    if (running_) return;
-    running_ = true;
-    caller_ = std::this_thread::get_id();
-    while (changed_ && wake_) {
-      const auto wake = std::exchange(wake_, nullptr);
-      lock.unlock();
-      wake();
-      lock.lock();
-    }
-    running_ = false;
+  struct State {
+    bool changed = false;
+    std::function<void()> wake;
+    std::optional<std::thread::id> caller;  // the thread that calls what is armed, while one does
+  };
+
+  // Whether there is something to call, and this thread is to call it. One thread calls at a time; what is armed or changes
+  // meanwhile is left to it.
+  static bool BecomeCaller(State& state) {
+    if (state.caller || !state.changed || !state.wake) return false;
+    state.caller = std::this_thread::get_id();
+    return true;
+  }
+  // Without the lock: the function may do as it likes with this object.
+  void Call() {
+    while (const auto wake = Next()) wake();
+  }
+  std::function<void()> Next() {
+    const auto state = state_.Lock();
+    if (state->changed && state->wake) return std::exchange(state->wake, nullptr);
+    state->caller.reset();
     idle_.notify_all();
+    return nullptr;
   }
 
-  std::mutex mutex_;
+  base::Guarded<State> state_;
   std::condition_variable idle_;
-  bool changed_ = false;
-  bool running_ = false;
-  std::thread::id caller_;  // while running_
-  std::function<void()> wake_;
 };
 
 }  // namespace jobd::worker
