@@ -28,7 +28,7 @@ namespace {
 
 constexpr uint64_t kMaxJobs = 1u << 24;  // as SpecKey has it
 
-// Says when a batch ended, to the writer, which stamps it with the present.
+// The writer stamps the end of a batch with the present. Here the present is when the batch ended.
 class StoppedClock final : public base::Clock {
  public:
   base::Nanos Realtime() const override { return now; }
@@ -59,28 +59,41 @@ JobRow RowOf(const base::Result<launch::SlotRecord>& slot, base::Nanos file_time
   return row;
 }
 
-base::Result<Found> ReadBatch(int log_dir, const BatchName& name, uint64_t boot) {
-  Found found{.name = name};
+// The exit records of a batch.
+struct ExitRecords {
+  base::Fd file;
+  uint32_t jobs = 0;
+  base::Nanos written_at = 0;
+};
+
+// kNotFound, kDataLoss or a name that leads nowhere: nothing of ours is there. Anything else: we could not look.
+base::Result<ExitRecords> OpenExitRecords(int log_dir, const BatchName& name) {
   JOBD_ASSIGN_OR_RETURN(const base::Fd folder, OpenBatchFolder(log_dir, name));
-  JOBD_ASSIGN_OR_RETURN(const base::Fd exits,
-                        base::OpenBeneath(folder.get(), launch::kExitFileName, O_RDWR | O_NOFOLLOW | O_NONBLOCK));
+  ExitRecords records;
+  JOBD_ASSIGN_OR_RETURN(records.file, base::OpenBeneath(folder.get(), launch::kExitFileName, O_RDWR | O_NOFOLLOW | O_NONBLOCK));
   struct stat about {};
-  if (::fstat(exits.get(), &about) != 0) return base::SysError("looking at exit records", errno);
+  if (::fstat(records.file.get(), &about) != 0) return base::SysError("looking at exit records", errno);
   const uint64_t jobs = static_cast<uint64_t>(about.st_size) / launch::kSlotSize;
   if (!S_ISREG(about.st_mode) || jobs == 0 || jobs >= kMaxJobs) return base::Error(base::Code::kDataLoss, "no exit records");
-  const base::Nanos file_time = about.st_mtim.tv_sec * base::kNanosPerSecond + about.st_mtim.tv_nsec;
-  for (uint32_t index = 1; index <= jobs; ++index) {
-    JOBD_ASSIGN_OR_RETURN(const auto holder, launch::SlotHolder(exits.get(), index));
-    if (holder) {
-      return base::Error(
-          base::Code::kFailedPrecondition,
-          "job " + name.owner + "/" + name.correlation_id + "/" + std::to_string(index) +
-              " still runs, and another database would not know it: wait for its end, or end its recorder, process " +
-              std::to_string(*holder));
-    }
-    const auto slot = launch::ReadSlot(exits.get(), index);
-    // Of a later version, which can tell what it says.
-    if (!slot.ok() && slot.error().code() == base::Code::kFailedPrecondition) return base::Error(slot.error());
+  records.jobs = static_cast<uint32_t>(jobs);
+  records.written_at = about.st_mtim.tv_sec * base::kNanosPerSecond + about.st_mtim.tv_nsec;
+  return records;
+}
+
+// Nothing of ours can be there: no file, no directory, or a link or a mount, which we never follow. A folder in the place of a file
+// cannot be opened for writing.
+bool IsNothingOfOurs(const base::Error& error) {
+  const int why = error.sys_errno();
+  return error.code() == base::Code::kNotFound || error.code() == base::Code::kDataLoss || why == ENOTDIR || why == EISDIR ||
+         why == ELOOP || why == EXDEV;
+}
+
+base::Result<Found> ReadBatch(int log_dir, const BatchName& name, uint64_t boot) {
+  Found found{.name = name};
+  JOBD_ASSIGN_OR_RETURN(const ExitRecords exits, OpenExitRecords(log_dir, name));
+  const base::Nanos file_time = exits.written_at;
+  for (uint32_t index = 1; index <= exits.jobs; ++index) {
+    const auto slot = launch::ReadSlot(exits.file.get(), index);
     if (slot.ok() && slot->phase == launch::Phase::kEnded) ++found.proven;
     JobRow row = RowOf(slot, file_time, boot);
     found.ended = std::max(found.ended, row.ended_at);
@@ -95,7 +108,7 @@ base::Status Insert(Database& database, SqliteWriter& writer, StoppedClock& cloc
   clock.now = found.ended;
   NewBatch batch{.name = found.name, .created_at = found.began};
   batch.options.labels = {{"recovered", "exit-records"}};
-  // Of no submission: whoever submits under this ID again is told that the ID is taken, and nothing is run twice.
+  // No submission has this digest: one under the same ID is told that the ID is taken, and nothing runs twice.
   batch.digest = "recovered";
   batch.specs.assign(found.rows.size(), EncodedSpec{.spec = EncodeSpec({}), .stdin_data = {}});
   JOBD_RETURN_IF_ERROR(writer.Begin());
@@ -103,7 +116,7 @@ base::Status Insert(Database& database, SqliteWriter& writer, StoppedClock& cloc
   int64_t seq = 0;
   std::vector<uint32_t> order;
   for (uint32_t index = 1; index <= found.rows.size(); ++index) order.push_back(index);
-  // Who reads the merged output opens the jobs' files in the order of their starts.
+  // Readers of the merged output open the jobs' files in the order of their starts.
   std::stable_sort(order.begin(), order.end(),
                    [&](uint32_t a, uint32_t b) { return found.rows[a - 1].started_at < found.rows[b - 1].started_at; });
   for (const uint32_t index : order) {
@@ -119,7 +132,7 @@ base::Status Insert(Database& database, SqliteWriter& writer, StoppedClock& cloc
   return times.Run();
 }
 
-// The names of the folders in a directory that could be ours.
+// The entries of a directory whose names we could have given.
 base::Result<std::vector<std::string>> Folders(int dir) {
   struct CloseDir {
     void operator()(DIR* stream) const { ::closedir(stream); }
@@ -129,9 +142,10 @@ base::Result<std::vector<std::string>> Folders(int dir) {
   if (!stream) return base::SysError("listing the log directory", errno);
   (void)again.release();
   std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(stream.get())) {
+  for (errno = 0; const dirent* entry = ::readdir(stream.get()); errno = 0) {
     if (base::IsSafeName(entry->d_name)) names.emplace_back(entry->d_name);
   }
+  if (errno != 0) return base::SysError("listing the log directory", errno);
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -141,7 +155,8 @@ base::Status ForEachBatch(int log_dir, const std::function<base::Status(const Ba
   JOBD_ASSIGN_OR_RETURN(const auto owners, Folders(log_dir));
   for (const std::string& owner : owners) {
     const auto folder = base::OpenBeneath(log_dir, owner, O_RDONLY | O_DIRECTORY);
-    if (!folder.ok()) continue;  // a file, or a link that somebody put there
+    if (!folder.ok() && IsNothingOfOurs(folder.error())) continue;
+    if (!folder.ok()) return folder.error();
     JOBD_ASSIGN_OR_RETURN(const auto ids, Folders(folder->get()));
     for (const std::string& id : ids) JOBD_RETURN_IF_ERROR(visit({.owner = owner, .correlation_id = id}));
   }
@@ -154,7 +169,27 @@ base::Result<bool> Knows(Database& database, const BatchName& name) {
   return select.Step();
 }
 
-// The database, made usable; a damaged one is put aside.
+// Checks that no job of the batch has a shim, and that its records are none of a later version.
+base::Status CheckBatchIsStill(int log_dir, const BatchName& name) {
+  const auto exits = OpenExitRecords(log_dir, name);
+  if (!exits.ok() && IsNothingOfOurs(exits.error())) return base::Ok();
+  if (!exits.ok()) return exits.error();
+  for (uint32_t index = 1; index <= exits->jobs; ++index) {
+    JOBD_ASSIGN_OR_RETURN(const auto holder, launch::SlotHolder(exits->file.get(), index));
+    if (holder) {
+      return base::Error(base::Code::kFailedPrecondition,
+                         "job " + name.owner + "/" + name.correlation_id + "/" + std::to_string(index) +
+                             " still runs, and another database would not know it: wait for its end, or end its shim, process " +
+                             std::to_string(*holder));
+    }
+    // A record of a later version says what only that version can tell.
+    const auto slot = launch::ReadSlot(exits->file.get(), index);
+    if (!slot.ok() && slot.error().code() != base::Code::kDataLoss) return slot.error();
+  }
+  return base::Ok();
+}
+
+// Opens the database, or makes one; a damaged one is put aside.
 base::Result<Database> OpenOrMake(int state_dir, std::string& aside) {
   const std::string path = "/proc/self/fd/" + std::to_string(state_dir) + "/" + kDatabaseName;
   const auto open = [&]() -> base::Result<Database> {
@@ -171,11 +206,11 @@ base::Result<Database> OpenOrMake(int state_dir, std::string& aside) {
 }  // namespace
 
 base::Status CheckNothingRuns(int log_dir) {
-  const uint64_t boot = launch::BootTag();
   return ForEachBatch(log_dir, [&](const BatchName& name) -> base::Status {
-    const auto found = ReadBatch(log_dir, name, boot);
-    if (!found.ok() && found.error().code() == base::Code::kFailedPrecondition) return found.error();
-    return base::Ok();
+    base::Status checked = CheckBatchIsStill(log_dir, name);
+    if (checked.ok() || checked.error().code() == base::Code::kFailedPrecondition) return checked;
+    return std::move(checked).error().WithContext("cannot tell whether jobs of " + name.owner + "/" + name.correlation_id +
+                                                  " still run");
   });
 }
 

@@ -1,4 +1,4 @@
-// A database made anew from what the files of jobs prove, when the old one is lost.
+// Makes a database from what the files of jobs prove, when the old one is lost.
 #pragma once
 
 #include <cstdint>
@@ -17,15 +17,16 @@ struct Recovered {
   std::string aside;     // the name under which a damaged database was put, if there was one
 };
 
-// No recorder of a job of log_dir lives. Whoever replaces the database must know: jobs that it does not know are ended when jobd
-// starts. kFailedPrecondition names the job and what to do, or says that a record is of a later version.
+// Checks that no shim of a job of log_dir lives. To be called before the database is replaced: when jobd starts, it ends jobs that
+// the database does not know. kFailedPrecondition names the job and what to do, or says that a record is of a later version. Any
+// other error: whether something runs could not be found out, as for want of descriptors or because the disk fails.
 base::Status CheckNothingRuns(int log_dir);
 
-// Takes every batch of log_dir that the database does not know into it; a damaged database is put aside first, and one that is
-// whole is kept and added to. Nobody else may use the database. What exit records prove is restored: owner, ID, how and when each
-// job ended, what it used, where its output is. What was submitted (commands, names, labels, options) they do not hold: such a
-// batch has empty commands and the label recovered=exit-records. A job without a record of its end is LOST: nothing is ever started
-// again. kFailedPrecondition: as CheckNothingRuns; or the database is of a newer version.
+// Adds every batch of log_dir that the database does not know. A damaged database is put aside first; one that is whole is kept.
+// Nobody else may use the database. Restored is what exit records prove: owner, ID, how and when each job ended, what it used,
+// where its output is. They do not hold what was submitted (commands, names, labels, options): a recovered batch has empty commands
+// and the label recovered=exit-records. A job without a record of its end is LOST. Nothing is ever started again.
+// kFailedPrecondition: as CheckNothingRuns; or the database is of a newer version.
 base::Result<Recovered> RecoverState(int state_dir, int log_dir);
 
 }  // namespace jobd::worker

@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "base/files.h"
+#include "tests/unit/worker/few_descriptors.h"
 #include "tests/unit/worker/worker_fixture.h"
 #include "worker/store/recover.h"
 #include "worker/store/schema.h"
@@ -191,6 +192,39 @@ TEST_F(BackupTest, NumbersOfBatchesThatItDoesNotKnowAreNotGivenOutAgain) {
   EXPECT_GT(Batch("c").id, lost);
 }
 
+// A shim of another process: holds the lock of the first slot of an exit file.
+class Recorder {
+ public:
+  explicit Recorder(const fs::path& exits) {
+    int ready[2];
+    EXPECT_EQ(::pipe2(ready, O_CLOEXEC), 0);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      const int file = ::open(exits.c_str(), O_RDWR | O_CLOEXEC);
+      struct flock lock {};
+      lock.l_type = F_WRLCK;
+      lock.l_whence = SEEK_SET;
+      lock.l_len = launch::kSlotSize;
+      (void)!::write(ready[1], ::fcntl(file, F_SETLK, &lock) == 0 ? "y" : "n", 1);
+      for (;;) ::pause();
+    }
+    char answer = 0;
+    EXPECT_EQ(::read(ready[0], &answer, 1), 1);
+    EXPECT_EQ(answer, 'y');
+    ::close(ready[0]);
+    ::close(ready[1]);
+  }
+  ~Recorder() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Recorder(const Recorder&) = delete;
+  Recorder& operator=(const Recorder&) = delete;
+
+ private:
+  pid_t pid_ = -1;
+};
+
 class RecoverTest : public BackupTest {
  protected:
   base::Result<Recovered> Recover() { return RecoverState(state_.get(), logs_.get()); }
@@ -202,32 +236,58 @@ TEST_F(RecoverTest, IsRefusedWhileAJobRuns) {
   ASSERT_TRUE(Submit("b", Jobs(1)).ok());
   launcher_->Running(launcher_->WaitLaunched(1).key);
   worker_.reset();
-  // Its recorder, which holds the lock of its slot.
-  int ready[2];
-  ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
-  const pid_t recorder = ::fork();
-  if (recorder == 0) {
-    const int file = ::open((dir_ / "logs/ann/b/exits").c_str(), O_RDWR | O_CLOEXEC);
-    struct flock lock {};
-    lock.l_type = F_WRLCK;
-    lock.l_whence = SEEK_SET;
-    lock.l_len = launch::kSlotSize;
-    (void)!::write(ready[1], ::fcntl(file, F_SETLK, &lock) == 0 ? "y" : "n", 1);
-    for (;;) ::pause();
-  }
-  char answer = 0;
-  EXPECT_EQ(::read(ready[0], &answer, 1), 1);
-  EXPECT_EQ(answer, 'y');
+  const Recorder recorder(dir_ / "logs/ann/b/exits");
   std::ofstream(DatabaseFile()) << "damaged";
   const auto refused = Recover();
-  ::kill(recorder, SIGKILL);
-  ::waitpid(recorder, nullptr, 0);
-  ::close(ready[0]);
-  ::close(ready[1]);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code(), Code::kFailedPrecondition);
   EXPECT_NE(refused.error().message().find("ann/b/1 still runs"), std::string::npos) << refused.error().message();
   EXPECT_EQ(base::ReadFile(AT_FDCWD, DatabaseFile()).value(), "damaged") << "nothing was changed";
+}
+
+TEST_F(RecoverTest, FaultA19WhoeverCannotLookDoesNotSayThatNothingRuns) {
+  ASSERT_TRUE(Open().ok());
+  RunOne("a");
+  worker_.reset();
+  const Recorder recorder(dir_ / "logs/ann/a/exits");
+  // Too few to come as far as the exit records: to list the owners, the batches, or to open one.
+  for (const rlim_t descriptors : {0, 1, 2}) {
+    const FewDescriptors few(descriptors);
+    const base::Status checked = CheckNothingRuns(logs_.get());
+    ASSERT_FALSE(checked.ok()) << descriptors;
+    EXPECT_EQ(checked.error().code(), Code::kResourceExhausted) << checked.error().message();
+  }
+  const FewDescriptors enough(3);
+  EXPECT_EQ(CheckNothingRuns(logs_.get()).error().code(), Code::kFailedPrecondition);
+}
+
+TEST_F(RecoverTest, WhoeverCannotLookRecoversNothing) {
+  ASSERT_TRUE(Open().ok());
+  RunOne("a");
+  worker_.reset();
+  std::ofstream(DatabaseFile()) << "damaged";
+  {
+    const FewDescriptors few(2);
+    const auto recovered = Recover();
+    ASSERT_FALSE(recovered.ok());
+    EXPECT_NE(recovered.error().message().find("whether jobs of ann/a still run"), std::string::npos)
+        << recovered.error().message();
+  }
+  EXPECT_EQ(base::ReadFile(AT_FDCWD, DatabaseFile()).value(), "damaged") << "nothing was changed";
+  EXPECT_TRUE(Recover().ok());
+}
+
+TEST_F(RecoverTest, WhatCannotBeABatchOfOursHoldsNothingUp) {
+  ASSERT_TRUE(Open().ok());
+  RunOne("a");
+  worker_.reset();
+  fs::create_directories(dir_ / "logs/ann/empty");
+  fs::create_directories(dir_ / "logs/ann/folder/exits");
+  fs::create_directories(dir_ / "logs/ann/link");
+  fs::create_symlink(dir_ / "logs/ann/a/exits", dir_ / "logs/ann/link/exits");
+  fs::create_directory_symlink(dir_ / "logs/ann", dir_ / "logs/bob");
+  std::ofstream(dir_ / "logs/stray") << "x";
+  EXPECT_TRUE(CheckNothingRuns(logs_.get()).ok());
 }
 
 TEST_F(RecoverTest, OfANewerDatabaseIsRefused) {
