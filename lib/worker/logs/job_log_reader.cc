@@ -14,8 +14,7 @@ namespace {
 
 constexpr size_t kRecordsAtOnce = 64;
 
-// One read of what is there. To find out whether that was all takes another, which would be a third of what a line costs a
-// follower.
+// Reads once. A second read, to find out whether that was all, would be a third of what a line costs a follower.
 base::Result<size_t> ReadOnce(int fd, std::span<std::byte> bytes, uint64_t offset) {
   for (;;) {
     const ssize_t size = ::pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
@@ -26,15 +25,30 @@ base::Result<size_t> ReadOnce(int fd, std::span<std::byte> bytes, uint64_t offse
 
 }  // namespace
 
-base::Result<bool> JobLogReader::Fill(int folder) {
-  if (!idx_) {
-    auto file = base::OpenBeneath(folder, launch::IndexName(index_), O_RDONLY);
-    if (!file.ok()) {
-      if (file.error().code() == base::Code::kNotFound) return false;
-      return std::move(file).error();
-    }
-    idx_ = std::move(*file);
+base::Result<bool> JobLogReader::OpenIndex(int folder) {
+  if (idx_) return true;
+  auto file = base::OpenBeneath(folder, launch::IndexName(index_), O_RDONLY);
+  if (!file.ok()) {
+    if (file.error().code() == base::Code::kNotFound) return false;
+    return std::move(file).error();
   }
+  idx_ = std::move(*file);
+  return true;
+}
+
+void JobLogReader::CloseFiles() {
+  idx_.reset();
+  out_.reset();
+  err_.reset();
+  // Records that were read ahead are read again: kept for every job of a large batch they would take memory.
+  if (position_.record < buffer_first_ + buffer_.size()) at_end_ = false;
+  buffer_ = {};
+  buffer_first_ = position_.record;
+}
+
+base::Result<bool> JobLogReader::Fill(int folder) {
+  JOBD_ASSIGN_OR_RETURN(const bool is_there, OpenIndex(folder));
+  if (!is_there) return false;
   std::array<std::byte, kRecordsAtOnce * launch::kIndexRecordSize> bytes;
   JOBD_ASSIGN_OR_RETURN(const size_t size, ReadOnce(idx_.get(), bytes, position_.record * launch::kIndexRecordSize));
   at_end_ = size < bytes.size();
@@ -75,7 +89,7 @@ base::Result<bool> JobLogReader::Load(int folder) {
     head_ = head;
     head_is_record_ = true;
   }
-  // The descriptors of the streams are opened by whoever takes from them; here is where the folder is known.
+  // Here rather than in Take, because here the folder is known.
   if (!head_->gap) {
     JOBD_RETURN_IF_ERROR(OpenFile(folder, head_->stream, head_->offset + head_->length));
   }
@@ -119,7 +133,7 @@ base::Result<std::optional<JobLogReader::Head>> JobLogReader::Rest(int folder, b
     uint64_t& known = position_.Of(stream);
     if (known == LogPosition::kUnknown) {
       if (!thorough) continue;
-      JOBD_ASSIGN_OR_RETURN(known, CoveredEnd(stream));
+      JOBD_ASSIGN_OR_RETURN(known, CoveredEnd(folder, stream));
     }
     if (base::Status opened = OpenFile(folder, stream, 0); !opened.ok()) {
       if (opened.error().code() == base::Code::kNotFound) continue;  // the stream was never written to
@@ -133,8 +147,9 @@ base::Result<std::optional<JobLogReader::Head>> JobLogReader::Rest(int folder, b
   return std::optional<Head>();
 }
 
-base::Result<uint64_t> JobLogReader::CoveredEnd(launch::Stream stream) {
-  if (!idx_) return uint64_t{0};
+base::Result<uint64_t> JobLogReader::CoveredEnd(int folder, launch::Stream stream) {
+  JOBD_ASSIGN_OR_RETURN(const bool is_there, OpenIndex(folder));
+  if (!is_there) return uint64_t{0};
   std::array<std::byte, kRecordsAtOnce * launch::kIndexRecordSize> bytes;
   for (uint64_t end = position_.record; end > 0;) {
     const uint64_t first = end - std::min<uint64_t>(end, kRecordsAtOnce);

@@ -25,8 +25,8 @@ struct LogPosition {
   bool operator==(const LogPosition&) const = default;
 };
 
-// Files are opened when they are first needed; one that is not there yet is empty. Records that are torn or damaged are passed
-// over: the bytes they stood for come with the next record of their stream, or at the end.
+// Files are opened when they are needed; one that is not there yet is empty. Records that are torn or damaged are passed over: the
+// bytes they stood for come with the next record of their stream, or at the end.
 class JobLogReader {
  public:
   // `cache` is borrowed and outlives the log.
@@ -41,8 +41,8 @@ class JobLogReader {
     uint64_t length = 0;
     bool gap = false;  // length bytes are missing here
   };
-  // Loads the head, unless it is loaded. False: there is none for now. `folder` is the batch's, borrowed. An index that was seen to
-  // its end is not looked at again before LookAgain.
+  // Loads the head, unless it is loaded, and sees to it that Take finds its file open. False: there is none for now. `folder` is
+  // the batch's, borrowed. An index that was seen to its end is not looked at again before LookAgain.
   base::Result<bool> Load(int folder);
   // The index may have grown.
   void LookAgain() { at_end_ = false; }
@@ -53,21 +53,26 @@ class JobLogReader {
   // Goes on behind a gap.
   void Skip();
 
-  // Of a job that has ended and has no more records: what is in its files beyond them, as after a crash of its recorder.
+  // For a job that has ended and has no more records: the bytes of its files that no record covers, as after a crash of its shim.
   // `thorough`: also where the position in a stream is not known, which may take reading the index backwards.
   base::Result<std::optional<Head>> Rest(int folder, bool thorough);
   // Makes such a rest the head.
   void TakeUp(const Head& rest) { head_ = rest; }
 
+  // Closes its files. Where it is, and what is loaded, stays; the next Load opens what it needs.
+  void CloseFiles();
+
   const LogPosition& position() const { return position_; }
   uint32_t index() const { return index_; }
 
  private:
+  // False: there is no index yet.
+  base::Result<bool> OpenIndex(int folder);
   base::Result<bool> Fill(int folder);
   std::optional<StreamFile>& FileOf(launch::Stream stream) { return stream == launch::Stream::kOut ? out_ : err_; }
   // Sees to it that the stream's file is open, and is one that can have the bytes up to `end`.
   base::Status OpenFile(int folder, launch::Stream stream, uint64_t end);
-  base::Result<uint64_t> CoveredEnd(launch::Stream stream);
+  base::Result<uint64_t> CoveredEnd(int folder, launch::Stream stream);
 
   const uint32_t index_;
   const std::optional<launch::Stream> only_;

@@ -8,7 +8,7 @@
 namespace jobd::worker {
 namespace {
 
-// What arrives just before a time may take so long from its time stamp into the file.
+// A record may take so long from its time stamp into the file.
 constexpr base::Nanos kSettle = 100 * base::kNanosPerMilli;
 
 // The job whose index has this name; 0 for other files.

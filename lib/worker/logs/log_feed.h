@@ -1,4 +1,4 @@
-// What tells a log session that there is more: states that change, index files that grow.
+// Tells a log session that there is more to read: states of jobs have changed, or index files have grown.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace jobd::worker {
 
-// One thread at a time, but for what comes in. Without follow it watches nothing.
+// Used by one thread at a time; changes come in on others. Without follow it watches nothing.
 class LogFeed {
  public:
   // `changes`, `watcher` and `clock` are borrowed and outlive the feed.

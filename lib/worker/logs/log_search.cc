@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/files.h"
+#include "worker/logs/open_logs.h"
 
 namespace jobd::worker {
 namespace {
@@ -23,8 +24,8 @@ using launch::Stream;
 constexpr size_t kBlock = 64 * 1024;
 constexpr size_t kRecordsAtOnce = 64;
 
-// The index of one job, by record number. A damaged record reads as absent. Whoever looks at a record looks at its neighbours next,
-// so a block of them is read at once.
+// The index of one job, by record number. A damaged record reads as absent. Callers look at the neighbours of a record next, so a
+// block of them is read at once.
 class IndexFile {
  public:
   // An index that is not there has no records.
@@ -89,30 +90,38 @@ base::Result<uint64_t> Search(IndexFile& index, IsBehind is_behind) {
   return low;
 }
 
-// One job, read backwards.
+// One job, read backwards. Its files are opened when they are needed.
 class BackwardLog {
  public:
-  static base::Result<std::unique_ptr<BackwardLog>> Open(int folder, uint32_t index, std::optional<Stream> only,
-                                                         FrameCache& cache) {
-    JOBD_ASSIGN_OR_RETURN(IndexFile file, IndexFile::Open(folder, index));
-    std::unique_ptr<BackwardLog> log(new BackwardLog(folder, index, only, std::move(file), cache));
-    JOBD_RETURN_IF_ERROR(log->StepBack());
-    return log;
-  }
+  // `cache` is borrowed and outlives the log.
+  BackwardLog(int folder, uint32_t index, std::optional<Stream> only, FrameCache& cache)
+      : folder_(folder), index_(index), only_(only), cache_(cache) {}
 
+  // The latest record that was not counted, once StepBack was called; none: all were.
   const std::optional<IndexRecord>& record() const { return record_; }
   uint32_t index() const { return index_; }
-  LogPosition Here() const { return AtRecord(number_); }
+  LogPosition Here() const { return AtRecord(number_.value_or(0)); }
 
-  // Goes on with the record before this one.
+  // Goes on with the record before this one; the first time, with the last there is.
   base::Status StepBack() {
     record_.reset();
-    while (number_ > 0 && !record_) {
-      JOBD_ASSIGN_OR_RETURN(record_, file_.At(number_ - 1));
+    if (!file_) {
+      JOBD_ASSIGN_OR_RETURN(IndexFile file, IndexFile::Open(folder_, index_));
+      file_ = std::make_unique<IndexFile>(std::move(file));
+    }
+    if (!number_) number_ = file_->count();
+    while (*number_ > 0 && !record_) {
+      JOBD_ASSIGN_OR_RETURN(record_, file_->At(*number_ - 1));
       if (record_ && (record_->gap || (only_ && record_->stream != *only_))) record_.reset();
-      if (!record_) --number_;
+      if (!record_) --*number_;
     }
     return base::Ok();
+  }
+
+  void CloseFiles() {
+    file_.reset();
+    out_.reset();
+    err_.reset();
   }
 
   // Counts the lines of this record from its end. The position behind the line that is one too many, if it is in here.
@@ -133,20 +142,17 @@ class BackwardLog {
           --lines;
           continue;
         }
-        LogPosition cut = AtRecord(number_ - 1);
+        LogPosition cut = AtRecord(*number_ - 1);
         cut.Of(record.stream) = begin + i;
         return std::optional<LogPosition>(cut);
       }
       end = begin;
     }
-    --number_;
+    --*number_;
     return std::optional<LogPosition>();
   }
 
  private:
-  BackwardLog(int folder, uint32_t index, std::optional<Stream> only, IndexFile file, FrameCache& cache)
-      : folder_(folder), index_(index), only_(only), cache_(cache), file_(std::move(file)), number_(file_.count()) {}
-
   // The stream's file, one that can have the bytes up to `end`.
   base::Result<StreamFile*> Data(Stream stream, uint64_t end) {
     std::optional<StreamFile>& file = stream == Stream::kOut ? out_ : err_;
@@ -160,8 +166,8 @@ class BackwardLog {
   const uint32_t index_;
   const std::optional<Stream> only_;
   FrameCache& cache_;
-  IndexFile file_;
-  uint64_t number_;  // records from here on have been counted
+  std::unique_ptr<IndexFile> file_;
+  std::optional<uint64_t> number_;  // records from here on have been counted; absent until it is known how many there are
   std::optional<IndexRecord> record_;
   std::optional<StreamFile> out_, err_;
   bool out_seen_ = false;
@@ -197,18 +203,29 @@ base::Result<std::map<uint32_t, LogPosition>> SeekLines(int folder, std::optiona
                                                         const std::function<base::Result<std::optional<TailJob>>()>& next) {
   std::map<uint32_t, LogPosition> positions;
   FrameCache cache;
-  // In the order in which they were opened; what is counted to its beginning is closed, so that there are only as many open files
-  // as jobs that ran at once.
+  // In the order in which they were asked for. Of most of them nothing is open.
   std::vector<std::unique_ptr<BackwardLog>> logs;
+  OpenLogs<BackwardLog> open;
   // The times of their records and their places in `logs`, the latest on top.
   std::priority_queue<std::pair<base::Nanos, size_t>> latest;
+  const auto step_back = [&](size_t place) -> base::Status {
+    BackwardLog& log = *logs[place];
+    open.Use(log);
+    JOBD_RETURN_IF_ERROR(log.StepBack());
+    if (log.record()) {
+      latest.emplace(log.record()->time, place);
+    } else {
+      open.Forget(log);
+      log.CloseFiles();
+    }
+    return base::Ok();
+  };
   JOBD_ASSIGN_OR_RETURN(std::optional<TailJob> waiting, next());
   for (;;) {
-    // Every job has to be open that could have a later record.
+    // Every job has to be known that could have a later record.
     if (waiting && (latest.empty() || waiting->ended_at == 0 || waiting->ended_at >= latest.top().first)) {
-      JOBD_ASSIGN_OR_RETURN(auto log, BackwardLog::Open(folder, waiting->index, only, cache));
-      if (log->record()) latest.emplace(log->record()->time, logs.size());
-      logs.push_back(std::move(log));
+      logs.push_back(std::make_unique<BackwardLog>(folder, waiting->index, only, cache));
+      JOBD_RETURN_IF_ERROR(step_back(logs.size() - 1));
       JOBD_ASSIGN_OR_RETURN(waiting, next());
       continue;
     }
@@ -216,22 +233,15 @@ base::Result<std::map<uint32_t, LogPosition>> SeekLines(int folder, std::optiona
     const size_t place = latest.top().second;
     latest.pop();
     BackwardLog& log = *logs[place];
+    open.Use(log);
     JOBD_ASSIGN_OR_RETURN(const auto cut, log.Count(lines));
     if (cut) {
       positions[log.index()] = *cut;
       break;
     }
-    JOBD_RETURN_IF_ERROR(log.StepBack());
-    if (log.record()) {
-      latest.emplace(log.record()->time, place);
-    } else {
-      positions[log.index()] = log.Here();
-      logs[place].reset();
-    }
+    JOBD_RETURN_IF_ERROR(step_back(place));
   }
-  for (const auto& log : logs) {
-    if (log) positions.try_emplace(log->index(), log->Here());
-  }
+  for (const auto& log : logs) positions.try_emplace(log->index(), log->Here());
   return positions;
 }
 

@@ -1,5 +1,5 @@
-// Finds where to begin reading: at a time, at a byte, or so many lines from the end. The cost is that of what will be read, not of
-// what lies before it.
+// Finds where to begin reading: at a time, at a byte, or so many lines from the end. The cost grows with what will be read, not
+// with what lies before it; the number of open files does not grow.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ base::Result<LogPosition> SeekTime(int folder, uint32_t index, base::Nanos time)
 // The record that holds a byte of a stream.
 base::Result<LogPosition> SeekOffset(int folder, uint32_t index, launch::Stream stream, uint64_t offset);
 
-// A record of an earlier attempt's end: how many there are now, beginning at `base`.
+// The position at a record, as the first of an attempt. Where its bytes are in the streams the record itself will tell.
 LogPosition AtRecord(uint64_t record);
 
 // A job to search backwards in.

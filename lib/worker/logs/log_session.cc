@@ -1,8 +1,9 @@
 // The merged reader of a batch.
 //
 // Jobs are opened in the order in which they were started, when the merge has come to the time of their start, and closed when they
-// have ended and given all: so open files are as many as jobs that ran at once, not as many as the batch has jobs. Among the open
-// ones the earliest record comes next. Where a running job has nothing to give the others are not kept waiting.
+// have ended and given all: so a session holds as many jobs as ran at once, not as many as the batch has. Of these, kMaxOpenLogs
+// have open files. Among the open jobs the earliest record comes next. Where a running job has nothing to give, the others are not
+// kept waiting.
 #include <algorithm>
 #include <deque>
 
@@ -12,6 +13,8 @@
 #include "worker/logs/log_feed.h"
 #include "worker/logs/log_search.h"
 #include "worker/logs/log_session_impl.h"
+#include "worker/logs/log_start.h"
+#include "worker/logs/open_logs.h"
 #include "worker/store/batch_files.h"
 
 namespace jobd::worker {
@@ -30,11 +33,6 @@ base::Error BadField(const std::string& field, const std::string& problem) {
   return base::Error(base::Code::kInvalidArgument, field + ": " + problem).WithViolations({{field, problem}});
 }
 
-std::string CursorContext(uint64_t batch, const LogQuery& query) {
-  return "logs " + std::to_string(batch) + " " + (query.index ? std::to_string(*query.index) : "*") + " " +
-         (query.stream ? std::to_string(static_cast<int>(*query.stream)) : "*");
-}
-
 class MergedSession final : public LogSession {
  public:
   MergedSession(const LogSources& sources, const LogQuery& query, BatchView batch)
@@ -46,19 +44,18 @@ class MergedSession final : public LogSession {
 
   base::Status Begin() {
     feed_.Clear();
-    if (query_.cursor) return BeginAtCursor();
     JOBD_RETURN_IF_ERROR(OpenFolder());
-    if (query_.since) cursor_.since = *query_.since;
-    if (query_.tail_lines) return BeginAtTail();
-    if (query_.index) {
-      LogPosition position;
-      if (query_.offset && folder_) {
-        JOBD_ASSIGN_OR_RETURN(position, SeekOffset(folder_.get(), *query_.index, *query_.stream, *query_.offset));
-      } else if (query_.offset) {
-        position.Of(*query_.stream) = *query_.offset;
-      }
-      JOBD_ASSIGN_OR_RETURN(auto reader, sources_.store.Read());
-      return OpenJob(*reader, *query_.index, 0, position);
+    JOBD_ASSIGN_OR_RETURN(auto reader, sources_.store.Read<LogReader>());
+    if (query_.cursor) {
+      JOBD_ASSIGN_OR_RETURN(const std::string payload, sources_.signer.Verify(context_, *query_.cursor, "cursor"));
+      auto cursor = DecodeCursor(payload);
+      if (!cursor) return BadField("cursor", "is not one this service gave for this request");
+      cursor_ = std::move(*cursor);
+    } else {
+      JOBD_ASSIGN_OR_RETURN(cursor_, FindStart(query_, batch_.id, folder_ ? folder_.get() : -1, *reader));
+    }
+    for (const auto& [index, one] : std::exchange(cursor_.open, {})) {
+      JOBD_RETURN_IF_ERROR(OpenJob(*reader, index, one.attempt, one.position));
     }
     return base::Ok();
   }
@@ -68,7 +65,7 @@ class MergedSession final : public LogSession {
     feed_.Clear();
     const bool time_is_up = query_.follow && query_.until && feed_.HasPassed(*query_.until);
     const size_t budget = std::clamp<size_t>(max_bytes, 1, base::kMaxLogPageBytes);
-    JOBD_ASSIGN_OR_RETURN(auto reader, sources_.store.Read());
+    JOBD_ASSIGN_OR_RETURN(auto reader, sources_.store.Read<LogReader>());
     JOBD_RETURN_IF_ERROR(TakeInChanges(*reader));
     size_t used = 0;
     bool drained = false;
@@ -116,73 +113,7 @@ class MergedSession final : public LogSession {
     return feed_.WatchFolder(folder_.get());
   }
 
-  base::Status BeginAtCursor() {
-    JOBD_ASSIGN_OR_RETURN(const std::string payload, sources_.signer.Verify(context_, *query_.cursor, "cursor"));
-    auto cursor = DecodeCursor(payload);
-    if (!cursor) return BadField("cursor", "is not one this service gave for this request");
-    JOBD_RETURN_IF_ERROR(OpenFolder());
-    JOBD_ASSIGN_OR_RETURN(auto reader, sources_.store.Read());
-    auto open = std::exchange(cursor->open, {});
-    cursor_ = std::move(*cursor);
-    for (const auto& [index, one] : open) JOBD_RETURN_IF_ERROR(OpenJob(*reader, index, one.attempt, one.position));
-    return base::Ok();
-  }
-
-  base::Status BeginAtTail() {
-    JOBD_ASSIGN_OR_RETURN(auto reader, sources_.store.Read());
-    if (query_.index) {
-      LogPosition position;
-      if (folder_) {
-        bool given = false;
-        JOBD_ASSIGN_OR_RETURN(const auto found, SeekLines(folder_.get(), query_.stream, *query_.tail_lines,
-                                                          [&]() -> base::Result<std::optional<TailJob>> {
-                                                            if (std::exchange(given, true)) return std::optional<TailJob>();
-                                                            return std::optional<TailJob>(TailJob{.index = *query_.index});
-                                                          }));
-        if (const auto one = found.find(*query_.index); one != found.end()) position = one->second;
-      }
-      return OpenJob(*reader, *query_.index, 0, position);
-    }
-    JOBD_ASSIGN_OR_RETURN(cursor_.last_start, reader->LastStart(batch_.id));
-    JOBD_ASSIGN_OR_RETURN(const auto unfinished, Unfinished(*reader));
-    std::deque<TailJob> jobs;
-    for (const uint32_t index : unfinished) jobs.push_back({.index = index});
-    uint32_t skip = 0;
-    bool more = true;
-    const auto next = [&]() -> base::Result<std::optional<TailJob>> {
-      if (jobs.empty() && more) {
-        JOBD_ASSIGN_OR_RETURN(const auto rows, reader->LastEnded(batch_.id, skip, kStartsAtOnce));
-        more = rows.size() == kStartsAtOnce;
-        skip += static_cast<uint32_t>(rows.size());
-        for (const IndexedRow& one : rows)
-          jobs.push_back({.index = one.index, .ended_at = std::max<base::Nanos>(one.row.ended_at, 1)});
-      }
-      if (jobs.empty()) return std::optional<TailJob>();
-      const TailJob job = jobs.front();
-      jobs.pop_front();
-      return std::optional<TailJob>(job);
-    };
-    std::map<uint32_t, LogPosition> positions;
-    if (folder_) {
-      JOBD_ASSIGN_OR_RETURN(positions, SeekLines(folder_.get(), query_.stream, *query_.tail_lines, next));
-    }
-    for (const auto& [index, position] : positions) JOBD_RETURN_IF_ERROR(OpenJob(*reader, index, UINT32_MAX, position));
-    return base::Ok();
-  }
-
-  // Jobs that were started and may still give something: live, or between two attempts.
-  base::Result<std::vector<uint32_t>> Unfinished(StoreReader& reader) const {
-    std::vector<uint32_t> indexes;
-    JOBD_ASSIGN_OR_RETURN(const auto live, reader.Live(batch_.id));
-    for (const LiveRow& row : live) indexes.push_back(row.index);
-    JOBD_ASSIGN_OR_RETURN(const auto between, reader.Jobs(batch_.id, {.states = {JobState::kQueued, JobState::kHeld}}));
-    for (const JobRecord& job : between) {
-      if (job.row.attempt > 0) indexes.push_back(job.view.index);
-    }
-    return indexes;
-  }
-
-  base::Status OpenJob(StoreReader& reader, uint32_t index, uint32_t attempt, LogPosition position) {
+  base::Status OpenJob(LogReader& reader, uint32_t index, uint32_t attempt, LogPosition position) {
     Job job{.attempt = query_.index ? UINT32_MAX : attempt};
     JOBD_ASSIGN_OR_RETURN(job.row, reader.Row(batch_.id, index));
     if (cursor_.since != 0 && folder_ && position == LogPosition{}) {
@@ -190,6 +121,7 @@ class MergedSession final : public LogSession {
       JOBD_ASSIGN_OR_RETURN(position, SeekTime(folder_.get(), index, cursor_.since));
     }
     job.log = std::make_unique<JobLogReader>(index, query_.stream, position, frames_);
+    if (const auto old = jobs_.find(index); old != jobs_.end()) open_.Forget(*old->second.log);
     Job& placed = jobs_[index] = std::move(job);
     return WatchJob(index, placed);
   }
@@ -201,7 +133,7 @@ class MergedSession final : public LogSession {
   }
 
   // What was told since the last look: new bytes, new states, new starts.
-  base::Status TakeInChanges(StoreReader& reader) {
+  base::Status TakeInChanges(LogReader& reader) {
     JOBD_RETURN_IF_ERROR(OpenFolder());
     const auto [states, bytes] = feed_.Take();
     const bool all = feed_.BatchChanged();
@@ -226,7 +158,7 @@ class MergedSession final : public LogSession {
     return base::Ok();
   }
 
-  base::Status ReadAgain(StoreReader& reader, uint32_t index) {
+  base::Status ReadAgain(LogReader& reader, uint32_t index) {
     const auto job = jobs_.find(index);
     if (job == jobs_.end() || job->second.is_final()) return base::Ok();
     JOBD_ASSIGN_OR_RETURN(job->second.row, reader.Row(batch_.id, index));
@@ -235,12 +167,13 @@ class MergedSession final : public LogSession {
   }
 
   // The open job with the earliest record, after opening all that were started by then and closing those that are done.
-  base::Result<Job*> Earliest(StoreReader& reader, LogPage& page) {
+  base::Result<Job*> Earliest(LogReader& reader, LogPage& page) {
     for (;;) {
       Job* earliest = nullptr;
       for (auto one = jobs_.begin(); one != jobs_.end();) {
         JOBD_ASSIGN_OR_RETURN(const bool over, LoadOrClose(one->second, page));
         if (over) {
+          open_.Forget(*one->second.log);
           one = jobs_.erase(one);
           continue;
         }
@@ -258,6 +191,7 @@ class MergedSession final : public LogSession {
     if (job.log->loaded() || job.dry) return false;
     bool more = false;
     if (folder_) {
+      open_.Use(*job.log);
       JOBD_ASSIGN_OR_RETURN(more, job.log->Load(folder_.get()));
     }
     if (more && query_.until && job.log->head().time > *query_.until) return true;
@@ -284,7 +218,7 @@ class MergedSession final : public LogSession {
     return true;
   }
 
-  base::Result<bool> OpenStarted(StoreReader& reader, const Job* earliest) {
+  base::Result<bool> OpenStarted(LogReader& reader, const Job* earliest) {
     if (query_.index) return false;
     if (starts_.empty() && more_starts_) {
       JOBD_ASSIGN_OR_RETURN(const auto rows, reader.Starts(batch_.id, cursor_.last_start, kStartsAtOnce));
@@ -327,13 +261,16 @@ class MergedSession final : public LogSession {
     // Or each piece would have it copied as it grows; all of the room to one chunk only, as streams may alternate.
     const size_t most = page.chunks.size() == 1 ? room : std::min<size_t>(room, head.length);
     if (before == 0 && head.length >= kLargeRecord) last->data.reserve(most);
+    // Its files may have been closed since it was loaded.
+    open_.Use(log);
+    JOBD_ASSIGN_OR_RETURN([[maybe_unused]] const bool loaded, log.Load(folder_.get()));
     JOBD_RETURN_IF_ERROR(log.Take(room, last->data));
     used += last->data.size() - before;
     return base::Ok();
   }
 
   // Nothing more to give for now: is that all there will ever be?
-  base::Status Conclude(StoreReader& reader, LogPage& page) {
+  base::Status Conclude(LogReader& reader, LogPage& page) {
     if (!query_.follow || (jobs_.empty() && query_.index)) {
       page.finished = true;
       return base::Ok();
@@ -363,6 +300,7 @@ class MergedSession final : public LogSession {
   LogCursor cursor_;
   FrameCache frames_;
   std::map<uint32_t, Job> jobs_;
+  OpenLogs<JobLogReader> open_;  // of these
   std::deque<StartRow> starts_;
   bool more_starts_ = true;
   bool first_ = true;
@@ -382,7 +320,7 @@ base::Result<std::unique_ptr<LogSession>> OpenLogSession(const LogSources& sourc
   JOBD_RETURN_IF_ERROR(CheckQuery(query));
   BatchView batch;
   {
-    JOBD_ASSIGN_OR_RETURN(const auto reader, sources.store.Read());
+    JOBD_ASSIGN_OR_RETURN(const auto reader, sources.store.Read<LogReader>());
     JOBD_ASSIGN_OR_RETURN(const uint64_t id, reader->Find(query.batch, true));
     JOBD_ASSIGN_OR_RETURN(batch, reader->Batch(id));
   }

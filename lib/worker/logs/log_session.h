@@ -1,4 +1,4 @@
-// One reader of the output of a job or of a whole batch, merged in order of arrival. It reads files at offsets; it never slows the
+// One reader of the output of a job or of a whole batch, merged in order of arrival. It reads files at offsets: it never slows the
 // job or another reader, and its memory does not grow with the log.
 #pragma once
 

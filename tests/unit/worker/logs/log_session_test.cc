@@ -3,6 +3,7 @@
 
 #include <random>
 
+#include "tests/unit/worker/few_descriptors.h"
 #include "tests/unit/worker/worker_fixture.h"
 
 namespace jobd::worker {
@@ -267,6 +268,74 @@ TEST_F(LogSessionTest, ManyJobsNeedFewDescriptors) {
   std::string expected;
   for (uint32_t i = 1; i <= 300; ++i) expected += std::to_string(i) + "\n";
   EXPECT_EQ(Text({}), expected);
+}
+
+// Jobs that ran, wrote a line each, and wait to run again.
+class RequeuedLogTest : public LogSessionTest {
+ protected:
+  void Requeue(uint32_t jobs) {
+    launcher_->RunAtOnce();
+    ASSERT_TRUE(Submit("b", Jobs(jobs)).ok());
+    UntilEnded("b");
+    for (uint32_t i = 1; i <= jobs; ++i) Output(i).Write(Stream::kOut, Line(i), kT + i * kMs);
+    ASSERT_TRUE(Await<uint32_t>([&](auto done) { worker_->Stop(false, "ann", done); }).ok());
+    ASSERT_EQ(*Await<uint32_t>([&](auto done) { worker_->Retry({.batch = {"ann", "b"}}, false, done); }), jobs);
+  }
+  static std::string Line(uint32_t index) { return "of job " + std::to_string(index) + "\n"; }
+  static std::string Lines(uint32_t first, uint32_t last) {
+    std::string text;
+    for (uint32_t i = first; i <= last; ++i) text += Line(i);
+    return text;
+  }
+};
+
+TEST_F(RequeuedLogTest, FaultA18TheLastLinesOfManyRequeuedJobsAreWholeAndNeedFewDescriptors) {
+  Requeue(1200);
+  const FewDescriptors few(250);
+  EXPECT_EQ(Text({.tail_lines = 1200}), Lines(1, 1200));
+}
+
+TEST_F(RequeuedLogTest, ALastLineMayBeOfTheLastOfManyRequeuedJobs) {
+  Requeue(1200);
+  const FewDescriptors few(250);
+  EXPECT_EQ(Text({.tail_lines = 3}), Lines(1198, 1200));
+}
+
+TEST_F(RequeuedLogTest, ReadingAllOfManyRequeuedJobsNeedsFewDescriptorsWhereverItIsCut) {
+  Requeue(300);
+  const FewDescriptors few(250);
+  EXPECT_EQ(Text({}), Lines(1, 300));
+  std::string text;
+  LogQuery query{.batch = {"ann", "b"}};
+  for (bool finished = false; !finished;) {
+    auto session = worker_->OpenLogs(query);
+    ASSERT_TRUE(session.ok()) << session.error().message();
+    const auto page = (*session)->Read(2000);
+    ASSERT_TRUE(page.ok()) << page.error().message();
+    for (const auto& chunk : page->chunks) text += chunk.data;
+    query.cursor = page->cursor;
+    finished = page->finished;
+  }
+  EXPECT_EQ(text, Lines(1, 300));
+}
+
+TEST_F(LogSessionTest, MoreRunningJobsThanMayBeOpenAreMergedWhole) {
+  worker_.reset();
+  limits_.max_running = 200;
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Submit("b", Jobs(200)).ok());
+  launcher_->WaitLaunched(200);
+  std::string expected;
+  for (int round = 0; round < 5; ++round) {
+    for (uint32_t i = 1; i <= 200; ++i) {
+      const std::string line = std::to_string(round) + " of " + std::to_string(i) + "\n";
+      Output(i).Write(i % 3 == 0 ? Stream::kErr : Stream::kOut, line, kT + (round * 200 + static_cast<int>(i)) * kMs);
+      expected += line;
+    }
+  }
+  const FewDescriptors few(250);
+  EXPECT_EQ(Text({}), expected);
+  EXPECT_EQ(Text({.tail_lines = 1000}), expected);
 }
 
 }  // namespace
