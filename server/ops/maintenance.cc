@@ -21,7 +21,7 @@ namespace {
 constexpr int kPredecessorMs = 5000;
 constexpr size_t kMaxMark = 4096;
 
-// What we were given, by name.
+// Descriptors from the launcher, by name.
 using Given = std::map<std::string, base::Fd>;
 
 base::Result<Given> ReceiveGiven() {

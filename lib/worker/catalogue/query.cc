@@ -9,7 +9,7 @@
 namespace jobd::worker {
 namespace {
 
-// Everything that must be the same when a page token is used again.
+// What must be the same when a page token is used: the query without its page.
 std::string JobsContext(const JobQuery& query, uint64_t batch) {
   base::WireWriter context;
   context.Text("jobs");
@@ -50,8 +50,8 @@ bool Wanted(const std::vector<JobState>& states, JobState state) {
   return states.empty() || std::find(states.begin(), states.end(), state) != states.end();
 }
 
-// Rows say STARTING where a job is in fact SCHEDULED or RUNNING: which rows to read for a state. For the moment before its start is
-// committed a SCHEDULED job is still found under QUEUED, so that asking for live jobs does not read all that wait.
+// The states of the rows to read for these states. A row says STARTING where the job is in fact SCHEDULED or RUNNING. Until its
+// start is committed, a SCHEDULED job is found under QUEUED only, so that a query for live jobs need not read all that wait.
 std::vector<JobState> StoredStates(std::vector<JobState> states) {
   const bool live = std::any_of(states.begin(), states.end(),
                                 [](JobState state) { return state == JobState::kScheduled || state == JobState::kRunning; });
@@ -59,8 +59,7 @@ std::vector<JobState> StoredStates(std::vector<JobState> states) {
   return states;
 }
 
-// The state of a job whose row says `stored`, of this attempt, and of which `live` is known. `live` may be older than the row, or
-// ahead of it.
+// The state to show of a job whose row says `stored` of this attempt. `live` may be older than the row, or ahead of it.
 JobState StateShown(JobState stored, uint32_t attempt, const LiveView& live) {
   if (stored == JobState::kStarting && live.attempt == attempt) return live.state;
   const bool being_recorded = live.state == JobState::kScheduled && live.attempt == attempt + 1;
@@ -132,7 +131,7 @@ base::Result<JobPage> QueryBatch(CatalogueReader& reader, const LiveOverlay& liv
     if (being_recorded || Wanted(query.states, shown)) page.jobs.push_back(std::move(job.view));
   }
   if (query.index || last == 0 || last == page.batch.job_count) return page;
-  // Is there more? One look saves the client an empty page.
+  // One look ahead saves the client an empty page.
   filter.after = last;
   filter.limit = 1;
   JOBD_ASSIGN_OR_RETURN(const auto more, reader.Jobs(id, filter));

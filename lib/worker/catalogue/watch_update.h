@@ -1,4 +1,4 @@
-// What changed in a batch, as a watcher of it is told.
+// The updates that a watcher of a batch gets.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,7 @@ struct WatchUpdate {
   bool finished = false;      // the batch has ended; nothing comes after this
 };
 
-// As LogSession: Next gives what changed, an empty optional means Arm.
+// One watcher. Used as LogSession is: Next gives what changed; an empty optional means that Arm should be called.
 class BatchWatch {
  public:
   virtual ~BatchWatch() = default;

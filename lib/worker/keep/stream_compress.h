@@ -1,6 +1,6 @@
-// Turns the plain files of a job's streams into compressed ones, and back. Whenever this is cut short the stream is there, whole:
-// the new file comes by a rename, after its bytes are on the disk, and only then the old one goes. Where both are found, the plain
-// one counts. The caller sees to it that no attempt of the job runs.
+// Turns the plain files of a job's streams into compressed ones, and back. The stream is there and whole whenever this is cut
+// short: the new file comes by a rename, after its bytes are on the disk, and only then the old one goes. Where there are both, the
+// plain one counts. The caller sees to it that no attempt of the job runs.
 #pragma once
 
 #include <cstdint>

@@ -22,8 +22,8 @@ namespace {
 
 constexpr const char* kPartial = "jobd.db.partial";
 constexpr size_t kCopyAtOnce = 1u << 20;
-// A restored database does not know the batches that came after it was copied; their numbers, by which groups of processes are
-// named, are never given out again.
+// A restored database does not know the batches that were submitted after it was copied. Cgroups are named by the numbers of
+// batches, so those numbers must never be given out again.
 constexpr const char* kSkipNumbers = "UPDATE sqlite_sequence SET seq = seq + 1000000 WHERE name = 'batches'";
 
 base::Error Failed(std::string text) { return {base::Code::kFailedPrecondition, std::move(text)}; }
@@ -39,7 +39,9 @@ base::Result<bool> IsEmpty(int dir) {
   if (!stream) return base::SysError("listing the backup's folder", errno);
   (void)again.release();
   int entries = 0;
+  errno = 0;
   while (::readdir(stream.get()) != nullptr) ++entries;
+  if (errno != 0) return base::SysError("listing the backup's folder", errno);
   return entries <= 2;
 }
 
@@ -88,7 +90,7 @@ bool Exists(int dir, const std::string& name) {
   return ::fstatat(dir, name.c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-// What was copied to the state directory under kPartial is a whole database that this program can use.
+// Checks that the copy in the state directory, kPartial, is a whole database that this program can use. Gives its batches.
 base::Result<uint64_t> CheckCopy(int state_dir) {
   JOBD_ASSIGN_OR_RETURN(Database copy, Database::Open(PathIn(state_dir, kPartial), false));
   JOBD_RETURN_IF_ERROR(CheckDatabase(copy));
@@ -133,7 +135,7 @@ base::Result<BackupFigures> BackupState(int state_dir, int target) {
   JOBD_ASSIGN_OR_RETURN(const bool empty, IsEmpty(target));
   if (!empty) return Failed("the backup's folder is not empty");
   auto figures = CopyState(state_dir, target);
-  // The folder was empty: a second try finds it so again.
+  // The folder was empty, and has to be for a second try.
   if (!figures.ok()) {
     for (const char* name : {kPartial, kDatabaseName}) ::unlinkat(target, name, 0);
   }
@@ -177,8 +179,8 @@ base::Result<std::string> PutDatabaseAside(int state_dir, const std::string& why
   for (int number = 1; name.empty() || Exists(state_dir, name); ++number) {
     name = std::string(kDatabaseName) + "." + why + "-" + std::to_string(number);
   }
-  // The database before its log: what is cut short here leaves a log that nobody opens, not a database without its last commits.
-  // And whatever the log is of, it must not be there when another database takes the name.
+  // The database first, then its log: if this is cut short, a log is left that nobody opens, not a database without its last
+  // commits. A log that is left over must go, too: another database will take the name.
   for (const char* const suffix : {"", "-wal", "-shm"}) {
     const std::string from = std::string(kDatabaseName) + suffix;
     if (::renameat(state_dir, from.c_str(), state_dir, (name + suffix).c_str()) != 0 && errno != ENOENT) {

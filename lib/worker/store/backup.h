@@ -1,5 +1,6 @@
-// Copies of the database, for the day it is lost. A backup is a folder with `jobd.db` and, written last, `backup`: a line that
-// names the copy's SHA-256, without which it is not one. What jobs wrote is not in it: those are files, and any tool copies them.
+// Copies of the database, for the day it is lost. A backup is a folder with `jobd.db` and, written last, `backup`: one line that
+// names the copy's SHA-256. A folder without that line is no backup. The output of jobs is not in it: it lies in files, which any
+// tool can copy.
 #pragma once
 
 #include <cstdint>

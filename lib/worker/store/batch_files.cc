@@ -29,7 +29,7 @@ struct CloseDir {
   void operator()(DIR* dir) const { ::closedir(dir); }
 };
 
-// Calls `visit` with each entry's name.
+// Calls `visit` with the open folder and the name of each entry.
 template <typename Visit>
 base::Status ForEachEntry(base::Fd folder, Visit visit) {
   const std::unique_ptr<DIR, CloseDir> dir(::fdopendir(folder.get()));
@@ -87,7 +87,7 @@ uint64_t BatchFolderBytes(int log_dir, const BatchName& batch) {
   auto folder = OpenBatchFolder(log_dir, batch);
   if (!folder.ok()) return 0;
   uint64_t bytes = 0;
-  // What cannot be measured counts nothing: this is a figure for people.
+  // A file that cannot be measured counts nothing: the figure is for people.
   (void)ForEachEntry(std::move(*folder), [&](int dir, const char* name) -> base::Status {
     struct stat about {};
     if (::fstatat(dir, name, &about, AT_SYMLINK_NOFOLLOW) == 0) bytes += static_cast<uint64_t>(about.st_blocks) * 512;

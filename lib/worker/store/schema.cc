@@ -120,7 +120,7 @@ CREATE TABLE starts (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-// Version 2: what is kept of batches that have ended, counted as it changes, so that retention never adds up a history.
+// Version 2: what ended batches take is counted as it changes, so that retention never adds up the history.
 constexpr const char* kVersion2 = R"sql(
 -- What the files of an ended batch take; -1: not measured since it ended.
 ALTER TABLE batches ADD COLUMN kept_bytes INTEGER NOT NULL DEFAULT -1;
@@ -150,8 +150,8 @@ BEGIN
 END;
 )sql";
 
-// Version 3: the state of a batch is written when it changes. Made of the counts, which each start and each end changes, it had
-// both of its indexes written again each time, though it changes a few times in the life of a batch.
+// Version 3: the state of a batch is written when it changes, which is a few times in its life. Until then it was generated from
+// the counts, so both of its indexes were written again at each start and each end.
 constexpr const char* kVersion3 = R"sql(
 DROP INDEX batches_by_state;
 DROP INDEX batches_by_owner_and_state;
@@ -175,7 +175,8 @@ CREATE INDEX batches_by_owner_and_state ON batches (owner, state, id);
 // kMigrations[n] leads from version n to n + 1.
 constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3};
 
-// Above this a check of every page would hold up the start; then the table without which nothing works is checked alone.
+// Checking every page of a larger file would hold up the start: of such a file only the table is checked without which nothing
+// works.
 constexpr int64_t kFullCheckBytes = 128ll << 20;
 
 base::Error Damaged(std::string_view what) {
@@ -187,7 +188,7 @@ base::Error Damaged(std::string_view what) {
           "jobd.db-shm away. Output and exit records of jobs are in the log directory and are not affected");
 }
 
-// What SQLite reports while the file is examined is damage, unless it is the disk that fails.
+// An error while the file is examined means damage, unless the disk fails.
 base::Error Explain(base::Error error) {
   if (error.code() == base::Code::kDataLoss) return Damaged(error.message());
   return error;

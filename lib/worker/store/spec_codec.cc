@@ -23,7 +23,7 @@ void AddText(base::Sha256& hash, std::string_view text) {
   hash.Add(text);
 }
 
-// About what a spec takes: its texts, their lengths, and numbers of ten bytes at most.
+// An estimate of the encoded size: texts, their lengths, and numbers of ten bytes at most.
 size_t RoomFor(const JobSpec& spec) {
   constexpr size_t kLength = 2;
   size_t room = 64 + spec.name.size() + spec.workdir.size() + spec.profile.size() + spec.user.size();

@@ -17,8 +17,8 @@ int IdentityFullPathname(sqlite3_vfs* /*vfs*/, const char* name, int size, char*
   return SQLITE_OK;
 }
 
-// SQLite keeps its list of file systems per process; ours is its own Unix one but for the resolving of names. Registered once,
-// never changed after.
+// SQLite keeps its list of file systems per process. Ours is its own for Unix, except that it does not resolve names. Registered
+// once, never changed.
 bool RegisterVfs() {
   static const bool registered = [] {
     sqlite3_vfs* const system = sqlite3_vfs_find("unix");

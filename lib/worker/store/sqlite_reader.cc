@@ -59,7 +59,7 @@ class SqliteReader final : public StoreReader {
       if (found) return exact->Uint(0);
     }
     if (!prefix || name.correlation_id.empty()) return NoSuchBatch();
-    // A range instead of LIKE: nothing in the ID has a meaning, and the index serves it.
+    // A range instead of LIKE: no character of the ID is special, and the index serves it.
     JOBD_ASSIGN_OR_RETURN(Statement* const range, Prepared("SELECT id FROM batches WHERE owner = ?1 AND correlation_id >= ?2 AND "
                                                            "correlation_id < ?3 LIMIT 2"));
     std::string end = name.correlation_id;
@@ -93,7 +93,7 @@ class SqliteReader final : public StoreReader {
     JOBD_ASSIGN_OR_RETURN(const ActiveBatch home, Active(batch));
     if (filter.index && (*filter.index == 0 || *filter.index > home.view.job_count)) return NoSuchJob();
     const bool rowless = Wanted(filter.states, home.held ? JobState::kHeld : JobState::kQueued);
-    // Jobs that have a row are found by their rows when the others are not asked for.
+    // When only jobs with a row are asked for, these are found by their rows.
     JOBD_ASSIGN_OR_RETURN(Statement* const select,
                           Prepared(std::string("SELECT s.key, s.spec, ") + std::string(kJobColumns) +
                                    (rowless ? " FROM specs s LEFT JOIN jobs j ON j.batch = ?3 AND j.idx = (s.key & 16777215) "
@@ -173,7 +173,7 @@ class SqliteReader final : public StoreReader {
     const StatementScope scope(*select);
     select->Bind(1, SpecKey(batch, first)).Bind(2, SpecKey(batch, kMaxJobIndex));
     std::vector<EncodedSpec> specs;
-    // One that fills the slice by itself is the last: a step reads what it comes to, standard input and all.
+    // A spec that fills the slice by itself is the last: a step reads the whole row, standard input and all.
     for (size_t bytes = 0; specs.size() < limit && (specs.empty() || bytes < max_bytes);) {
       JOBD_ASSIGN_OR_RETURN(const bool more, select->Step());
       if (!more || select->Uint(0) != SpecKey(batch, first) + specs.size()) break;
@@ -319,7 +319,7 @@ class SqliteReader final : public StoreReader {
     return base::Ok();
   }
 
-  // Statements are prepared at their first use; there are as many as there are texts in this file.
+  // A statement is prepared at its first use, and kept. There are as many as there are texts in this file.
   base::Result<Statement*> Prepared(const std::string& sql) {
     const auto known = statements_.find(sql);
     if (known != statements_.end()) return &known->second;
@@ -348,7 +348,7 @@ class SqliteReader final : public StoreReader {
   }
 
   Database database_;
-  std::map<std::string, Statement> statements_;  // above database_ in lifetime: destroyed first
+  std::map<std::string, Statement> statements_;  // destroyed before database_
 };
 
 }  // namespace

@@ -20,14 +20,14 @@ SELECT queued, held_jobs, starting, stopping, succeeded, failed, cancelled, time
   job_rows, held, started_at, ended_at, state
 FROM batches WHERE id = ?1)sql";
 
-// Touches no column of an index: this is what every start and every end writes.
+// Every start and every end writes this, so it touches no column that is in an index.
 constexpr const char* kPutCounts = R"sql(
 UPDATE batches SET
   queued = ?2, held_jobs = ?3, starting = ?4, stopping = ?5, succeeded = ?6, failed = ?7, cancelled = ?8, timed_out = ?9,
   oom_killed = ?10, lost = ?11, job_rows = ?12
 WHERE id = ?1)sql";
 
-// The few times that a batch begins, ends, or changes otherwise as a whole. One that lives is not measured.
+// When a batch begins, ends, or changes otherwise as a whole, which is rare. A live batch has no measured size.
 constexpr const char* kPutPhase = R"sql(
 UPDATE batches SET
   started_at = ?2, ended_at = ?3, state = ?4, kept_bytes = CASE WHEN ?3 = 0 THEN -1 ELSE kept_bytes END
@@ -203,7 +203,7 @@ base::Status SqliteWriter::Do(const PutRange& range) {
 }
 
 base::Status SqliteWriter::Do(const SetHeld& hold) {
-  // What this transaction has counted so far has to be in the row before it is moved.
+  // The statement moves counts from one column to another, so what this transaction has counted has to be there before.
   if (const auto tally = tallies_.find(hold.batch); tally != tallies_.end()) {
     JOBD_RETURN_IF_ERROR(Flush(hold.batch, tally->second));
     tallies_.erase(tally);
@@ -224,7 +224,7 @@ base::Status SqliteWriter::Do(const SetKept& kept) {
 
 base::Status SqliteWriter::Do(const DropBatch& drop) {
   tallies_.erase(drop.batch);
-  // Rare enough not to keep statements for.
+  // Too rare to keep statements for.
   for (const char* const sql :
        {"DELETE FROM specs WHERE key BETWEEN (?1 << 24) AND ((?1 << 24) | 16777215)", "DELETE FROM jobs WHERE batch = ?1",
         "DELETE FROM starts WHERE batch = ?1", "DELETE FROM batches WHERE id = ?1"}) {
