@@ -270,7 +270,7 @@ TEST_F(LogSessionTest, ManyJobsNeedFewDescriptors) {
   EXPECT_EQ(Text({}), expected);
 }
 
-// Jobs that ran, wrote a line each, and wait to run again.
+// Jobs that ran, wrote a line each, and wait to run again; one of them has begun to.
 class RequeuedLogTest : public LogSessionTest {
  protected:
   void Requeue(uint32_t jobs) {
@@ -278,8 +278,11 @@ class RequeuedLogTest : public LogSessionTest {
     ASSERT_TRUE(Submit("b", Jobs(jobs)).ok());
     UntilEnded("b");
     for (uint32_t i = 1; i <= jobs; ++i) Output(i).Write(Stream::kOut, Line(i), kT + i * kMs);
-    ASSERT_TRUE(Await<uint32_t>([&](auto done) { worker_->Stop(false, "ann", done); }).ok());
-    ASSERT_EQ(*Await<uint32_t>([&](auto done) { worker_->Retry({.batch = {"ann", "b"}}, false, done); }), jobs);
+    limits_.max_running = 1;
+    Restart();
+    const auto retried = Await<uint32_t>([&](auto done) { worker_->Retry({.batch = {"ann", "b"}}, false, done); });
+    ASSERT_TRUE(retried.ok()) << retried.error().message();
+    ASSERT_EQ(*retried, jobs);
   }
   static std::string Line(uint32_t index) { return "of job " + std::to_string(index) + "\n"; }
   static std::string Lines(uint32_t first, uint32_t last) {

@@ -251,7 +251,7 @@ TEST_F(RecoverTest, FaultA19WhoeverCannotLookDoesNotSayThatNothingRuns) {
   worker_.reset();
   const Recorder recorder(dir_ / "logs/ann/a/exits");
   // Too few to come as far as the exit records: to list the owners, the batches, or to open one.
-  for (const rlim_t descriptors : {0, 1, 2}) {
+  for (const rlim_t descriptors : {rlim_t{0}, rlim_t{1}, rlim_t{2}}) {
     const FewDescriptors few(descriptors);
     const base::Status checked = CheckNothingRuns(logs_.get());
     ASSERT_FALSE(checked.ok()) << descriptors;
