@@ -53,7 +53,7 @@ server/grpc                 proto lib/base lib/logging lib/worker/model server/a
 server                      lib/base lib/config lib/logging lib/launch/contract lib/worker lib/worker/launcher lib/worker/launcher/local server/auth server/rpc server/ops server/api server/grpc
 
 cli/view                    proto lib/base
-cli/connect                 proto lib/base cli/view
+cli/connect                 proto lib/base cli/view cli/batch
 cli/batch                   proto lib/base cli/view
 cli/verbs                   proto lib/base cli/view cli/connect cli/batch
 cli                         lib/base cli/view cli/connect cli/batch cli/verbs

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "base/result.h"
@@ -27,6 +28,24 @@ struct Node {
 struct Entry {
   std::string key;
   Node value;
+};
+
+// Finds a key that stands in a map twice, while the map is read: one KeySet per map. A map of few keys is searched; of a longer one
+// a set is kept, so that the time does not grow with the square of its length.
+class KeySet {
+ public:
+  // False when `map` has the key already. All entries that it has must have been added here.
+  bool Add(const Node& map, const std::string& key) {
+    if (map.entries.size() < kFew) return map.Find(key) == nullptr;
+    if (known_.empty()) {
+      for (const auto& [name, value] : map.entries) known_.insert(name);
+    }
+    return known_.insert(key).second;
+  }
+
+ private:
+  static constexpr size_t kFew = 32;
+  std::unordered_set<std::string> known_;
 };
 
 // What these bounds refuse is an attack or an accident; errors are kInvalidArgument.

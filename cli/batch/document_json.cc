@@ -3,7 +3,6 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/batch/document.h"
-#include "cli/batch/key_set.h"
 
 namespace jobd::cli {
 

@@ -6,7 +6,6 @@
 #include <sstream>
 
 #include "cli/batch/document.h"
-#include "cli/batch/key_set.h"
 
 namespace jobd::cli {
 

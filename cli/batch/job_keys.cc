@@ -1,11 +1,12 @@
 #include "cli/batch/job_keys.h"
 
+#include <absl/strings/escaping.h>
+
 #include <algorithm>
 #include <array>
 #include <string_view>
 #include <vector>
 
-#include "cli/connect/base64.h"
 #include "cli/view/suggest.h"
 
 namespace jobd::cli {
@@ -47,9 +48,11 @@ Result<std::string> Bytes(const Node& node, const std::string& key, const KeyCon
   const Node* encoded = node.kind == Node::Kind::kMap && node.entries.size() == 1 ? node.Find("base64") : nullptr;
   if (encoded == nullptr || encoded->kind != Node::Kind::kScalar)
     return Bad(context, node.line, key + ": must be a text, or {base64: …}");
-  auto decoded = DecodeBase64(encoded->scalar);
-  if (!decoded) return Bad(context, node.line, key + ": is not base64");
-  return std::move(*decoded);
+  std::string decoded;
+  // Abseil also takes blanks and text without padding; a batch file has the one encoding of RFC 4648, section 4.
+  if (!absl::Base64Unescape(encoded->scalar, &decoded) || absl::Base64Escape(decoded) != encoded->scalar)
+    return Bad(context, node.line, key + ": is not base64");
+  return decoded;
 }
 
 Status ReadArgv(const Node& node, const KeyContext& context, JobDraft& job) {

@@ -8,8 +8,8 @@
 
 #include "cli/connect/channel.h"
 #include "cli/connect/rpc_error.h"
+#include "cli/connect/text_check.h"
 #include "cli/connect/tls_probe.h"
-#include "cli/view/text_check.h"
 #include "jobd/v1/admin_service.grpc.pb.h"
 #include "jobd/v1/auth_service.grpc.pb.h"
 #include "jobd/v1/job_query_service.grpc.pb.h"

@@ -1,4 +1,4 @@
-// jobctl hold: keep jobs from starting.
+// jobctl hold and jobctl release: keep queued jobs from starting, and let them start.
 #include <CLI/CLI.hpp>
 
 #include "cli/connect/client.h"
@@ -21,6 +21,16 @@ int Hold(Session& session, const ActOptions& options) {
   });
 }
 
+int Release(Session& session, const ActOptions& options) {
+  return ForEach(session, options, [](Client& client, const JobRef& ref) -> base::Result<Deed> {
+    v1::ReleaseRequest request;
+    ToProto(ref, request.mutable_jobs());
+    v1::ReleaseResponse response;
+    JOBD_RETURN_IF_ERROR(client.Release(request, &response));
+    return Deed{Jobs(response.released()) + " released", {{"released", response.released()}}};
+  });
+}
+
 }  // namespace
 
 void AddHold(CLI::App& root, Invocation& invocation) {
@@ -28,6 +38,13 @@ void AddHold(CLI::App& root, Invocation& invocation) {
   auto options = std::make_shared<ActOptions>();
   AddActOptions(*app, *options);
   app->callback([options, &invocation] { invocation.action = [options](Session& session) { return Hold(session, *options); }; });
+}
+
+void AddRelease(CLI::App& root, Invocation& invocation) {
+  CLI::App* app = root.add_subcommand("release", "Let held jobs start");
+  auto options = std::make_shared<ActOptions>();
+  AddActOptions(*app, *options);
+  app->callback([options, &invocation] { invocation.action = [options](Session& session) { return Release(session, *options); }; });
 }
 
 }  // namespace jobd::cli

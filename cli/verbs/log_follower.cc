@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <csignal>
 
+#include "cli/connect/reconnect.h"
 #include "cli/connect/session.h"
-#include "cli/verbs/follow.h"
 #include "cli/view/exit_code.h"
 #include "cli/view/json_view.h"
 #include "cli/view/proto_time.h"

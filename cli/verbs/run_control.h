@@ -5,17 +5,38 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "cli/connect/interrupt.h"
 
 namespace jobd::cli {
 
 class Client;
 class Session;
+
+// The first sends SIGINT to the job; a second within a second cancels it (TERM, then KILL of the whole tree); one more leaves at
+// once. A second that comes later is a first again: programs that take Ctrl-C as a command get it.
+class InterruptSteps {
+ public:
+  enum class Action { kForward, kCancel, kLeave };
+
+  Action Next(base::Nanos now) {
+    if (cancelled_) return Action::kLeave;
+    const bool again = last_ && now - *last_ <= base::kNanosPerSecond;
+    last_ = now;
+    cancelled_ = again;
+    return again ? Action::kCancel : Action::kForward;
+  }
+  // The job was cancelled otherwise.
+  void Cancelled() { cancelled_ = true; }
+
+ private:
+  std::optional<base::Nanos> last_;
+  bool cancelled_ = false;
+};
 
 // SIGINT goes through InterruptSteps, SIGQUIT is passed on, SIGTERM cancels the job, SIGHUP leaves it alone: the terminal is gone.
 // Where cancelling fails because jobd cannot be reached, jobctl leaves with 125: whoever ended it must not wait for jobd's return.

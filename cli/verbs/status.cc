@@ -4,7 +4,7 @@
 
 #include "cli/connect/job_ref.h"
 #include "cli/connect/session.h"
-#include "cli/verbs/batch_list.h"
+#include "cli/verbs/list.h"
 #include "cli/verbs/verbs.h"
 #include "cli/view/json_view.h"
 #include "cli/view/states.h"

@@ -2,10 +2,10 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/uuid7.h"
 #include "cli/batch/batch_file.h"
 #include "cli/batch/job_options.h"
 #include "cli/connect/session.h"
-#include "cli/connect/uuid.h"
 #include "cli/verbs/await.h"
 #include "cli/verbs/log_follower.h"
 #include "cli/verbs/verbs.h"
@@ -34,7 +34,7 @@ base::Result<BatchFile> Load(const Session& session, const Options& options) {
   JOBD_ASSIGN_OR_RETURN(BatchFile batch, LoadBatchFile(options.file));
   for (JobDraft& job : batch.jobs) ApplyDefaults(job, defaults);
   Override(batch.options, over);
-  if (!batch.options.correlation_id) batch.options.correlation_id = MakeUuidV7(session.Now());
+  if (!batch.options.correlation_id) batch.options.correlation_id = base::MakeUuid7(session.Now());
   return batch;
 }
 

@@ -1,7 +1,8 @@
 #include "cli/view/json_view.h"
 
+#include <absl/strings/escaping.h>
+
 #include "base/text.h"
-#include "cli/connect/base64.h"
 #include "cli/view/proto_time.h"
 #include "cli/view/states.h"
 #include "cli/view/time_text.h"
@@ -39,7 +40,7 @@ Json ReasonToJson(const v1::Reason& reason) {
 
 Json BytesToJson(const std::string& bytes) {
   if (base::IsValidUtf8(bytes)) return bytes;
-  return {{"base64", EncodeBase64(bytes)}};
+  return {{"base64", absl::Base64Escape(bytes)}};
 }
 
 Json TimeToJson(const google::protobuf::Timestamp& time) { return Rfc3339(FromTimestamp(time)); }

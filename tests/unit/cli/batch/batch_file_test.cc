@@ -120,6 +120,18 @@ TEST(BatchFileTest, JsonLines) {
   EXPECT_THAT(batch.jobs[2].argv, ElementsAre("a", "\xff"));
 }
 
+TEST(BatchFileTest, Base64HasOneSpelling) {
+  for (const std::string bad : {"/w", "/w=", "/w===", "/x==", "a", "====", "a b=", "AA==\\n", "_w=="}) {
+    EXPECT_EQ(Refusal(BatchFormat::kJsonLines, "{\"argv\":[{\"base64\":\"" + bad + "\"}]}"), "f:1: argv[0]: is not base64") << bad;
+  }
+  const auto argument = [](const std::string& encoded) {
+    return Accepted(BatchFormat::kJsonLines, "{\"argv\":[{\"base64\":\"" + encoded + "\"}]}").jobs.at(0).argv.at(0);
+  };
+  EXPECT_EQ(argument(""), "");
+  EXPECT_EQ(argument("Zm9vYg=="), "foob");
+  EXPECT_EQ(argument("AP+A"), std::string("\0\xff\x80", 3));
+}
+
 TEST(BatchFileTest, YamlWithBatchOptions) {
   const BatchFile batch =
       Accepted(BatchFormat::kYaml,

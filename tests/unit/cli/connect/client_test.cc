@@ -7,8 +7,8 @@
 
 #include <atomic>
 
+#include "cli/connect/reconnect.h"
 #include "cli/verbs/await.h"
-#include "cli/verbs/follow.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "jobd/v1/job_query_service.grpc.pb.h"

@@ -1,9 +1,7 @@
-// Exit codes, JSON, IDs, Ctrl-C.
+// How jobs ended, as exit codes, as JSON and as rows.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cli/connect/interrupt.h"
-#include "cli/connect/job_ref.h"
 #include "cli/view/exit_code.h"
 #include "cli/view/json_view.h"
 #include "cli/view/states.h"
@@ -98,34 +96,6 @@ TEST(JsonViewTest, JobAndBatchHaveAllFieldsAlways) {
                           "ended_at", "parallel", "fail_fast", "priority"}) {
     EXPECT_TRUE(batch.contains(key)) << key;
   }
-}
-
-TEST(JobRefTest, RefusesWhatIsNoId) {
-  for (const std::string text :
-       {"", "/", "a/", "a/0", "a/-1", "a/x", "a/1/2", "a/4294967296", "../../etc/passwd", "-x", "a b", "a\n", "a/1 "}) {
-    const auto ref = ParseJobRef(text, "");
-    ASSERT_FALSE(ref.ok()) << text;
-    EXPECT_EQ(ref.error().code(), base::Code::kInvalidArgument);
-  }
-}
-
-TEST(JobRefTest, BatchOrJob) {
-  EXPECT_EQ(*ParseJobRef("nightly-1", "me"), (JobRef{"nightly-1", std::nullopt, "me"}));
-  EXPECT_EQ(*ParseJobRef("last/3", ""), (JobRef{"last", 3, ""}));
-  EXPECT_EQ(ParseJobRef("x/4294967295", "")->ToString(), "x/4294967295");
-  EXPECT_TRUE(IsWholeId("0192a1b2-0000-7000-8000-0123456789ab"));
-  EXPECT_FALSE(IsWholeId("0192a1b2"));
-  EXPECT_FALSE(IsWholeId("0192a1b2-0000-7000-8000-0123456789aB"));
-}
-
-TEST(InterruptTest, StepByStep) {
-  using Action = InterruptSteps::Action;
-  constexpr base::Nanos kSecond = base::kNanosPerSecond;
-  InterruptSteps steps;
-  EXPECT_EQ(steps.Next(0), Action::kForward);
-  EXPECT_EQ(steps.Next(2 * kSecond), Action::kForward) << "too late for a second";
-  EXPECT_EQ(steps.Next(3 * kSecond), Action::kCancel);
-  EXPECT_EQ(steps.Next(100 * kSecond), Action::kLeave);
 }
 
 TEST(StatesTest, Parse) {

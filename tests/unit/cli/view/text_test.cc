@@ -1,13 +1,10 @@
-// Times, tables, suggestions, base64: text for people and programs.
+// Times, tables, suggestions: text for people and programs.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <ctime>
 
-#include "base/text.h"
-#include "cli/connect/base64.h"
-#include "cli/connect/uuid.h"
 #include "cli/view/progress.h"
 #include "cli/view/suggest.h"
 #include "cli/view/table.h"
@@ -84,24 +81,6 @@ TEST(SuggestTest, OnlySlips) {
   EXPECT_EQ(DidYouMean("time_out", names), " (did you mean 'timeout'?)");
   EXPECT_EQ(DidYouMean("banana", names), "");
   EXPECT_EQ(DidYouMean(std::string(100'000, 'x'), names), "");
-}
-
-TEST(Base64Test, OnlyTheOneEncoding) {
-  for (const char* bad : {"/w", "/w=", "/w===", "/x==", "a", "====", "a b=", "AA==\n"}) EXPECT_FALSE(DecodeBase64(bad)) << bad;
-  for (const std::string& bytes :
-       {std::string(), std::string("f"), std::string("fo"), std::string("foo"), std::string("\0\xff\x80", 3)}) {
-    EXPECT_EQ(DecodeBase64(EncodeBase64(bytes)), bytes);
-  }
-  EXPECT_EQ(EncodeBase64("foob"), "Zm9vYg==");
-}
-
-TEST(UuidTest, IsVersionSevenAndSortsByTime) {
-  const std::string early = MakeUuidV7(1'700'000'000 * kSecond);
-  const std::string late = MakeUuidV7(1'700'000'001 * kSecond);
-  EXPECT_THAT(early, testing::MatchesRegex("[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"));
-  EXPECT_LT(early, late);
-  EXPECT_NE(late, MakeUuidV7(1'700'000'001 * kSecond));
-  EXPECT_TRUE(base::IsSafeName(early));
 }
 
 TEST(ProgressTest, RateAndTimeLeft) {
