@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 
 #include "base/files.h"
 #include "cli/batch/document.h"
@@ -33,7 +33,7 @@ std::string_view TakeLine(std::string_view& text) {
   return line;
 }
 
-// The first line that says something.
+// The first line that is neither blank nor a comment.
 std::string_view FirstLine(std::string_view text) {
   while (!text.empty()) {
     const std::string_view line = Trim(TakeLine(text));
@@ -42,18 +42,20 @@ std::string_view FirstLine(std::string_view text) {
   return {};
 }
 
+bool IsKey(std::string_view word) {
+  const auto is_word = [word](const std::string& key) { return key == word; };
+  const std::vector<std::string> job = JobKeys();
+  const std::vector<std::string> batch = BatchKeys();
+  return std::any_of(job.begin(), job.end(), is_word) || std::any_of(batch.begin(), batch.end(), is_word);
+}
+
+// "memory: 1G" or "\"argv\":", which no shell command begins with.
 bool BeginsWithKey(std::string_view line) {
-  constexpr std::array<std::string_view, 24> kKeys{"jobs",    "id",       "name",       "labels",  "parallel", "fail_fast",
-                                                   "hold",    "priority", "argv",       "shell",   "env",      "env_file",
-                                                   "workdir", "stdin",    "timeout",    "memory",  "cpus",     "pids",
-                                                   "profile", "user",     "kill_after", "retries", "\"argv\"", "\"shell\""};
   const size_t colon = line.find(':');
   if (colon == std::string_view::npos || (colon + 1 < line.size() && line[colon + 1] != ' ')) return false;
-  const std::string_view key = Trim(line.substr(0, colon));
-  for (const std::string_view known : kKeys) {
-    if (key == known) return true;
-  }
-  return false;
+  std::string_view word = Trim(line.substr(0, colon));
+  if (word.size() > 2 && word.starts_with('"') && word.ends_with('"')) word = word.substr(1, word.size() - 2);
+  return IsKey(word);
 }
 
 bool LooksLikeYaml(std::string_view line) { return line == "---" || line == "-" || line.starts_with("- ") || BeginsWithKey(line); }

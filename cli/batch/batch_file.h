@@ -24,8 +24,8 @@ enum class BatchFormat {
 
 inline constexpr size_t kMaxBatchFile = size_t{256} << 20;
 
-// By the name's extension (.jsonl .ndjson .json .yaml .yml .txt .sh), else by the content: what begins like a JSON object or list,
-// or like a YAML list or map of the keys we know, is that; all else is plain lines.
+// Decides by the name's extension (.jsonl .ndjson .json .yaml .yml .txt .sh), else by the first line: JSON when it begins like an
+// object or a list, YAML when it begins like a list or with a key of a batch file, else plain lines.
 BatchFormat DetectFormat(std::string_view file_name, std::string_view text);
 
 // Errors are kInvalidArgument and read "FILE:LINE: key: what is wrong". Files that jobs refer to (env_file, stdin) are read here,

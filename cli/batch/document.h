@@ -1,4 +1,4 @@
-// A parsed batch file before its meaning is looked at: JSON and YAML read alike from here on.
+// A batch file that is parsed but not interpreted yet. From here on JSON and YAML are alike.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ struct Node {
   enum class Kind { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
   std::string scalar;          // kScalar: numbers and truth values as they are written
-  bool is_text = true;         // kScalar: certainly a string; false for what may be a number, a truth value, …
+  bool is_text = true;         // kScalar: false when it may be a number, a truth value, …
   int line = 0;                // where it begins, from 1
   std::vector<Node> items;     // kList
   std::vector<Entry> entries;  // kMap, in the order of the file
@@ -48,7 +48,7 @@ class KeySet {
   std::unordered_set<std::string> known_;
 };
 
-// What these bounds refuse is an attack or an accident; errors are kInvalidArgument.
+// Bounds against attacks and accidents; what exceeds them is kInvalidArgument.
 inline constexpr int kMaxDepth = 16;
 inline constexpr size_t kMaxNodes = size_t{8} << 20;
 inline constexpr size_t kMaxKeys = 16384;  // of one map

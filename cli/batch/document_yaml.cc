@@ -129,7 +129,7 @@ Result<Node> ParseYaml(const std::string& text) {
     if (!parser.HandleNextDocument(builder)) return Error(Code::kInvalidArgument, "line 1: there is nothing in it");
     Builder next;
     if (parser.HandleNextDocument(next) && next.root.kind != Node::Kind::kNull) {
-      return Bad(next.root.line, "a second document; a batch is one");
+      return Bad(next.root.line, "a second document begins here; a batch file holds one");
     }
   } catch (const Refusal& refusal) {
     return Bad(refusal.line, refusal.what);

@@ -18,15 +18,15 @@ using base::Error;
 using base::Result;
 using base::Status;
 
-constexpr std::array<std::string_view, 16> kPlainJobKeys{"name",     "workdir", "timeout",   "kill_after", "memory",   "cpus",
-                                                         "pids",     "output",  "file_size", "open_files", "tmp_size", "io_read",
-                                                         "io_write", "profile", "user",      "retries"};
 constexpr std::array<std::string_view, 5> kOtherJobKeys{"argv", "shell", "env", "env_file", "stdin"};
-constexpr std::array<std::string_view, 6> kPlainBatchKeys{"id", "name", "parallel", "fail_fast", "hold", "priority"};
+constexpr std::array<std::string_view, 2> kOtherBatchKeys{"labels", "jobs"};
 
-template <size_t N>
-bool Contains(const std::array<std::string_view, N>& keys, std::string_view key) {
-  return std::find(keys.begin(), keys.end(), key) != keys.end();
+// All keys of one kind, for people and for suggestions.
+template <typename Message, size_t N>
+std::vector<std::string> KeysOf(const std::array<std::string_view, N>& others, std::span<const Field<Message>> fields) {
+  std::vector<std::string> keys(others.begin(), others.end());
+  for (const Field<Message>& field : fields) keys.emplace_back(field.key);
+  return keys;
 }
 
 Error Bad(const KeyContext& context, int line, const std::string& what) {
@@ -40,6 +40,12 @@ Error UnknownKey(const KeyContext& context, const Node& value, const std::string
 Status At(const KeyContext& context, const Node& node, const std::string& key, Status status) {
   if (status.ok()) return status;
   return std::move(status).error().WithContext(context.file_name + ":" + std::to_string(node.line) + ": " + key);
+}
+
+template <typename Message>
+Status SetField(const Field<Message>& field, const Node& value, const KeyContext& context, FieldValues<Message>& values) {
+  if (value.kind != Node::Kind::kScalar) return Bad(context, value.line, std::string(field.key) + ": must be a single value");
+  return At(context, value, field.key, values.Set(field, value.scalar));
 }
 
 // Text, or {base64: …}.
@@ -130,19 +136,17 @@ Status ReadShell(const Node& node, const KeyContext& context, JobDraft& job) {
 
 Status ReadJobKey(const std::string& key, const Node& value, const KeyContext& context, JobDraft& job) {
   if (value.kind == Node::Kind::kNull) return Bad(context, value.line, key + ": has no value");
-  if (Contains(kPlainJobKeys, key)) {
-    if (value.kind != Node::Kind::kScalar) return Bad(context, value.line, key + ": must be a single value");
-    return At(context, value, key, SetJobField(job, key, value.scalar));
-  }
+  if (const JobField* field = FindField(JobFields(), key)) return SetField(*field, value, context, job.fields);
   if (key == "env") return ReadEnv(value, context, job);
   if (key == "env_file" || key == "argv" || key == "shell") return base::Ok();  // read in their own order by ReadJob
   if (key == "stdin") return ReadStdin(value, context, job);
-  std::vector<std::string> names(kPlainJobKeys.begin(), kPlainJobKeys.end());
-  names.insert(names.end(), kOtherJobKeys.begin(), kOtherJobKeys.end());
-  return UnknownKey(context, value, key, names);
+  return UnknownKey(context, value, key, JobKeys());
 }
 
 }  // namespace
+
+std::vector<std::string> JobKeys() { return KeysOf(kOtherJobKeys, JobFields()); }
+std::vector<std::string> BatchKeys() { return KeysOf(kOtherBatchKeys, BatchFields()); }
 
 Result<JobDraft> ReadJob(const Node& node, const KeyContext& context) {
   if (node.kind != Node::Kind::kMap) return Bad(context, node.line, "a job must be a map with argv or shell");
@@ -160,9 +164,8 @@ Result<BatchDraft> ReadBatchOptions(const Node& node, const KeyContext& context)
   BatchDraft batch;
   for (const auto& [key, value] : node.entries) {
     if (key == "jobs") continue;
-    if (Contains(kPlainBatchKeys, key)) {
-      if (value.kind != Node::Kind::kScalar) return Bad(context, value.line, key + ": must be a single value");
-      JOBD_RETURN_IF_ERROR(At(context, value, key, SetBatchField(batch, key, value.scalar)));
+    if (const BatchField* field = FindField(BatchFields(), key)) {
+      JOBD_RETURN_IF_ERROR(SetField(*field, value, context, batch.fields));
     } else if (key == "labels" && value.kind == Node::Kind::kMap) {
       for (const auto& [name, label] : value.entries) {
         if (label.kind != Node::Kind::kScalar) return Bad(context, label.line, "labels." + name + ": must be a text");
@@ -176,9 +179,7 @@ Result<BatchDraft> ReadBatchOptions(const Node& node, const KeyContext& context)
     } else if (key == "labels") {
       return Bad(context, value.line, "labels: must be a map");
     } else {
-      std::vector<std::string> names(kPlainBatchKeys.begin(), kPlainBatchKeys.end());
-      names.insert(names.end(), {"labels", "jobs"});
-      return UnknownKey(context, value, key, names);
+      return UnknownKey(context, value, key, BatchKeys());
     }
   }
   return batch;

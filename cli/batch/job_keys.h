@@ -1,7 +1,8 @@
-// The keys of a job and of a batch in a batch file, and what their values mean.
+// The keys of a job and of a batch in a batch file, and the meaning of their values.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "cli/batch/document.h"
@@ -15,13 +16,17 @@ struct KeyContext {
   std::string directory;  // where relative paths begin; empty: the current one
 };
 
-// One job. Keys: argv (a list) or shell (a script; or `true` beside argv, whose first element is then the script), name, env (a
-// map, or a list of NAME=VALUE), env_file (one or a list), workdir, stdin (a file, or {text: …} or {base64: …}), timeout,
-// kill_after, memory, cpus, pids, profile, user, retries. Where bytes are wanted that no text can hold, {base64: …} stands for the
-// text.
+// All keys of a job: argv, shell, env, env_file, stdin, and the plain fields of job_fields.h.
+std::vector<std::string> JobKeys();
+// All keys beside a list of jobs: labels, jobs, and the plain fields.
+std::vector<std::string> BatchKeys();
+
+// One job. argv is a list. shell is a script, or `true` beside argv, whose first element is then the script. env is a map, or a
+// list of NAME=VALUE; env_file is one file or a list. stdin is a file, {text: …} or {base64: …}. Where a value may hold bytes that
+// are not text, {base64: …} stands for it.
 base::Result<JobDraft> ReadJob(const Node& node, const KeyContext& context);
 
-// The batch options beside `jobs`: id, name, labels (a map, or a list of KEY=VALUE), parallel, fail_fast, hold, priority.
+// The batch options beside `jobs`. labels is a map, or a list of KEY=VALUE.
 base::Result<BatchDraft> ReadBatchOptions(const Node& node, const KeyContext& context);
 
 }  // namespace jobd::cli

@@ -17,8 +17,8 @@ namespace jobd::cli {
 
 // The texts as given. Must live as long as the App it was added to.
 struct JobOptions {
-  std::vector<std::pair<std::string, std::string>> job_fields;    // key of SetJobField, value
-  std::vector<std::pair<std::string, std::string>> batch_fields;  // key of SetBatchField, value
+  std::vector<std::pair<const JobField*, std::string>> job_fields;
+  std::vector<std::pair<const BatchField*, std::string>> batch_fields;
   std::vector<std::string> labels;
   std::vector<std::string> env;
   std::vector<std::string> env_files;
@@ -29,7 +29,7 @@ struct JobOptions {
 void AddJobOptions(CLI::App& app, JobOptions& options);
 void AddBatchOptions(CLI::App& app, JobOptions& options);
 
-// Reads the files named, too. Errors name the option.
+// These read the texts, and the files that are named. Errors name the option.
 base::Result<JobDraft> BuildJob(const JobOptions& options);
 base::Result<BatchDraft> BuildBatch(const JobOptions& options);
 

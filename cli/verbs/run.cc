@@ -1,9 +1,8 @@
-// jobctl run: feels like running it at home.
+// jobctl run: run a command on the machine of jobd as if it ran here.
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <optional>
 
-#include "base/uuid7.h"
 #include "cli/batch/job_options.h"
 #include "cli/connect/reconnect.h"
 #include "cli/connect/session.h"
@@ -49,7 +48,7 @@ int RunDetached(Session& session, const v1::ExecuteJobRequest& request) {
   return 0;
 }
 
-// Copies the job's output until its end is told.
+// Copies the job's output until the message of its end.
 class Attachment {
  public:
   Attachment(Session& session, Client& client, RunControl& control, bool raw)
@@ -101,11 +100,11 @@ class Attachment {
   bool broken_pipe_ = false;
 };
 
-// The code, and a word on standard error when it was no plain success.
+// Returns the exit code, and says on standard error how a job ended that did not succeed.
 int Conclude(Session& session, const RunControl& control, const Attachment& attachment, const v1::JobResult& result) {
   int code = ExitCodeOf(result);
   if (result.state() == v1::JOB_STATE_CANCELLED && control.interrupted()) code = kExitInterrupted;
-  // A job that died of our reader's leaving is what a pipeline is for: no word about that.
+  // That a job ends because the reader of its output left is usual in a pipeline: say nothing.
   const bool quietly = attachment.broken_pipe() && code == kExitBrokenPipe;
   if (code != kExitOk && !quietly) session.Say("the job " + Ending(result));
   return code;
@@ -116,7 +115,7 @@ int Conclude(Session& session, const RunControl& control, const Attachment& atta
 int RunAttached(Session& session, const v1::ExecuteJobRequest& request, bool raw) {
   const std::string& id = request.options().correlation_id();
   RunControl control(session, id);
-  // Before any other thread, and without SIGPIPE: when the reader of our output leaves, the job must be told.
+  // Without SIGPIPE: when the reader of our output leaves, jobctl must live to tell the job.
   std::signal(SIGPIPE, SIG_IGN);
   auto signals = SignalThread::Create({SIGINT, SIGTERM, SIGQUIT, SIGHUP}, [&control](int signal) { control.OnSignal(signal); });
   if (!signals.ok()) return session.Fail(signals.error());
@@ -151,8 +150,7 @@ base::Result<v1::ExecuteJobRequest> BuildRequest(const Session& session, const O
   JOBD_ASSIGN_OR_RETURN(JobDraft job, BuildJob(options.job));
   JOBD_ASSIGN_OR_RETURN(BatchDraft batch, BuildBatch(options.job));
   job.argv = command;
-  // The ID is ours, so that a submission whose answer is lost can be repeated.
-  if (!batch.correlation_id) batch.correlation_id = base::MakeUuid7(session.Now());
+  EnsureId(batch, session.Now());
   v1::ExecuteJobRequest request;
   ToProto(job, request.mutable_job());
   ToProto(batch, request.mutable_options());

@@ -2,8 +2,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "base/uuid7.h"
 #include "cli/batch/batch_file.h"
+#include "cli/batch/job_keys.h"
 #include "cli/batch/job_options.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/await.h"
@@ -34,8 +34,23 @@ base::Result<BatchFile> Load(const Session& session, const Options& options) {
   JOBD_ASSIGN_OR_RETURN(BatchFile batch, LoadBatchFile(options.file));
   for (JobDraft& job : batch.jobs) ApplyDefaults(job, defaults);
   Override(batch.options, over);
-  if (!batch.options.correlation_id) batch.options.correlation_id = base::MakeUuid7(session.Now());
+  EnsureId(batch.options, session.Now());
   return batch;
+}
+
+// "argv, shell, …", in lines that begin below each other.
+std::string Listed(const std::vector<std::string>& words, std::string_view but = "") {
+  constexpr size_t kLongestLine = 110;
+  std::string text;
+  size_t column = std::string_view("Batch options: ").size();
+  for (const std::string& word : words) {
+    if (word == but) continue;
+    const bool fits = column + word.size() + 2 <= kLongestLine;
+    if (!text.empty()) text += fits ? ", " : ",\n";
+    column = fits ? column + word.size() + 2 : word.size();
+    text += word;
+  }
+  return text;
 }
 
 int WaitFor(Session& session, Client& client, const std::string& id) {
@@ -80,7 +95,7 @@ int Submit(Session& session, const Options& options) {
   } else {
     session.PrintLine(id);
   }
-  if (response.replayed()) session.Say("this batch had been accepted before");
+  if (response.replayed()) session.Say("jobd had accepted this batch before; nothing is run again");
   if (options.follow) {
     LogRequest request;
     request.ref = {id, std::nullopt, ""};
@@ -97,18 +112,18 @@ int Submit(Session& session, const Options& options) {
 
 void AddSubmit(CLI::App& root, Invocation& invocation) {
   CLI::App* app = root.add_subcommand("submit", "Submit a batch of jobs from a file and print its ID");
-  app->footer(
-      "The file has a job per line or list item. By its extension, or else its content, it is one of\n"
-      "  JSON Lines   {\"argv\": [\"ls\", \"-l\"]}   or   {\"shell\": \"ls | wc -l\", \"timeout\": \"10m\"}\n"
-      "  JSON, YAML   a list of such jobs, or `jobs:` beside id, name, labels, parallel, fail_fast, hold, priority\n"
-      "  plain lines  a shell command each; blank lines and lines that begin with # are skipped\n"
-      "Keys of a job: argv or shell, name, env, env_file, workdir, stdin, timeout, kill_after, memory, cpus, pids, profile, user,\n"
-      "retries. Options given here are defaults for every job; options of the batch given here override the file's.\n"
-      "Bytes that are no UTF-8 are written {\"base64\": \"…\"}.\n\n"
-      "Exit code: 0 when it was accepted; with --wait or --follow the largest of the jobs'.\n\n"
-      "Examples:\n"
-      "  jobctl submit --parallel 4 -f jobs.yaml\n"
-      "  printf 'make a\\nmake b\\n' | jobctl submit --wait -");
+  app->footer(std::string("The file has a job per line or list item. By its extension, or else its content, it is one of\n"
+                          "  JSON Lines   {\"argv\": [\"ls\", \"-l\"]}   or   {\"shell\": \"ls | wc -l\", \"timeout\": \"10m\"}\n"
+                          "  JSON, YAML   a list of such jobs, or `jobs:` beside batch options\n"
+                          "  plain lines  a shell command each; blank lines and lines that begin with # are skipped\n") +
+              "Batch options: " + Listed(BatchKeys(), "jobs") + ".\nKeys of a job: " + Listed(JobKeys()) +
+              ".\n"
+              "Options given here are defaults for every job; options of the batch given here override the file's.\n"
+              "Bytes that are no UTF-8 are written {\"base64\": \"…\"}.\n\n"
+              "Exit code: 0 when it was accepted; with --wait or --follow the largest of the jobs'.\n\n"
+              "Examples:\n"
+              "  jobctl submit --parallel 4 -f jobs.yaml\n"
+              "  printf 'make a\\nmake b\\n' | jobctl submit --wait -");
   auto options = std::make_shared<Options>();
   auto* file = app->add_option("-f,--file", options->file, "Batch file; - is standard input")->type_name("FILE");
   app->add_option_function<std::string>(

@@ -7,6 +7,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "cli/batch/job_keys.h"
+#include "jobd/v1/types.pb.h"
+
 namespace jobd::cli {
 namespace {
 
@@ -103,18 +106,20 @@ TEST(BatchFileTest, JsonLines) {
   const JobDraft& first = batch.jobs[0];
   EXPECT_THAT(first.argv, ElementsAre("ls", "-l", ""));
   EXPECT_FALSE(first.shell);
-  EXPECT_EQ(first.name, "n");
   EXPECT_THAT(first.env, ElementsAre(Pair("A", "1"), Pair("N", "2")));
-  EXPECT_EQ(first.timeout, 90 * base::kNanosPerSecond);
-  EXPECT_EQ(first.kill_after, 0);
-  EXPECT_EQ(first.memory_bytes, uint64_t{1} << 30);
-  EXPECT_EQ(first.cpu_millis, 1500u);
-  EXPECT_EQ(first.pids, 7u);
-  EXPECT_EQ(first.profile, "p");
-  EXPECT_EQ(first.user, "u");
-  EXPECT_EQ(first.retries, 2u);
-  EXPECT_EQ(first.workdir, "/w");
-  EXPECT_EQ(first.stdin_data, "in");
+  v1::JobSpec spec;
+  ToProto(first, &spec);
+  EXPECT_EQ(spec.name(), "n");
+  EXPECT_EQ(spec.timeout().seconds(), 90);
+  EXPECT_TRUE(spec.has_kill_after()) << "0s is not the default";
+  EXPECT_EQ(spec.limits().memory_bytes(), uint64_t{1} << 30);
+  EXPECT_EQ(spec.limits().cpu_millis(), 1500u);
+  EXPECT_EQ(spec.limits().pids(), 7u);
+  EXPECT_EQ(spec.profile(), "p");
+  EXPECT_EQ(spec.user(), "u");
+  EXPECT_EQ(spec.retries(), 2u);
+  EXPECT_EQ(spec.workdir(), "/w");
+  EXPECT_EQ(spec.stdin(), "in");
   EXPECT_TRUE(batch.jobs[1].shell);
   EXPECT_THAT(batch.jobs[1].argv, ElementsAre("ls | wc -l"));
   EXPECT_THAT(batch.jobs[2].argv, ElementsAre("a", "\xff"));
@@ -138,11 +143,13 @@ TEST(BatchFileTest, YamlWithBatchOptions) {
                "name: nightly\nlabels: {team: a}\nparallel: 4\nfail_fast: true\npriority: urgent\n"
                "jobs:\n  - argv: [sleep, 5]\n    env: [A=1, B=x=y]\n  - shell: |\n      echo one\n      echo two\n"
                "  - shell: true\n  - argv: [script, p]\n    shell: true\n");
-  EXPECT_EQ(batch.options.name, "nightly");
   EXPECT_THAT(batch.options.labels, ElementsAre(Pair("team", "a")));
-  EXPECT_EQ(batch.options.parallel, 4u);
-  EXPECT_EQ(batch.options.fail_fast, true);
-  EXPECT_EQ(batch.options.priority, "urgent");
+  v1::BatchOptions options;
+  ToProto(batch.options, &options);
+  EXPECT_EQ(options.name(), "nightly");
+  EXPECT_EQ(options.parallel(), 4u);
+  EXPECT_TRUE(options.fail_fast());
+  EXPECT_EQ(options.priority(), v1::PRIORITY_URGENT);
   ASSERT_EQ(batch.jobs.size(), 4u);
   EXPECT_THAT(batch.jobs[0].argv, ElementsAre("sleep", "5"));
   EXPECT_THAT(batch.jobs[0].env, ElementsAre(Pair("A", "1"), Pair("B", "x=y")));
@@ -183,6 +190,20 @@ TEST(BatchFileTest, DetectsByExtensionThenContent) {
   EXPECT_EQ(DetectFormat("", "[ -f x ] && echo y\n"), BatchFormat::kLines);
   EXPECT_EQ(DetectFormat("", "PATH=/x:/y make\n"), BatchFormat::kLines);
   EXPECT_EQ(DetectFormat("", ""), BatchFormat::kLines);
+}
+
+// Keys that were added later were forgotten in a second list, so that each line of such a file was run as a shell command.
+TEST(BatchFileTest, EveryKeyAtTheBeginningIsYaml) {
+  for (const std::vector<std::string>& keys : {JobKeys(), BatchKeys()}) {
+    for (const std::string& key : keys) {
+      EXPECT_EQ(DetectFormat("", key + ": 1\nargv: [a]\n"), BatchFormat::kYaml) << key;
+      EXPECT_EQ(DetectFormat("", "\"" + key + "\": 1\nargv: [a]\n"), BatchFormat::kYaml) << key;
+      EXPECT_EQ(DetectFormat("", key + " x\n"), BatchFormat::kLines) << key;
+    }
+  }
+  for (const std::string command : {"outputs: x", "PATH=/x:/y make", "\": x", ": > file"}) {
+    EXPECT_EQ(DetectFormat("", command + "\n"), BatchFormat::kLines) << command;
+  }
 }
 
 class BatchFileFilesTest : public testing::Test {
