@@ -35,7 +35,7 @@ std::chrono::system_clock::time_point In(Nanos delay) {
          std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(delay));
 }
 
-// Whether the status was sent by jobd, not made up here for a connection that is not there. gRPC tells it in this text only.
+// True when jobd sent the status, false when gRPC made it up because there is no connection. Only this text tells the two apart.
 bool CameFromPeer(const grpc::ClientContext& context) {
   return context.debug_error_string().find("received from peer") != std::string::npos;
 }
@@ -43,26 +43,21 @@ bool CameFromPeer(const grpc::ClientContext& context) {
 }  // namespace
 
 void Canceller::Cancel() {
-  const std::lock_guard lock(mutex_);
-  cancelled_ = true;
-  if (context_ != nullptr) context_->TryCancel();
+  const auto state = state_.Lock();
+  state->cancelled = true;
+  for (grpc::ClientContext* stream : state->streams) stream->TryCancel();
 }
 
-bool Canceller::cancelled() const {
-  const std::lock_guard lock(mutex_);
-  return cancelled_;
+bool Canceller::cancelled() const { return state_.Lock()->cancelled; }
+
+bool Canceller::Attach(grpc::ClientContext* stream) {
+  const auto state = state_.Lock();
+  if (state->cancelled) return false;
+  state->streams.insert(stream);
+  return true;
 }
 
-bool Canceller::Attach(grpc::ClientContext* context) {
-  const std::lock_guard lock(mutex_);
-  context_ = context;
-  return !cancelled_;
-}
-
-void Canceller::Detach() {
-  const std::lock_guard lock(mutex_);
-  context_ = nullptr;
-}
+void Canceller::Detach(grpc::ClientContext* stream) { state_.Lock()->streams.erase(stream); }
 
 struct Client::Impl {
   Connection connection;
@@ -81,7 +76,7 @@ struct Client::Impl {
     return {base::Code::kUnavailable, "cannot reach jobd at " + connection.address + ": " + reason};
   }
 
-  // The error of a call, with the reason gRPC keeps to itself when there is no connection.
+  // The error of a call. Without a connection gRPC does not tell the reason, so a probe finds it.
   base::Error Explain(const grpc::Status& status) const {
     if (status.error_code() != grpc::StatusCode::UNAVAILABLE || connection.ca.empty()) return ToError(status);
     const ProbeResult probe = ProbeServer(connection);
@@ -118,11 +113,10 @@ struct Client::Impl {
       const grpc::Status status = rpc(context);
       if (status.ok()) return base::Ok();
       const bool may_repeat = repeat == Repeat::kYes && status.error_code() == grpc::StatusCode::UNAVAILABLE;
-      // A jobd that answers is asked again only for as long as a restart takes: what it says may be its will, as after `admin
-      // stop`.
+      // A jobd that answers UNAVAILABLE is asked again only for as long as a restart takes: it may mean it, as after `admin stop`.
       if (CameFromPeer(context)) give_up = std::min(give_up, begun + kRestart);
       if (!may_repeat || clock.Monotonic() >= give_up) return Explain(status);
-      // The first failure may be a certificate's, which waiting does not mend; a wait that lasts is worth a word.
+      // The first failure may be that of a certificate, which waiting does not mend. A long wait is worth a word.
       const bool first = pause == kFirstPause;
       const bool lasting = !noticed && clock.Monotonic() - begun > kWorthAWord;
       if (!connected && (first || lasting) && !connection.ca.empty()) {
@@ -135,7 +129,7 @@ struct Client::Impl {
     }
   }
 
-  // One stream of answers, from begin to end. `begin` begins it in the context it is given.
+  // One stream of answers, from begin to end. `begin` begins it in the context that it gets.
   template <typename Response, typename Request, typename Begin>
   Status Stream(const Request& request, Nanos timeout, const std::function<bool(const Response&)>& on_message, Canceller* canceller,
                 Begin begin) const {
@@ -150,7 +144,7 @@ struct Client::Impl {
     while (!stopped && reader->Read(&message)) stopped = !on_message(message);
     if (stopped) context.TryCancel();
     const grpc::Status status = reader->Finish();
-    canceller->Detach();
+    canceller->Detach(&context);
     if (stopped || status.ok() || canceller->cancelled()) return base::Ok();
     return ToError(status);
   }
@@ -249,7 +243,7 @@ Status Client::GetConfig(v1::GetConfigResponse* response) {
 #undef JOBD_UNARY
 
 Status Client::SubmitBatch(const v1::BatchOptions& options, const std::vector<JobDraft>& jobs, v1::SubmitBatchResponse* response) {
-  // The service takes messages of 4 MiB; one of its jobs may be nearly that.
+  // The service takes messages of 4 MiB, and a single job may be nearly that large.
   constexpr size_t kFullMessage = size_t{256} << 10;
   JOBD_RETURN_IF_ERROR(CheckTexts(options));
   for (size_t i = 0; i < jobs.size(); ++i) {

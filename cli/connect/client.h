@@ -3,9 +3,10 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
+#include <set>
 #include <vector>
 
+#include "base/guarded.h"
 #include "base/result.h"
 #include "cli/batch/job_draft.h"
 #include "cli/connect/settings.h"
@@ -53,27 +54,29 @@ class WhoAmIResponse;
 
 namespace jobd::cli {
 
-// Ends a stream from another thread. Thread-safe; one use.
+// Ends streams from another thread: as many as run with it, all at once. Thread-safe; one use.
 class Canceller {
  public:
-  // Ends the stream that runs, and every one that is begun with this object later.
+  // Ends the streams that run, and every one that is begun with this object later.
   void Cancel();
   bool cancelled() const;
 
  private:
   friend class Client;
-  // False when it is cancelled already.
-  bool Attach(grpc::ClientContext* context);
-  void Detach();
+  struct State {
+    std::set<grpc::ClientContext*> streams;  // borrowed, between Attach and Detach
+    bool cancelled = false;
+  };
+  // False when it is cancelled already; then there is nothing to detach.
+  bool Attach(grpc::ClientContext* stream);
+  void Detach(grpc::ClientContext* stream);
 
-  mutable std::mutex mutex_;
-  grpc::ClientContext* context_ = nullptr;
-  bool cancelled_ = false;
+  base::Guarded<State> state_;
 };
 
-// One connection, made when it is first needed. Thread-safe. All texts in errors that came from the service are escaped for a
-// terminal and cut to a bearable length. Where a call may be repeated without risk, and nobody answers, it is: with growing pauses,
-// for the connection's connect_timeout. kUnavailable says how to go on: "cannot reach jobd at …".
+// One connection, made when it is first needed. Thread-safe. All texts of the service in errors are escaped for a terminal and cut
+// to a bearable length. A call that may be repeated without risk is repeated while nobody answers: with growing pauses, for the
+// connection's connect_timeout. kUnavailable reads "cannot reach jobd at …".
 class Client {
  public:
   // Told once per call that waits for more than a second for a service that does not answer.
@@ -107,8 +110,8 @@ class Client {
   base::Status Reload(v1::ReloadResponse* response);
   base::Status GetConfig(v1::GetConfigResponse* response);
 
-  // One stream, from begin to end: on_message is called for each message and ends the stream by returning false. The answer is
-  // success when the service ended the stream, or we did. Streams are not repeated: see Reconnect.
+  // One stream, from begin to end: on_message is called for each message and ends the stream by returning false. It is a success
+  // when the service, on_message or the canceller ended the stream. Streams are not repeated: see Reconnect.
   base::Status StreamLogs(const v1::StreamLogsRequest& request,
                           const std::function<bool(const v1::StreamLogsResponse&)>& on_message, Canceller* canceller);
   // `timeout` 0: none; when it has passed, kDeadlineExceeded.

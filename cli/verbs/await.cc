@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <optional>
+#include <thread>
 
+#include "base/guarded.h"
 #include "cli/connect/client.h"
 #include "cli/connect/reconnect.h"
 #include "cli/view/exit_code.h"
@@ -41,7 +43,7 @@ Result<std::optional<int>> CodeOfJob(Client& client, const JobRef& ref) {
 
 Result<int> LargestCode(Client& client, const JobRef& ref) {
   v1::GetBatchRequest request = Request(ref);
-  for (const v1::JobState state : FailureStates()) request.add_states(state);  // the others exited 0
+  for (const v1::JobState state : FailureStates()) request.add_states(state);  // all others exited 0
   int largest = kExitOk;
   while (true) {
     v1::GetBatchResponse response;
@@ -71,7 +73,71 @@ Status Watch(Client& client, const JobRef& ref, const AwaitOptions& options, Nan
       canceller);
 }
 
+// Some refs, each waited for by one of a few threads.
+class Race {
+ public:
+  Race(Client& client, const std::vector<JobRef>& refs, AwaitWhich which, const AwaitOptions& options)
+      : client_(client), refs_(refs), any_(which == AwaitWhich::kAny), options_(options) {}
+
+  Result<int> Run() {
+    // With kAny every ref needs a stream at once. With kAll the ends may be seen in any order.
+    const size_t wanted = any_ ? refs_.size() : std::min(refs_.size(), kMaxAwaitAny);
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < wanted; ++i) threads.emplace_back([this] { Work(); });
+    for (std::thread& thread : threads) thread.join();
+    const auto state = state_.Lock();
+    if (state->error) return std::move(*state->error);
+    return state->largest;
+  }
+
+ private:
+  struct State {
+    size_t next = 0;       // the first ref that no thread has taken
+    bool decided = false;  // the answer is known
+    int largest = kExitOk;
+    std::optional<Error> error;
+  };
+
+  const JobRef* Take() {
+    const auto state = state_.Lock();
+    if (state->decided || state->next == refs_.size()) return nullptr;
+    return &refs_[state->next++];
+  }
+
+  // Takes a result in. False when the answer is known, and nobody waits any longer.
+  bool Add(Result<int> code) {
+    const auto state = state_.Lock();
+    if (state->decided) return false;
+    if (code.ok()) {
+      state->largest = std::max(state->largest, *code);
+    } else {
+      state->error = std::move(code).error();
+    }
+    state->decided = any_ || state->error.has_value();
+    return !state->decided;
+  }
+
+  void Work() {
+    while (const JobRef* ref = Take()) {
+      if (Add(AwaitEnd(client_, *ref, options_, &canceller_))) continue;
+      canceller_.Cancel();
+      return;
+    }
+  }
+
+  Client& client_;
+  const std::vector<JobRef>& refs_;
+  const bool any_;
+  const AwaitOptions& options_;
+  Canceller canceller_;
+  base::Guarded<State> state_;
+};
+
 }  // namespace
+
+Result<int> AwaitEnds(Client& client, const std::vector<JobRef>& refs, AwaitWhich which, const AwaitOptions& options) {
+  return Race(client, refs, which, options).Run();
+}
 
 Result<int> AwaitEnd(Client& client, const JobRef& ref, const AwaitOptions& options, Canceller* canceller) {
   const base::SystemClock clock;

@@ -78,8 +78,14 @@ class FakeQuery final : public v1::JobQueryService::Service {
                           grpc::ServerWriter<v1::WatchBatchResponse>* writer) override {
     writer->Write(v1::WatchBatchResponse());
     if (request->correlation_id() == "endless") {
+      ++endless;
       while (!context->IsCancelled()) std::this_thread::yield();
       return grpc::Status::CANCELLED;
+    }
+    if (request->correlation_id() == "gone" || request->correlation_id() == "ended") {
+      while (endless < others && !context->IsCancelled()) std::this_thread::yield();
+      if (request->correlation_id() == "ended") return grpc::Status::OK;
+      return {grpc::StatusCode::NOT_FOUND, "no such batch"};
     }
     if (++watches < 2) return {grpc::StatusCode::UNAVAILABLE, "restarting"};
     return grpc::Status::OK;
@@ -94,6 +100,8 @@ class FakeQuery final : public v1::JobQueryService::Service {
     return grpc::Status::OK;
   }
   std::atomic<int> watches = 0;
+  std::atomic<int> endless = 0;  // streams that do not end by themselves
+  int others = 0;                // so many of those must run before "ended" or "gone" ends
 };
 
 class ClientTest : public testing::Test {
@@ -137,7 +145,7 @@ TEST_F(ClientTest, ATextThatIsNoUtf8IsRefusedHereAndTheFieldNamed) {
   EXPECT_EQ(status.error().code(), base::Code::kInvalidArgument);
   EXPECT_EQ(status.error().message(), "name: is not UTF-8");
   JobDraft bad = job;
-  bad.profile = "\xc3(";
+  ASSERT_TRUE(bad.fields.Set(*FindField(JobFields(), "profile"), "\xc3(").ok());
   status = client_->SubmitBatch(v1::BatchOptions(), {job, bad}, &response);
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().message(), "job 2: profile: is not UTF-8");
@@ -225,6 +233,50 @@ TEST_F(ClientTest, WaitTimesOutAndCanBeCancelled) {
   const auto cancelled = AwaitEnd(*client_, {"endless", std::nullopt, ""}, until_first, &canceller);
   ASSERT_FALSE(cancelled.ok());
   EXPECT_EQ(cancelled.error().code(), base::Code::kCancelled);
+}
+
+// With several streams only the one begun last was ended, and `wait --any A B` waited for both.
+TEST_F(ClientTest, FaultA5WaitForAnyReturnsAtTheFirst) {
+  const JobRef endless{"endless", std::nullopt, ""};
+  const JobRef ended{"ended", std::nullopt, ""};
+  query_.others = 2;
+  for (const std::vector<JobRef>& refs :
+       std::vector<std::vector<JobRef>>{{ended, endless, endless}, {endless, endless, ended}, {endless, ended, endless}}) {
+    query_.endless = 0;
+    const auto code = AwaitEnds(*client_, refs, AwaitWhich::kAny, {});
+    ASSERT_TRUE(code.ok()) << code.error().message();
+    EXPECT_EQ(*code, 7);
+  }
+  query_.endless = 0;
+  query_.others = 1;
+  const auto job = AwaitEnds(*client_, {endless, {"ended", 1, ""}}, AwaitWhich::kAny, {});
+  ASSERT_TRUE(job.ok()) << job.error().message();
+  EXPECT_EQ(*job, 3) << "that of the job, not of its batch";
+}
+
+TEST_F(ClientTest, FaultA5AnErrorOfOneOfSeveralIsTheAnswerAtOnce) {
+  const JobRef endless{"endless", std::nullopt, ""};
+  const JobRef gone{"gone", std::nullopt, ""};
+  query_.others = 2;
+  for (const AwaitWhich which : {AwaitWhich::kAll, AwaitWhich::kAny}) {
+    for (const std::vector<JobRef>& refs : std::vector<std::vector<JobRef>>{{gone, endless, endless}, {endless, endless, gone}}) {
+      query_.endless = 0;
+      const auto code = AwaitEnds(*client_, refs, which, {});
+      ASSERT_FALSE(code.ok());
+      EXPECT_EQ(code.error().code(), base::Code::kNotFound);
+    }
+  }
+}
+
+TEST_F(ClientTest, FaultA5SeveralTimeOutTogether) {
+  AwaitOptions options;
+  options.timeout = 10 * base::kNanosPerMilli;
+  const JobRef endless{"endless", std::nullopt, ""};
+  for (const AwaitWhich which : {AwaitWhich::kAll, AwaitWhich::kAny}) {
+    const auto code = AwaitEnds(*client_, {endless, endless, endless}, which, options);
+    ASSERT_FALSE(code.ok());
+    EXPECT_EQ(code.error().code(), base::Code::kDeadlineExceeded);
+  }
 }
 
 }  // namespace
