@@ -1,4 +1,5 @@
-// The file of contexts.
+#include "cli/connect/context_file.h"
+
 #include <fcntl.h>
 #include <toml++/toml.h>
 
@@ -6,7 +7,6 @@
 #include <sstream>
 
 #include "base/files.h"
-#include "cli/connect/settings.h"
 #include "cli/view/suggest.h"
 
 namespace jobd::cli {

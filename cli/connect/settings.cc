@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "base/units.h"
+#include "cli/connect/context_file.h"
 
 namespace jobd::cli {
 
@@ -86,6 +87,29 @@ Result<Connection> ResolveConnection(const GlobalOptions& options, const Environ
                  std::string("no ") + what + " is set: use " + flag + ", " + variable + " or a context (`jobctl context --help`)");
   }
   return connection;
+}
+
+base::Result<std::pair<std::string, std::string>> SplitAddress(const std::string& address) {
+  const auto bad = [&address] {
+    return base::Error(base::Code::kInvalidArgument, "'" + address + "' is not an address: HOST:PORT");
+  };
+  std::string host = address;
+  std::string port = "7443";
+  if (address.starts_with('[')) {
+    const size_t close = address.find(']');
+    if (close == std::string::npos) return bad();
+    host = address.substr(1, close - 1);
+    if (close + 1 < address.size()) {
+      if (address[close + 1] != ':') return bad();
+      port = address.substr(close + 2);
+    }
+  } else if (const size_t colon = address.rfind(':'); colon != std::string::npos && address.find(':') == colon) {
+    host = address.substr(0, colon);
+    port = address.substr(colon + 1);
+  }
+  const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
+  if (host.empty() || !digits || std::stoi(port) > 65535 || std::stoi(port) == 0) return bad();
+  return std::make_pair(host, port);
 }
 
 }  // namespace jobd::cli

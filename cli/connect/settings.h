@@ -1,11 +1,11 @@
-// What every verb is told: where jobd is, who we are, how to print.
+// The settings of every verb: where jobd is, who we are, how to print.
 #pragma once
 
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -16,7 +16,7 @@ enum class OutputFormat { kTable, kWide, kJson, kJsonLines, kName };
 // "table", "wide", "json", "jsonl", "name".
 base::Result<OutputFormat> ParseOutputFormat(std::string_view text);
 
-// The global options as given; what was not is empty.
+// The global options as given; empty: not given.
 struct GlobalOptions {
   std::optional<std::string> address;
   std::optional<std::string> ca;
@@ -32,33 +32,9 @@ struct GlobalOptions {
   bool quiet = false;
 };
 
-// One [context.NAME] of the configuration. Paths are absolute or relative to the current directory: those in the file were relative
-// to the file's directory, or began with "~/".
-struct Context {
-  std::string address;
-  std::string ca;
-  std::string cert;
-  std::string key;
-  std::string token_file;
-};
-
-struct ContextFile {
-  std::string path;
-  bool exists = false;
-  std::string current;  // empty: none
-  std::map<std::string, Context> contexts;
-};
-
 // Looks up a variable of the environment.
 using Environment = std::function<std::optional<std::string>(const char*)>;
 Environment ProcessEnvironment();
-
-// --config, else $XDG_CONFIG_HOME/jobctl/config.toml, else ~/.config/jobctl/config.toml; empty when there is no home.
-std::string ContextFilePath(const GlobalOptions& options, const Environment& env);
-// A file that is not there is an empty one, unless it was named by --config. Unknown keys are errors.
-base::Result<ContextFile> LoadContexts(const GlobalOptions& options, const Environment& env);
-// The text of a configuration with `current` set to `name`; all else stays as it is, comments too.
-std::string WithCurrent(const std::string& text, const std::string& name);
 
 struct Connection {
   std::string address = "127.0.0.1:7443";
@@ -73,5 +49,8 @@ struct Connection {
 base::Result<Connection> ResolveConnection(const GlobalOptions& options, const Environment& env);
 // --json, -o, JOBCTL_OUTPUT; else a table.
 base::Result<OutputFormat> ResolveFormat(const GlobalOptions& options, const Environment& env);
+
+// "HOST:PORT", "[v6]:PORT" or "HOST" (port 7443) as its two parts.
+base::Result<std::pair<std::string, std::string>> SplitAddress(const std::string& address);
 
 }  // namespace jobd::cli

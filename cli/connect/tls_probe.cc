@@ -13,7 +13,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <memory>
 #include <thread>
 
@@ -26,12 +25,11 @@ namespace jobd::cli {
 namespace {
 
 constexpr base::Nanos kBudget = 2 * base::kNanosPerSecond;
-// How long a server that does not like our certificate takes to say so: in TLS 1.3 that comes after our side of the handshake.
+// A server that does not accept our certificate says so within this: in TLS 1.3 that comes after our side of the handshake.
 constexpr base::Nanos kVerdict = 300 * base::kNanosPerMilli;
 
-// In TLS 1.3 a server looks at our certificate when our side of the handshake is done already.
 constexpr const char* kClosed = "jobd closed the connection after the handshake: it seems not to accept our certificate";
-// By then a jobd that is restarting listens no more.
+// By then a jobd that was about to restart no longer listens.
 constexpr base::Nanos kSecondLook = 250 * base::kNanosPerMilli;
 
 struct Free {
@@ -77,7 +75,38 @@ base::Result<base::Fd> Connect(const std::string& host, const std::string& port,
   return base::Error(base::Code::kUnavailable, base::ErrnoText(failure));
 }
 
-// Runs one step of OpenSSL to its end; 1 is success, as there.
+int SendQuietly(BIO* bio, const char* data, int size) {
+  int fd = -1;
+  BIO_get_fd(bio, &fd);
+  BIO_clear_retry_flags(bio);
+  const ssize_t sent = ::send(fd, data, static_cast<size_t>(size), MSG_NOSIGNAL);
+  if (sent < 0 && BIO_sock_should_retry(static_cast<int>(sent)) != 0) BIO_set_retry_write(bio);
+  return static_cast<int>(sent);
+}
+
+// OpenSSL's BIO of a socket, but one that raises no SIGPIPE when the peer is gone: how the process takes that signal is not the
+// business of a library. Borrows `fd`. nullptr: out of memory.
+BIO* MakeQuietBio(int fd) {
+  struct FreeMethod {
+    void operator()(BIO_METHOD* method) const { BIO_meth_free(method); }
+  };
+  static const std::unique_ptr<BIO_METHOD, FreeMethod> method = [] {
+    const BIO_METHOD* const socket = BIO_s_socket();
+    std::unique_ptr<BIO_METHOD, FreeMethod> made(BIO_meth_new(BIO_TYPE_SOCKET, "socket without SIGPIPE"));
+    if (made == nullptr) return made;
+    BIO_meth_set_write(made.get(), SendQuietly);
+    BIO_meth_set_read(made.get(), BIO_meth_get_read(socket));
+    BIO_meth_set_ctrl(made.get(), BIO_meth_get_ctrl(socket));
+    BIO_meth_set_create(made.get(), BIO_meth_get_create(socket));
+    BIO_meth_set_destroy(made.get(), BIO_meth_get_destroy(socket));
+    return made;
+  }();
+  BIO* const bio = method == nullptr ? nullptr : BIO_new(method.get());
+  if (bio != nullptr) BIO_set_fd(bio, fd, BIO_NOCLOSE);
+  return bio;
+}
+
+// Runs one step of OpenSSL to its end. Returns what OpenSSL does: 1 is success; -2 means that the deadline has passed.
 template <typename Step>
 int Drive(SSL* ssl, base::Nanos deadline, Step step) {
   while (true) {
@@ -93,7 +122,7 @@ int Drive(SSL* ssl, base::Nanos deadline, Step step) {
   }
 }
 
-// What went wrong in the handshake. Certificates don't get better by waiting; a connection that was cut off may work next time.
+// Why the handshake failed. A certificate does not get better by waiting; a connection that was cut off may work next time.
 ProbeResult Complaint(SSL* ssl) {
   const long verdict = SSL_get_verify_result(ssl);
   const std::string errors = TakeOpenSslErrors();
@@ -120,7 +149,9 @@ ProbeResult Shake(SSL_CTX* context, const std::string& host, int fd, base::Nanos
   SSL_set_verify(ssl.get(), SSL_VERIFY_PEER, nullptr);
   constexpr unsigned char kAlpn[] = {2, 'h', '2'};
   SSL_set_alpn_protos(ssl.get(), kAlpn, sizeof kAlpn);
-  SSL_set_fd(ssl.get(), fd);
+  BIO* const bio = MakeQuietBio(fd);
+  if (bio == nullptr) return {false, false, TakeOpenSslErrors()};
+  SSL_set_bio(ssl.get(), bio, bio);  // owns it from here on
   const int shaken = Drive(ssl.get(), deadline, SSL_connect);
   if (shaken == -2) return {false, true, "no answer to the TLS handshake"};
   if (shaken != 1) return Complaint(ssl.get());
@@ -133,33 +164,6 @@ ProbeResult Shake(SSL_CTX* context, const std::string& host, int fd, base::Nanos
   return result;
 }
 
-}  // namespace
-
-base::Result<std::pair<std::string, std::string>> SplitAddress(const std::string& address) {
-  const auto bad = [&address] {
-    return base::Error(base::Code::kInvalidArgument, "'" + address + "' is not an address: HOST:PORT");
-  };
-  std::string host = address;
-  std::string port = "7443";
-  if (address.starts_with('[')) {
-    const size_t close = address.find(']');
-    if (close == std::string::npos) return bad();
-    host = address.substr(1, close - 1);
-    if (close + 1 < address.size()) {
-      if (address[close + 1] != ':') return bad();
-      port = address.substr(close + 2);
-    }
-  } else if (const size_t colon = address.rfind(':'); colon != std::string::npos && address.find(':') == colon) {
-    host = address.substr(0, colon);
-    port = address.substr(colon + 1);
-  }
-  const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
-  if (host.empty() || !digits || std::stoi(port) > 65535 || std::stoi(port) == 0) return bad();
-  return std::make_pair(host, port);
-}
-
-namespace {
-
 ProbeResult Probe(const Connection& connection, const std::pair<std::string, std::string>& address) {
   const base::Nanos deadline = base::SystemClock().Monotonic() + kBudget;
   const auto socket = Connect(address.first, address.second, deadline);
@@ -171,11 +175,7 @@ ProbeResult Probe(const Connection& connection, const std::pair<std::string, std
       SSL_CTX_use_PrivateKey_file(context.get(), connection.key.c_str(), SSL_FILETYPE_PEM) != 1) {
     return {false, false, "our certificates: " + TakeOpenSslErrors()};
   }
-  // OpenSSL writes with write(2): a peer that is gone must not end us.
-  const auto old_handler = std::signal(SIGPIPE, SIG_IGN);
-  ProbeResult result = Shake(context.get(), address.first, socket->get(), deadline);
-  std::signal(SIGPIPE, old_handler);
-  return result;
+  return Shake(context.get(), address.first, socket->get(), deadline);
 }
 
 }  // namespace
@@ -185,7 +185,7 @@ ProbeResult ProbeServer(const Connection& connection) {
   if (!address.ok()) return {false, false, address.error().message()};
   ProbeResult result = Probe(connection, *address);
   if (result.reason != kClosed) return result;
-  // It may also have died just then; but not twice.
+  // A jobd that died in this moment looks the same; but it does not die twice.
   std::this_thread::sleep_for(std::chrono::nanoseconds(kSecondLook));
   result = Probe(connection, *address);
   if (result.reason == kClosed) result.may_pass = false;

@@ -1,4 +1,4 @@
-// Why jobd cannot be reached.
+// Finds out why jobd cannot be reached.
 #pragma once
 
 #include <string>
@@ -16,8 +16,5 @@ struct ProbeResult {
 // Connects and shakes hands once more, by itself, since gRPC 1.51 does not tell why a handshake failed. Takes 5 s at most, and
 // hardly any time when the answer is clear.
 ProbeResult ProbeServer(const Connection& connection);
-
-// "HOST:PORT", "[v6]:PORT" or "HOST" (port 7443) as its two parts.
-base::Result<std::pair<std::string, std::string>> SplitAddress(const std::string& address);
 
 }  // namespace jobd::cli

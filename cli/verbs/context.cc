@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 #include "base/files.h"
+#include "cli/connect/context_file.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/verbs.h"
 #include "cli/view/table.h"

@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "cli/connect/tls_probe.h"
 #include "tests/support/temp_dir.h"
+#include "cli/connect/context_file.h"
 
 namespace jobd::cli {
 namespace {
@@ -104,15 +104,6 @@ TEST(SplitAddressTest, HostAndPort) {
   EXPECT_EQ(*SplitAddress("[::1]:9"), std::make_pair(std::string("::1"), std::string("9")));
   EXPECT_EQ(*SplitAddress("::1"), std::make_pair(std::string("::1"), std::string("7443")));
   EXPECT_EQ(*SplitAddress("host"), std::make_pair(std::string("host"), std::string("7443")));
-}
-
-TEST(ProbeTest, NobodyListening) {
-  Connection connection;
-  connection.address = "127.0.0.1:1";
-  const ProbeResult result = ProbeServer(connection);
-  EXPECT_FALSE(result.reached);
-  EXPECT_TRUE(result.may_pass);
-  EXPECT_EQ(result.reason, "Connection refused");
 }
 
 }  // namespace

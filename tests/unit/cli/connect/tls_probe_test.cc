@@ -1,0 +1,94 @@
+#include "cli/connect/tls_probe.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <thread>
+
+#include "base/fd.h"
+
+namespace jobd::cli {
+namespace {
+
+TEST(ProbeTest, NobodyListening) {
+  Connection connection;
+  connection.address = "127.0.0.1:1";
+  const ProbeResult result = ProbeServer(connection);
+  EXPECT_FALSE(result.reached);
+  EXPECT_TRUE(result.may_pass);
+  EXPECT_EQ(result.reason, "Connection refused");
+}
+
+// A certificate that signed itself, and its key.
+class ProbeWithCertificateTest : public testing::Test {
+ protected:
+  ProbeWithCertificateTest() {
+    std::string name = testing::TempDir() + "jobd-probe-XXXXXX";
+    EXPECT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), X509_free);
+    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), 0);
+    X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
+    X509_set_pubkey(certificate.get(), key.get());
+    X509_sign(certificate.get(), key.get(), EVP_sha256());
+    const auto write = [](const std::string& path, auto put) {
+      const std::unique_ptr<FILE, decltype(&std::fclose)> file(std::fopen(path.c_str(), "w"), std::fclose);
+      ASSERT_NE(file, nullptr);
+      put(file.get());
+    };
+    connection_.ca = connection_.cert = folder_ + "/crt";
+    connection_.key = folder_ + "/key";
+    write(connection_.cert, [&](FILE* file) { PEM_write_X509(file, certificate.get()); });
+    write(connection_.key, [&](FILE* file) { PEM_write_PrivateKey(file, key.get(), nullptr, nullptr, 0, nullptr, nullptr); });
+    listener_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<const sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(listener_.get(), 1), 0);
+    EXPECT_EQ(::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+    connection_.address = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  }
+  ~ProbeWithCertificateTest() override { std::filesystem::remove_all(folder_); }
+
+  std::string folder_;
+  base::Fd listener_;
+  Connection connection_;
+};
+
+// It ignored SIGPIPE for the whole process while it ran, and what another thread had set meanwhile was lost at its end.
+TEST_F(ProbeWithCertificateTest, FaultProbeLeavesTheProcessesSigpipeAlone) {
+  const auto handler = [](int) {};
+  struct sigaction mine {};
+  mine.sa_handler = handler;
+  struct sigaction before {};
+  ASSERT_EQ(::sigaction(SIGPIPE, &mine, &before), 0);
+  struct sigaction during {};
+  std::thread server([&] {
+    const base::Fd peer(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    std::array<char, 4096> hello{};
+    EXPECT_GT(::recv(peer.get(), hello.data(), hello.size(), 0), 0);
+    EXPECT_EQ(::sigaction(SIGPIPE, nullptr, &during), 0);
+  });
+  const ProbeResult result = ProbeServer(connection_);
+  server.join();
+  struct sigaction after {};
+  ASSERT_EQ(::sigaction(SIGPIPE, &before, &after), 0);
+  EXPECT_FALSE(result.reached);
+  EXPECT_EQ(during.sa_handler, mine.sa_handler);
+  EXPECT_EQ(after.sa_handler, mine.sa_handler);
+}
+
+}  // namespace
+}  // namespace jobd::cli
