@@ -35,7 +35,7 @@ Result<std::string> ReadPem(const std::string& path, const char* what) {
   return text;
 }
 
-// An address that is one already goes past the resolver, whose start costs more than the rest of a short call.
+// A numeric address needs no resolver, whose start costs more than the rest of a short call.
 std::string Target(const std::string& host, const std::string& port) {
   in6_addr unused{};
   if (::inet_pton(AF_INET, host.c_str(), &unused) == 1) return "ipv4:" + host + ":" + port;
@@ -49,7 +49,7 @@ grpc::ChannelArguments Arguments() {
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 50);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  // A link that died without a word is found out in 50 s. The service allows a ping every 30 s.
+  // A dead link is noticed within 50 s. The service allows a ping every 30 s.
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 40'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
@@ -62,11 +62,11 @@ grpc::ChannelArguments Arguments() {
 }  // namespace
 
 Result<std::shared_ptr<grpc::Channel>> MakeChannel(const Connection& connection) {
-  // gRPC's own messages would mix with the job's output; what matters of them we say ourselves.
+  // gRPC's own messages would mix with the job's output; jobctl reports errors itself.
   ::setenv("GRPC_VERBOSITY", "NONE", 0);
   // Debian's build looks for deadlocks at each lock that gRPC takes, which costs more than the locks.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  // A log comes in messages of 256 KiB; by itself malloc gets the memory for each from the kernel, and gives it back.
+  // A log comes in messages of 256 KiB. malloc would get the memory for each from the kernel, and give it back.
   ::mallopt(M_MMAP_THRESHOLD, 8 << 20);
   ::mallopt(M_TRIM_THRESHOLD, 32 << 20);
   JOBD_ASSIGN_OR_RETURN(const auto address, SplitAddress(connection.address));

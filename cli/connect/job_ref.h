@@ -1,4 +1,4 @@
-// What a person types to name a batch or a job.
+// Batches and jobs as a person names them.
 #pragma once
 
 #include <cstdint>
@@ -30,12 +30,13 @@ struct JobRef {
 // "ID", "ID/INDEX", "last", "last/INDEX", where ID may be a prefix.
 base::Result<JobRef> ParseJobRef(std::string_view text, const std::string& owner);
 
-// A UUID in its usual form needs no look-up.
+// True for a UUID in its usual form: it needs no look-up.
 bool IsWholeId(std::string_view id);
 
-// Asks the service what batch a prefix or "last" names. With `batch`, it is asked in any case, and *batch is what it answered.
+// Asks the service which batch a prefix or "last" names. With `batch`, the service is asked in any case, and its answer is put
+// there.
 base::Result<JobRef> ResolveJobRef(Client& client, JobRef ref, v1::Batch* batch = nullptr);
-// Parse and Resolve.
+// ParseJobRef, then ResolveJobRef.
 base::Result<JobRef> FindJob(Client& client, std::string_view text, const std::string& owner, v1::Batch* batch = nullptr);
 
 void ToProto(const JobRef& ref, v1::JobSelector* selector);

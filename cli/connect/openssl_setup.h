@@ -1,4 +1,4 @@
-// OpenSSL as jobctl wants it, for gRPC and for itself.
+// Sets OpenSSL up, for gRPC and for jobctl itself.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace jobd::cli {
 // it, but its contexts take the system defaults of OpenSSL's configuration. Call before the first use of OpenSSL or gRPC.
 base::Status RestrictToTls13();
 
-// What OpenSSL last complained of on this thread, as one line; empties its queue.
+// The errors that OpenSSL has queued on this thread, as one line; empties the queue.
 std::string TakeOpenSslErrors();
 
 }  // namespace jobd::cli

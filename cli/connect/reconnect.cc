@@ -14,9 +14,9 @@ namespace {
 constexpr base::Nanos kFirstPause = 50 * base::kNanosPerMilli;
 constexpr base::Nanos kLongestPause = 2 * base::kNanosPerSecond;
 constexpr base::Nanos kGiveUp = 600 * base::kNanosPerSecond;
-// A stream that stood so long without a message was a link: nothing had to be told.
+// A stream that stood this long had a link, even if no message came.
 constexpr base::Nanos kStood = 5 * base::kNanosPerSecond;
-constexpr int kMaxInternalErrors = 5;  // in a row: then it is no accident of the link
+constexpr int kMaxInternalErrors = 5;  // in a row; so many are no accident of the link
 
 // A jobd that is killed in the middle of a message can look like any of these.
 bool IsLinkLoss(base::Code code) {

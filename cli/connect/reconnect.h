@@ -1,4 +1,4 @@
-// Making a lost link again, for streams that may last for days.
+// Streams that outlive the link to jobd: they may last for days.
 #pragma once
 
 #include <functional>
@@ -26,8 +26,8 @@ class Reconnect {
 
   void Begin();
   void Contact();
-  // Whether `error` is one that a new attempt may mend; then it has waited for the moment for it. Gives up when jobd has not
-  // answered for ten minutes, or keeps failing inside.
+  // True when a new attempt may help after `error`; returns when it is time for that attempt. False for other errors, when jobd has
+  // not answered for ten minutes, and when it keeps failing inside.
   bool Again(const base::Error& error);
 
  private:

@@ -20,13 +20,13 @@ std::string Shown(const std::string& text) {
 
 base::Code ToCode(grpc::StatusCode code) {
   switch (code) {
-    // kInvalidArgument is for what jobctl itself refuses, and ends with another exit code.
-    case grpc::StatusCode::INVALID_ARGUMENT:
     case grpc::StatusCode::NOT_FOUND: return base::Code::kNotFound;
     case grpc::StatusCode::ALREADY_EXISTS: return base::Code::kAlreadyExists;
     case grpc::StatusCode::PERMISSION_DENIED: return base::Code::kPermissionDenied;
     case grpc::StatusCode::UNAUTHENTICATED: return base::Code::kUnauthenticated;
     case grpc::StatusCode::RESOURCE_EXHAUSTED: return base::Code::kResourceExhausted;
+    // kInvalidArgument stands for wrong usage that jobctl itself finds, and has another exit code.
+    case grpc::StatusCode::INVALID_ARGUMENT:
     case grpc::StatusCode::OUT_OF_RANGE:
     case grpc::StatusCode::FAILED_PRECONDITION: return base::Code::kFailedPrecondition;
     case grpc::StatusCode::ABORTED: return base::Code::kAborted;

@@ -29,7 +29,7 @@ base::Result<Client*> Session::Connect() {
 
 void Session::PrintJson(const nlohmann::ordered_json& document) {
   const int indent = format_ == OutputFormat::kJsonLines ? -1 : 2;
-  // On a terminal everything beyond ASCII is escaped, for JSON lets control and direction characters through.
+  // On a terminal everything beyond ASCII is escaped: JSON alone lets control and direction characters through.
   PrintLine(document.dump(indent, ' ', out_.is_terminal(), nlohmann::ordered_json::error_handler_t::replace));
 }
 

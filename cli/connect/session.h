@@ -1,4 +1,4 @@
-// What every verb works with.
+// The surroundings of every verb: its options, its output and the connection to jobd.
 #pragma once
 
 #include <memory>

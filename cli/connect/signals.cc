@@ -32,7 +32,8 @@ struct SignalThread::Impl {
         on_signal(static_cast<int>(info.ssi_signo));
       if (wait[2].revents != 0) {
         hang_up.fd = -1;
-        if ((wait[2].revents & POLLNVAL) == 0) hang_up.on_hang_up();  // who was started without one misses nothing
+        if ((wait[2].revents & POLLNVAL) == 0)
+          hang_up.on_hang_up();  // POLLNVAL: the descriptor was never open, so there was no reader
       }
     }
   }

@@ -9,7 +9,7 @@
 
 namespace jobd::cli {
 
-// Tells when nobody reads from a pipe or a terminal any more.
+// Called when nobody reads from a pipe or a terminal any more.
 struct HangUp {
   int fd = -1;  // borrowed; -1: none
   std::function<void()> on_hang_up;

@@ -13,7 +13,7 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-// The path of the first text that is none; empty when all are.
+// The path of the first text that is not UTF-8; empty: there is none.
 std::string FindBad(const Message& message) {
   const auto* reflection = message.GetReflection();
   std::vector<const FieldDescriptor*> fields;

@@ -1,4 +1,4 @@
-// Texts of a request, before it is sent.
+// Checks the texts of a request before it is sent.
 #pragma once
 
 #include "base/result.h"
@@ -9,7 +9,7 @@ class Message;
 
 namespace jobd::cli {
 
-// Every `string` of the message and of those in it is UTF-8, as the API demands. kInvalidArgument names the field by its path:
+// Checks that every `string` of the message, and of messages in it, is UTF-8. kInvalidArgument names the field by its path:
 // "options.labels[0].value: is not UTF-8". `bytes` may hold anything.
 base::Status CheckTexts(const google::protobuf::Message& message);
 

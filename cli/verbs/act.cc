@@ -13,9 +13,10 @@ void AddActOptions(CLI::App& app, ActOptions& options) {
   app.add_option("--owner", options.owner, "Whose batches; default: your own")->type_name("NAME");
 }
 
-int ForEach(Session& session, const ActOptions& options, const std::function<base::Result<Deed>(Client&, const JobRef&)>& act) {
+int ForEach(Session& session, const ActOptions& options,
+            const std::function<base::Result<ActionResult>(Client&, const JobRef&)>& act) {
   std::vector<JobRef> refs;
-  for (const std::string& id : options.ids) {  // a mistake in one is found before anything is done to another
+  for (const std::string& id : options.ids) {  // a mistake in one is found before another is acted on
     auto ref = ParseJobRef(id, options.owner);
     if (!ref.ok()) return session.Fail(ref.error());
     refs.push_back(std::move(ref).value());
@@ -26,20 +27,20 @@ int ForEach(Session& session, const ActOptions& options, const std::function<bas
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (JobRef& unresolved : refs) {
     const auto ref = ResolveJobRef(**client, std::move(unresolved));
-    const base::Result<Deed> deed = ref.ok() ? act(**client, *ref) : base::Result<Deed>(ref.error());
-    if (!deed.ok()) {
-      code = session.Fail(deed.error());
+    const base::Result<ActionResult> result = ref.ok() ? act(**client, *ref) : base::Result<ActionResult>(ref.error());
+    if (!result.ok()) {
+      code = session.Fail(result.error());
       continue;
     }
     if (session.json()) {
       nlohmann::ordered_json item{{"correlation_id", ref->correlation_id}, {"index", nullptr}};
       if (ref->index) item["index"] = *ref->index;
-      item.update(deed->fields);
+      item.update(result->fields);
       list.push_back(std::move(item));
     } else if (session.format() == OutputFormat::kName) {
       session.PrintLine(ref->ToString());
     } else if (!session.options().quiet) {
-      session.PrintLine(ref->ToString() + ": " + deed->text);
+      session.PrintLine(ref->ToString() + ": " + result->text);
     }
   }
   if (session.json()) {

@@ -18,8 +18,8 @@ namespace jobd::cli {
 class Client;
 class Session;
 
-// What was done: for a person, and as fields of a JSON object.
-struct Deed {
+// The result of an action on one batch or job: in words, and as fields of a JSON object.
+struct ActionResult {
   std::string text;
   nlohmann::ordered_json fields;
 };
@@ -32,9 +32,10 @@ struct ActOptions {
 // ID… and --owner.
 void AddActOptions(CLI::App& app, ActOptions& options);
 
-// Does it to each, in order, goes on behind one that fails, and returns 0 when none did. Prints a line each: "ID: TEXT", or
+// Acts on each, in order, and goes on after a failure. Returns 0 when none failed. Prints a line each: "ID: TEXT", or
 // {"correlation_id", "index", FIELDS…}, or the ID.
-int ForEach(Session& session, const ActOptions& options, const std::function<base::Result<Deed>(Client&, const JobRef&)>& act);
+int ForEach(Session& session, const ActOptions& options,
+            const std::function<base::Result<ActionResult>(Client&, const JobRef&)>& act);
 
 // "3 jobs", "1 job".
 std::string Jobs(uint32_t count);

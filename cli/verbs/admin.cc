@@ -13,7 +13,7 @@ namespace jobd::cli {
 
 namespace {
 
-// What a change of the service's state answers.
+// Prints the state of the service after a change.
 int PrintState(Session& session, v1::ServiceState state, const Json& more, const std::string& text) {
   if (session.json()) {
     Json json{{"state", ServiceStateName(state)}};
@@ -123,8 +123,8 @@ void AddAdmin(CLI::App& root, Invocation& invocation) {
   stop->add_flag("--now", *now, "Cancel what runs and what waits, too");
   stop->callback([now, &invocation] { invocation.action = [now](Session& session) { return Stop(session, *now); }; });
   add("drain", "Refuse new work, do what was accepted, then stop", Drain);
-  add("status", "Show how the service is", ShowStatus)->footer("Exit code: 0 running or draining, 3 stopped, 4 unreachable.");
-  add("reload", "Read configuration, users and certificates again; what is bad replaces nothing", Reload);
+  add("status", "Show the state of the service", ShowStatus)->footer("Exit code: 0 running or draining, 3 stopped, 4 unreachable.");
+  add("reload", "Read configuration, users and certificates again; a bad file replaces nothing", Reload);
   add("config", "Show the settings in force and where they came from", ShowConfig);
 }
 

@@ -26,12 +26,12 @@ int Cancel(Session& session, const Options& options) {
     if (!grace.ok()) return session.Fail(grace.error());
     *request.mutable_grace() = ToDuration(*grace);
   }
-  return ForEach(session, options, [&request](Client& client, const JobRef& ref) -> base::Result<Deed> {
+  return ForEach(session, options, [&request](Client& client, const JobRef& ref) -> base::Result<ActionResult> {
     ToProto(ref, request.mutable_jobs());
     v1::CancelResponse response;
     JOBD_RETURN_IF_ERROR(client.Cancel(request, &response));
-    return Deed{Jobs(response.cancelled()) + " cancelled, " + std::to_string(response.stopping()) + " stopping",
-                {{"cancelled", response.cancelled()}, {"stopping", response.stopping()}}};
+    return ActionResult{Jobs(response.cancelled()) + " cancelled, " + std::to_string(response.stopping()) + " stopping",
+                        {{"cancelled", response.cancelled()}, {"stopping", response.stopping()}}};
   });
 }
 

@@ -12,22 +12,22 @@ namespace jobd::cli {
 namespace {
 
 int Hold(Session& session, const ActOptions& options) {
-  return ForEach(session, options, [](Client& client, const JobRef& ref) -> base::Result<Deed> {
+  return ForEach(session, options, [](Client& client, const JobRef& ref) -> base::Result<ActionResult> {
     v1::HoldRequest request;
     ToProto(ref, request.mutable_jobs());
     v1::HoldResponse response;
     JOBD_RETURN_IF_ERROR(client.Hold(request, &response));
-    return Deed{Jobs(response.held()) + " held", {{"held", response.held()}}};
+    return ActionResult{Jobs(response.held()) + " held", {{"held", response.held()}}};
   });
 }
 
 int Release(Session& session, const ActOptions& options) {
-  return ForEach(session, options, [](Client& client, const JobRef& ref) -> base::Result<Deed> {
+  return ForEach(session, options, [](Client& client, const JobRef& ref) -> base::Result<ActionResult> {
     v1::ReleaseRequest request;
     ToProto(ref, request.mutable_jobs());
     v1::ReleaseResponse response;
     JOBD_RETURN_IF_ERROR(client.Release(request, &response));
-    return Deed{Jobs(response.released()) + " released", {{"released", response.released()}}};
+    return ActionResult{Jobs(response.released()) + " released", {{"released", response.released()}}};
   });
 }
 

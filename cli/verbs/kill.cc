@@ -21,11 +21,11 @@ int Kill(Session& session, const Options& options) {
   if (signal == 0) return session.Fail(base::Error(base::Code::kInvalidArgument, "there is no signal '" + options.signal + "'"));
   v1::SignalRequest request;
   request.set_signal(signal);
-  return ForEach(session, options, [&request, signal](Client& client, const JobRef& ref) -> base::Result<Deed> {
+  return ForEach(session, options, [&request, signal](Client& client, const JobRef& ref) -> base::Result<ActionResult> {
     ToProto(ref, request.mutable_jobs());
     v1::SignalResponse response;
     JOBD_RETURN_IF_ERROR(client.Signal(request, &response));
-    return Deed{base::SignalName(signal) + " sent to " + Jobs(response.signalled()), {{"signalled", response.signalled()}}};
+    return ActionResult{base::SignalName(signal) + " sent to " + Jobs(response.signalled()), {{"signalled", response.signalled()}}};
   });
 }
 

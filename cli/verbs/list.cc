@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/bounds.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/verbs.h"
 #include "cli/view/json_view.h"
@@ -14,8 +15,6 @@
 namespace jobd::cli {
 
 namespace {
-
-constexpr uint32_t kPage = 1000;
 
 struct Options {
   std::vector<std::string> filters;
@@ -66,7 +65,7 @@ int PrintBatches(Session& session, v1::ListBatchesRequest request, uint32_t limi
   uint32_t count = 0;
   bool more = false;
   while (true) {
-    request.set_page_size(limit == 0 ? kPage : std::min(kPage, limit - count));
+    request.set_page_size(limit == 0 ? base::kMaxPageRows : std::min(base::kMaxPageRows, limit - count));
     v1::ListBatchesResponse page;
     if (auto status = (*client)->ListBatches(request, &page); !status.ok()) return session.Fail(status.error());
     for (const v1::Batch& batch : page.batches()) {

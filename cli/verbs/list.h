@@ -1,4 +1,4 @@
-// Printing lists of batches.
+// Lists of batches, as `list` and `status` print them.
 #pragma once
 
 #include <cstdint>

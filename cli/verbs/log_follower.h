@@ -38,8 +38,8 @@ struct LogRequest {
 // codes of the jobs whose end was told (0 without following), or 130 when `canceller` ended it.
 base::Result<int> FollowLogs(Session& session, Client& client, const LogRequest& request, Canceller* canceller);
 
-// While it lives, Ctrl-C cancels instead of ending the program, and so does the end of whoever reads our output, like `| head`,
-// at once and not only at the next write. Make it before the connection, whose threads would take the signal.
+// While it lives, Ctrl-C cancels instead of ending the program, and so does the end of the reader of our output (`| head`),
+// at once instead of at the next write. Make it before the connection, whose threads would take the signal.
 base::Result<std::unique_ptr<SignalThread>> LeaveOnInterrupt(Session& session, Canceller* canceller);
 
 }  // namespace jobd::cli

@@ -16,13 +16,13 @@ struct Options : ActOptions {
 };
 
 int Retry(Session& session, const Options& options) {
-  return ForEach(session, options, [&options](Client& client, const JobRef& ref) -> base::Result<Deed> {
+  return ForEach(session, options, [&options](Client& client, const JobRef& ref) -> base::Result<ActionResult> {
     v1::RetryRequest request;
     ToProto(ref, request.mutable_jobs());
     request.set_failed_only(options.failed_only);
     v1::RetryResponse response;
     JOBD_RETURN_IF_ERROR(client.Retry(request, &response));
-    return Deed{Jobs(response.requeued()) + " queued again", {{"requeued", response.requeued()}}};
+    return ActionResult{Jobs(response.requeued()) + " queued again", {{"requeued", response.requeued()}}};
   });
 }
 

@@ -12,13 +12,13 @@ namespace jobd::cli {
 namespace {
 
 int Remove(Session& session, const ActOptions& options) {
-  return ForEach(session, options, [](Client& client, const JobRef& ref) -> base::Result<Deed> {
+  return ForEach(session, options, [](Client& client, const JobRef& ref) -> base::Result<ActionResult> {
     if (ref.index) return base::Error(base::Code::kInvalidArgument, ref.ToString() + ": only a whole batch can be removed");
     v1::RemoveBatchRequest request;
     request.set_correlation_id(ref.correlation_id);
     request.set_owner(ref.owner);
     JOBD_RETURN_IF_ERROR(client.RemoveBatch(request));
-    return Deed{"removed", {{"removed", true}}};
+    return ActionResult{"removed", {{"removed", true}}};
   });
 }
 

@@ -12,7 +12,7 @@
 namespace jobd::cli {
 namespace {
 
-// timeout(1) sends its signal to the process and then to its group: so close together it is one.
+// timeout(1) sends its signal to the process and then to the group of it: two so close together count as one.
 constexpr base::Nanos kSameSignal = 200 * base::kNanosPerMilli;
 
 }  // namespace
@@ -20,10 +20,7 @@ constexpr base::Nanos kSameSignal = 200 * base::kNanosPerMilli;
 RunControl::RunControl(Session& session, std::string correlation_id) : session_(session), id_(std::move(correlation_id)) {}
 
 RunControl::~RunControl() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
+  state_.Lock()->stopping = true;
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
 }
@@ -33,79 +30,79 @@ void RunControl::Start() {
 }
 
 void RunControl::OnSignal(int signal) {
-  const std::lock_guard lock(mutex_);
+  const auto state = state_.Lock();
   const base::Nanos now = clock_.Monotonic();
   auto action = InterruptSteps::Action::kCancel;
-  if (signal == SIGHUP) Leave(kExitSignalBase + SIGHUP);
+  if (signal == SIGHUP) Leave(*state, kExitSignalBase + SIGHUP);
   if (signal == SIGINT) {
-    interrupted_ = true;
-    action = steps_.Next(now);
+    state->interrupted = true;
+    action = state->steps.Next(now);
   } else if (signal == SIGTERM) {
-    if (terminated_at_ != 0 && now - terminated_at_ < kSameSignal) return;
-    if (terminated_at_ != 0) Leave(kExitSignalBase + SIGTERM);
-    terminated_at_ = now;
-    steps_.Cancelled();
+    if (state->terminated_at != 0 && now - state->terminated_at < kSameSignal) return;
+    if (state->terminated_at != 0) Leave(*state, kExitSignalBase + SIGTERM);
+    state->terminated_at = now;
+    state->steps.Cancelled();
   } else {
     action = InterruptSteps::Action::kForward;
   }
-  if (action == InterruptSteps::Action::kLeave) Leave(kExitInterrupted);
-  if (client_ == nullptr) {
-    if (pending_) Leave(kExitInterrupted);
-    pending_ = true;
-    session_.Say("not accepted yet; the job will be cancelled when it is. Press Ctrl-C again to leave");
+  if (action == InterruptSteps::Action::kLeave) Leave(*state, kExitInterrupted);
+  if (state->client == nullptr) {
+    if (state->cancel_when_accepted) Leave(*state, kExitInterrupted);
+    state->cancel_when_accepted = true;
+    session_.Say("jobd has not accepted the job yet; it will be cancelled then. Press Ctrl-C again to leave");
     return;
   }
   if (session_.err().is_terminal() && signal == SIGINT) session_.err().Write("\n");  // behind the terminal's "^C"
   if (action == InterruptSteps::Action::kCancel) {
     session_.Say("cancelling the job; press Ctrl-C again to leave at once");
-    return Enqueue([this](Client& client) { Cancel(client); });
+    return Enqueue(*state, [this](Client& client) { Cancel(client); });
   }
   if (signal == SIGINT) {
     session_.Say("sent SIGINT to the job; press Ctrl-C again within a second to end it and all its processes");
   }
-  Enqueue([this, signal](Client& client) {
-    if (auto status = Send(client, signal); !status.ok()) session_.Say("signalling: " + status.error().message());
+  Enqueue(*state, [this, signal](Client& client) {
+    if (auto status = Send(client, signal); !status.ok()) session_.Say("signalling the job: " + status.error().message());
   });
 }
 
 void RunControl::Accepted(Client* client) {
-  const std::lock_guard lock(mutex_);
-  client_ = client;
-  if (!pending_) return;
-  steps_.Cancelled();
-  Enqueue([this](Client& to) { Cancel(to); });
+  const auto state = state_.Lock();
+  state->client = client;
+  if (!state->cancel_when_accepted) return;
+  state->steps.Cancelled();
+  Enqueue(*state, [this](Client& to) { Cancel(to); });
 }
 
 void RunControl::BrokenPipe() {
-  const std::lock_guard lock(mutex_);
-  Enqueue([this](Client& client) { (void)Send(client, SIGPIPE); });  // that it has ended already is as good
+  const auto state = state_.Lock();
+  Enqueue(*state, [this](Client& client) { (void)Send(client, SIGPIPE); });  // an error means that the job has ended: as good
 }
 
-bool RunControl::interrupted() const {
-  const std::lock_guard lock(mutex_);
-  return interrupted_;
-}
+bool RunControl::interrupted() const { return state_.Lock()->interrupted; }
 
-void RunControl::Leave(int exit_code) {
-  if (client_ != nullptr) session_.Say("left; the job goes on: jobctl logs -f " + id_);
+void RunControl::Leave(const State& state, int exit_code) {
+  if (state.client != nullptr) session_.Say("left; the job goes on: jobctl logs -f " + id_);
   ::_exit(exit_code);  // other threads are in calls that may never return
 }
 
-void RunControl::Enqueue(std::function<void(Client&)> call) {
-  calls_.push_back(std::move(call));
+void RunControl::Enqueue(State& state, Call call) {
+  state.calls.push_back(std::move(call));
   wake_.notify_one();
 }
 
 void RunControl::Run() {
-  for (;;) {
-    std::unique_lock lock(mutex_);
-    wake_.wait(lock, [this] { return stopping_ || !calls_.empty(); });
-    if (stopping_) return;
-    const auto call = std::move(calls_.front());
-    calls_.pop_front();
-    Client& client = *client_;
-    lock.unlock();
-    call(client);
+  while (true) {
+    Call call;
+    Client* client = nullptr;
+    {
+      auto state = state_.Lock();
+      state.Wait(wake_, [&state] { return state->stopping || !state->calls.empty(); });
+      if (state->stopping) return;
+      call = std::move(state->calls.front());
+      state->calls.pop_front();
+      client = state->client;
+    }
+    call(*client);
   }
 }
 
@@ -116,10 +113,10 @@ void RunControl::Cancel(Client& client) {
   v1::CancelResponse response;
   const auto status = client.Cancel(request, &response);
   if (status.ok()) return;
-  session_.Say("cancelling: " + status.error().message());
+  session_.Say("cancelling the job: " + status.error().message());
   const base::Code code = status.error().code();
   if (code != base::Code::kUnavailable && code != base::Code::kDeadlineExceeded)
-    return;  // the end of the stream tells what became of it
+    return;  // the end of the stream tells how the job ended
   session_.Say("could not cancel the job; when jobd is back: jobctl cancel " + id_);
   ::_exit(kExitFailed);
 }

@@ -1,15 +1,15 @@
-// What signals to `jobctl run` do to its job.
+// The effects that signals to `jobctl run` have on its job.
 #pragma once
 
 #include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 
 #include "base/clock.h"
+#include "base/guarded.h"
 #include "base/result.h"
 
 namespace jobd::cli {
@@ -17,8 +17,8 @@ namespace jobd::cli {
 class Client;
 class Session;
 
-// The first sends SIGINT to the job; a second within a second cancels it (TERM, then KILL of the whole tree); one more leaves at
-// once. A second that comes later is a first again: programs that take Ctrl-C as a command get it.
+// The steps of Ctrl-C. The first sends SIGINT to the job; a second within a second cancels the job (TERM, then KILL to all its
+// processes); one more leaves at once. A second that comes later counts as a first: programs that take Ctrl-C as a command get it.
 class InterruptSteps {
  public:
   enum class Action { kForward, kCancel, kLeave };
@@ -30,7 +30,7 @@ class InterruptSteps {
     cancelled_ = again;
     return again ? Action::kCancel : Action::kForward;
   }
-  // The job was cancelled otherwise.
+  // The job was cancelled by something else than Ctrl-C.
   void Cancelled() { cancelled_ = true; }
 
  private:
@@ -38,29 +38,40 @@ class InterruptSteps {
   bool cancelled_ = false;
 };
 
-// SIGINT goes through InterruptSteps, SIGQUIT is passed on, SIGTERM cancels the job, SIGHUP leaves it alone: the terminal is gone.
-// Where cancelling fails because jobd cannot be reached, jobctl leaves with 125: whoever ended it must not wait for jobd's return.
-// Calls are made on a thread of its own, so that a signal is never kept waiting by a call. Thread-safe.
+// SIGINT goes through InterruptSteps, SIGQUIT is passed on, SIGTERM cancels the job, SIGHUP leaves the job alone: the terminal is
+// gone. When jobd cannot be reached to cancel, jobctl leaves with 125 instead of waiting for its return. RPCs are made on a thread
+// of this object, so that no signal waits for one. Thread-safe.
 class RunControl {
  public:
   // `session` is borrowed.
   RunControl(Session& session, std::string correlation_id);
   // Waits for calls that are being made.
   ~RunControl();
-  // Begins the thread; after the mask of signals is set, which it inherits.
+  // Begins the thread. Call it when the mask of signals is set, since the thread inherits that.
   void Start();
 
   void OnSignal(int signal);
-  // From here on there is a job to act on.
+  // From here on there is a job to act on. `client` is borrowed.
   void Accepted(Client* client);
-  // As at home: who writes to a pipe that nobody reads gets SIGPIPE.
+  // Sends SIGPIPE to the job, as a program gets it at home that writes to a pipe without a reader.
   void BrokenPipe();
   // Ctrl-C was pressed.
   bool interrupted() const;
 
  private:
-  [[noreturn]] void Leave(int exit_code);
-  void Enqueue(std::function<void(Client&)> call);
+  using Call = std::function<void(Client&)>;
+  struct State {
+    std::deque<Call> calls;
+    InterruptSteps steps;
+    Client* client = nullptr;  // nullptr until jobd has accepted the job
+    bool interrupted = false;
+    bool cancel_when_accepted = false;
+    bool stopping = false;
+    base::Nanos terminated_at = 0;  // the last SIGTERM; 0: none
+  };
+
+  [[noreturn]] void Leave(const State& state, int exit_code);
+  void Enqueue(State& state, Call call);
   void Run();
   void Cancel(Client& client);
   base::Status Send(Client& client, int signal) const;
@@ -68,15 +79,8 @@ class RunControl {
   Session& session_;
   const std::string id_;
   const base::SystemClock clock_;
-  mutable std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::function<void(Client&)>> calls_;  // guarded by mutex_, as is the rest
-  InterruptSteps steps_;
-  Client* client_ = nullptr;
-  bool interrupted_ = false;
-  bool pending_ = false;
-  bool stopping_ = false;
-  base::Nanos terminated_at_ = 0;
+  base::Guarded<State> state_;
+  std::condition_variable wake_;  // a call was added, or stopping
   std::thread thread_;
 };
 

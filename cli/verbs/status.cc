@@ -15,7 +15,7 @@ namespace jobd::cli {
 
 namespace {
 
-// More rows than this tell a person nothing; of a larger batch a terminal shows what went wrong first.
+// A terminal shows so many jobs of a batch at most, those that failed first.
 constexpr uint32_t kManyJobs = 50;
 
 struct Options {
@@ -48,7 +48,7 @@ base::Status GetJobs(Client& client, v1::GetBatchRequest request, uint32_t limit
   }
 }
 
-// What failed, then what runs, then the rest, up to kManyJobs.
+// Jobs that failed, then jobs that run, then the others: kManyJobs in all.
 base::Status GetWorst(Client& client, const v1::GetBatchRequest& base, Found& found) {
   const std::vector<std::vector<v1::JobState>> order{
       FailureStates(),
@@ -120,7 +120,7 @@ int Status(Session& session, const Options& options) {
   bool first = true;
   Json list = Json::array();
   for (JobRef& unresolved : refs) {
-    // GetBatch takes prefixes itself; only `last` is ours to resolve.
+    // GetBatch takes prefixes itself; only `last` must be resolved here.
     auto ref = unresolved.correlation_id == "last" ? ResolveJobRef(**client, std::move(unresolved))
                                                    : base::Result<JobRef>(std::move(unresolved));
     auto found = ref.ok() ? Get(session, **client, *ref, options.all) : base::Result<Found>(ref.error());

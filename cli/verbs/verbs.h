@@ -1,4 +1,4 @@
-// The verbs, a file each. To add one: a file cli/NAME.cc with its help and its AddName, a line here and one in app.cc.
+// The verbs, a file each. To add one: a file cli/verbs/NAME.cc with its help and its AddName, a line here and one in app.cc.
 #pragma once
 
 #include <functional>

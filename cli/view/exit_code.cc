@@ -11,7 +11,7 @@ namespace jobd::cli {
 
 namespace {
 
-// Of the set-up steps only the last says something about the program itself; the others are failures of the service.
+// Only the last step of the set-up tells something about the program. When another step fails, the service failed.
 constexpr std::string_view kExecStep = "executing the program";
 
 int StartFailure(const v1::Reason& reason) {
@@ -21,7 +21,7 @@ int StartFailure(const v1::Reason& reason) {
   return kExitNotExecutable;
 }
 
-// How a job ended by itself; 0 with a state that is not SUCCEEDED would read as success.
+// The code of a job that ended by itself. A code of 0 beside another state than SUCCEEDED must not read as success.
 int OwnCode(const v1::JobResult& result) {
   if (result.has_signal()) return kExitSignalBase + result.signal();
   if (result.has_exit_code() && result.exit_code() != 0) return result.exit_code() & 0xff;

@@ -1,4 +1,4 @@
-// What jobctl's own exit code says.
+// The exit codes of jobctl, and the words for the end of a job.
 #pragma once
 
 #include <optional>
@@ -18,7 +18,7 @@ inline constexpr int kExitUsage = 2;
 inline constexpr int kExitServiceStopped = 3;      // `admin status`
 inline constexpr int kExitServiceUnreachable = 4;  // `admin status`
 inline constexpr int kExitTimedOut = 124;
-inline constexpr int kExitFailed = 125;  // jobd or jobctl failed; also a job of which nobody can tell how it ended
+inline constexpr int kExitFailed = 125;  // jobd or jobctl failed; also for a job whose end is not known
 inline constexpr int kExitNotExecutable = 126;
 inline constexpr int kExitNotFound = 127;
 inline constexpr int kExitSignalBase = 128;
@@ -36,7 +36,7 @@ std::string Describe(const v1::JobResult& result);
 // The same as the end of a sentence: "ended: exit 3", "did not start: executing the program: Permission denied".
 std::string Ending(const v1::JobResult& result);
 
-// What jobctl answers when it failed by `error`: 2 when what it was told makes no sense, else 125.
+// The exit code for an error of jobctl: 2 for wrong usage, else 125.
 int ExitCodeOf(const base::Error& error);
 
 }  // namespace jobd::cli

@@ -1,5 +1,5 @@
-// The API's messages as JSON. These names are what scripts rely on: fields may be added, never renamed or left out. What is absent
-// is null.
+// The API's messages as JSON. These names are what scripts rely on: fields may be added, never renamed or left out. An
+// absent value is null.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -20,7 +20,7 @@ struct LogFormat {
   bool merge_into_stdout = false;
 };
 
-// Without prefix and timestamps, bytes go out as they come: exact, but for terminals, where they are made visible. With them, each
+// Without prefix and timestamps, bytes go out as they come; only on a terminal control characters are made visible. With them, each
 // line is written whole, so that lines of different jobs and streams never mix; a last line without a newline gets one. A line
 // over 1 MiB is written in pieces. Not thread-safe; the streams are borrowed and must outlive this object.
 class LogPrinter {
@@ -31,7 +31,7 @@ class LogPrinter {
 
   // `time` is nanoseconds since 1970. False when the output cannot be written any more.
   bool Print(uint32_t index, Stream stream, int64_t time, std::string_view bytes);
-  // Nothing more will come from the job: writes what is held back of it.
+  // Writes the output of the job that is held back. Call it when nothing more will come.
   bool Finish(uint32_t index);
   bool FinishAll();
 

@@ -9,10 +9,9 @@
 
 namespace jobd::cli {
 
-// A stream of the process. Writes at once, without a buffer, so that what a job prints is seen when it is printed. Thread-safe; a
-// Write of a line from another thread stays a line where write(2) takes it whole. The descriptor is borrowed. After the first
-// failure nothing more is written and error() tells why: the caller ends with a non-zero code, since a full disk must not look like
-// success.
+// A stream of the process. Writes at once, without a buffer, so that output is seen as soon as a job prints it. Thread-safe; lines
+// of several threads do not mix where write(2) takes each whole. The descriptor is borrowed. After the first failure nothing more
+// is written and status() tells why: the caller ends with a non-zero code, since a full disk must not look like success.
 class OutputStream {
  public:
   explicit OutputStream(int fd);
@@ -23,7 +22,7 @@ class OutputStream {
   bool ok() const { return errno_ == 0; }
   // The reader has gone (EPIPE).
   bool broken_pipe() const;
-  // Somebody noticed before a write did.
+  // For who notices, before a write does, that the reader has gone.
   void ReaderGone();
   // "writing to standard output: No space left on device".
   base::Status status() const;

@@ -1,4 +1,4 @@
-// How far a batch has come, in one line.
+// The progress of a batch, in one line.
 #pragma once
 
 #include <cstddef>

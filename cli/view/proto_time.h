@@ -8,7 +8,7 @@
 
 namespace jobd::cli {
 
-// Since 1970. What does not fit into 64 bits of nanoseconds (before 1677, after 2262) is the nearest that does.
+// Since 1970. A time that does not fit into 64 bits of nanoseconds (before 1677, after 2262) becomes the nearest that does.
 inline base::Nanos FromTimestamp(const google::protobuf::Timestamp& time) {
   constexpr int64_t kLastSecond = INT64_MAX / base::kNanosPerSecond - 1;
   const int64_t seconds = time.seconds() > kLastSecond    ? kLastSecond

@@ -21,7 +21,7 @@ bool IsFinal(v1::JobState state);
 // Final, and not SUCCEEDED.
 bool IsFailure(v1::JobState state);
 
-// All states that do not change any more but SUCCEEDED, and all that still do.
+// All final states but SUCCEEDED; all states that are not final.
 std::vector<v1::JobState> FailureStates();
 std::vector<v1::JobState> LiveStates();
 

@@ -28,7 +28,7 @@ size_t Distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string DidYouMean(std::string_view word, const std::vector<std::string>& names) {
-  constexpr size_t kLongest = 64;  // what is longer is no slip, and the distance costs its square
+  constexpr size_t kLongest = 64;  // a longer word is no slip, and the time grows with the square of the length
   if (word.size() > kLongest) return "";
   const std::string* best = nullptr;
   size_t best_distance = 0;

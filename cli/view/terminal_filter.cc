@@ -6,7 +6,7 @@ namespace jobd::cli {
 
 namespace {
 
-// How many bytes at the end of `bytes` may be the beginning of something that the next piece completes.
+// The number of bytes at the end of `bytes` that may begin a character or a line's end, which the next piece completes.
 size_t UnfinishedTail(std::string_view bytes) {
   if (bytes.ends_with('\r')) return 1;
   constexpr size_t kLongestPart = 3;

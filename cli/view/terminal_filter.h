@@ -1,4 +1,4 @@
-// Makes what a job prints safe for a terminal, as it streams by.
+// Makes the output of a job safe for a terminal, as it streams by.
 #pragma once
 
 #include <string>
@@ -10,9 +10,9 @@ namespace jobd::cli {
 // newlines and tabs; turns CR LF into a newline. One per stream, since a character may come in two pieces. Not thread-safe.
 class TerminalFilter {
  public:
-  // What can be shown of the stream so far and was not shown before.
+  // Returns as much of the stream as can be shown by now and was not returned before.
   std::string Feed(std::string_view bytes);
-  // The rest, when the stream has ended.
+  // Returns the rest, when the stream has ended.
   std::string Finish();
 
  private:

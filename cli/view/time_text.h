@@ -13,7 +13,7 @@ namespace jobd::cli {
 std::string Rfc3339(int64_t time);
 // "2026-01-02 15:04:05" in the local time zone.
 std::string AbsoluteTime(int64_t time);
-// "2m ago"; "just now" within a second, also for what lies in the future by another machine's clock.
+// "2m ago"; "just now" within a second, also for a time that another machine's clock puts into the future.
 std::string RelativeTime(int64_t time, int64_t now);
 
 // "2026-01-02T15:04:05.5Z", "2026-01-02 15:04[:05]" and "2026-01-02" (local), "15:04" (today, local), "@1700000000" (seconds since

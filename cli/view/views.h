@@ -19,7 +19,7 @@ std::vector<Cell> BatchRow(const v1::Batch& batch, base::Nanos now, bool wide);
 std::vector<std::string> JobHeader(bool wide);
 std::vector<Cell> JobRow(const v1::JobStatus& job, base::Nanos now, bool wide);
 
-// The lines above a batch's jobs: what it is and how far it has come. Escaped.
+// The lines above a batch's jobs: its name, owner, state and counts. Escaped.
 std::string BatchSummary(const v1::Batch& batch, base::Nanos now, bool wide, bool color);
 
 // argv as one could type it in a shell.
