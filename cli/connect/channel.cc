@@ -13,7 +13,6 @@
 
 #include "base/files.h"
 #include "cli/connect/openssl_setup.h"
-#include "cli/connect/tls_probe.h"
 
 namespace jobd::cli {
 
@@ -33,6 +32,17 @@ Result<std::string> ReadPem(const std::string& path, const char* what) {
     return Error(Code::kFailedPrecondition, std::string(what) + ": " + path + " is not a PEM file");
   }
   return text;
+}
+
+// OpenSSL would ask for the pass phrase on the terminal, in a thread of gRPC and again for each connection.
+base::Status CheckKey(const std::string& pem, const std::string& path) {
+  const bool encrypted = pem.find("-----BEGIN ENCRYPTED PRIVATE KEY-----") != std::string::npos ||
+                         pem.find("Proc-Type: 4,ENCRYPTED") != std::string::npos;
+  if (!encrypted) return base::Ok();
+  return Error(Code::kFailedPrecondition, "client key: " + path +
+                                              " is encrypted, and jobctl asks for no pass phrase. Give it a key in plain: "
+                                              "(umask 077; openssl pkey -in " +
+                                              path + " -out " + path + ".plain)");
 }
 
 // A numeric address needs no resolver, whose start costs more than the rest of a short call.
@@ -75,6 +85,7 @@ Result<std::shared_ptr<grpc::Channel>> MakeChannel(const Connection& connection)
   JOBD_ASSIGN_OR_RETURN(options.pem_root_certs, ReadPem(connection.ca, "CA certificate"));
   JOBD_ASSIGN_OR_RETURN(options.pem_cert_chain, ReadPem(connection.cert, "client certificate"));
   JOBD_ASSIGN_OR_RETURN(options.pem_private_key, ReadPem(connection.key, "client key"));
+  JOBD_RETURN_IF_ERROR(CheckKey(options.pem_private_key, connection.key));
   return grpc::CreateCustomChannel(Target(address.first, address.second), grpc::SslCredentials(options), Arguments());
 }
 

@@ -1,8 +1,11 @@
 #include "cli/connect/settings.h"
 
+#include <arpa/inet.h>
+
 #include <array>
 #include <cstdlib>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "cli/connect/context_file.h"
 
@@ -13,6 +16,17 @@ namespace {
 using base::Code;
 using base::Error;
 using base::Result;
+
+std::string_view Trimmed(std::string_view text) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  const size_t begin = text.find_first_not_of(kBlank);
+  return begin == std::string_view::npos ? std::string_view() : text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
+}
+
+bool IsIpv6(const std::string& host) {
+  in6_addr unused{};
+  return ::inet_pton(AF_INET6, host.c_str(), &unused) == 1;
+}
 
 // The first that is given.
 std::string Pick(const std::optional<std::string>& flag, const std::optional<std::string>& variable, const std::string& context,
@@ -89,26 +103,40 @@ Result<Connection> ResolveConnection(const GlobalOptions& options, const Environ
   return connection;
 }
 
-base::Result<std::pair<std::string, std::string>> SplitAddress(const std::string& address) {
-  const auto bad = [&address] {
-    return base::Error(base::Code::kInvalidArgument, "'" + address + "' is not an address: HOST:PORT");
+Result<std::pair<std::string, std::string>> SplitAddress(const std::string& address) {
+  const auto bad = [&address](const std::string& form) {
+    return Error(Code::kInvalidArgument, "'" + base::EscapeForTerminal(address) + "' is not an address: " + form);
   };
-  std::string host = address;
+  std::string_view rest = Trimmed(address);
+  if (constexpr std::string_view kScheme = "https://"; rest.starts_with(kScheme)) {
+    rest.remove_prefix(kScheme.size());
+    if (rest.ends_with('/')) rest.remove_suffix(1);
+  }
+  std::string host(rest);
   std::string port = "7443";
-  if (address.starts_with('[')) {
-    const size_t close = address.find(']');
-    if (close == std::string::npos) return bad();
-    host = address.substr(1, close - 1);
-    if (close + 1 < address.size()) {
-      if (address[close + 1] != ':') return bad();
-      port = address.substr(close + 2);
-    }
-  } else if (const size_t colon = address.rfind(':'); colon != std::string::npos && address.find(':') == colon) {
-    host = address.substr(0, colon);
-    port = address.substr(colon + 1);
+  const size_t colon = rest.rfind(':');
+  if (rest.starts_with('[')) {
+    const size_t close = rest.find(']');
+    if (close == std::string_view::npos) return bad("[ADDRESS]:PORT");
+    host = rest.substr(1, close - 1);
+    const std::string_view behind = rest.substr(close + 1);
+    if (!behind.empty() && !behind.starts_with(':')) return bad("[ADDRESS]:PORT");
+    if (!behind.empty()) port = behind.substr(1);
+    if (!IsIpv6(host)) return bad("[ADDRESS]:PORT with an IPv6 address");
+  } else if (colon != std::string_view::npos && rest.find(':') == colon) {
+    host = rest.substr(0, colon);
+    port = rest.substr(colon + 1);
+  } else if (colon != std::string_view::npos) {
+    // "::1:7443" is an address of its own, though hardly the one that is meant.
+    const std::string before(rest.substr(0, colon));
+    if (IsIpv6(before)) return bad("write [" + before + "]:" + std::string(rest.substr(colon + 1)) + ", or [" + host + "]:PORT");
+    if (!IsIpv6(host)) return bad("HOST:PORT, or [ADDRESS]:PORT with an IPv6 address");
   }
   const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
-  if (host.empty() || !digits || std::stoi(port) > 65535 || std::stoi(port) == 0) return bad();
+  if (!digits || std::stoi(port) > 65535 || std::stoi(port) == 0) return bad("HOST:PORT, where PORT is 1 to 65535");
+  constexpr std::string_view kHostName = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+  const bool is_name = !host.empty() && host.find_first_not_of(kHostName) == std::string::npos;
+  if (!is_name && !IsIpv6(host)) return bad("HOST:PORT");
   return std::make_pair(host, port);
 }
 

@@ -50,7 +50,8 @@ base::Result<Connection> ResolveConnection(const GlobalOptions& options, const E
 // --json, -o, JOBCTL_OUTPUT; else a table.
 base::Result<OutputFormat> ResolveFormat(const GlobalOptions& options, const Environment& env);
 
-// "HOST:PORT", "[v6]:PORT" or "HOST" (port 7443) as its two parts.
+// "HOST:PORT", "[v6]:PORT", or either without the port (7443), as its two parts. Blanks around it and "https://" are left away. An
+// IPv6 address without brackets is refused where its end may be meant as the port. kInvalidArgument names the right form.
 base::Result<std::pair<std::string, std::string>> SplitAddress(const std::string& address);
 
 }  // namespace jobd::cli

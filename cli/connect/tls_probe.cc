@@ -13,12 +13,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <ctime>
 #include <memory>
 #include <thread>
 
 #include "base/errno_text.h"
 #include "base/fd.h"
+#include "base/text.h"
 #include "cli/connect/openssl_setup.h"
+#include "cli/view/time_text.h"
 
 namespace jobd::cli {
 
@@ -50,11 +53,14 @@ bool Await(int fd, short events, base::Nanos deadline) {
   }
 }
 
+// kNotFound: there is no such host, and a later attempt will not find it either. kUnavailable: no connection now.
 base::Result<base::Fd> Connect(const std::string& host, const std::string& port, base::Nanos deadline) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   if (const int error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &found); error != 0) {
+    const bool unknown = error == EAI_NONAME || error == EAI_NODATA;
+    if (unknown) return base::Error(base::Code::kNotFound, "there is no host '" + base::EscapeForTerminal(host) + "'");
     return base::Error(base::Code::kUnavailable, ::gai_strerror(error));
   }
   const std::unique_ptr<addrinfo, Free> list(found);
@@ -164,16 +170,28 @@ ProbeResult Shake(SSL_CTX* context, const std::string& host, int fd, base::Nanos
   return result;
 }
 
+// When the certificate expired, in local time; empty: it has not.
+std::string ExpiredOn(const X509* certificate) {
+  const ASN1_TIME* const end = X509_get0_notAfter(certificate);
+  tm fields{};
+  if (X509_cmp_current_time(end) >= 0 || ASN1_TIME_to_tm(end, &fields) != 1) return "";
+  return AbsoluteTime(::timegm(&fields) * base::kNanosPerSecond);
+}
+
 ProbeResult Probe(const Connection& connection, const std::pair<std::string, std::string>& address) {
   const base::Nanos deadline = base::SystemClock().Monotonic() + kBudget;
   const auto socket = Connect(address.first, address.second, deadline);
-  if (!socket.ok()) return {false, true, socket.error().message()};
+  if (!socket.ok()) return {false, socket.error().code() != base::Code::kNotFound, socket.error().message()};
   const std::unique_ptr<SSL_CTX, Free> context(SSL_CTX_new(TLS_client_method()));
   if (context == nullptr || SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) != 1 ||
       SSL_CTX_load_verify_locations(context.get(), connection.ca.c_str(), nullptr) != 1 ||
       SSL_CTX_use_certificate_chain_file(context.get(), connection.cert.c_str()) != 1 ||
       SSL_CTX_use_PrivateKey_file(context.get(), connection.key.c_str(), SSL_FILETYPE_PEM) != 1) {
     return {false, false, "our certificates: " + TakeOpenSslErrors()};
+  }
+  if (std::string expired = ExpiredOn(SSL_CTX_get0_certificate(context.get())); !expired.empty()) {
+    return {false, false,
+            "our certificate " + connection.cert + " expired on " + expired + "; ask whoever runs jobd for a new one"};
   }
   return Shake(context.get(), address.first, socket->get(), deadline);
 }

@@ -106,5 +106,23 @@ TEST(SplitAddressTest, HostAndPort) {
   EXPECT_EQ(*SplitAddress("host"), std::make_pair(std::string("host"), std::string("7443")));
 }
 
+TEST(SplitAddressTest, FaultC25UnderstoodOrRefusedAtOnce) {
+  const auto parts = [](const char* host, const char* port) { return std::make_pair(std::string(host), std::string(port)); };
+  EXPECT_EQ(*SplitAddress("https://h:1"), parts("h", "1"));
+  EXPECT_EQ(*SplitAddress("https://h:1/"), parts("h", "1"));
+  EXPECT_EQ(*SplitAddress("https://[::1]:1"), parts("::1", "1"));
+  EXPECT_EQ(*SplitAddress(" h:1"), parts("h", "1"));
+  EXPECT_EQ(*SplitAddress("h:1\n"), parts("h", "1"));
+  EXPECT_EQ(*SplitAddress("2001:db8::5"), parts("2001:db8::5", "7443"));
+  for (const char* bad :
+       {"http://h:1", "grpc://h:1", "h h:1", "h/x:1", "user@h:1", "h:1:2", "[h]:1", "https://", " ", "\033[2J:1"}) {
+    const auto split = SplitAddress(bad);
+    ASSERT_FALSE(split.ok()) << bad;
+    EXPECT_THAT(split.error().message(), HasSubstr("is not an address: ")) << bad;
+  }
+  EXPECT_THAT(SplitAddress("::1:7443").error().message(), HasSubstr("write [::1]:7443"));
+  EXPECT_THAT(SplitAddress("fe80::1:7443").error().message(), HasSubstr("write [fe80::1]:7443"));
+}
+
 }  // namespace
 }  // namespace jobd::cli

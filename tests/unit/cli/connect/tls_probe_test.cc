@@ -31,25 +31,15 @@ TEST(ProbeTest, NobodyListening) {
 // A certificate that signed itself, and its key.
 class ProbeWithCertificateTest : public testing::Test {
  protected:
-  ProbeWithCertificateTest() {
+  ProbeWithCertificateTest() : key_(EVP_EC_gen("P-256"), EVP_PKEY_free) {
     std::string name = testing::TempDir() + "jobd-probe-XXXXXX";
     EXPECT_NE(::mkdtemp(name.data()), nullptr);
     folder_ = name;
-    const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
-    const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), X509_free);
-    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), 0);
-    X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
-    X509_set_pubkey(certificate.get(), key.get());
-    X509_sign(certificate.get(), key.get(), EVP_sha256());
-    const auto write = [](const std::string& path, auto put) {
-      const std::unique_ptr<FILE, decltype(&std::fclose)> file(std::fopen(path.c_str(), "w"), std::fclose);
-      ASSERT_NE(file, nullptr);
-      put(file.get());
-    };
     connection_.ca = connection_.cert = folder_ + "/crt";
     connection_.key = folder_ + "/key";
-    write(connection_.cert, [&](FILE* file) { PEM_write_X509(file, certificate.get()); });
-    write(connection_.key, [&](FILE* file) { PEM_write_PrivateKey(file, key.get(), nullptr, nullptr, 0, nullptr, nullptr); });
+    WriteCertificate(3600);
+    Write(connection_.key,
+          [this](FILE* file) { return PEM_write_PrivateKey(file, key_.get(), nullptr, nullptr, 0, nullptr, nullptr); });
     listener_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -62,6 +52,23 @@ class ProbeWithCertificateTest : public testing::Test {
   }
   ~ProbeWithCertificateTest() override { std::filesystem::remove_all(folder_); }
 
+  template <typename Put>
+  static void Write(const std::string& path, Put put) {
+    const std::unique_ptr<FILE, decltype(&std::fclose)> file(std::fopen(path.c_str(), "w"), std::fclose);
+    ASSERT_NE(file, nullptr);
+    EXPECT_EQ(put(file.get()), 1);
+  }
+  // One that ends so many seconds from now.
+  void WriteCertificate(long end) const {
+    const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), X509_free);
+    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -100'000);
+    X509_gmtime_adj(X509_getm_notAfter(certificate.get()), end);
+    X509_set_pubkey(certificate.get(), key_.get());
+    X509_sign(certificate.get(), key_.get(), EVP_sha256());
+    Write(connection_.cert, [&](FILE* file) { return PEM_write_X509(file, certificate.get()); });
+  }
+
+  std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key_;
   std::string folder_;
   base::Fd listener_;
   Connection connection_;
@@ -88,6 +95,15 @@ TEST_F(ProbeWithCertificateTest, FaultProbeLeavesTheProcessesSigpipeAlone) {
   EXPECT_FALSE(result.reached);
   EXPECT_EQ(during.sa_handler, mine.sa_handler);
   EXPECT_EQ(after.sa_handler, mine.sa_handler);
+}
+
+// Of an expired certificate one heard that jobd closed the connection; jobctl has the file.
+TEST_F(ProbeWithCertificateTest, FaultC25AnExpiredCertificateOfOursIsSaid) {
+  WriteCertificate(-5);
+  const ProbeResult result = ProbeServer(connection_);
+  EXPECT_FALSE(result.reached);
+  EXPECT_FALSE(result.may_pass) << "waiting does not mend it";
+  EXPECT_NE(result.reason.find("our certificate " + connection_.cert + " expired on "), std::string::npos) << result.reason;
 }
 
 }  // namespace
