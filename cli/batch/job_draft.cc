@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 
@@ -21,7 +22,14 @@ using base::Status;
 
 constexpr size_t kMaxEnvFile = size_t{1} << 20;
 
+constexpr std::string_view kBlanks = " \t";
+
 Error Bad(const std::string& message) { return {Code::kInvalidArgument, message}; }
+
+std::string_view WithoutBlanksInFront(std::string_view text) {
+  text.remove_prefix(std::min(text.size(), text.find_first_not_of(kBlanks)));
+  return text;
+}
 
 }  // namespace
 
@@ -42,12 +50,24 @@ Status AddEnvFile(JobDraft& job, const std::string& path) {
   auto read = base::ReadAll(file.get(), kMaxEnvFile);
   if (!read.ok()) return std::move(read).error().WithContext(path);
   std::string_view text = *read;
+  if (constexpr std::string_view kMark = "\xef\xbb\xbf"; text.starts_with(kMark)) text.remove_prefix(kMark.size());
   for (int line_number = 1; !text.empty(); ++line_number) {
     const size_t newline = text.find('\n');
     std::string_view line = text.substr(0, newline);
     text.remove_prefix(newline == std::string_view::npos ? text.size() : newline + 1);
     if (line.ends_with('\r')) line.remove_suffix(1);
+    line = WithoutBlanksInFront(line);
     if (line.empty() || line.starts_with('#')) continue;
+    // As in a file that a shell reads, too.
+    constexpr std::string_view kExport = "export";
+    if (const std::string_view rest = WithoutBlanksInFront(line.substr(std::min(line.size(), kExport.size())));
+        line.starts_with(kExport) && rest.size() + kExport.size() < line.size() && !rest.empty()) {
+      line = rest;
+    }
+    if (const std::string_view name = line.substr(0, line.find('=')); name.find_first_of(kBlanks) != std::string_view::npos) {
+      return Bad("'" + std::string(name) + "' is not the name of a variable: it has a blank; write NAME=VALUE")
+          .WithContext(path + ":" + std::to_string(line_number));
+    }
     if (Status added = AddEnv(job, line); !added.ok()) {
       return std::move(added).error().WithContext(path + ":" + std::to_string(line_number));
     }

@@ -30,7 +30,8 @@ struct BatchDraft {
 
 // "NAME=VALUE", or "NAME" for the value that jobctl's own environment has; when it has none, the variable is left out.
 base::Status AddEnv(JobDraft& job, std::string_view text);
-// Adds each line of a file as AddEnv does; blank lines and lines that begin with '#' are skipped. Errors name file and line.
+// Adds each line of a file as AddEnv does. Blanks in front, "export " and a byte order mark are left away; blank lines and lines
+// that begin with '#' are skipped. A value is taken as it is, quotes and all. Errors name file and line.
 base::Status AddEnvFile(JobDraft& job, const std::string& path);
 // The job's standard input from a file; "-" is jobctl's own.
 base::Status SetStdinFile(JobDraft& job, const std::string& path);

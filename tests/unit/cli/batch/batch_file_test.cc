@@ -225,6 +225,25 @@ TEST_F(BatchFileFilesTest, FilesThatJobsReferToAreSoughtBesideTheBatchFile) {
   EXPECT_EQ(batch->jobs[0].stdin_data, "input");
 }
 
+TEST_F(BatchFileFilesTest, FaultC10EnvFilesAsPeopleHaveThem) {
+  JobDraft job;
+  const auto read = AddEnvFile(job, Write("env",
+                                          "\xef\xbb\xbf"
+                                          "A=1\n  export B=2\nexport\tC = 3 \n"));
+  ASSERT_FALSE(read.ok());
+  EXPECT_THAT(read.error().message(), HasSubstr("env:3: 'C ' is not the name of a variable"));
+  job = {};
+  ASSERT_TRUE(AddEnvFile(job, Write("env",
+                                    "\xef\xbb\xbf"
+                                    "A=1\nexport B=2\n G=x\n\t# no\n   \r\nexport \t D= 3 \r\nexported=4\nexport=5\nE=a b=c\n"))
+                  .ok());
+  EXPECT_THAT(job.env, ElementsAre(Pair("A", "1"), Pair("B", "2"), Pair("G", "x"), Pair("D", " 3 "), Pair("exported", "4"),
+                                   Pair("export", "5"), Pair("E", "a b=c")));
+  for (const std::string bad : {"A B=1\n", "export A B=1\n", "two words\n", "=x\n"}) {
+    EXPECT_THAT(AddEnvFile(job, Write("env", "X=1\n" + bad)).error().message(), HasSubstr("env:2: ")) << bad;
+  }
+}
+
 TEST_F(BatchFileFilesTest, AMissingFileIsAnError) {
   EXPECT_FALSE(LoadBatchFile(folder_ + "/none.yaml").ok());
   EXPECT_FALSE(LoadBatchFile(Write("b.yaml", "- {argv: [a], stdin: none}\n")).ok());
