@@ -44,12 +44,12 @@ Result<std::optional<int>> CodeOfJob(Client& client, const JobRef& ref) {
 Result<int> LargestCode(Client& client, const JobRef& ref) {
   v1::GetBatchRequest request = Request(ref);
   for (const v1::JobState state : FailureStates()) request.add_states(state);  // all others exited 0
-  int largest = kExitOk;
+  LargestExitCode largest;
   while (true) {
     v1::GetBatchResponse response;
     JOBD_RETURN_IF_ERROR(client.GetBatch(request, &response));
-    for (const v1::JobStatus& job : response.jobs()) largest = std::max(largest, ExitCodeOf(job.result()));
-    if (response.next_page_token().empty()) return largest;
+    for (const v1::JobStatus& job : response.jobs()) largest.Add(job.result());
+    if (response.next_page_token().empty()) return largest.code();
     request.set_page_token(response.next_page_token());
   }
 }

@@ -24,8 +24,8 @@ struct AwaitOptions {
   std::function<void(const std::string&)> say;      // of a lost link; may be empty
 };
 
-// Waits until the job, or every job of the batch, has ended, across losses of the link. Returns the largest of their exit codes.
-// `ref` must be resolved. kCancelled when the canceller ended it.
+// Waits until the job, or every job of the batch, has ended, across losses of the link. Returns the largest of their exit codes,
+// as LargestExitCode has it. `ref` must be resolved. kCancelled when the canceller ended it.
 base::Result<int> AwaitEnd(Client& client, const JobRef& ref, const AwaitOptions& options, Canceller* canceller);
 
 enum class AwaitWhich { kAll, kAny };

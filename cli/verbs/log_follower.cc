@@ -1,6 +1,5 @@
 #include "cli/verbs/log_follower.h"
 
-#include <algorithm>
 #include <csignal>
 
 #include "cli/connect/reconnect.h"
@@ -50,7 +49,7 @@ class Follower {
 
   int Finish() {
     printer_.FinishAll();
-    return largest_;
+    return largest_.code();
   }
 
  private:
@@ -87,7 +86,7 @@ class Follower {
   void OnEnd(const v1::LogEnd& end) {
     printer_.Finish(end.index());
     const int code = ExitCodeOf(end.result());
-    largest_ = std::max(largest_, code);
+    largest_.Add(end.result());
     if (session_.json()) session_.PrintLine(EndToJson(log_.ref.correlation_id, end.index(), end.result()).dump());
     if (code != kExitOk) session_.Say(Name(end.index()) + " " + Ending(end.result()));
   }
@@ -95,7 +94,7 @@ class Follower {
   Session& session_;
   const LogRequest& log_;
   LogPrinter printer_;
-  int largest_ = kExitOk;
+  LargestExitCode largest_;
 };
 
 }  // namespace

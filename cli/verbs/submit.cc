@@ -120,7 +120,8 @@ void AddSubmit(CLI::App& root, Invocation& invocation) {
               ".\n"
               "Options given here are defaults for every job; options of the batch given here override the file's.\n"
               "Bytes that are no UTF-8 are written {\"base64\": \"…\"}.\n\n"
-              "Exit code: 0 when it was accepted; with --wait or --follow the largest of the jobs'.\n\n"
+              "Exit code: 0 when it was accepted; with --wait or --follow the largest of the jobs' (with --fail-fast, of\n"
+              "those that failed, not of those that were cancelled for it).\n\n"
               "Examples:\n"
               "  jobctl submit --parallel 4 -f jobs.yaml\n"
               "  printf 'make a\\nmake b\\n' | jobctl submit --wait -");

@@ -1,5 +1,6 @@
 #include "cli/view/exit_code.h"
 
+#include <algorithm>
 #include <csignal>
 
 #include "base/errno_text.h"
@@ -42,6 +43,11 @@ int ExitCodeOf(const v1::JobResult& result) {
       return OwnCode(result);
     default: return kExitFailed;
   }
+}
+
+void LargestExitCode::Add(const v1::JobResult& result) {
+  int& largest = result.reason().code() == v1::REASON_CODE_FAIL_FAST ? of_consequences_ : of_causes_;
+  largest = std::max(largest, ExitCodeOf(result));
 }
 
 std::string Describe(const v1::JobResult& result) {

@@ -30,6 +30,19 @@ inline constexpr int kExitBrokenPipe = 141;   // 128 + SIGPIPE, as a shell shows
 // not ended: 125.
 int ExitCodeOf(const v1::JobResult& result);
 
+// The exit code of several jobs: the largest of theirs. Jobs that were cancelled only because another one of their batch failed do
+// not count beside that one.
+class LargestExitCode {
+ public:
+  void Add(const v1::JobResult& result);
+  // 0 as long as no job was added.
+  int code() const { return of_causes_ == kExitOk ? of_consequences_ : of_causes_; }
+
+ private:
+  int of_causes_ = kExitOk;
+  int of_consequences_ = kExitOk;
+};
+
 // How a job ended, in a few words for a person, escaped for a terminal: "exit 3", "SIGKILL", "timed out (ran past 10s)".
 std::string Describe(const v1::JobResult& result);
 

@@ -58,6 +58,24 @@ TEST(ExitCodeTest, FailedStarts) {
   EXPECT_EQ(ExitCodeOf(StartFailed("changing to the working directory", "ENOENT")), 125);
 }
 
+// A job that failed first was hidden by the 143 of those that fail-fast cancelled.
+TEST(ExitCodeTest, FaultA12TheCodeOfWhatFailedNotOfItsConsequences) {
+  v1::JobResult failed = Result(v1::JOB_STATE_FAILED, v1::REASON_CODE_EXITED);
+  failed.set_exit_code(1);
+  const v1::JobResult consequence = Result(v1::JOB_STATE_CANCELLED, v1::REASON_CODE_FAIL_FAST);
+  const v1::JobResult cancelled = Result(v1::JOB_STATE_CANCELLED, v1::REASON_CODE_CANCELLED_BY_USER);
+  const auto code = [](const std::vector<v1::JobResult>& results) {
+    LargestExitCode largest;
+    for (const v1::JobResult& result : results) largest.Add(result);
+    return largest.code();
+  };
+  EXPECT_EQ(code({}), 0);
+  EXPECT_EQ(code({consequence, failed, consequence}), 1);
+  EXPECT_EQ(code({failed, Result(v1::JOB_STATE_TIMED_OUT), consequence}), 124);
+  EXPECT_EQ(code({failed, cancelled}), 143) << "who cancelled meant that job";
+  EXPECT_EQ(code({Result(v1::JOB_STATE_SUCCEEDED), consequence}), 143) << "never 0 when not all succeeded";
+}
+
 TEST(ExitCodeTest, TheServersTextIsEscapedAndCut) {
   v1::JobResult result = Result(v1::JOB_STATE_FAILED);
   result.mutable_reason()->set_text("\033[2J" + std::string(100'000, 'x'));
