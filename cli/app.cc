@@ -1,5 +1,8 @@
 #include "cli/app.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
@@ -13,9 +16,6 @@
 namespace jobd::cli {
 
 namespace {
-
-constexpr std::array<std::string_view, 10> kOptionsWithValue{"--address", "--ca",     "--cert", "--key",    "--token-file",
-                                                             "--context", "--config", "-o",     "--output", "--connect-timeout"};
 
 void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
   const char* const group = "Global";
@@ -36,6 +36,7 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
   text("--connect-timeout", options.connect_timeout, "TIME", "How long to try to reach jobd [10s]");
   app.add_flag("--json", options.json, "Short for -o json")->group(group);
   app.add_flag("--no-color", options.no_color, "No colours [NO_COLOR]")->group(group);
+  app.set_version_flag("--version", "jobctl " JOBD_VERSION, "Show the version of jobctl")->group(group);
   app.add_flag("-q,--quiet", options.quiet, "Say nothing but errors")->group(group);
 }
 
@@ -60,14 +61,80 @@ void AddVerbs(CLI::App& app, Invocation& invocation) {
   AddVersion(app, invocation);
 }
 
-// The first argument that is neither an option nor an option's value.
-std::vector<std::string>::iterator FindVerb(std::vector<std::string>& args) {
-  for (auto arg = args.begin(); arg != args.end(); ++arg) {
-    if (!arg->starts_with('-')) return arg;
-    if (std::find(kOptionsWithValue.begin(), kOptionsWithValue.end(), *arg) != kOptionsWithValue.end() && ++arg == args.end())
-      break;
+std::vector<CLI::App*> VerbsOf(CLI::App& app) {
+  return app.get_subcommands([](const CLI::App*) { return true; });
+}
+
+CLI::App* FindVerbNamed(CLI::App& app, const std::string& name) {
+  for (CLI::App* verb : VerbsOf(app)) {
+    if (verb->check_name(name)) return verb;
   }
-  return args.end();
+  return nullptr;
+}
+
+// True when the option `name`, of the verb or a global one, takes a value. False for flags and for names that nobody knows.
+bool TakesValue(const CLI::App& root, const CLI::App& verb, const std::string& name) {
+  const CLI::Option* option = verb.get_option_no_throw(name);
+  if (option == nullptr) option = root.get_option_no_throw(name);
+  return option != nullptr && option->get_expected_min() > 0;
+}
+
+// True when the value of the option `arg` is the next argument: "--timeout 5", "-e A=1", "-de A=1", but not "--timeout=5" or
+// "-eA=1".
+bool ValueIsNext(const CLI::App& root, const CLI::App& verb, const std::string& arg) {
+  if (arg.starts_with("--")) return arg.find('=') == std::string::npos && TakesValue(root, verb, arg);
+  for (size_t i = 1; i < arg.size(); ++i) {
+    if (TakesValue(root, verb, std::string("-") + arg[i])) return i + 1 == arg.size();
+  }
+  return false;
+}
+
+using Arguments = std::vector<std::string>;
+
+// The first argument from `begin` on that is neither an option nor the value of one.
+Arguments::iterator SkipOptions(const CLI::App& root, const CLI::App& verb, Arguments::iterator begin, Arguments::iterator end) {
+  for (auto arg = begin; arg != end; ++arg) {
+    if (*arg == "--" || !arg->starts_with('-') || *arg == "-") return arg;
+    if (ValueIsNext(root, verb, *arg) && ++arg == end) return end;
+  }
+  return end;
+}
+
+// Names that other systems have for our verbs.
+std::string VerbOfOthers(std::string_view name) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kOthers{{{"ps", "list"},
+                                                                                   {"jobs", "list"},
+                                                                                   {"squeue", "list"},
+                                                                                   {"show", "status"},
+                                                                                   {"inspect", "status"},
+                                                                                   {"stop", "cancel"},
+                                                                                   {"abort", "cancel"},
+                                                                                   {"exec", "run"},
+                                                                                   {"tail", "logs"},
+                                                                                   {"delete", "rm"},
+                                                                                   {"remove", "rm"},
+                                                                                   {"whoiam", "whoami"}}};
+  for (const auto& [other, ours] : kOthers) {
+    if (other == name) return " (did you mean '" + std::string(ours) + "'?)";
+  }
+  return "";
+}
+
+// A suggestion for an argument that the verb does not take.
+std::string SuggestFor(CLI::App& root, CLI::App& verb, const std::string& arg) {
+  std::vector<std::string> names;
+  if (!arg.starts_with('-')) {
+    for (const CLI::App* inner : VerbsOf(verb)) names.push_back(inner->get_name());
+    return DidYouMean(arg, names);
+  }
+  const std::string name = arg.substr(0, arg.find('='));
+  if (name == "--state") return " (did you mean '--filter state=…'?)";
+  for (const CLI::App* app : {&verb, &root}) {
+    for (const CLI::Option* option : app->get_options()) {
+      for (const std::string& known : option->get_lnames()) names.push_back("--" + known);
+    }
+  }
+  return DidYouMean(name, names);
 }
 
 int UsageError(const std::string& message, const std::string& verb) {
@@ -77,16 +144,26 @@ int UsageError(const std::string& message, const std::string& verb) {
 
 // Global options stand before or behind the verb.
 void AllowGlobalsBehind(CLI::App& app) {
-  for (CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+  for (CLI::App* verb : VerbsOf(app)) {
     verb->fallthrough();
     AllowGlobalsBehind(*verb);
   }
 }
 
-int Run(std::vector<std::string> args) {
+// Opens /dev/null where a standard descriptor is closed: else a socket or a file of ours would get its number, and with it what is
+// meant for a person. Standard output is opened for reading, so that writing to it fails as before: lost data is no success.
+void FillStandardDescriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) >= 0) continue;
+    const int opened = ::open("/dev/null", (fd == STDOUT_FILENO ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+    if (opened < 0) return;  // without /dev/null there is nothing better
+  }
+}
+
+int Run(Arguments args) {
   GlobalOptions options;
   Invocation invocation;
-  CLI::App app("Runs commands on the machine of a jobd, and shows what became of them.", "jobctl");
+  CLI::App app("Runs commands on the machine of a jobd, and shows how they ended.", "jobctl");
   app.footer("`jobctl VERB --help` tells more. Exit codes of jobctl itself: 2 usage, 124 timed out, 125 jobd or jobctl failed.");
   app.get_formatter()->column_width(34);
   app.require_subcommand(1);
@@ -95,32 +172,38 @@ int Run(std::vector<std::string> args) {
   AllowGlobalsBehind(app);
   invocation.root = &app;
 
-  auto verb = FindVerb(args);
+  auto verb = SkipOptions(app, app, args.begin(), args.end());
   if (verb != args.end() && *verb == "help") {  // `help VERB…` is `VERB… --help`
     args.erase(verb);
     args.emplace_back("--help");
-    verb = FindVerb(args);
+    verb = SkipOptions(app, app, args.begin(), args.end());
   }
   const std::string verb_name = verb == args.end() ? "" : *verb;
-  bool known = verb_name.empty();
-  std::vector<std::string> names;
-  for (const CLI::App* candidate : app.get_subcommands([](const CLI::App*) { return true; })) {
-    known = known || candidate->check_name(verb_name);
-    names.push_back(candidate->get_name());
+  CLI::App* const found = verb_name.empty() ? &app : FindVerbNamed(app, verb_name);
+  if (found == nullptr) {
+    std::vector<std::string> names;
+    for (const CLI::App* candidate : VerbsOf(app)) names.push_back(candidate->get_name());
+    std::string suggestion = VerbOfOthers(verb_name);
+    if (suggestion.empty()) suggestion = DidYouMean(verb_name, names);
+    return UsageError("there is no verb '" + verb_name + "'" + suggestion, "");
   }
-  if (!known) return UsageError("there is no verb '" + verb_name + "'" + DidYouMean(verb_name, names), "");
-  if (verb_name == "run") {  // the command's arguments are none of the parser's business
-    const auto dashes = std::find(verb, args.end(), "--");
-    if (dashes != args.end()) invocation.command.assign(dashes + 1, args.end());
-    args.erase(dashes, args.end());
+  if (verb_name == "run") {  // the parser must not see the command and its arguments
+    const auto command = SkipOptions(app, *found, verb + 1, args.end());
+    const bool dashes = command != args.end() && *command == "--";
+    invocation.command.assign(dashes ? command + 1 : command, args.end());
+    args.erase(command, args.end());
   }
   std::reverse(args.begin(), args.end());  // as CLI11 wants them
   try {
     app.parse(std::move(args));
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
+  } catch (const CLI::CallForVersion& version) {
+    return app.exit(version);
   } catch (const CLI::ParseError& error) {
-    return UsageError(error.what(), verb_name);
+    const Arguments unexpected = app.remaining(/*recurse=*/true);
+    if (unexpected.empty()) return UsageError(error.what(), verb_name);
+    return UsageError("'" + unexpected[0] + "' is not expected here" + SuggestFor(app, *found, unexpected[0]), verb_name);
   }
 
   const Environment env = ProcessEnvironment();
@@ -133,9 +216,10 @@ int Run(std::vector<std::string> args) {
 }  // namespace
 
 int Main(int argc, char** argv) {
+  FillStandardDescriptors();
   // The last resort: a failed allocation or the like deep below ends as every other failure of jobctl.
   try {
-    return Run(std::vector<std::string>(argv + std::min(argc, 1), argv + argc));
+    return Run(Arguments(argv + std::min(argc, 1), argv + argc));
   } catch (const std::exception& error) {
     std::cerr << "jobctl: " << error.what() << "\n";
     return kExitFailed;

@@ -26,12 +26,12 @@ struct Options {
   bool raw = false;
 };
 
-// The parser knows nothing of what stands behind `--`.
+// The parser knows nothing of the command, so it could not show it in the usage.
 class RunFormatter final : public CLI::Formatter {
  public:
   explicit RunFormatter(const CLI::FormatterBase& like) { column_width(like.get_column_width()); }
   std::string make_usage(const CLI::App*, std::string) const override {
-    return "Usage: jobctl run [OPTIONS] -- COMMAND [ARGUMENT…]\n\n";
+    return "Usage: jobctl run [OPTIONS] [--] COMMAND [ARGUMENT…]\n\n";
   }
 };
 
@@ -146,7 +146,8 @@ int RunAttached(Session& session, const v1::ExecuteJobRequest& request, bool raw
 
 base::Result<v1::ExecuteJobRequest> BuildRequest(const Session& session, const Options& options,
                                                  const std::vector<std::string>& command) {
-  if (command.empty()) return base::Error(base::Code::kInvalidArgument, "no command: jobctl run [OPTIONS] -- COMMAND [ARGUMENT…]");
+  if (command.empty())
+    return base::Error(base::Code::kInvalidArgument, "no command: jobctl run [OPTIONS] [--] COMMAND [ARGUMENT…]");
   JOBD_ASSIGN_OR_RETURN(JobDraft job, BuildJob(options.job));
   JOBD_ASSIGN_OR_RETURN(BatchDraft batch, BuildBatch(options.job));
   job.argv = command;
@@ -163,9 +164,8 @@ void AddRun(CLI::App& root, Invocation& invocation) {
   CLI::App* app = root.add_subcommand("run", "Run a command, show its output, end as it ended");
   app->formatter(std::make_shared<RunFormatter>(*root.get_formatter()));
   app->footer(
-      "Everything behind -- is the command, byte for byte; no shell reads it, unless --shell is given: then the first argument is "
-      "a\n"
-      "script for sh -c.\n\n"
+      "The command begins at the first word that is no option, or behind --. It is taken byte for byte; no shell reads it, unless\n"
+      "--shell is given: then the first word is a script for sh -c.\n\n"
       "Exit code: the job's own; 128+n for signal n; 124 timed out; 125 jobd or jobctl failed; 126 not executable; 127 not found;\n"
       "137 out of memory; 143 cancelled.\n\n"
       "Ctrl-C sends SIGINT to the job; a second within a second ends it with all its processes; a third leaves at once.\n"

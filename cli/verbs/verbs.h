@@ -16,7 +16,7 @@ class Session;
 // What the command line asked for. A verb's options live in the closure of its action.
 struct Invocation {
   std::function<int(Session&)> action;
-  std::vector<std::string> command;  // what stood behind `--`, byte for byte; only `run` takes that
+  std::vector<std::string> command;  // of `run`: the words from the command on, byte for byte
   const CLI::App* root = nullptr;
 };
 

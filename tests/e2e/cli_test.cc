@@ -38,6 +38,44 @@ TEST(Cli, ThereIsNoInsecureMode) {
   for (const char* flag : {"--insecure", "--no-tls", "--password"}) EXPECT_EQ(Jobctl({flag, "list"}).code(), 2) << flag;
 }
 
+TEST(Cli, FaultC4VersionIsAnOptionToo) {
+  for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{{"--version"}, {"list", "--version"}}) {
+    const Output output = Jobctl(args);
+    EXPECT_EQ(output.code(), 0);
+    EXPECT_EQ(output.out, Jobctl({"version"}).out);
+  }
+}
+
+TEST(Cli, FaultC4AMistakeGetsASuggestion) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> mistakes{
+      {{"ps"}, "there is no verb 'ps' (did you mean 'list'?)"},
+      {{"stauts"}, "there is no verb 'stauts' (did you mean 'status'?)"},
+      {{"list", "--state", "failed"}, "'--state' is not expected here (did you mean '--filter state=…'?)"},
+      {{"admin", "statsu"}, "'statsu' is not expected here (did you mean 'status'?)"},
+      {{"admin", "users"}, "'users' is not expected here\n"},
+      {{"list", "--lable=a=b"}, "'--lable=a=b' is not expected here (did you mean '--label'?)"},
+      {{"version", "first", "second"}, "'first' is not expected here\n"},
+      {{"run", "--tiemout", "5", "--", "x"}, "'--tiemout' is not expected here (did you mean '--timeout'?)"},
+  };
+  for (const auto& [args, message] : mistakes) {
+    const Output output = Jobctl(args);
+    EXPECT_EQ(output.code(), 2);
+    EXPECT_NE(output.err.find(message), std::string::npos) << output.err;
+  }
+}
+
+// A closed descriptor's number went to a socket of jobctl's own, which then got the job's bytes.
+TEST(Cli, FaultA9ClosedStandardDescriptors) {
+  const auto shell = [](const std::string& script) {
+    return RunCommand({{"/bin/sh", "-c", script, Binary("jobctl")}, {}, {}, "/"});
+  };
+  EXPECT_EQ(shell("\"$0\" version 2>&-").out, Jobctl({"version"}).out);
+  EXPECT_EQ(shell("\"$0\" version <&- 2>&-").out, Jobctl({"version"}).out);
+  const Output closed = shell("\"$0\" version >&-");
+  EXPECT_EQ(closed.code(), 125) << "what nobody can read is not success";
+  EXPECT_NE(closed.err.find("writing to standard output"), std::string::npos) << closed.err;
+}
+
 class CliTest : public DaemonSuite<CliTest> {};
 
 TEST_F(CliTest, AForeignServerIsRefused) {
@@ -77,6 +115,56 @@ TEST_F(CliTest, ContextsAndPrecedence) {
   EXPECT_EQ(run({"--address", daemon_->Address(), "list"}, {{"JOBCTL_ADDRESS", "127.0.0.1:1"}}).code(), 0) << "a flag over both";
   EXPECT_EQ(run({"context", "use", "boss"}).code(), 0);
   EXPECT_NE(run({"whoami"}).out.find("admin"), std::string::npos);
+}
+
+TEST_F(CliTest, FaultC4TheCommandNeedsNoDashes) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> commands{
+      {{"run", "echo", "hi"}, "hi"},
+      {{"run", "-e", "A=1", "--timeout", "60", "sh", "-c", "echo $A"}, "1"},
+      {{"run", "-eA=2", "--timeout=60", "sh", "-c", "echo $A"}, "2"},
+      {{"run", "echo", "--help", "--", "-d"}, "--help -- -d"},
+      {{"run", "--", "echo", "--", "x"}, "-- x"},
+      {{"-q", "run", "-o", "table", "echo", "-o"}, "-o"},
+      {{"run", "--shell", "echo $0", "x"}, "x"},
+  };
+  for (const auto& [args, out] : commands) EXPECT_EQ(daemon_->Ok(args), out) << testing::PrintToString(args);
+  const std::string detached = daemon_->Ok({"run", "-qd", "true"});
+  EXPECT_EQ(daemon_->Do({"wait", detached}).code(), 0) << detached;
+  for (const std::vector<std::string>& none :
+       std::vector<std::vector<std::string>>{{"run"}, {"run", "--"}, {"run", "--timeout", "5"}})
+    EXPECT_EQ(daemon_->Do(none).code(), 2);
+}
+
+TEST_F(CliTest, FaultA9TheJobsStderrGoesNowhereElse) {
+  Command command = daemon_->Ctl({"run", "--", "sh", "-c", "echo out; echo err >&2; exit 3"});
+  command.argv.insert(command.argv.begin(), {"/bin/sh", "-c", "\"$0\" \"$@\" 2>&-"});
+  const Output output = RunCommand(command);
+  EXPECT_EQ(output.out, "out\n");
+  EXPECT_EQ(output.err, "");
+  EXPECT_EQ(output.code(), 3);
+}
+
+TEST_F(CliTest, FaultA12FailFastEndsWithTheCodeOfWhatFailed) {
+  for (const char* way : {"--wait", "--follow"}) {
+    EXPECT_EQ(
+        daemon_->Do({"submit", "--fail-fast", "--parallel", "1", way, "-"}, "operator", "exit 9\nsleep 1000\nsleep 1000\n").code(),
+        9)
+        << way;
+  }
+}
+
+TEST_F(CliTest, FaultA5WaitForAnyReturnsAtTheFirst) {
+  const std::string slow = daemon_->Ok({"run", "-d", "--hold", "--", "true"});
+  const std::string also_slow = daemon_->Ok({"run", "-d", "--hold", "--", "true"});
+  const std::string quick = daemon_->Ok({"run", "-d", "--", "sh", "-c", "exit 6"});
+  EXPECT_EQ(daemon_->Do({"wait", "--any", slow, quick, also_slow}).code(), 6);
+  EXPECT_EQ(daemon_->Do({"wait", "--any", quick, slow}).code(), 6);
+  EXPECT_EQ(daemon_->Do({"wait", "--any", slow, also_slow, "--timeout", "10ms"}).code(), 124);
+  EXPECT_EQ(daemon_->Do({"wait", slow, also_slow, "--timeout", "10ms"}).code(), 124);
+  std::vector<std::string> many{"wait", "--any"};
+  many.resize(103, quick);
+  EXPECT_EQ(daemon_->Do(many).code(), 2);
+  daemon_->Ok({"cancel", slow, also_slow});
 }
 
 TEST_F(CliTest, AClosedPipeEndsItQuietly) {
