@@ -89,8 +89,8 @@ void AddLogs(CLI::App& root, Invocation& invocation) {
   app->footer(
       "Each stream goes to its own: stdout to standard output, stderr to standard error; with --stderr alone to standard output. "
       "The\n"
-      "jobs of a batch are merged in order of arrival, with the job's number before each line. On a terminal escape sequences\n"
-      "are shown instead of obeyed; in a pipe, or with --raw, the bytes are exact.\n"
+      "jobs of a batch are merged in order of arrival, with the job's number before each line. On a terminal colours, CR\n"
+      "and BS pass, and other escape sequences are shown instead of obeyed; in a pipe, or with --raw, the bytes are exact.\n"
       "-o jsonl prints chunks as JSON, with the cursor behind which --cursor goes on.\n\n"
       "TIME is 2026-01-02T15:04:05Z, '2026-01-02 15:04' (local), 15:04 (today), or how long ago: 10m.\n\n"
       "With -f, Ctrl-C only leaves; a lost link is made again, and nothing is lost or repeated.\n"

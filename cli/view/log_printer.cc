@@ -2,7 +2,6 @@
 
 #include <array>
 
-#include "base/text.h"
 #include "cli/view/time_text.h"
 
 namespace jobd::cli {
@@ -50,7 +49,13 @@ bool LogPrinter::PrintLines(const Key& key, Lane& lane, int64_t time, std::strin
     const bool filter = filtered(key.second);
     if (filter && shown.ends_with('\r')) shown.remove_suffix(1);
     text += Prefix(key, lane.partial_since);
-    text += filter ? base::EscapeForTerminal(shown, /*keep_lines=*/true) : std::string(shown);
+    if (filter) {
+      TerminalFilter line_filter(TerminalFilter::Mode::kLines);
+      text += line_filter.Feed(shown);
+      text += line_filter.Finish();  // no colour runs on into the next prefix
+    } else {
+      text += shown;
+    }
     text += '\n';
     lane.partial.clear();
   }

@@ -20,7 +20,7 @@ struct LogFormat {
   bool merge_into_stdout = false;
 };
 
-// Without prefix and timestamps, bytes go out as they come; only on a terminal control characters are made visible. With them, each
+// Without prefix and timestamps, bytes go out as they come; only for a terminal TerminalFilter stands between. With them, each
 // line is written whole, so that lines of different jobs and streams never mix; a last line without a newline gets one. A line
 // over 1 MiB is written in pieces. Not thread-safe; the streams are borrowed and must outlive this object.
 class LogPrinter {

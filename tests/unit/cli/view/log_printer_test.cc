@@ -106,7 +106,22 @@ TEST_F(LogPrinterTerminalTest, EscapesAreShownInsteadOfObeyed) {
   ASSERT_TRUE(stream.is_terminal());
   LogPrinter printer({}, stream, stream);
   printer.Print(1, Stream::kStdout, 0, "\033]0;title\007ok\r\n");
-  EXPECT_EQ(Read(), "\\x1b]0;title\\x07ok\n");
+  EXPECT_EQ(Read(), "\\x1b]0;title\\x07ok\r\n");
+}
+
+TEST_F(LogPrinterTerminalTest, FaultC12ColoursAndProgressBarsPass) {
+  OutputStream stream(slave_.get());
+  LogPrinter printer({}, stream, stream);
+  printer.Print(1, Stream::kStdout, 0, "\033[1;31m50%\033[0m\r60%\b\b\033[32mgo");
+  printer.FinishAll();
+  EXPECT_EQ(Read(), "\033[1;31m50%\033[0m\r60%\b\b\033[32mgo\033[0m") << "a colour ends with the job";
+}
+
+TEST_F(LogPrinterTerminalTest, FaultC12NoJobOverwritesAPrefix) {
+  OutputStream stream(slave_.get());
+  LogPrinter printer({.prefix = true}, stream, stream);
+  printer.Print(1, Stream::kStdout, 0, "\033[31mred\r2| x\b\r\nnext\r\n");
+  EXPECT_EQ(Read(), "1| \033[31mred\\x0d2| x\\x08\033[0m\n1| next\n");
 }
 
 TEST_F(LogPrinterTerminalTest, RawIsRaw) {
@@ -116,29 +131,56 @@ TEST_F(LogPrinterTerminalTest, RawIsRaw) {
   EXPECT_EQ(Read(), "\033[1m");
 }
 
-TEST(TerminalFilterTest, CharactersMayComeInPieces) {
+TEST(TerminalFilterTest, CharactersAndSequencesMayComeInPieces) {
   TerminalFilter filter;
   EXPECT_EQ(filter.Feed("a\xe6\x97"), "a");
   EXPECT_EQ(filter.Feed("\xa5"
                         "b\r"),
-            "日b");
-  EXPECT_EQ(filter.Feed("\nc\r"), "\nc");
-  EXPECT_EQ(filter.Feed("d\xf0\x9f"), "\\x0dd");
-  EXPECT_EQ(filter.Finish(), "\\xf0\\x9f");
+            "日b\r");
+  EXPECT_EQ(filter.Feed("\nc\033"), "\nc");
+  EXPECT_EQ(filter.Feed("[3"), "");
+  EXPECT_EQ(filter.Feed("1md\xf0\x9f"), "\033[31md");
+  EXPECT_EQ(filter.Finish(), "\\xf0\\x9f\033[0m");
   EXPECT_EQ(filter.Finish(), "");
 }
 
-TEST(TerminalFilterTest, AnyCutGivesTheSame) {
-  const std::string text = "x\r\n\033[0m日\xff\xe6 \xf0\x9f\x98\x80\r\r\n\tend\xc3";
-  TerminalFilter whole;
-  std::string expected = whole.Feed(text);
-  expected += whole.Finish();
-  for (size_t cut = 0; cut <= text.size(); ++cut) {
+TEST(TerminalFilterTest, FaultC12NothingButSgrPasses) {
+  const auto shown = [](const std::string& text) {
     TerminalFilter filter;
-    std::string shown = filter.Feed(text.substr(0, cut));
-    shown += filter.Feed(text.substr(cut));
-    shown += filter.Finish();
-    EXPECT_EQ(shown, expected) << cut;
+    const std::string fed = filter.Feed(text);
+    return fed + filter.Finish();
+  };
+  for (const std::string good : {"\033[m", "\033[0m", "\033[1;31mx\033[m", "\033[38;2;255;100;0mx\033[0m", "\033[4:3mx\033[0m"}) {
+    EXPECT_EQ(shown(good), good);
+  }
+  // Cursor, screen, title, device control, private modes, 8-bit CSI, hidden intermediates, endless parameters, and what is cut off.
+  const std::string many(1000, '1');
+  for (const std::string bad : {"\033[2J", "\033[1A", "\033]0;t\007", "\033P1$r0m\033\\", "\033[?25l", "\033[>4;2m", "\033[1 m",
+                                "\033c", "\033[31", "\033[", "\033",
+                                "\x9b"
+                                "31m",
+                                "\xc2\x9b"
+                                "31m"}) {
+    EXPECT_EQ(shown(bad).find('\033'), std::string::npos) << testing::PrintToString(bad);
+    EXPECT_EQ(shown(bad).find('\x9b'), std::string::npos) << testing::PrintToString(bad);
+  }
+  EXPECT_EQ(shown("\033[" + many + "m"), "\\x1b[" + many + "m");
+}
+
+TEST(TerminalFilterTest, AnyCutGivesTheSame) {
+  for (const std::string& text :
+       {std::string("x\r\n\033[0m日\xff\xe6 \xf0\x9f\x98\x80\r\r\n\tend\xc3"),
+        std::string("\033[1;3\033[31mred\033[2J\033]0;\033[0\b") + "\033[" + std::string(70, '1') + "m\033["}) {
+    TerminalFilter whole;
+    std::string expected = whole.Feed(text);
+    expected += whole.Finish();
+    for (size_t cut = 0; cut <= text.size(); ++cut) {
+      TerminalFilter filter;
+      std::string shown = filter.Feed(text.substr(0, cut));
+      shown += filter.Feed(text.substr(cut));
+      shown += filter.Finish();
+      EXPECT_EQ(shown, expected) << cut;
+    }
   }
 }
 
