@@ -33,7 +33,7 @@ std::string KeptText(const v1::Kept& kept) {
   std::string text = Counted(kept.batches(), "batch", "batches") + " ended, " + base::FormatSize(kept.bytes());
   std::string rule;
   const auto add = [&rule](const std::string& part) { rule += (rule.empty() ? "; kept: " : ", ") + part; };
-  if (kept.rule().has_max_age()) add("for " + base::FormatDuration(FromDuration(kept.rule().max_age())));
+  if (kept.rule().has_max_age()) add("for " + base::ExactDuration(FromDuration(kept.rule().max_age())));
   if (kept.rule().max_bytes() > 0) add("at most " + base::FormatSize(kept.rule().max_bytes()));
   if (kept.rule().max_batches() > 0) add("at most " + Counted(kept.rule().max_batches(), "batch", "batches"));
   text += rule.empty() ? "; kept: all" : rule;
