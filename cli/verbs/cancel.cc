@@ -23,7 +23,7 @@ int Cancel(Session& session, const Options& options) {
   request.set_reason(options.reason);
   if (!options.grace.empty()) {
     const auto grace = base::ParseDuration(options.grace);
-    if (!grace.ok()) return session.Fail(grace.error());
+    if (!grace.ok()) return session.Fail(base::Error(grace.error()).WithContext("--grace"));
     *request.mutable_grace() = ToDuration(*grace);
   }
   return ForEach(session, options, [&request](Client& client, const JobRef& ref) -> base::Result<ActionResult> {

@@ -48,7 +48,8 @@ int UseContext(Session& session, const std::string& name) {
   const auto file = LoadContexts(session.options(), session.env());
   if (!file.ok()) return session.Fail(file.error());
   if (!file->contexts.contains(name)) {
-    return session.Fail(base::Error(base::Code::kInvalidArgument, "there is no context '" + name + "' in " + file->path));
+    return session.Fail(base::Error(base::Code::kInvalidArgument,
+                                    "there is no context '" + name + "' in " + file->path + "; see `jobctl context list`"));
   }
   const auto text = base::ReadFile(AT_FDCWD, file->path);
   if (!text.ok()) return session.Fail(text.error());
@@ -69,10 +70,13 @@ int ShowContext(Session& session, const std::string& wanted) {
   if (!file.ok()) return session.Fail(file.error());
   const std::string current = CurrentName(session, *file);
   const std::string name = wanted.empty() ? current : wanted;
-  if (name.empty()) return session.Fail(base::Error(base::Code::kFailedPrecondition, "no context is chosen in " + file->path));
+  if (name.empty())
+    return session.Fail(base::Error(base::Code::kFailedPrecondition,
+                                    "no context is chosen in " + file->path + "; choose one: jobctl context use NAME"));
   const auto found = file->contexts.find(name);
   if (found == file->contexts.end()) {
-    return session.Fail(base::Error(base::Code::kInvalidArgument, "there is no context '" + name + "' in " + file->path));
+    return session.Fail(base::Error(base::Code::kInvalidArgument,
+                                    "there is no context '" + name + "' in " + file->path + "; see `jobctl context list`"));
   }
   const Json json = ToJson(name, found->second, name == current);
   if (session.json()) {

@@ -18,7 +18,9 @@ struct Options : ActOptions {
 
 int Kill(Session& session, const Options& options) {
   const int signal = base::SignalNumber(options.signal);
-  if (signal == 0) return session.Fail(base::Error(base::Code::kInvalidArgument, "there is no signal '" + options.signal + "'"));
+  if (signal == 0)
+    return session.Fail(base::Error(base::Code::kInvalidArgument,
+                                    "--signal: there is no signal '" + options.signal + "'; write TERM, SIGUSR1 or a number"));
   v1::SignalRequest request;
   request.set_signal(signal);
   return ForEach(session, options, [&request, signal](Client& client, const JobRef& ref) -> base::Result<ActionResult> {
