@@ -128,7 +128,7 @@ TEST_F(CliTest, FaultC4TheCommandNeedsNoDashes) {
       {{"run", "--shell", "echo $0", "x"}, "x"},
   };
   for (const auto& [args, out] : commands) EXPECT_EQ(daemon_->Ok(args), out) << testing::PrintToString(args);
-  const std::string detached = daemon_->Ok({"run", "-qd", "true"});
+  const std::string detached = daemon_->Ok({"run", "-de", "A=1", "true"});
   EXPECT_EQ(daemon_->Do({"wait", detached}).code(), 0) << detached;
   for (const std::vector<std::string>& none :
        std::vector<std::vector<std::string>>{{"run"}, {"run", "--"}, {"run", "--timeout", "5"}})
