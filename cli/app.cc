@@ -112,8 +112,7 @@ std::string VerbOfOthers(std::string_view name) {
                                                                                    {"exec", "run"},
                                                                                    {"tail", "logs"},
                                                                                    {"delete", "rm"},
-                                                                                   {"remove", "rm"},
-                                                                                   {"whoiam", "whoami"}}};
+                                                                                   {"remove", "rm"}}};
   for (const auto& [other, ours] : kOthers) {
     if (other == name) return " (did you mean '" + std::string(ours) + "'?)";
   }
