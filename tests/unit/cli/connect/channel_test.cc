@@ -5,9 +5,10 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
-#include <filesystem>
 #include <fstream>
 #include <memory>
+
+#include "tests/support/temp_dir.h"
 
 namespace jobd::cli {
 namespace {
@@ -17,13 +18,9 @@ using testing::HasSubstr;
 class ChannelTest : public testing::Test {
  protected:
   ChannelTest() : key_(EVP_EC_gen("P-256"), EVP_PKEY_free) {
-    std::string name = testing::TempDir() + "jobd-channel-XXXXXX";
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
     connection_.ca = connection_.cert = Write("crt", "-----BEGIN CERTIFICATE-----\n");  // gRPC reads it when it connects
     connection_.key = Write("key", Key(nullptr));
   }
-  ~ChannelTest() override { std::filesystem::remove_all(folder_); }
 
   std::string Write(const std::string& name, const std::string& text) const {
     std::ofstream(folder_ + "/" + name) << text;
@@ -53,7 +50,8 @@ class ChannelTest : public testing::Test {
   }
 
   std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key_;
-  std::string folder_;
+  const test::TempDir temp_;
+  const std::string folder_ = temp_.path();
   Connection connection_;
 };
 

@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "tests/support/temp_dir.h"
 #include "cli/connect/context_file.h"
+#include "tests/support/temp_dir.h"
 
 namespace jobd::cli {
 namespace {

@@ -10,11 +10,11 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
-#include <filesystem>
 #include <memory>
 #include <thread>
 
 #include "base/fd.h"
+#include "tests/support/temp_dir.h"
 
 namespace jobd::cli {
 namespace {
@@ -32,9 +32,6 @@ TEST(ProbeTest, NobodyListening) {
 class ProbeWithCertificateTest : public testing::Test {
  protected:
   ProbeWithCertificateTest() : key_(EVP_EC_gen("P-256"), EVP_PKEY_free) {
-    std::string name = testing::TempDir() + "jobd-probe-XXXXXX";
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
     connection_.ca = connection_.cert = folder_ + "/crt";
     connection_.key = folder_ + "/key";
     WriteCertificate(3600);
@@ -50,7 +47,6 @@ class ProbeWithCertificateTest : public testing::Test {
     EXPECT_EQ(::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
     connection_.address = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
   }
-  ~ProbeWithCertificateTest() override { std::filesystem::remove_all(folder_); }
 
   template <typename Put>
   static void Write(const std::string& path, Put put) {
@@ -69,7 +65,8 @@ class ProbeWithCertificateTest : public testing::Test {
   }
 
   std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key_;
-  std::string folder_;
+  const test::TempDir temp_;
+  const std::string folder_ = temp_.path();
   base::Fd listener_;
   Connection connection_;
 };
