@@ -108,7 +108,7 @@ int main(int argc, char** argv) {
   // 1. What is asked of us.
   const jobd::server::Options options = jobd::server::ParseOptions(argc, argv);
 
-  if (!options.task.empty()) return jobd::server::RunMaintenance(options);
+  if (!options.task.empty()) return jobd::server::RunMaintenance(options.task, options.replace);
 
   // 2. The launcher's socket. Signals still end us: there is nothing to clean up, and the wait may be long.
   auto socket = LauncherSocket(options.connect);

@@ -73,18 +73,18 @@ base::Status Recover(Given& given) {
   return base::Ok();
 }
 
-base::Status Run(const Options& options) {
+base::Status Run(const std::string& task, bool replace) {
   JOBD_ASSIGN_OR_RETURN(Given given, ReceiveGiven());
-  if (options.task == "backup") return Backup(given);
-  if (options.task == "restore") return Restore(given, options.replace);
+  if (task == "backup") return Backup(given);
+  if (task == "restore") return Restore(given, replace);
   return Recover(given);
 }
 
 }  // namespace
 
-int RunMaintenance(const Options& options) {
+int RunMaintenance(const std::string& task, bool replace) {
   umask(027);
-  const base::Status status = Run(options);
+  const base::Status status = Run(task, replace);
   if (status.ok()) return 0;
   std::fprintf(stderr, "jobd: %s\n", base::EscapeForTerminal(status.error().message()).c_str());
   return 1;

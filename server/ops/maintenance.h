@@ -2,13 +2,14 @@
 // database.
 #pragma once
 
-#include "server/options.h"
+#include <string>
 
 namespace jobd::server {
 
-// Does what options.task says, and reports on standard output. Returns the exit code. The files to work on come over the launcher's
+// `task` is "backup", "restore" or "recover"; with `replace` a restoration puts the present database aside. Reports on standard
+// output and returns the exit code. The files to work on come over the launcher's
 // socket, as one HelloAck with descriptors of these names: "state" and "log", the directories; for a backup "backup", the empty
 // folder it goes to; for a restoration "database" and "mark", the two files of a backup.
-int RunMaintenance(const Options& options);
+int RunMaintenance(const std::string& task, bool replace);
 
 }  // namespace jobd::server
