@@ -12,7 +12,7 @@ constexpr uint32_t kReadAtOnce = 64;
 
 uint64_t BytesOf(const BatchView& batch) { return static_cast<uint64_t>(std::max<int64_t>(batch.kept_bytes, 0)); }
 
-// What is there of somebody, or of all.
+// What an owner has, or all owners together.
 struct Sum {
   uint64_t batches = 0;
   uint64_t bytes = 0;

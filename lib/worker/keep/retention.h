@@ -14,7 +14,7 @@
 
 namespace jobd::worker {
 
-// Batches that cannot go now, by id. They are passed over, and what they take is not made up for by others.
+// Batches that cannot go now, by id. They are passed over, and no other batch goes in their place.
 using Excluded = std::map<uint64_t, BatchView>;
 
 struct Expired {

@@ -38,7 +38,7 @@ class NewFile {
  public:
   static base::Result<NewFile> Create(int folder, std::string name) {
     const std::string temporary = "." + name + ".new";
-    // One that was left behind is no use; nobody may have it open, as who opens this one would.
+    // One that was left behind is deleted, not written to: nobody may have this one open.
     JOBD_RETURN_IF_ERROR(Unlink(folder, temporary));
     JOBD_ASSIGN_OR_RETURN(base::Fd fd, base::OpenBeneath(folder, temporary, O_WRONLY | O_CREAT | O_EXCL, kMode));
     return NewFile(folder, std::move(name), temporary, std::move(fd));

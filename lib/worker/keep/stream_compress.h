@@ -13,12 +13,12 @@ namespace jobd::worker {
 // Streams below this stay as they are: a file takes a block of the disk anyway.
 inline constexpr uint64_t kMinCompressedBytes = 4096;
 
-// Asked between frames; true: what was begun is given up, with kCancelled.
+// Called between frames. True: what was begun is given up, with kCancelled.
 using StopAsked = std::function<bool()>;
 
 struct Compressed {
   uint64_t bytes = 0;  // of plain files that were read
-  bool any = false;    // the job has a compressed file now, be it from before
+  bool any = false;    // the job has a compressed file, from now or from before
 };
 
 // Both streams of a job. What is small, would not get smaller, is longer than the format takes, or is larger than `room` (what may

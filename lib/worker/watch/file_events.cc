@@ -84,7 +84,7 @@ class Inotify final : public FileEvents {
       const auto found = callbacks->find(event.wd);
       return found == callbacks->end() ? Callbacks() : found->second;
     }
-    // Nobody knows what was missed: all look.
+    // Nobody knows what was missed, so all look.
     Callbacks all;
     for (const auto& [descriptor, list] : *callbacks) all.insert(all.end(), list.begin(), list.end());
     return all;

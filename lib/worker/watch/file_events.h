@@ -1,4 +1,4 @@
-// inotify, for whoever has a thread to read it on.
+// inotify, for callers that have a thread to read it on.
 #pragma once
 
 #include <functional>
