@@ -86,16 +86,15 @@ base::Fd ExitFiles::OpenWhole(const BatchPlace& place) const {
   return whole ? *std::move(file) : base::Fd();
 }
 
-base::Status ExitFiles::MarkUnknown(const BatchPlace& place, std::span<const launch::JobKey> attempts) {
+base::Status ExitFiles::MarkBegun(const BatchPlace& place, std::span<const launch::JobKey> attempts) {
   JOBD_ASSIGN_OR_RETURN(const base::Fd folder, MakeBatchFolder(log_dir_, place.name));
   JOBD_ASSIGN_OR_RETURN(const base::Fd file,
                         base::OpenBeneath(folder.get(), launch::kExitFileName, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0640));
-  launch::SlotBytes unknown;
-  unknown.fill(std::byte{0xff});
   for (const launch::JobKey& key : attempts) {
     const auto slot = launch::ReadSlot(file.get(), key.index);
     if (slot.ok() && slot->phase != launch::Phase::kNone && slot->attempt == key.attempt) continue;
-    JOBD_RETURN_IF_ERROR(base::PwriteAll(file.get(), unknown, launch::SlotOffset(key.index)));
+    const auto begun = launch::EncodeSlot({.phase = launch::Phase::kBorn, .attempt = key.attempt});
+    JOBD_RETURN_IF_ERROR(base::PwriteAll(file.get(), begun, launch::SlotOffset(key.index)));
   }
   return base::Ok();
 }

@@ -62,9 +62,9 @@ class ExitFiles {
   // Opens, for reading, the file that is there with room for every job of the batch. One that is missing, cut short or something
   // else says nothing about any job: none.
   base::Fd OpenWhole(const BatchPlace& place) const;
-  // For a file that is not whole: fills the slots of these attempts (ascending, of this batch) with what is no record, unless their
-  // own is there. Making the file whole would otherwise make the attempts look as if they had never begun.
-  base::Status MarkUnknown(const BatchPlace& place, std::span<const launch::JobKey> attempts);
+  // For a file that is not whole: writes into the slots of these attempts (ascending, of this batch) that they may have begun, unless
+  // a record of theirs is there. Making the file whole would otherwise make them look as if they had never begun.
+  base::Status MarkBegun(const BatchPlace& place, std::span<const launch::JobKey> attempts);
 
  private:
   ExitFiles(int log_dir, std::unique_ptr<FileEvents> events) : log_dir_(log_dir), events_(std::move(events)) {}

@@ -14,9 +14,9 @@
 // Every sweep's answer is judged by the slot as it is then (HandleSwept). No start can still be on its way: jobd served the process
 // before until it was gone.
 //
-// An exit file that is missing or cut short says nothing about any job. It is made whole again, for those that are still to come;
-// so that the next restart, which may come before we have recorded what is lost, does not take the new, empty slots for jobs that
-// never began, they are first filled with what is no record.
+// An exit file that is missing or cut short says nothing about any job. It is made whole again, for the jobs that are still to
+// come. Before that, each attempt gets the record BORN: the next restart may come before we have recorded what is lost, and must
+// not take new, empty slots for jobs that never began.
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -61,7 +61,7 @@ base::Result<bool> LocalLauncher::OpenAsFound(std::span<const Earlier> attempts)
     if (!intact) {
       std::vector<launch::JobKey> keys;
       for (const Earlier& one : attempts) keys.push_back(one.key);
-      JOBD_RETURN_IF_ERROR(exit_files_->MarkUnknown(place, keys));
+      JOBD_RETURN_IF_ERROR(exit_files_->MarkBegun(place, keys));
     }
     JOBD_ASSIGN_OR_RETURN(batch.exits, exit_files_->Open(place));
     return base::Ok();
