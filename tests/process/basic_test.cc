@@ -94,7 +94,9 @@ TEST_P(BasicTest, GivesExactlyTheEnvironmentAskedFor) {
   auto request = batch_.Request({"/usr/bin/env"});
   request.env = {{"A", "first"}, {"B", "x=y\nz"}, {"A", "last"}, {"JOBD_INDEX", "forged"}};
   RunToEnd(host_, batch_, request);
-  EXPECT_EQ(batch_.File("1.out"), "B=x=y\nz\nA=last\nJOBD_JOB_ID=batch/1\nJOBD_BATCH_ID=batch\nJOBD_INDEX=1\nJOBD_ATTEMPT=1\n");
+  std::string expected = "B=x=y\nz\nA=last\nJOBD_JOB_ID=batch/1\nJOBD_BATCH_ID=batch\nJOBD_INDEX=1\nJOBD_ATTEMPT=1\n";
+  if (GetParam()) expected += "JOBD_GROUP=" + sandbox::GroupName(request.key.batch, 1, 1) + "\n";
+  EXPECT_EQ(batch_.File("1.out"), expected);
 }
 
 TEST_P(BasicTest, GivesArgumentsByteForByte) {

@@ -6,6 +6,8 @@
 
 #include <chrono>
 #include <csignal>
+#include <string>
+#include <vector>
 
 #include "tests/process/harness/launcher_host.h"
 
@@ -27,7 +29,25 @@ class StopTest : public testing::TestWithParam<bool> {
   pid_t PrintedPid() { return static_cast<pid_t>(std::stol(AwaitFile(batch_.path(), "1.out", EndsLine))); }
   static bool EndsLine(const std::string& text) { return text.ends_with("\n"); }
   static bool IsRunning(const SlotRecord& record) { return record.phase == Phase::kRunning; }
+  // Starts a job whose grandchild, which is given, outlives everything but a sweep.
+  pid_t OrphanOf(const Batch& batch, const launch::LaunchRequest& request) {
+    host_.Send(launch::Launch{request});
+    const pid_t grandchild = static_cast<pid_t>(std::stol(AwaitFile(batch.path(), "1.out", EndsLine)));
+    shims_.push_back(static_cast<pid_t>(batch.AwaitSlot(IsRunning).shim_pid));
+    return grandchild;
+  }
+  // As `systemctl kill -s KILL` does to jobd and its shims, while processes of the jobs live on.
+  void KillLauncherAndShims() {
+    host_.Kill();
+    for (const pid_t pid : shims_) {
+      const base::Fd shim(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+      ::kill(pid, SIGKILL);
+      pollfd gone{shim.get(), POLLIN, 0};
+      ASSERT_EQ(::poll(&gone, 1, 10'000), 1);
+    }
+  }
 
+  std::vector<pid_t> shims_;
   TempDir logs_;
   LauncherHost host_{{.log_dir = logs_.path(), .without_cgroups = GetParam()}};
   Batch batch_{logs_.path()};
@@ -187,6 +207,64 @@ TEST_P(StopTest, ASweepKillsWhatTwoDeathsLeft) {
   EXPECT_FALSE(ProcessLives(grandchild));
   next.Send(batch_.WatchOf(request));
   EXPECT_EQ(std::get<launch::ShimExited>(next.Receive()).key, request.key) << "nobody is there to be watched";
+}
+
+// Two sweeps of one group waited for each other: the one that the server asked for, and the launcher's own of groups that nobody
+// named.
+TEST_P(StopTest, FaultA15ASweepIsAnsweredThoughUnknownGroupsAreRemovedMeanwhile) {
+  const auto request = batch_.Request({Payload("stubborn"), "stay"});
+  const pid_t grandchild = OrphanOf(batch_, request);
+  KillLauncherAndShims();
+  LauncherHost next({.log_dir = logs_.path(), .without_cgroups = GetParam()});
+  next.Send(launch::Sweep{request.key});
+  next.Send(launch::Reconciled{});
+  EXPECT_EQ(std::get<launch::Swept>(next.Receive()).key, request.key);
+  EXPECT_FALSE(IsAlive(grandchild));
+}
+
+TEST_P(StopTest, FaultA15AWatchIsAnsweredThoughUnknownGroupsAreRemovedMeanwhile) {
+  const auto request = batch_.Request({Payload("stubborn"), "stay"});
+  const pid_t grandchild = OrphanOf(batch_, request);
+  KillLauncherAndShims();
+  LauncherHost next({.log_dir = logs_.path(), .without_cgroups = GetParam()});
+  next.Send(launch::Reconciled{});
+  next.Send(batch_.WatchOf(request));
+  EXPECT_EQ(std::get<launch::ShimExited>(next.Receive()).key, request.key);
+  EXPECT_FALSE(IsAlive(grandchild));
+}
+
+TEST_P(StopTest, FaultA15EverySweepOfOneGroupIsAnswered) {
+  const auto request = batch_.Request({Payload("stubborn"), "stay"});
+  const pid_t grandchild = OrphanOf(batch_, request);
+  KillLauncherAndShims();
+  LauncherHost next({.log_dir = logs_.path(), .without_cgroups = GetParam()});
+  constexpr int kSweeps = 4;
+  for (int i = 0; i < kSweeps; ++i) next.Send(launch::Sweep{request.key});
+  next.Send(launch::Launch{request});  // while it is being swept: not begun, or begun when that is over
+  int swept = 0;
+  while (swept < kSweeps) {
+    const launch::LauncherFrame frame = next.Receive();
+    if (std::holds_alternative<launch::Swept>(frame)) ++swept;
+    EXPECT_TRUE(std::holds_alternative<launch::Swept>(frame) || std::holds_alternative<launch::Refused>(frame)) << frame.index();
+  }
+  EXPECT_FALSE(IsAlive(grandchild));
+}
+
+TEST_P(StopTest, FaultOrphansOfAnotherBatchAreSparedByASweep) {
+  const Batch other(logs_.path(), 1, "other");
+  const auto request = batch_.Request({Payload("stubborn"), "stay"});
+  const auto spared = other.Request({Payload("stubborn"), "stay"});
+  const pid_t grandchild = OrphanOf(batch_, request);
+  const pid_t spared_grandchild = OrphanOf(other, spared);
+  KillLauncherAndShims();
+  LauncherHost next({.log_dir = logs_.path(), .without_cgroups = GetParam()});
+  next.Send(launch::Sweep{request.key});
+  EXPECT_EQ(std::get<launch::Swept>(next.Receive()).key, request.key);
+  EXPECT_FALSE(IsAlive(grandchild));
+  EXPECT_TRUE(IsAlive(spared_grandchild)) << "the same index and attempt, but not the batch";
+  next.Send(launch::Sweep{spared.key});
+  EXPECT_EQ(std::get<launch::Swept>(next.Receive()).key, spared.key);
+  EXPECT_FALSE(IsAlive(spared_grandchild));
 }
 
 TEST_P(StopTest, SweepingNothingIsAnsweredToo) {

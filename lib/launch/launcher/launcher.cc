@@ -20,9 +20,9 @@ namespace asio = boost::asio;
 
 // Frames taken before other events get their turn.
 constexpr int kFramesPerTurn = 64;
-// A server that leaves more than this unread reads no more at all: its reading thread does nothing else.
+// A server that leaves more bytes than this unread has stopped reading: its reading thread does nothing else.
 constexpr size_t kMaxOutgoing = 8u << 20;
-constexpr size_t kDescriptorWeight = 64u << 10;  // of which there are fewer than bytes
+constexpr size_t kDescriptorWeight = 64u << 10;  // bytes: descriptors are scarcer
 
 std::vector<int> IgnoredSignals() {
   std::vector<int> ignored;
@@ -56,7 +56,8 @@ Launcher::Launcher(asio::io_context& context, LauncherOptions options, LauncherH
             static_cast<uint32_t>(base::SystemClock().Realtime() / base::kNanosPerMilli)),
       server_(context),
       sharing_setting_(OpenSharingSetting()),
-      pool_(context, options_.shim_turn) {
+      pool_(context, options_.shim_turn),
+      sweeper_(context, *options_.shim.driver, hooks_.report) {
   options_.shim.boot = BootTag();
   options_.shim.ignored_signals = IgnoredSignals();
   options_.shim.sharing_setting = sharing_setting_.get();
@@ -71,6 +72,8 @@ void Launcher::SetPolicy(Policy policy) {
   ++policy_number_;
   pool_.DismissAll();
 }
+
+std::string Launcher::GroupOf(JobKey key) { return sandbox::GroupName(key.batch, key.index, key.attempt); }
 
 bool Launcher::IsPassing(int error) {
   switch (error) {
@@ -152,8 +155,8 @@ void Launcher::FlushToServer() {
       return;
     }
     if (!status.ok()) {
-      // Gone: its end is read from the socket, in its turn. Anything else would leave a server that waits for what it will not
-      // hear.
+      // A server that is gone is noticed when its socket is read. After any other error it would wait for a frame that does not
+      // come.
       outgoing_.clear();
       outgoing_size_ = 0;
       if (status.error().code() != base::Code::kUnavailable) hooks_.on_server_gone(status.error().message());

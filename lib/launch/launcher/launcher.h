@@ -18,6 +18,7 @@
 #include "launch/launcher/live_shim.h"
 #include "launch/launcher/policy.h"
 #include "launch/launcher/shim_pool.h"
+#include "launch/launcher/sweeper.h"
 #include "launch/launcher/uid_pool.h"
 #include "launch/shim/shim.h"
 #include "sandbox/cgroup/job_group.h"
@@ -28,7 +29,7 @@ namespace jobd::launch {
 struct LauncherHooks {
   // The server accepts connections at `address`.
   std::function<void(const std::string& address)> on_ready;
-  // The server's side of the socket is closed, or it sent what no honest server sends, which `why` then tells (else it is empty).
+  // The server closed its side of the socket (`why` is empty), or sent something that no honest server sends (`why` says what).
   // Nothing more is taken from it.
   std::function<void(const std::string& why)> on_server_gone;
   // Opens the files a server may see; see Files.
@@ -37,7 +38,7 @@ struct LauncherHooks {
   std::function<void()> on_alive;
   // The launcher's own policy refused a job, which an honest server would not have asked for. May be absent.
   std::function<void(const LaunchRequest& request, const std::string& why)> on_denied;
-  // What a person should know, a line.
+  // Gets lines for a person to read.
   std::function<void(const std::string& text)> report;
 };
 
@@ -48,7 +49,7 @@ struct LauncherOptions {
   uint32_t job_uid_count = 1;
   // A shim without a job is kept for one to two of these.
   std::chrono::milliseconds shim_turn{200};
-  // What a server is told and given; restarts and capabilities are filled in. The descriptors, one for each name, are borrowed and
+  // The answer to a server's Hello; restarts and capabilities are filled in. The descriptors, one for each name, are borrowed and
   // outlive the launcher.
   HelloAck hello_ack;
   std::vector<int> hello_fds;
@@ -68,7 +69,7 @@ class Launcher {
   void Disconnect();
   // Asks the server for a sign of life; on_alive.
   void Ping() { SendToServer(launch::Ping{}); }
-  // Whom jobs may run as, from now on.
+  // In force from now on. Shims that were forked under the policy before get no more jobs.
   void SetPolicy(Policy policy);
   size_t live_shims() const { return shims_.size(); }
 
@@ -76,14 +77,14 @@ class Launcher {
   struct Outgoing {
     LauncherFrame frame;
     std::vector<base::Fd> fds;
-    size_t size = 0;  // what it takes here; counted while the socket is full
+    size_t size = 0;  // bytes of memory; counted only while the socket is full
   };
 
   void AwaitFrames();
   void OnFrames();
   void Handle(const Hello& frame);
   void Handle(const Ready& frame);
-  // Fills in what the owner's bounds say.
+  // Fills in the owner's bounds.
   void Handle(Launch& frame);
   void Handle(const Watch& frame);
   void Handle(const CancelJob& frame);
@@ -110,6 +111,7 @@ class Launcher {
   // `status` as of shim.h.
   void TellEnd(JobKey key, int status);
   void Forget(JobKey key);
+  static std::string GroupOf(JobKey key);
   void SweepThen(JobKey key, std::function<void()> done);
   void SendToShim(JobKey key, int signal, int value);
   void SendToServer(LauncherFrame frame, std::vector<base::Fd> fds = {});
@@ -129,7 +131,8 @@ class Launcher {
   uint64_t policy_number_ = 0;                         // shims that were forked under another get no more jobs
   std::map<JobKey, std::shared_ptr<LiveShim>> shims_;  // of every live job
   ShimPool pool_;
-  // To be watched, and not found out about yet; with the signals that are to be sent then.
+  Sweeper sweeper_;
+  // Shims that could not be looked for yet, for want of descriptors; with the signals to send once they are found.
   std::map<JobKey, std::vector<std::pair<int, int>>> searching_;
 };
 

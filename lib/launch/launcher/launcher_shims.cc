@@ -15,7 +15,6 @@
 #include "launch/contract/step.h"
 #include "launch/launcher/adoption.h"
 #include "launch/launcher/launcher.h"
-#include "launch/launcher/sweeper.h"
 #include "launch/shim/assignment.h"
 
 namespace jobd::launch {
@@ -26,8 +25,6 @@ namespace asio = boost::asio;
 
 constexpr std::chrono::seconds kSearchAgain{1};
 constexpr size_t kMostKept = 64;  // signals for a shim that is being searched for
-
-std::string GroupOf(JobKey key) { return sandbox::GroupName(key.batch, key.index, key.attempt); }
 
 }  // namespace
 
@@ -55,7 +52,7 @@ void Launcher::Handle(const Watch& frame) {
   for (const auto& [signal, value] : kept.mapped()) SendToShim(frame.key, signal, value);
 }
 
-// For want of descriptors or memory nobody can tell whether the shim lives; a job must not end for that.
+// Without descriptors or memory we cannot tell whether the shim lives. A job must not end for that.
 void Launcher::WatchLater(const Watch& frame) {
   searching_.try_emplace(frame.key);
   auto timer = std::make_shared<asio::steady_timer>(context_, kSearchAgain);
@@ -127,17 +124,15 @@ void Launcher::Forget(JobKey key) {
 void Launcher::Handle(const Sweep& frame) {
   const auto it = shims_.find(frame.key);
   if (it != shims_.end()) {
-    // The server looked when this one had not come so far as to lock its slot, or had just died. If it lives, so may its job: what
-    // became of it is known when it is gone.
+    // The server looked before this shim had locked its slot, or just after it had died. If it lives, so may its job: the answer
+    // waits until it is gone.
     it->second->sweep_asked = true;
     return;
   }
   SweepThen(frame.key, [this, key = frame.key] { SendToServer(Swept{key}); });
 }
 
-void Launcher::SweepThen(JobKey key, std::function<void()> done) {
-  SweepGroup(context_, *options_.shim.driver, GroupOf(key), std::move(done), hooks_.report);
-}
+void Launcher::SweepThen(JobKey key, std::function<void()> done) { sweeper_.Sweep(GroupOf(key), std::move(done)); }
 
 void Launcher::Handle(const Reconciled& /*frame*/) {
   std::vector<std::string> live;
@@ -145,9 +140,9 @@ void Launcher::Handle(const Reconciled& /*frame*/) {
   for (const auto& [key, signals] : searching_) live.push_back(GroupOf(key));
   for (const std::string& name : options_.shim.driver->List()) {
     if (std::find(live.begin(), live.end(), name) != live.end()) continue;
+    if (sweeper_.IsSweeping(name)) continue;
     hooks_.report("removing what is left of an unknown job: " + name);
-    SweepGroup(
-        context_, *options_.shim.driver, name, [] {}, hooks_.report);
+    sweeper_.Sweep(name, [] {});
   }
 }
 

@@ -1,7 +1,8 @@
-// The launcher's starting of jobs: what a request comes to by its policy, and a shim for it.
+// How the launcher starts jobs: it holds the request to its policy, and gives it a shim.
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <utility>
 
@@ -34,7 +35,7 @@ base::Result<Identity> Launcher::IdentityOf(const LaunchRequest& request, std::o
   }
   auto account = sandbox::FindAccount(run_as.account);
   if (!account.ok()) return std::move(account).error();
-  // Another name for uid 0 must not get what only "root" stands for.
+  // Only the name "root" stands for uid 0; another name for it must not get the same.
   if (account->uid == 0 && run_as.account != "root") return PolicyError("account '" + run_as.account + "' has uid 0");
   if (account->uid == options_.policy.server_uid) return PolicyError("account '" + run_as.account + "' is jobd-server's own");
   return Identity{.switch_user = true, .uid = account->uid, .gid = account->gid, .groups = std::move(account->groups)};
@@ -57,6 +58,9 @@ void Launcher::Handle(Launch& frame) {
   LaunchRequest& request = frame.request;
   if (shims_.contains(request.key)) {
     return Refuse(request.key, {base::Code::kAlreadyExists, "a shim lives for this attempt"}, false, false);
+  }
+  if (sweeper_.IsSweeping(GroupOf(request.key))) {
+    return Refuse(request.key, base::SysError("what an earlier start left is still being removed", EAGAIN), true, false);
   }
   const auto profile = ProfileOf(request);
   if (!profile.ok()) {

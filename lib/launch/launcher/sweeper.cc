@@ -3,7 +3,9 @@
 #include <fcntl.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <memory>
+#include <boost/asio/steady_timer.hpp>
+#include <cerrno>
+#include <chrono>
 #include <utility>
 
 namespace jobd::launch {
@@ -12,52 +14,86 @@ namespace {
 
 namespace asio = boost::asio;
 
-// Keeps itself alive by the handler that waits.
-class Sweeping : public std::enable_shared_from_this<Sweeping> {
- public:
-  Sweeping(asio::io_context& context, std::unique_ptr<sandbox::JobGroup> group, std::function<void()> done)
-      : events_(context), group_(std::move(group)), done_(std::move(done)) {}
-
-  base::Status Step() {
-    // Reading the state before waiting for it to change: a change in between wakes us at once.
-    JOBD_ASSIGN_OR_RETURN(const bool empty, group_->Empty());
-    if (empty) {
-      auto removed = group_->Remove();
-      if (removed.ok() || removed.error().code() != base::Code::kFailedPrecondition) {
-        done_();
-        return removed;
-      }
-    }
-    JOBD_RETURN_IF_ERROR(group_->Kill());
-    if (group_->events_fd() < 0) {
-      done_();
-      return base::Ok();
-    }
-    if (!events_.is_open()) events_.assign(::fcntl(group_->events_fd(), F_DUPFD_CLOEXEC, 3));
-    events_.async_wait(asio::posix::stream_descriptor::wait_error, [self = shared_from_this()](const boost::system::error_code& e) {
-      if (!e) (void)self->Step();
-    });
-    return base::Ok();
-  }
-
- private:
-  asio::posix::stream_descriptor events_;
-  std::unique_ptr<sandbox::JobGroup> group_;
-  std::function<void()> done_;
-};
+constexpr std::chrono::seconds kTryAgain{1};
 
 }  // namespace
 
-void SweepGroup(asio::io_context& context, sandbox::GroupDriver& driver, const std::string& group_name, std::function<void()> done,
-                const std::function<void(const std::string&)>& report) {
-  auto group = driver.Open(group_name);
+// One group, and everybody who waits for its end.
+class Sweeper::OneSweep : public std::enable_shared_from_this<OneSweep> {
+ public:
+  OneSweep(Sweeper& sweeper, std::string name, std::unique_ptr<sandbox::JobGroup> group)
+      : sweeper_(sweeper), name_(std::move(name)), group_(std::move(group)), events_(sweeper.context_), timer_(sweeper.context_) {}
+
+  void Join(std::function<void()> done) { waiting_.push_back(std::move(done)); }
+  std::vector<std::function<void()>> TakeWaiting() { return std::exchange(waiting_, {}); }
+
+  void Step() {
+    const auto gone = RemoveOrKill();
+    if (!gone.ok()) return TryAgain(gone.error());
+    if (*gone) return sweeper_.Finish(name_);
+    if (!events_.is_open()) {
+      const int events = ::fcntl(group_->events_fd(), F_DUPFD_CLOEXEC, 3);
+      if (events < 0) return TryAgain(base::SysError("watching a job's group", errno));
+      events_.assign(events);
+    }
+    events_.async_wait(asio::posix::stream_descriptor::wait_error, [self = shared_from_this()](const boost::system::error_code& e) {
+      if (!e) self->Step();
+    });
+  }
+
+ private:
+  // True: nothing is left. False: killed, and its events tell when it is empty.
+  base::Result<bool> RemoveOrKill() {
+    // The state is read before we wait for it to change: a change in between wakes us at once.
+    JOBD_ASSIGN_OR_RETURN(const bool empty, group_->Empty());
+    if (empty) {
+      const auto removed = group_->Remove();
+      if (removed.ok()) return true;
+      if (removed.error().code() != base::Code::kFailedPrecondition) return removed.error();
+    }
+    JOBD_RETURN_IF_ERROR(group_->Kill());
+    return group_->events_fd() < 0;  // then it has waited
+  }
+
+  void TryAgain(const base::Error& error) {
+    if (!std::exchange(reported_, true)) sweeper_.report_("removing what a job left: " + error.message());
+    timer_.expires_after(kTryAgain);
+    timer_.async_wait([self = shared_from_this()](const boost::system::error_code& e) {
+      if (!e) self->Step();
+    });
+  }
+
+  Sweeper& sweeper_;
+  const std::string name_;
+  const std::unique_ptr<sandbox::JobGroup> group_;
+  asio::posix::stream_descriptor events_;
+  asio::steady_timer timer_;
+  bool reported_ = false;
+  std::vector<std::function<void()>> waiting_;
+};
+
+Sweeper::Sweeper(asio::io_context& context, sandbox::GroupDriver& driver, std::function<void(const std::string&)> report)
+    : context_(context), driver_(driver), report_(std::move(report)) {}
+
+Sweeper::~Sweeper() = default;
+
+void Sweeper::Sweep(const std::string& group_name, std::function<void()> done) {
+  if (const auto under_way = sweeps_.find(group_name); under_way != sweeps_.end()) return under_way->second->Join(std::move(done));
+  auto group = driver_.Open(group_name);
   if (!group.ok()) {
-    if (group.error().code() != base::Code::kNotFound) report(group.error().message());
+    if (group.error().code() != base::Code::kNotFound) report_(group.error().message());
     done();
     return;
   }
-  const auto status = std::make_shared<Sweeping>(context, std::move(group).value(), std::move(done))->Step();
-  if (!status.ok()) report("removing what a job left: " + status.error().message());
+  const auto sweep = std::make_shared<OneSweep>(*this, group_name, *std::move(group));
+  sweep->Join(std::move(done));
+  sweeps_.emplace(group_name, sweep);
+  sweep->Step();
+}
+
+void Sweeper::Finish(const std::string& group_name) {
+  const auto sweep = sweeps_.extract(group_name);
+  for (const auto& done : sweep.mapped()->TakeWaiting()) done();
 }
 
 }  // namespace jobd::launch

@@ -59,13 +59,16 @@ std::vector<std::string> ProgramCandidates(const std::string& command, std::stri
   }
 }
 
-std::vector<std::string> JobEnvironment(const LaunchRequest& request) {
+std::vector<std::string> JobEnvironment(const LaunchRequest& request, const std::string& mark) {
   const std::string index = std::to_string(request.key.index);
   std::vector<std::pair<std::string, std::string>> all = request.env;
   all.emplace_back("JOBD_JOB_ID", request.correlation_id + "/" + index);
   all.emplace_back("JOBD_BATCH_ID", request.correlation_id);
   all.emplace_back("JOBD_INDEX", index);
   all.emplace_back("JOBD_ATTEMPT", std::to_string(request.key.attempt));
+  if (const size_t equals = mark.find('='); equals != std::string::npos) {
+    all.emplace_back(mark.substr(0, equals), mark.substr(equals + 1));
+  }
   std::unordered_set<std::string_view> seen;
   std::vector<std::string> environment;
   environment.reserve(all.size());
@@ -121,7 +124,7 @@ base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& req
   spawned.plan.reset(new SpawnMemory);  // not cleared: most of it is the stack
   SpawnMemory& memory = *spawned.plan;
   memory.argv_texts = request.argv;
-  memory.environment_texts = JobEnvironment(request);
+  memory.environment_texts = JobEnvironment(request, group.mark());
   memory.program_texts = ProgramCandidates(request.argv[0], PathOf(request));
   memory.argv = Pointers(memory.argv_texts);
   memory.environment = Pointers(memory.environment_texts);

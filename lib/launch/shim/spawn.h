@@ -20,8 +20,8 @@ namespace jobd::launch {
 std::vector<std::string> ProgramCandidates(const std::string& command, std::string_view path);
 
 // "NAME=value" for each variable of the request, the last one of a name winning, and those of the job itself: JOBD_JOB_ID,
-// JOBD_BATCH_ID, JOBD_INDEX, JOBD_ATTEMPT.
-std::vector<std::string> JobEnvironment(const LaunchRequest& request);
+// JOBD_BATCH_ID, JOBD_INDEX, JOBD_ATTEMPT; and the mark of its group, if that has one.
+std::vector<std::string> JobEnvironment(const LaunchRequest& request, const std::string& mark);
 
 // Standard input: /dev/null, or a sealed memfd of its own with the bytes.
 base::Result<base::Fd> MakeStdin(const std::string& data);

@@ -25,7 +25,7 @@ struct GroupLimits {
   bool operator==(const GroupLimits&) const = default;
 };
 
-// What the group knows of itself at its end; absent where it does not count.
+// The group's own counts at its end; absent where it does not count.
 struct GroupUsage {
   std::optional<uint64_t> user_cpu_us;
   std::optional<uint64_t> system_cpu_us;
@@ -49,10 +49,14 @@ class JobGroup {
   virtual base::Status Kill() = 0;
   // Kills every process and returns when none is left. Blocks as long as one hangs in the kernel.
   virtual base::Status KillAndWait() = 0;
+  // True too when somebody has removed the group.
   virtual base::Result<bool> Empty() = 0;
   // Signals POLLPRI when Empty() may have changed since it was last called; -1 when there is no such event, and then Kill() has
   // waited already. Borrowed.
   virtual int events_fd() const = 0;
+  // What the job's processes must carry in their environment, NAME=VALUE, so that they are found again when the shim is dead; empty
+  // where the kernel keeps them together.
+  virtual std::string mark() const { return {}; }
   // True when orphans of the job become children of the shim, which must reap them.
   virtual bool adopts_orphans() const = 0;
   virtual GroupUsage Usage() = 0;
@@ -60,7 +64,7 @@ class JobGroup {
   virtual base::Status Remove() = 0;
 };
 
-// What this machine can do, in the words of `admin status`.
+// One ability of this machine, in the words of `admin status`.
 struct Capability {
   std::string name;
   bool available = false;

@@ -19,6 +19,9 @@ namespace jobd::sandbox {
 
 namespace {
 
+// The group was removed by somebody while we held its directory open.
+bool IsGone(const base::Error& error) { return error.sys_errno() == ENODEV || error.sys_errno() == ENOENT; }
+
 // The pids in cgroup.procs; 0 stands for one of another pid namespace and is left out.
 std::vector<pid_t> ReadPids(int dir) {
   std::vector<pid_t> pids;
@@ -111,7 +114,10 @@ base::Status KernelGroup::Signal(int signal) {
 }
 
 // cgroup.kill is there since Linux 5.14; a process that is being forked meanwhile does not escape it.
-base::Status KernelGroup::Kill() { return WriteControl(dir_.get(), "cgroup.kill", "1"); }
+base::Status KernelGroup::Kill() {
+  auto killed = WriteControl(dir_.get(), "cgroup.kill", "1");
+  return !killed.ok() && IsGone(killed.error()) ? base::Ok() : std::move(killed);
+}
 
 base::Status KernelGroup::KillAndWait() {
   for (;;) {
@@ -124,10 +130,11 @@ base::Status KernelGroup::KillAndWait() {
 }
 
 base::Result<bool> KernelGroup::Empty() {
-  JOBD_RETURN_IF_ERROR(OpenEvents());
+  if (const auto opened = OpenEvents(); !opened.ok()) return IsGone(opened.error()) ? base::Result<bool>(true) : opened.error();
   std::array<std::byte, 256> buffer;
-  JOBD_ASSIGN_OR_RETURN(const size_t size, base::PreadUpTo(events_.get(), buffer, 0));
-  return KeyedNumber({reinterpret_cast<const char*>(buffer.data()), size}, "populated") == 0u;
+  const auto size = base::PreadUpTo(events_.get(), buffer, 0);
+  if (!size.ok()) return IsGone(size.error()) ? base::Result<bool>(true) : size.error();
+  return KeyedNumber({reinterpret_cast<const char*>(buffer.data()), *size}, "populated") == 0u;
 }
 
 GroupUsage KernelGroup::Usage() {

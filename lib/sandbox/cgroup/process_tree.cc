@@ -21,8 +21,13 @@ namespace jobd::sandbox {
 
 namespace {
 
+// The name of a job's group, in the environment of its processes. Index and attempt alone are those of many batches.
+constexpr std::string_view kMark = "JOBD_GROUP=";
+
 class ProcessTree final : public JobGroup {
  public:
+  explicit ProcessTree(const std::string& name) : mark_(std::string(kMark) + name) {}
+
   const std::vector<int>& join_fds() const override { return no_fds_; }
 
   base::Status Signal(int signal) override {
@@ -66,6 +71,7 @@ class ProcessTree final : public JobGroup {
   }
 
   int events_fd() const override { return -1; }
+  std::string mark() const override { return mark_; }
   bool adopts_orphans() const override { return true; }
   GroupUsage Usage() override { return {}; }
   base::Status Remove() override {
@@ -75,14 +81,16 @@ class ProcessTree final : public JobGroup {
   }
 
  private:
+  const std::string mark_;
   std::vector<int> no_fds_;
 };
 
-// What a dead shim left, seen from the launcher: processes of our user that carry the job's variables and have no living shim above
+// What a dead shim left, seen from the launcher: processes of our user that carry the job's mark and have no living shim above
 // them.
 class Orphans final : public JobGroup {
  public:
-  Orphans(std::string index, std::string attempt) : index_(std::move(index)), attempt_(std::move(attempt)) {}
+  Orphans(const std::string& name, std::string index, std::string attempt)
+      : mark_(std::string(kMark) + name), index_(std::move(index)), attempt_(std::move(attempt)) {}
 
   const std::vector<int>& join_fds() const override { return no_fds_; }
   base::Status Signal(int signal) override {
@@ -116,9 +124,11 @@ class Orphans final : public JobGroup {
     const auto environ = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/environ", 8u << 20);
     if (!environ.ok()) return false;
     const std::string all = '\0' + *environ;
-    return all.find(std::string("\0JOBD_JOB_ID=", 13)) != std::string::npos &&
-           all.find('\0' + ("JOBD_INDEX=" + index_) + '\0') != std::string::npos &&
-           all.find('\0' + ("JOBD_ATTEMPT=" + attempt_) + '\0') != std::string::npos;
+    const auto has = [&all](const std::string& variable) { return all.find('\0' + variable + '\0') != std::string::npos; };
+    if (all.find('\0' + std::string(kMark)) != std::string::npos) return has(mark_);
+    // Started by a jobd that set no mark: these are all there is to go by.
+    return all.find(std::string("\0JOBD_JOB_ID=", 13)) != std::string::npos && has("JOBD_INDEX=" + index_) &&
+           has("JOBD_ATTEMPT=" + attempt_);
   }
 
   std::vector<pid_t> Find() const {
@@ -144,6 +154,7 @@ class Orphans final : public JobGroup {
   }
 
   std::vector<int> no_fds_;
+  std::string mark_;
   std::string index_;
   std::string attempt_;
 };
@@ -166,9 +177,9 @@ class ProcessTreeDriver final : public GroupDriver {
     }
     return base::Ok();
   }
-  base::Result<std::unique_ptr<JobGroup>> Create(const std::string& /*name*/, const GroupLimits& /*limits*/) override {
+  base::Result<std::unique_ptr<JobGroup>> Create(const std::string& name, const GroupLimits& /*limits*/) override {
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return base::SysError("becoming a subreaper", errno);
-    return std::unique_ptr<JobGroup>(std::make_unique<ProcessTree>());
+    return std::unique_ptr<JobGroup>(std::make_unique<ProcessTree>(name));
   }
   base::Result<std::unique_ptr<JobGroup>> Open(const std::string& name) override {
     const size_t attempt = name.rfind('-');
@@ -177,7 +188,7 @@ class ProcessTreeDriver final : public GroupDriver {
       return base::Error(base::Code::kInvalidArgument, "not the name of a job's group");
     }
     return std::unique_ptr<JobGroup>(
-        std::make_unique<Orphans>(name.substr(index + 1, attempt - index - 1), name.substr(attempt + 1)));
+        std::make_unique<Orphans>(name, name.substr(index + 1, attempt - index - 1), name.substr(attempt + 1)));
   }
   std::vector<std::string> List() override { return {}; }
   void RemoveRoot() override {}

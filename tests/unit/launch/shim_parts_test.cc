@@ -88,8 +88,11 @@ TEST(JobEnvironmentTest, OursCannotBeForgedAndTheLastOfANameWins) {
   request.key = {1, 4, 2};
   request.correlation_id = "id";
   request.env = {{"A", "1"}, {"JOBD_JOB_ID", "other/1"}, {"A", "2"}};
-  EXPECT_EQ(JobEnvironment(request),
-            (std::vector<std::string>{"A=2", "JOBD_JOB_ID=id/4", "JOBD_BATCH_ID=id", "JOBD_INDEX=4", "JOBD_ATTEMPT=2"}));
+  std::vector<std::string> expected{"A=2", "JOBD_JOB_ID=id/4", "JOBD_BATCH_ID=id", "JOBD_INDEX=4", "JOBD_ATTEMPT=2"};
+  EXPECT_EQ(JobEnvironment(request, ""), expected);
+  request.env.emplace_back("JOBD_GROUP", "job-9-4-2");
+  expected.push_back("JOBD_GROUP=job-1-4-2");
+  EXPECT_EQ(JobEnvironment(request, "JOBD_GROUP=job-1-4-2"), expected);
 }
 
 TEST(UidPoolTest, GoesRoundAndNeverGivesOneTwice) {
