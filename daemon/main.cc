@@ -38,7 +38,7 @@ void BlockSignals() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // 1. What is asked of us.
+  // 1. The command line.
   const jobd::daemon::Options options = jobd::daemon::ParseOptions(argc, argv);
 
   // 2. From here on signals are read in the loop: a stop that comes while we start is not lost.

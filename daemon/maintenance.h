@@ -9,8 +9,8 @@
 
 namespace jobd::daemon {
 
-// Runs options.maintenance. What was done, or why not, is said by jobd-server; its exit code is returned. Errors are those before
-// it runs: kFailedPrecondition when a running jobd would have to be stopped first, or a backup's folder is not empty.
+// Runs options.maintenance. jobd-server says what it did, or why it did not; its exit code is returned. Errors are those before it
+// runs: kFailedPrecondition when a running jobd would have to be stopped first, or a backup's folder is not empty.
 base::Result<int> RunMaintenance(const Options& options, const Configuration& configuration, const ServerAccount& account);
 
 }  // namespace jobd::daemon

@@ -55,7 +55,7 @@ launch::LauncherOptions LauncherOptionsOf(const Options& asked, const Configurat
 
 launch::OwnerRights RightsOf(const config::User& user) {
   launch::OwnerRights rights{.profiles = user.profiles};
-  // What a user had accepted before being disabled still runs, as nobody in particular.
+  // Jobs that were accepted before their user was disabled still run, as nobody in particular.
   if (!user.disabled) rights.run_as = user.run_as;
   rights.bounds = launch::BoundsOf(user);
   return rights;
@@ -171,7 +171,7 @@ base::Status ServerKeeper::StartServer() {
     plan.uid = account_.uid;
     plan.gid = account_.gid;
   }
-  // What an earlier server still had to say died with it: the new one finds out from the store and the exit files.
+  // Frames of and for the server before are dropped: the new one reads the store and the exit files.
   JOBD_ASSIGN_OR_RETURN(server_, launch::ServerProcess::Start(context_, plan, [this](auto status) { OnServerExit(status); }));
   reached_ready_ = false;
   ping_sent_ = false;
@@ -227,7 +227,7 @@ void ServerKeeper::OnServerExit(std::optional<base::ExitStatus> status) {
     return;
   }
   if (!was_ready_ && (!status || status->kind == base::ExitStatus::Kind::kExited)) {
-    // It has said why; trying again would say the same.
+    // The server has said why; another start would end the same way.
     if (socket_) log_.error("jobd-server ended before it was ready");
     exit_code_ = status && status->value != 0 ? status->value : 1;
     context_.stop();
@@ -247,14 +247,14 @@ void ServerKeeper::OnServerExit(std::optional<base::ExitStatus> status) {
   });
 }
 
-// The manager is told that we live by us, and only when the server has just said so too.
+// We tell the service manager that we live, and only when the server has just told us the same.
 void ServerKeeper::AwaitWatchdog() {
   const auto interval = base::WatchdogInterval();
   if (!interval) return;
   watchdog_.expires_after(*interval);
   watchdog_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
-    // One that the manager starts is the manager's to miss while it is away.
+    // While a server that the manager starts is away, that is the manager's to notice.
     if (!server_ && options_.external_server) base::NotifyServiceManager("WATCHDOG=1\n");
     if (server_ && !std::exchange(ping_sent_, true)) launcher_.Ping();
     AwaitWatchdog();

@@ -55,7 +55,7 @@ class ServerKeeper {
   boost::asio::io_context context_{1};
   launch::Launcher launcher_;
   boost::asio::posix::stream_descriptor signals_;
-  boost::asio::steady_timer timer_;               // back-off of a start, or patience with an end
+  boost::asio::steady_timer timer_;               // until the next start, or until a server that was told to end is killed
   std::unique_ptr<launch::ServerSocket> socket_;  // with an external server
   boost::asio::steady_timer watchdog_;
   bool ping_sent_ = false;  // and not answered by the present server
@@ -71,7 +71,7 @@ class ServerKeeper {
 // The path of jobd-server, which is beside us.
 std::string ServerProgram();
 
-// What the launcher allows, from the configuration and the users file.
+// The launcher's policy, from the configuration and the users file.
 launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount& account);
 
 }  // namespace jobd::daemon

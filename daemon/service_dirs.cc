@@ -74,7 +74,7 @@ base::Result<base::Fd> ListenForMetrics(const config::Config& config, const Serv
     const std::string path = config.metrics_listen.substr(kUnix.size());
     auto dir = base::OpenAt(AT_FDCWD, path.substr(0, path.rfind('/') + 1), O_PATH | O_DIRECTORY);
     if (!dir.ok()) return std::move(dir).error().WithContext("metrics.listen");
-    // The way there is ours to walk; what is done there is what the server's account may do.
+    // We walk there as ourselves, and do there only what the server's account may do.
     const launch::ScopedFsCredentials acting(dirs.owner);
     auto socket = base::ListenUnix(dir->get(), LastName(path), 0660);
     if (!socket.ok()) return std::move(socket).error().WithContext("metrics.listen");

@@ -14,7 +14,7 @@
 
 namespace jobd::daemon {
 
-// Whom jobd-server runs as; absent: as we do, because we are not root.
+// The account of jobd-server; absent: our own, as we are not root.
 struct ServerAccount {
   std::string name;
   std::optional<uid_t> uid;
@@ -29,7 +29,7 @@ struct ServiceDirs {
   base::Fd state;
   base::Fd log;
   base::Fd runtime;         // holds our pid file
-  launch::FileOwner owner;  // as whom we write in them: what the server can do there, root must not be made to do
+  launch::FileOwner owner;  // we write in them as the server's account: root must not be made to do more there than the server can
 };
 
 // Makes the directories, gives them to the server's account (state and log 0750, so that nobody else reads them; runtime 0755),
@@ -48,7 +48,8 @@ base::Status PrepareLogFile(const config::Config& config, const ServerAccount& a
 // Names this state directory among all of the machine: by its device and inode, so that no path can be mistaken.
 base::Result<std::string> StateTag(const ServiceDirs& dirs);
 
-// What isolated jobs must not see: the three directories, the private key, the users file and our log, where they really lie.
+// The paths that isolated jobs must not see: the three directories, the private key, the users file and our log, where they really
+// lie.
 std::vector<std::string> HiddenPaths(const config::Config& config, const ServiceDirs& dirs);
 
 }  // namespace jobd::daemon

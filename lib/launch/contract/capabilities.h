@@ -1,5 +1,5 @@
-// What may be asked for: by a job of a profile, on this machine, and by an owner. The launcher decides by it, and tells the server,
-// so that what would not be started is refused when it is submitted. Pure.
+// What a job may ask for: under its profile, on this machine and for its owner. The launcher enforces it and tells the server,
+// which refuses at submission what would not be started. Pure.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace jobd::launch {
 
-// A profile, as far as it can be asked for wrongly.
+// What a job may ask for under a profile.
 struct ProfileCapabilities {
   std::string name;
   bool missing = false;      // a part of it cannot be enforced here
@@ -37,7 +37,7 @@ struct Capabilities {
   const ProfileCapabilities* Find(std::string_view profile) const;
 };
 
-// What an owner may ask for, by the users file.
+// An owner's bounds, from the users file.
 struct OwnerBounds {
   JobLimits max;                      // 0: no bound
   base::Nanos timeout = 0;            // as those
@@ -45,8 +45,8 @@ struct OwnerBounds {
   bool operator==(const OwnerBounds&) const = default;
 };
 
-// The bounds of a user as the users file has it: a config::User, whom this layer does not know. The one translation for the server,
-// which refuses at submission, and for the launcher, which refuses at the start.
+// Translates a config::User, a type that this layer does not know. The server, which refuses at submission, and the launcher, which
+// refuses at the start, both use it.
 template <typename User>
 OwnerBounds BoundsOf(const User& user) {
   const auto& most = user.most;
@@ -74,7 +74,7 @@ std::optional<base::FieldViolation> ExceedsMachine(const Capabilities& capabilit
 // For the owner; "timeout" is such a field too.
 std::optional<base::FieldViolation> ExceedsOwner(const OwnerBounds& bounds, const JobLimits& limits, base::Nanos timeout);
 
-// Gives the most to what asks for nothing, as far as the profile goes.
+// Sets each limit that is 0 to the owner's maximum, or to the profile's where that is lower.
 void FillFromBounds(const OwnerBounds& bounds, const ProfileCapabilities& profile, JobLimits& limits, base::Nanos& timeout);
 
 // Is `workdir` one of the folders or below one? By its text: never when it holds "..".

@@ -93,8 +93,8 @@ base::Result<std::optional<int>> SlotHolder(int exit_file, uint32_t index);
 // Identifies this boot of the machine: a hash of /proc/sys/kernel/random/boot_id. 0 when it cannot be read.
 uint64_t BootTag();
 
-// Opens, making it if need be with room for job_count slots allocated on disk, the exit file in a batch's folder. `dir` is
-// borrowed. Errors: kResourceExhausted when the disk is full.
+// Opens the exit file in a batch's folder (`dir`, borrowed). Makes it if need be, with room for job_count slots allocated on disk.
+// Errors: kResourceExhausted when the disk is full.
 base::Result<base::Fd> OpenExitFile(int dir, uint32_t job_count);
 
 }  // namespace jobd::launch

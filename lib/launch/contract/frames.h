@@ -39,8 +39,8 @@ struct Hello {
 struct Ready {
   std::string address;
 };
-// Start a job. Answered, at once, by nothing when the shim was forked, or by Refused. Then ShimExited ends it. Sent inline when it
-// fits kMaxFrame, else as a sealed memfd beside an empty frame.
+// Start a job. Refused is the answer when it gets no shim; else there is none until ShimExited. Sent inline when it fits kMaxFrame,
+// else as a sealed memfd beside an empty frame.
 struct Launch {
   LaunchRequest request;
 };
@@ -75,7 +75,7 @@ struct Alive {};
 
 // ---- launcher to server ----
 
-// Everything that a server needs of the launcher: what it is to be, and, as descriptors beside the frame, what it works on.
+// Everything that a server needs of the launcher: its configuration, and, as descriptors beside the frame, its files and sockets.
 // Directories are passed open, so that the unprivileged server need not be able to walk to them. The listening sockets stay open in
 // the launcher: while a server is being replaced the address stays the same and connections wait instead of being refused.
 struct HelloAck {
@@ -119,13 +119,13 @@ struct Files {
   Capabilities capabilities;
 };
 
-// Whether the server still works, and does not just exist.
+// Asks whether the server still works. Answered by Alive.
 struct Ping {};
 
 using ServerFrame = std::variant<Hello, Ready, Launch, Watch, CancelJob, SignalJob, Sweep, Reconciled, ReadFiles, Alive>;
 using LauncherFrame = std::variant<HelloAck, Refused, ShimExited, Swept, Files, Ping>;
 
-// Encoding is total; EncodeServerFrame of a large Launch may exceed kMaxFrame, see SendServerFrame.
+// Encoding is total. A large Launch may exceed kMaxFrame; see SendFrame.
 std::string EncodeFrame(const ServerFrame& frame);
 std::string EncodeFrame(const LauncherFrame& frame);
 base::Result<ServerFrame> DecodeServerFrame(std::span<const std::byte> bytes);

@@ -15,7 +15,7 @@ namespace jobd::launch {
 struct FoundShim {
   base::Fd pidfd;  // none: no shim lives for the slot
   pid_t pid = 0;
-  std::optional<uid_t> job_uid;  // whom its job runs as, when that can be seen
+  std::optional<uid_t> job_uid;  // of its job, when that can be seen
 };
 
 // Takes hold of the process that has the slot of frame.key locked. The lock is what proves that a pid is that shim and not one that

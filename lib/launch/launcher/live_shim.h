@@ -12,7 +12,7 @@
 
 namespace jobd::launch {
 
-// One that was forked or adopted, until it is gone and swept up after. Shared with what waits for its descriptors.
+// A shim that was forked or adopted, until it is gone and swept up after. Shared with the handlers that wait for its descriptors.
 struct LiveShim {
   explicit LiveShim(boost::asio::io_context& context) : pidfd(context), channel(context) {}
 

@@ -1,5 +1,5 @@
-// What the launcher allows, whatever the server asks for: a server that was taken over gains nothing but to run, as unprivileged
-// accounts, commands in the names of its users. Pure.
+// The launcher's own policy, whatever the server asks for: a server that was taken over can do no more than run commands in the
+// names of its users, as unprivileged accounts. Pure.
 #pragma once
 
 #include <sys/types.h>
@@ -26,18 +26,18 @@ struct OwnerRights {
 
 struct Policy {
   bool privileged = false;  // we can switch users
-  std::string own_account;  // whom jobs run as when not: a request may name it
+  std::string own_account;  // jobs run as this when not privileged; a request may name it
   // For requests that name no account. "auto": a uid of its own for each job when privileged, else our own account.
   std::string job_user = "auto";
   // The server's account, as which no job may run: what the launcher hands to it would be the job's for the asking.
   std::optional<uid_t> server_uid;
-  // From the users file, which only root can write. Who is not here gets nothing started.
+  // From the users file, which only root can write. Nothing is started for an owner who is not here.
   std::map<std::string, OwnerRights, std::less<>> owners;
   std::string default_workdir;  // everybody may work there, whatever their folders
   sandbox::Profiles profiles = sandbox::Profiles::BuiltIn();
 };
 
-// Whom to run as, before accounts are looked up.
+// The user to run as, before accounts are looked up.
 struct RunAs {
   enum class Kind { kOwnUid, kSelf, kAccount };
   Kind kind = Kind::kSelf;

@@ -16,7 +16,7 @@ namespace jobd::launch {
 class ShimPool {
  public:
   ShimPool(boost::asio::io_context& context, std::chrono::milliseconds turn) : turn_(turn), clock_(context) {}
-  // Those that wait end.
+  // The shims that wait end.
   ~ShimPool() = default;
   ShimPool(const ShimPool&) = delete;
   ShimPool& operator=(const ShimPool&) = delete;

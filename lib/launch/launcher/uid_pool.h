@@ -17,7 +17,7 @@ class UidPool {
 
   // A free uid, which is now taken; nothing when all are.
   std::optional<uid_t> Take();
-  // Marks a uid as taken that was found in use; one outside the range is ignored.
+  // Marks a uid that was found in use as taken. One outside the range is ignored.
   void Mark(uid_t uid);
   void Release(uid_t uid) { taken_.erase(uid); }
 

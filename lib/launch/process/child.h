@@ -1,6 +1,5 @@
-// What happens between clone and exec, in the child. All of it is plain data prepared before; the code in child.cc makes system
-// calls and nothing else: no allocation, no locks, no calls into other files but those of sandbox/isolation_plan.h, which keep to
-// the same.
+// The child between clone and exec. Its plan is plain data prepared before; the code in child.cc makes system calls and nothing
+// else: no allocation, no locks, no calls into other files but those of isolation_plan.h, which keep to the same rules.
 #pragma once
 
 #include <sys/resource.h>
@@ -44,7 +43,7 @@ struct ChildPlan {
   char* const* environment = nullptr;
 };
 
-// What comes through report_fd when a step failed; exec closes it without a word.
+// Written to report_fd when a step failed; exec closes it without a word.
 struct ChildReport {
   uint16_t step = 0;  // Step
   uint16_t reserved = 0;

@@ -1,19 +1,18 @@
-// Whom the files in log_dir belong to: the server's account.
+// The owner of the files in log_dir, which is the server's account, and how root acts on files as that account.
 #pragma once
 
 #include <sys/types.h>
 
 namespace jobd::launch {
 
-// Makes file system calls happen as `uid` and `gid` while one lives. A no-op when those are ours already. For the shim, which has
-// one thread and stays privileged for everything else.
 struct FileOwner {
   bool switch_user = false;
   uid_t uid = 0;
   gid_t gid = 0;
 };
 
-// Not to be nested.
+// While one lives, file system calls of this thread happen as the owner; everything else stays privileged. Does nothing where
+// switch_user is false. Not to be nested.
 class ScopedFsCredentials {
  public:
   explicit ScopedFsCredentials(const FileOwner& owner);

@@ -1,4 +1,4 @@
-// What happens between clone and exec of jobd-server; as child.h is for jobs, with the same rules.
+// jobd-server between clone and exec. The rules are those of process/child.h.
 #pragma once
 
 #include <sys/types.h>

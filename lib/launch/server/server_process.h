@@ -1,5 +1,5 @@
-// The process of jobd-server: a child of the launcher, unprivileged, with a socket and nothing else of ours; or somebody else's,
-// who starts it and starts it again.
+// The process of jobd-server: an unprivileged child of the launcher, with a socket and nothing else of ours; or the child of
+// somebody else, who restarts it.
 #pragma once
 
 #include <sys/types.h>
@@ -29,7 +29,7 @@ struct ServerPlan {
 // One server process. Single-threaded, on the context's thread. The destructor kills a process that was started here.
 class ServerProcess {
  public:
-  // Called once, when the process has ended. How, only its parent is told.
+  // Called once, when the process has ended; with its status if it was our child, as the kernel tells only the parent.
   using OnExit = std::function<void(std::optional<base::ExitStatus>)>;
 
   // Starts it. Returns when the program is executing, or why not.

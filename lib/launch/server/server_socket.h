@@ -18,11 +18,11 @@ namespace jobd::launch {
 
 struct ServerSocketOptions {
   int dir = -1;          // borrowed, and outlives the socket. The server's account may own it
-  FileOwner owner;       // as whom names are made there
+  FileOwner owner;       // of the names we make there
   uid_t server_uid = 0;  // who may connect
 };
 
-// One that has connected.
+// A server that has connected.
 struct ConnectedServer {
   base::Fd socket;  // for Launcher::Serve
   pid_t pid = 0;

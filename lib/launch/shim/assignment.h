@@ -1,4 +1,4 @@
-// What a shim is given to do, and what it answers: between the launcher and the shims that it forked, which are of one program.
+// A job as the launcher hands it to a shim, and the shim's answer. Both ends are of one program.
 #pragma once
 
 #include <cstddef>
@@ -24,10 +24,10 @@ struct Assignment {
 inline constexpr size_t kMaxAssignment = 64 * 1024;
 
 std::string EncodeAssignment(const Assignment& job);
-// std::nullopt for what EncodeAssignment did not make.
+// std::nullopt for bytes that EncodeAssignment did not make.
 std::optional<Assignment> DecodeAssignment(std::span<const std::byte> bytes);
 
-// On the launcher's side; neither waits. False when the shim is gone, or for whatever reason cannot be given a job.
+// On the launcher's side; neither waits. False when the shim cannot be given a job: it is gone, or its socket is full.
 bool TrySendAssignment(int channel, const std::string& encoded);
 // The status (kShimRecorded or an errno) with which the shim ended its job; std::nullopt when there is none to read.
 std::optional<int> TryReceiveStatus(int channel);

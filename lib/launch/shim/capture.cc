@@ -18,10 +18,10 @@ constexpr size_t kBufferSize = 256 * 1024;
 constexpr size_t kKeptSize = 4096;           // stays when idle: most jobs say little at a time
 constexpr int kPipeSize = 1024 * 1024;       // the most an unprivileged process may ask for (fs.pipe-max-size)
 constexpr base::Nanos kGather = 100'000;     // of output, when it keeps coming
-constexpr size_t kPlenty = 64 * 1024;        // who writes so much between two reads need not be waited for
-constexpr base::Nanos kSilence = 2'000'000;  // after so long it does not
-// A line in a millisecond or two keeps coming, but nothing would gather in so short a time, and who follows would wait. So it takes
-// lines that come closer together, or several of them at a time.
+constexpr size_t kPlenty = 64 * 1024;        // a writer that is this fast between two reads need not be waited for
+constexpr base::Nanos kSilence = 2'000'000;  // a stream that is silent for this long has stopped coming
+// Output is dense, and is left to gather, when its lines are at most this far apart or several come at a time. A line every
+// millisecond is not: nothing would gather in so short a time, and followers would wait for it.
 constexpr base::Nanos kDense = 250'000;
 constexpr size_t kSeveral = 4096;
 

@@ -38,7 +38,7 @@ class Capture {
   void Drain(const base::Clock& clock);
   // Idle() would give memory back.
   bool holds_memory() const { return used_; }
-  // Gives the buffer's memory back; for when nothing has come for a while.
+  // Gives the buffer's memory back, after a while without output.
   void Idle();
 
  private:

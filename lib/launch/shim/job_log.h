@@ -1,5 +1,5 @@
-// The files of one job's output, as the shim writes them: bytes, then the index record that makes them part of the log. Whatever
-// the disk does, the job is never held up: what cannot be written is counted, and marked by a gap as soon as that can be.
+// The files of one job's output, as the shim writes them: bytes, then the index record that makes them part of the log. The
+// job is never held up, whatever the disk does: bytes that cannot be written are counted, and a gap marks them as soon as it can.
 #pragma once
 
 #include <array>
@@ -25,7 +25,7 @@ class JobLog {
 
   // Takes a chunk that arrived at `time`.
   void Append(Stream stream, std::span<const std::byte> bytes, base::Nanos time);
-  // Writes what gaps are still to be told.
+  // Writes the gaps that are not in the index yet.
   void Finish(base::Nanos time);
 
   uint64_t kept(Stream stream) const { return file(stream).kept; }

@@ -44,7 +44,8 @@ void ReapOrphans(pid_t job) {
   }
 }
 
-// What starting the job took: freed blocks, and the stack below us, which is not in use. Thousands of shims may sleep for days.
+// Returns the memory that starting the job took: freed blocks, and the stack below us, which is not in use. Thousands of shims may
+// sleep for days.
 void GiveBackMemory() {
   ::malloc_trim(0);
   constexpr uintptr_t kPage = 4096;
@@ -79,7 +80,7 @@ JobRun::JobRun(const ShimContext& context, const Assignment& job, const sandbox:
 }
 
 void JobRun::Run() {
-  // Written before anything that could start the job: who finds no record may start this attempt again.
+  // Written before anything could start the job: an attempt without a record may be started again.
   record_.phase = Phase::kBorn;
   auto status = slot_.Write(record_);
   if (!status.ok()) {
@@ -191,7 +192,7 @@ void JobRun::OnReport() {
   record_.started_at = clock_.Realtime();
   record_.phase = Phase::kRunning;
   schedule_.Started(started_, request_.timeout, request_.kill_after);
-  (void)slot_.Write(record_);  // nobody but the server's view depends on it; ENDED will tell all
+  (void)slot_.Write(record_);  // only the server's view depends on it, and ENDED will tell all
 }
 
 void JobRun::OnSignals() {
@@ -235,8 +236,8 @@ void JobRun::End() {
   }
   record_.ended_at = clock_.Realtime();
   record_.wall = started_ != 0 ? clock_.Monotonic() - started_ : 0;
-  // What a job leaves behind when it ends does not outlive it: whatever is in its pid namespace ends with it, and what is in its
-  // group.
+  // Processes that a job leaves behind do not outlive it: those of its pid namespace end with it, and those of its group are
+  // killed.
   init_.End();
   if (group_) EmptyGroup();
   if (capture_) capture_->Drain(clock_);

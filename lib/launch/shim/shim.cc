@@ -34,7 +34,7 @@ void CloseAllBut(std::vector<int> keep) {
   ::syscall(SYS_close_range, from, ~0u, 0);
 }
 
-// Nothing of the launcher's but what shims use stays with us.
+// Lets go of everything of the launcher's that a shim does not use.
 void Detach(const ShimContext& context, int channel) {
   // A process group of our own, and no signal but the two that are read in the loop: neither the end of the service nor a
   // terminal's Ctrl-C may end it. (A session of our own would add nothing but 20 us, for the scheduler's group
@@ -51,7 +51,7 @@ void Detach(const ShimContext& context, int channel) {
   keep.push_back(context.sharing_setting);
   for (const int fd : context.isolation->fds()) keep.push_back(fd);
   CloseAllBut(std::move(keep));
-  // Whoever reads the launcher's output must see its end while jobs run on.
+  // A reader of the launcher's output must see its end while jobs run on.
   if (const base::Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC)); null) {
     for (int fd = 0; fd < 3; ++fd) ::dup2(null.get(), fd);
   }

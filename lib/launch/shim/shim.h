@@ -20,9 +20,9 @@ namespace jobd::launch {
 
 struct Assignment;
 
-// Whom the job runs as.
+// The user a job runs as.
 struct Identity {
-  bool switch_user = false;  // else: whoever we are
+  bool switch_user = false;  // else: our own user
   uid_t uid = 0;
   gid_t gid = 0;
   std::vector<gid_t> groups;
@@ -46,14 +46,14 @@ struct ShimContext {
 // The part of the limits that holds for all processes of a job together.
 sandbox::GroupLimits GroupLimitsOf(const JobLimits& limits);
 
-// The signals by which the launcher steers a shim, with a value (sigqueue(3), pidfd_send_signal(2)): in its lower half what is said
-// below, in its upper the serial of the job that is meant, or 0 for whichever it has, from who did not give it to it. Numbers, not
-// offsets from SIGRTMIN: shims outlive the launcher that forked them.
+// The launcher steers a shim by these signals, each with a value (sigqueue(3), pidfd_send_signal(2)). The lower half of the value
+// is as said below. The upper half is the serial of the job that is meant; 0, from a launcher that did not give the shim its job,
+// means whichever it has. The numbers are fixed, not offsets from SIGRTMIN, as shims outlive the launcher that forked them.
 inline constexpr int kCancelSignal = 40;   // value: grace in milliseconds
 inline constexpr int kForwardSignal = 41;  // value: the signal for the job's process group
 
-// How a shim is through with an attempt, as its exit status or as its answer on its channel. 0: the record tells. Else the attempt
-// has not begun, so that no record tells it: an errno, of claiming the exit slot. EEXIST: the attempt has begun before.
+// A shim's answer when it is done with an attempt, on its channel or as its exit status. 0: the exit record tells. Any other value
+// is the errno of claiming the exit slot: the attempt has not begun, and there is no record. EEXIST: it has begun before.
 inline constexpr int kShimRecorded = 0;
 
 // Runs the whole life of the job, and of those that come through `channel` (which may be closed) after it, then ends the process.

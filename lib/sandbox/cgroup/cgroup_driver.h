@@ -9,14 +9,14 @@
 
 namespace jobd::sandbox {
 
-// A root for tracking, and a place for each controller that can limit. What cannot be limited is in `missing`, and says why.
+// A root for tracking, and a place for each controller that can limit. `missing` holds the limits that cannot be had, and why.
 class CgroupDriver final : public GroupDriver {
  public:
   struct Missing {
     Limit limit;
     std::string why;
   };
-  // All that `controller` would have limited.
+  // Adds every limit of `controller`.
   static void AddMissing(std::vector<Missing>& missing, Controller controller, const std::string& why);
 
   CgroupDriver(std::string_view name, std::string where, base::Fd root, std::vector<LimitRoot> limits,

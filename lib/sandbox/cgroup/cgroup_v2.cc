@@ -47,7 +47,7 @@ base::Status MoveIntoLeaf(int dir) {
 base::Result<std::unique_ptr<GroupDriver>> BuildAt(const std::string& base_path, const std::string& tag, bool own_group) {
   JOBD_ASSIGN_OR_RETURN(const base::Fd base_dir, base::OpenAt(AT_FDCWD, base_path, O_RDONLY | O_DIRECTORY));
   JOBD_ASSIGN_OR_RETURN(base::Fd root, MakeGroupDir(base_dir.get(), tag, false));
-  // What killing needs must be ours to write, or this is not delegation.
+  // A delegated group lets us write the file that kills.
   if (::faccessat(root.get(), "cgroup.procs", W_OK, AT_EACCESS) != 0 || (own_group && !MoveIntoLeaf(base_dir.get()).ok())) {
     (void)::unlinkat(base_dir.get(), tag.c_str(), AT_REMOVEDIR);
     return NotHere("no delegated cgroup at " + base_path);

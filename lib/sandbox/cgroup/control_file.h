@@ -20,7 +20,7 @@ base::Result<std::string> ReadControl(int dir, const std::string& file);
 // The number behind `key` in lines of "key value": 7 for "oom_kill" in "low 0\noom_kill 7\n".
 std::optional<uint64_t> KeyedNumber(std::string_view content, std::string_view key);
 
-// The number that is the whole content; absent for "max" and what is none.
+// The number that is the whole content; absent for "max" and for anything else.
 std::optional<uint64_t> PlainNumber(std::string_view content);
 
 // mkdir and open of dir/name. With must_be_new an existing one is kAlreadyExists.

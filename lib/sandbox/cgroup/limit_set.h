@@ -19,7 +19,7 @@ const char* ControllerName(Controller controller);
 // As cgroup v1 has it: "blkio" for "io".
 const char* ControllerNameV1(Controller controller);
 
-// What may be limited, each by one controller.
+// The limits, each enforced by one controller.
 enum class Limit { kMemory, kCpu, kPids, kIoRead, kIoWrite };
 inline constexpr Limit kLimits[] = {Limit::kMemory, Limit::kCpu, Limit::kPids, Limit::kIoRead, Limit::kIoWrite};
 

@@ -94,7 +94,7 @@ IsolationFailure EnterIsolation(const IsolationPlan& plan) noexcept {
   if (::unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | network) != 0) return Failed(IsolationStep::kNamespaces);
   if (!plan.network && !BringLoopbackUp()) return Failed(IsolationStep::kNamespaces);
 
-  // What of /proc steers the kernel is root's to write; who is not root needs no read-only mounts for that.
+  // Only root could write to the files of /proc that steer the kernel: another user needs no read-only mounts for that.
   unsigned long proc_flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
   if (plan.read_only_proc) proc_flags |= MS_RDONLY;
   if (::mount("proc", "/proc", "proc", proc_flags, nullptr) != 0) {

@@ -21,8 +21,8 @@ namespace jobd::sandbox {
   ::sigaction(SIGCHLD, &ignore, nullptr);
   if (alive > 0) ::syscall(SYS_close_range, 0u, static_cast<unsigned int>(alive - 1), 0);
   ::syscall(SYS_close_range, static_cast<unsigned int>(alive + 1), ~0u, 0);
-  // Ends when nobody can write any more: our parent is gone. Its death signal would come too late if it died before we asked for
-  // it.
+  // End of file when nobody can write any more: our parent is gone. A death signal would be missed if the parent died before we
+  // asked for it.
   char none;
   while (::read(alive, &none, 1) > 0) {
   }

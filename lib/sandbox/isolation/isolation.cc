@@ -32,7 +32,7 @@ std::string TmpOptions(const Profile& profile, uint64_t own_bytes) {
   return options;
 }
 
-// What containers mask in /proc, keys and addresses of the kernel.
+// The files that containers mask in /proc: keys and addresses of the kernel.
 constexpr const char* kSecrets[] = {"/proc/keys",        "/proc/kcore",       "/proc/timer_list",
                                     "/proc/timer_stats", "/proc/sched_debug", "/proc/latency_stats"};
 
@@ -43,7 +43,7 @@ Isolation Isolation::Make(const IsolationOptions& options) {
   isolation.landlock_ = DetectLandlock();
   isolation.standard_filter_ = CompileFilter(SyscallPolicy(SyscallFilter::kStandard));
   isolation.strict_filter_ = CompileFilter(SyscallPolicy(SyscallFilter::kStrict));
-  // A mount costs each job some microseconds: so what the file's own permissions refuse is left to them.
+  // A mount costs each job some microseconds: so files whose own permissions refuse the job are left to those.
   for (const char* path : kSecrets) {
     struct stat info {};
     if (::stat(path, &info) != 0) continue;

@@ -1,4 +1,4 @@
-// What a machine can isolate, prepared once by the launcher, and the plan for one job made from it.
+// The isolation that this machine can give, prepared once by the launcher, and the plan for one job made from it.
 #pragma once
 
 #include <linux/filter.h>
@@ -25,7 +25,7 @@ struct IsolationOptions {
   std::string resolver = "/etc/resolv.conf";  // as there, for profiles with the network
 };
 
-// Whom and where a job is, as far as isolating it goes. Borrowed by the plan.
+// The job's user and folder, as far as isolation needs them. Borrowed by the plan.
 struct IsolatedJob {
   std::string workdir;  // absolute; empty: /tmp
   // The way to workdir may not lead over symbolic links, which others may have planted to lead elsewhere.
@@ -45,7 +45,7 @@ class PreparedIsolation {
   PreparedIsolation& operator=(const PreparedIsolation&) = delete;
   // Valid as long as this object and the Isolation it came from.
   const IsolationPlan& plan() const { return plan_; }
-  // Where to change to once the plan is carried out.
+  // The folder to change to once the plan is carried out.
   const std::string& workdir() const { return workdir_; }
 
  private:
@@ -61,7 +61,7 @@ class PreparedIsolation {
 // Immutable once made.
 class Isolation {
  public:
-  // What cannot be had here is remembered with the reason; never fails. In a process with one thread.
+  // Never fails: a part that cannot be had here is remembered with the reason. In a process with one thread.
   static Isolation Make(const IsolationOptions& options);
 
   // kFailedPrecondition when a part of the profile cannot be enforced here; the message names it.
@@ -81,7 +81,7 @@ class Isolation {
   std::optional<MountView> plain_;
   std::optional<MountView> read_only_;
   std::string views_missing_;  // why
-  // Files of /proc that are nobody's business and that the job could read: of any account; of root.
+  // Files of /proc that a job could read and must not: a job of any account; a job of root.
   std::vector<const char*> masked_;
   std::vector<const char*> masked_for_root_;
   LandlockRights landlock_;

@@ -1,5 +1,5 @@
-// What is done to a job's process between fork and exec to isolate it. Plain data made before, and code that makes system calls and
-// nothing else: no allocation, no locks.
+// The isolation of a job's process between fork and exec: plain data made before, and code that makes system calls and nothing
+// else: no allocation, no locks.
 #pragma once
 
 #include <linux/filter.h>
@@ -31,7 +31,7 @@ struct IsolationPlan {
   const char* const* masked = nullptr;  // files of /proc that read as empty; ends with nullptr
   bool bind_folder = false;
   FolderBind folder;
-  // As whom `folder` is reached: only what the job could reach itself is given to it.
+  // The user as whom `folder` is reached: the job is given only what it could reach itself.
   bool switch_user = false;
   uid_t uid = 0;
   gid_t gid = 0;

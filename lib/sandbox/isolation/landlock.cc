@@ -57,11 +57,11 @@ LandlockRights DetectLandlock() {
 int RestrictFiles(const IsolationPlan& plan) noexcept {
   if (!plan.landlock) return 0;
   const RulesetAttr attr{plan.landlock_files, 0, plan.landlock_scopes};
-  // An older kernel knows a shorter one, and minds bytes it doesn't know only when they say something.
+  // An older kernel knows a shorter struct, and refuses bytes that it doesn't know only where they are not zero.
   const auto ruleset = static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0));
   if (ruleset < 0) return errno;
   const uint64_t all = plan.landlock_files & ~kDevices;
-  // The system is for reading, what is the job's own for all; devices are for writing to, and /proc for a process's own settings.
+  // The system may be read, and the job's own folders used in every way; devices may be written to, and /proc for own settings.
   int error = Allow(ruleset, "/", kRead);
   if (error == 0) error = Allow(ruleset, "/tmp", all);
   const uint64_t write = kRead | LANDLOCK_ACCESS_FS_WRITE_FILE | ((kTruncate | kDeviceIoctl) & plan.landlock_files);

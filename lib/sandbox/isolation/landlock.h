@@ -1,4 +1,4 @@
-// Landlock: what this kernel offers. See landlock(7).
+// Landlock, as far as this kernel has it. See landlock(7).
 #pragma once
 
 #include <cstdint>

@@ -20,7 +20,7 @@ namespace jobd::sandbox {
 
 namespace {
 
-// What the builder tells: descriptors, which are ours too because it shares our table, or an error.
+// The builder's answer: descriptors, which are ours too as it shares our table, or an error.
 struct Built {
   int mounts = -1;
   int users = -1;
@@ -61,7 +61,7 @@ base::Result<MountView> MakeMountView(const ViewOptions& options) {
   const long pid = ::syscall(SYS_clone3, &args, sizeof args);
   if (pid < 0) return base::SysError("creating a process", errno);
   if (pid == 0) {
-    // Who shares the table holds jobd's locks, too: should jobd be killed now, the next one must not find them taken.
+    // A process that shares the table holds jobd's locks, too: should jobd be killed now, the next one must not find them taken.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(1);
     Built built;

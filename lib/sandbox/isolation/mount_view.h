@@ -1,5 +1,5 @@
-// The file system as isolated jobs see it, made once: a mount namespace that a job enters and copies. What is the same for all jobs
-// is mounted here, so that a start pays only for what is a job's own: /proc and /tmp.
+// The file system as isolated jobs see it, made once: a mount namespace that a job enters and copies. Everything that is
+// the same for all jobs is mounted here, so that a start pays only for the job's own /proc and /tmp.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ struct ViewOptions {
   // The file that says how names of hosts are resolved. When it lies below /run, its folder there is all of /run that stays; empty:
   // nothing does.
   std::string resolver;
-  // Absolute paths, without symbolic links, of folders and files that no job may see. What does not exist is left out.
+  // Absolute paths, without symbolic links, of folders and files that no job may see. Those that do not exist are left out.
   std::vector<std::string> hidden;
 };
 

@@ -115,7 +115,7 @@ Status MakeDev(bool privileged) {
   return base::Ok();
 }
 
-// A file system with nothing but one file, closed to everybody: what lies over a hidden path.
+// A file system with nothing but one file, closed to everybody. It is mounted over hidden paths.
 class Mask {
  public:
   static Result<Mask> Make() {
@@ -157,8 +157,8 @@ class Mask {
   bool attached_ = false;
 };
 
-// The sockets of the machine's services are not for jobs. Where names are resolved by one, what is needed for that stays: a folder,
-// as the file itself is replaced now and then.
+// The sockets of the machine's services are not for jobs. Where name resolution needs one, its folder stays; not the file
+// alone, which is replaced now and then.
 Status MakeRun(const ViewOptions& options) {
   struct stat info {};
   if (::stat("/run", &info) != 0) return base::Ok();

@@ -10,7 +10,7 @@
 
 namespace jobd::sandbox {
 
-// What becomes of a system call.
+// The fate of a system call.
 struct Verdict {
   enum class Kind : uint8_t {
     kAllow,

@@ -13,8 +13,8 @@ namespace jobd::sandbox {
 
 enum class SyscallFilter {
   kNone,
-  kStandard,  // what container runtimes deny is denied
-  kStrict,    // what is not on a list is denied
+  kStandard,  // denies what container runtimes deny
+  kStrict,    // denies everything that is not on a list
 };
 
 struct Profile {

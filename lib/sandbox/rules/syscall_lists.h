@@ -1,4 +1,4 @@
-// The system calls that profiles speak of, by purpose.
+// The system calls that profiles allow or deny, by purpose.
 #pragma once
 
 #include <sys/syscall.h>
@@ -14,7 +14,7 @@ namespace jobd::sandbox {
 // Debian 12's headers end at 450.
 inline constexpr uint32_t kLastSyscall = 469;
 
-// What container runtimes refuse to a process without capabilities: administration of the machine, and interfaces whose history of
+// The calls that container runtimes refuse to a process without capabilities: administration of the machine, and interfaces whose history of
 // holes is longer than their list of users. Source: the default profile of Moby (profiles/seccomp/default.json), less what it allows
 // only with a capability, and more: io_uring (as Moby since 25), process_vm_*, pidfd_getfd and kcmp. ptrace stays allowed, as there:
 // debuggers are jobs, and the process tree a job can see is its own.
@@ -41,7 +41,7 @@ inline constexpr uint32_t kRefusedByContainers[] = {
 #endif
 };
 
-// What programs that compute, read, write, start others and talk to themselves need.
+// The calls of programs that compute, read, write, start others and talk to themselves.
 inline constexpr uint32_t kNeededByPrograms[] = {
     // Files.
     SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_preadv, SYS_pwritev, SYS_preadv2, SYS_pwritev2,

@@ -19,7 +19,7 @@ const Verdict kRefuse{.kind = Verdict::Kind::kErrno, .error = EPERM};
 constexpr uint32_t kNamespaces =
     CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP;
 
-// Calls that are good or bad by what they are asked.
+// Calls that are harmless or not, depending on their arguments.
 void AddConditions(std::vector<Verdict>& table) {
   const auto no_flags = [](uint32_t flags) {
     return Verdict{.kind = Verdict::Kind::kFlagsAbsent, .error = EPERM, .argument = 0, .values = {flags}};
