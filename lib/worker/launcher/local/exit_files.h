@@ -62,8 +62,8 @@ class ExitFiles {
   // Opens, for reading, the file that is there with room for every job of the batch. One that is missing, cut short or something
   // else says nothing about any job: none.
   base::Fd OpenWhole(const BatchPlace& place) const;
-  // For a file that is not whole: writes into the slots of these attempts (ascending, of this batch) that they may have begun, unless
-  // a record of theirs is there. Making the file whole would otherwise make them look as if they had never begun.
+  // For a file that is not whole: writes into the slots of these attempts (ascending, of this batch) that they may have begun,
+  // unless a record of theirs is there. Making the file whole would otherwise make them look as if they had never begun.
   base::Status MarkBegun(const BatchPlace& place, std::span<const launch::JobKey> attempts);
 
  private:
