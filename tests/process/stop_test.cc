@@ -219,7 +219,7 @@ TEST_P(StopTest, FaultA15ASweepIsAnsweredThoughUnknownGroupsAreRemovedMeanwhile)
   next.Send(launch::Sweep{request.key});
   next.Send(launch::Reconciled{});
   EXPECT_EQ(std::get<launch::Swept>(next.Receive()).key, request.key);
-  EXPECT_FALSE(IsAlive(grandchild));
+  EXPECT_FALSE(ProcessLives(grandchild));
 }
 
 TEST_P(StopTest, FaultA15AWatchIsAnsweredThoughUnknownGroupsAreRemovedMeanwhile) {
@@ -230,7 +230,7 @@ TEST_P(StopTest, FaultA15AWatchIsAnsweredThoughUnknownGroupsAreRemovedMeanwhile)
   next.Send(launch::Reconciled{});
   next.Send(batch_.WatchOf(request));
   EXPECT_EQ(std::get<launch::ShimExited>(next.Receive()).key, request.key);
-  EXPECT_FALSE(IsAlive(grandchild));
+  EXPECT_FALSE(ProcessLives(grandchild));
 }
 
 TEST_P(StopTest, FaultA15EverySweepOfOneGroupIsAnswered) {
@@ -247,7 +247,7 @@ TEST_P(StopTest, FaultA15EverySweepOfOneGroupIsAnswered) {
     if (std::holds_alternative<launch::Swept>(frame)) ++swept;
     EXPECT_TRUE(std::holds_alternative<launch::Swept>(frame) || std::holds_alternative<launch::Refused>(frame)) << frame.index();
   }
-  EXPECT_FALSE(IsAlive(grandchild));
+  EXPECT_FALSE(ProcessLives(grandchild));
 }
 
 TEST_P(StopTest, FaultOrphansOfAnotherBatchAreSparedByASweep) {
@@ -260,11 +260,11 @@ TEST_P(StopTest, FaultOrphansOfAnotherBatchAreSparedByASweep) {
   LauncherHost next({.log_dir = logs_.path(), .without_cgroups = GetParam()});
   next.Send(launch::Sweep{request.key});
   EXPECT_EQ(std::get<launch::Swept>(next.Receive()).key, request.key);
-  EXPECT_FALSE(IsAlive(grandchild));
-  EXPECT_TRUE(IsAlive(spared_grandchild)) << "the same index and attempt, but not the batch";
+  EXPECT_FALSE(ProcessLives(grandchild));
+  EXPECT_TRUE(ProcessLives(spared_grandchild)) << "the same index and attempt, but not the batch";
   next.Send(launch::Sweep{spared.key});
   EXPECT_EQ(std::get<launch::Swept>(next.Receive()).key, spared.key);
-  EXPECT_FALSE(IsAlive(spared_grandchild));
+  EXPECT_FALSE(ProcessLives(spared_grandchild));
 }
 
 TEST_P(StopTest, SweepingNothingIsAnsweredToo) {
