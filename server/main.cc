@@ -17,7 +17,7 @@
 #include "base/text.h"
 #include "launch/contract/frames.h"
 #include "logging/logging.h"
-#include "server/grpc/grpc_log.h"
+#include "server/grpc/grpc_process.h"
 #include "server/grpc/grpc_tuning.h"
 #include "server/grpc/tls_policy.h"
 #include "server/ops/launcher_files.h"

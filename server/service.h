@@ -10,7 +10,7 @@
 #include "base/result.h"
 #include "config/config.h"
 #include "server/api/admin_service.h"
-#include "server/auth/file_set.h"
+#include "server/ops/file_set.h"
 #include "server/ops/metrics.h"
 #include "server/ops/reloader.h"
 #include "worker/worker.h"

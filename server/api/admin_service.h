@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "jobd/v1/admin_service.grpc.pb.h"
 #include "launch/contract/frames.h"
-#include "server/api/backend.h"
+#include "server/api/api.h"
 
 namespace jobd::server {
 

@@ -6,10 +6,10 @@
 
 #include "jobd/v1/job_schedule_service.pb.h"
 #include "server/api/convert_reply.h"
-#include "server/api/convert_request.h"
+#include "server/api/convert.h"
 #include "server/auth/submitter.h"
 #include "server/grpc/grpc_status.h"
-#include "server/rpc/pump.h"
+#include "server/rpc/stream_driver.h"
 #include "worker/worker.h"
 
 namespace jobd::server {

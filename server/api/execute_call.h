@@ -3,7 +3,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
-#include "server/api/backend.h"
+#include "server/api/api.h"
 
 namespace jobd::v1 {
 class ExecuteJobRequest;

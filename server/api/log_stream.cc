@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/bounds.h"
-#include "server/api/log_message.h"
+#include "server/grpc/message_bytes.h"
 #include "server/grpc/grpc_status.h"
 #include "worker/worker.h"
 

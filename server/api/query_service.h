@@ -2,7 +2,7 @@
 #pragma once
 
 #include "jobd/v1/job_query_service.grpc.pb.h"
-#include "server/api/backend.h"
+#include "server/api/api.h"
 
 namespace jobd::server {
 

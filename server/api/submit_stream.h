@@ -4,7 +4,7 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
-#include "server/api/backend.h"
+#include "server/api/api.h"
 
 namespace jobd::server {
 

@@ -1,7 +1,7 @@
 #include "server/grpc/gate.h"
 
 #include "server/auth/access.h"
-#include "server/auth/authz.h"
+#include "server/auth/access_table.h"
 #include "server/grpc/grpc_status.h"
 
 namespace jobd::server {

@@ -3,7 +3,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
-#include "server/auth/file_set.h"
+#include "server/ops/file_set.h"
 
 namespace jobd::worker {
 class LauncherClient;

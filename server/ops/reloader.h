@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "server/auth/file_set.h"
+#include "server/ops/file_set.h"
 
 namespace jobd::server {
 

@@ -7,7 +7,7 @@
 
 #include <grpcpp/support/server_callback.h>
 
-#include "server/rpc/pump.h"
+#include "server/rpc/stream_driver.h"
 
 namespace jobd::server {
 

@@ -5,7 +5,7 @@
 #include "jobd/v1/auth_service.grpc.pb.h"
 #include "jobd/v1/job_query_service.grpc.pb.h"
 #include "jobd/v1/job_schedule_service.grpc.pb.h"
-#include "server/auth/authz.h"
+#include "server/auth/access_table.h"
 #include "tests/unit/server/service_fixture.h"
 
 namespace jobd::server {

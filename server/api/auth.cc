@@ -1,6 +1,6 @@
 #include "server/api/auth_service.h"
 
-#include "server/rpc/unary_call.h"
+#include "server/grpc/grpc_call.h"
 
 namespace jobd::server {
 

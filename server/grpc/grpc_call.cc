@@ -1,4 +1,4 @@
-#include "server/rpc/unary_call.h"
+#include "server/grpc/grpc_call.h"
 
 #include "server/grpc/grpc_status.h"
 

@@ -5,7 +5,7 @@
 #include "jobd/v1/job_query_service.pb.h"
 #include "jobd/v1/types.pb.h"
 #include "server/api/convert_reply.h"
-#include "server/api/convert_request.h"
+#include "server/api/convert.h"
 
 namespace jobd::server {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "base/result.h"
 #include "server/auth/access.h"
-#include "server/auth/authz.h"
+#include "server/auth/access_table.h"
 #include "server/auth/call_limits.h"
 #include "worker/model/model.h"
 

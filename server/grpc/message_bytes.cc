@@ -1,4 +1,4 @@
-#include "server/api/log_message.h"
+#include "server/grpc/message_bytes.h"
 
 #include <google/protobuf/io/coded_stream.h>
 

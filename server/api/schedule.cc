@@ -1,14 +1,14 @@
-#include "server/api/schedule_service.h"
+#include "server/api/handlers.h"
 
 #include <spdlog/spdlog.h>
 
 #include "base/bounds.h"
 #include "base/text.h"
 #include "logging/fields.h"
-#include "server/api/convert_request.h"
+#include "server/api/convert.h"
 #include "server/api/execute_call.h"
 #include "server/api/submit_stream.h"
-#include "server/rpc/unary_call.h"
+#include "server/grpc/grpc_call.h"
 #include "worker/worker.h"
 
 namespace jobd::server {

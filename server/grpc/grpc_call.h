@@ -7,8 +7,8 @@
 
 #include <grpcpp/support/server_callback.h>
 
-#include "server/api/backend.h"
-#include "server/auth/admission.h"
+#include "server/api/api.h"
+#include "server/auth/call_admission.h"
 #include "worker/model/model.h"
 
 namespace jobd::server {

@@ -1,4 +1,4 @@
-#include "server/auth/admission.h"
+#include "server/auth/call_admission.h"
 
 #include <grpc/grpc_security_constants.h>
 #include <grpcpp/server_context.h>

@@ -1,4 +1,4 @@
-#include "server/grpc/grpc_log.h"
+#include "server/grpc/grpc_process.h"
 
 #include <grpc/support/log.h>
 #include <spdlog/spdlog.h>
@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/text.h"
-#include "server/auth/rate_limit.h"
+#include "server/rpc/rate_limit.h"
 
 namespace jobd::server {
 namespace {

@@ -1,4 +1,4 @@
-#include "server/rpc/pump.h"
+#include "server/rpc/stream_driver.h"
 
 #include "server/grpc/grpc_status.h"
 #include "server/rpc/task_pool.h"

@@ -1,4 +1,4 @@
-#include "server/auth/authz.h"
+#include "server/auth/access_table.h"
 
 #include <algorithm>
 #include <array>

@@ -8,8 +8,8 @@
 
 #include <grpcpp/support/status.h>
 
-#include "server/api/backend.h"
-#include "server/auth/admission.h"
+#include "server/api/api.h"
+#include "server/auth/call_admission.h"
 #include "server/rpc/stream_registry.h"
 
 namespace jobd::server {

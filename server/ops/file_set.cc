@@ -1,4 +1,4 @@
-#include "server/auth/file_set.h"
+#include "server/ops/file_set.h"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // A page of a log as it goes over the wire: what a client parses is what was read.
-#include "server/api/log_message.h"
+#include "server/grpc/message_bytes.h"
 
 #include <gtest/gtest.h>
 

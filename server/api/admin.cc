@@ -8,7 +8,7 @@
 #include "server/grpc/credentials.h"
 #include "server/ops/reloader.h"
 #include "server/rpc/task_pool.h"
-#include "server/rpc/unary_call.h"
+#include "server/grpc/grpc_call.h"
 #include "worker/worker.h"
 
 namespace jobd::server {

@@ -2,13 +2,13 @@
 
 #include "base/bounds.h"
 #include "server/api/convert_reply.h"
-#include "server/api/convert_request.h"
+#include "server/api/convert.h"
 #include "server/api/log_stream.h"
 #include "server/api/search_stream.h"
 #include "server/api/watch_stream.h"
 #include "server/grpc/grpc_status.h"
 #include "server/grpc/malformed.h"
-#include "server/rpc/unary_call.h"
+#include "server/grpc/grpc_call.h"
 #include "worker/worker.h"
 
 namespace jobd::server {

@@ -1,4 +1,4 @@
-#include "server/api/convert_request.h"
+#include "server/api/convert.h"
 
 #include <string_view>
 #include <unordered_map>
