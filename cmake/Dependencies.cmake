@@ -63,6 +63,8 @@ foreach(library IN LISTS GRPC_STATIC_LIBRARIES)
 endforeach()
 list(REMOVE_DUPLICATES jobd_grpc_archives)
 find_library(JOBD_PROTOBUF_ARCHIVE NAMES libprotobuf.a REQUIRED)
+add_library(jobd_protobuf INTERFACE)
+target_link_libraries(jobd_protobuf INTERFACE ${JOBD_PROTOBUF_ARCHIVE} Threads::Threads)
 find_library(JOBD_GRPC_REFLECTION_ARCHIVE NAMES libgrpc++_reflection.a REQUIRED)
 add_library(jobd_grpc INTERFACE)
 target_link_libraries(jobd_grpc INTERFACE
