@@ -18,7 +18,6 @@
 #include "launch/contract/frames.h"
 #include "logging/logging.h"
 #include "server/grpc/grpc_process.h"
-#include "server/grpc/grpc_tuning.h"
 #include "server/grpc/tls_policy.h"
 #include "server/ops/launcher_files.h"
 #include "server/ops/launcher_socket.h"
@@ -105,7 +104,7 @@ void ServeUntilStopped(const sigset_t& signals, jobd::server::Service& service, 
 }  // namespace
 
 int main(int argc, char** argv) {
-  // 1. What is asked of us.
+  // 1. The command line.
   const jobd::server::Options options = jobd::server::ParseOptions(argc, argv);
 
   if (!options.task.empty()) return jobd::server::RunMaintenance(options.task, options.replace);
@@ -119,7 +118,7 @@ int main(int argc, char** argv) {
   // No core file and no debugger: the private key is in our memory.
   prctl(PR_SET_DUMPABLE, 0);
   umask(027);
-  // Connections and log files are descriptors; what is soft about the limit protects programs that use select(2).
+  // Connections and log files are descriptors; the soft limit only protects programs that use select(2).
   RaiseDescriptorLimit();
   KeepMemoryOfPages();
 

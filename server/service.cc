@@ -2,25 +2,27 @@
 
 #include <spdlog/spdlog.h>
 
+#include <grpcpp/impl/service_type.h>
+
 #include <algorithm>
+#include <optional>
 #include <thread>
 
 #include "base/text.h"
 #include "logging/logging.h"
-#include "server/api/auth_service.h"
-#include "server/api/api.h"
-#include "server/api/query_service.h"
 #include "server/api/handlers.h"
-#include "server/api/submit_stream.h"
 #include "server/auth/access.h"
 #include "server/auth/call_admission.h"
 #include "server/auth/call_limits.h"
-#include "server/rpc/rate_limit.h"
 #include "server/grpc/credentials.h"
-#include "server/grpc/grpc_status.h"
+#include "server/grpc/gate.h"
 #include "server/grpc/rpc_server.h"
 #include "server/grpc/self_check.h"
+#include "server/grpc/table_service.h"
 #include "server/ops/metrics_endpoint.h"
+#include "server/rpc/method.h"
+#include "server/rpc/public_error.h"
+#include "server/rpc/rate_limit.h"
 #include "server/rpc/stream_registry.h"
 #include "server/rpc/task_pool.h"
 
@@ -31,16 +33,6 @@ constexpr uint32_t kRefusalLinesPerSecond = 5;
 
 unsigned TaskThreads() { return std::clamp(std::thread::hardware_concurrency(), 2u, 16u); }
 
-// What the gate refuses with.
-std::string_view RefusalName(grpc::StatusCode code) {
-  switch (code) {
-    case grpc::StatusCode::UNAUTHENTICATED: return "unauthenticated";
-    case grpc::StatusCode::PERMISSION_DENIED: return "permission_denied";
-    case grpc::StatusCode::UNIMPLEMENTED: return "unimplemented";
-    default: return "other";
-  }
-}
-
 class ServiceImpl final : public Service {
  public:
   ServiceImpl(worker::Worker& worker, const base::Clock& clock, ServiceOptions options)
@@ -49,22 +41,20 @@ class ServiceImpl final : public Service {
         refusals_(kRefusalLinesPerSecond, clock),
         access_(options_.initial.rules, clock),
         tls_(options_.initial.tls),
-        gate_(access_, [this](auto path, auto caller, const grpc::Status& status) { LogRefusal(path, caller, status); }),
         call_limits_(Config().max_streams_per_user),
         max_batch_jobs_(Config().max_batch_jobs),
-        admission_(access_, call_limits_),
+        admission_(access_, call_limits_,
+                   [this](auto path, auto caller, const base::Error& error) { OnCallRefused(path, caller, error); }),
         uploads_(kMaxUploadBytes),
-        errors_(options_.log, *options_.metrics),
+        errors_(options_.log, [this](std::string_view code) { options_.metrics->OnRefused(code); }),
         tasks_("task", TaskThreads()),
-        backend_{worker, admission_, streams_, tasks_, uploads_, errors_, *options_.metrics, *options_.log, max_batch_jobs_},
         reloader_(
             options_.files, options_.config_name, options_.overrides, options_.initial, clock,
             {access_, tls_, [this](const TlsMaterial& tls) { return CheckHandshake(rpc_->address(), tls); },
              [this](const auto& config, const auto& users, const auto& capabilities) { Apply(config, users, capabilities); }}),
-        auth_(backend_),
-        schedule_(backend_),
-        query_(backend_),
-        admin_(backend_, reloader_, tls_, clock, options_.about) {}
+        api_{worker,          streams_,  tasks_, uploads_, *options_.metrics, *options_.log,
+             max_batch_jobs_, reloader_, tls_,   clock,    clock.Monotonic(), options_.about},
+        support_{admission_, streams_, tasks_, errors_, *options_.log, clock} {}
 
   ~ServiceImpl() override { Shutdown(0); }
 
@@ -75,8 +65,12 @@ class ServiceImpl final : public Service {
                                options_.metrics->OnConnectionRefused();
                                LogLine("connection refused: {}", why);
                              }};
-    JOBD_ASSIGN_OR_RETURN(
-        rpc_, RpcServer::Start(std::move(options), MakeServerCredentials(tls_, gate_), {&auth_, &schedule_, &query_, &admin_}));
+    JOBD_ASSIGN_OR_RETURN(methods_, MethodTable::Build(MethodRules(), Handlers(api_)));
+    gate_.emplace(access_, methods_, [this](auto path, auto caller, auto code, auto text) { OnRefused(path, caller, code, text); });
+    services_ = MakeServices(support_, methods_);
+    std::vector<grpc::Service*> services;
+    for (const auto& service : services_) services.push_back(service.get());
+    JOBD_ASSIGN_OR_RETURN(rpc_, RpcServer::Start(std::move(options), MakeServerCredentials(tls_, *gate_), services));
     JOBD_RETURN_IF_ERROR(CheckHandshake(rpc_->address(), *options_.initial.tls));
     return CheckRefusals(rpc_->address(), *options_.initial.tls);
   }
@@ -99,7 +93,7 @@ class ServiceImpl final : public Service {
     metrics_endpoint_.reset();
     if (!rpc_) return;
     rpc_->StopAccepting();
-    streams_.EndAll({grpc::StatusCode::UNAVAILABLE, "the service is stopping; go on at your cursor when it is back"});
+    streams_.EndAll(base::Error(base::Code::kUnavailable, "the service is stopping; go on at your cursor when it is back"));
     rpc_->Shutdown(grace_ms);
     rpc_.reset();
   }
@@ -116,10 +110,15 @@ class ServiceImpl final : public Service {
     streams_.RecheckAll();
   }
 
-  void LogRefusal(std::string_view path, std::string_view caller, const grpc::Status& status) {
-    options_.metrics->OnRefused(RefusalName(status.error_code()));
-    LogLine("refused {} of {}: {}", base::EscapeForTerminal(path.substr(0, 128)), caller.empty() ? "a stranger" : caller,
-            status.error_message());
+  // A call that is over a user's limit is only counted: its user knows, and no one else need to.
+  void OnCallRefused(std::string_view path, std::string_view caller, const base::Error& error) {
+    if (error.code() == base::Code::kResourceExhausted) return options_.metrics->OnRefused(base::CodeName(error.code()));
+    OnRefused(path, caller, base::CodeName(error.code()), error.message());
+  }
+
+  void OnRefused(std::string_view path, std::string_view caller, std::string_view code, std::string_view text) {
+    options_.metrics->OnRefused(code);
+    LogLine("refused {} of {}: {}", base::EscapeForTerminal(path.substr(0, 128)), caller.empty() ? "a stranger" : caller, text);
   }
 
   template <typename... Args>
@@ -135,20 +134,19 @@ class ServiceImpl final : public Service {
   RateLimit refusals_;
   AccessControl access_;
   TlsState tls_;
-  const Gate gate_;
   CallLimits call_limits_;
   std::atomic<uint32_t> max_batch_jobs_;
-  Admission admission_;
+  CallAdmission admission_;
   UploadBudget uploads_;
   const ErrorReporter errors_;
   StreamRegistry streams_;
   TaskPool tasks_;
-  const Backend backend_;
   Reloader reloader_;
-  AuthService auth_;
-  ScheduleService schedule_;
-  QueryService query_;
-  AdminService admin_;
+  const Api api_;
+  const CallSupport support_;
+  MethodTable methods_;
+  std::optional<Gate> gate_;
+  std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<RpcServer> rpc_;  // last but one: it ends before what its calls use
   std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
 };

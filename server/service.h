@@ -1,4 +1,4 @@
-// The worker on the network: everything between the launcher's files and the listening socket, put together.
+// The worker on the network: puts together everything between the launcher's files and the listening socket.
 #pragma once
 
 #include <atomic>
@@ -9,7 +9,7 @@
 #include "base/listener.h"
 #include "base/result.h"
 #include "config/config.h"
-#include "server/api/admin_service.h"
+#include "server/api/api.h"
 #include "server/ops/file_set.h"
 #include "server/ops/metrics.h"
 #include "server/ops/reloader.h"
@@ -30,7 +30,7 @@ struct ServiceOptions {
   FileSet initial;
   std::string config_name;
   config::Overrides overrides;
-  AdminService::About about;
+  AboutProcess about;
   std::shared_ptr<spdlog::logger> log;
   std::shared_ptr<Metrics> metrics = std::make_shared<Metrics>();
   base::Fd metrics_socket;  // listening; none: metrics are not served

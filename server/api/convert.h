@@ -1,6 +1,6 @@
-// From the API's messages to the worker's values. Total: whatever a client sends gives a value or kInvalidArgument with violations
-// that name the fields as the API does. What a value means for the service (quotas, profiles, sizes of a command line) is the
-// worker's to judge.
+// Between the API's messages and the worker's values. Total in both directions: whatever a client sends gives a value, or
+// kInvalidArgument with violations that name the fields as the API does. The worker judges what a value means for the service
+// (quotas, profiles, sizes of a command line).
 #pragma once
 
 #include <string>
@@ -18,13 +18,18 @@ class Timestamp;
 }  // namespace google::protobuf
 
 namespace jobd::v1 {
+class Batch;
 class BatchOptions;
-class JobSelector;
+class JobResult;
 class JobSpec;
+class JobStatus;
 class StreamLogsRequest;
+class StreamLogsResponse;
 }  // namespace jobd::v1
 
 namespace jobd::server {
+
+// ---- requests ----
 
 // Collects what is wrong with a request.
 class FieldCheck {
@@ -48,7 +53,7 @@ base::Nanos TimeOf(const google::protobuf::Timestamp& time, const std::string& f
 worker::JobSpec JobSpecOf(const jobd::v1::JobSpec& message, const std::string& field, FieldCheck& check);
 worker::BatchOptions BatchOptionsOf(const jobd::v1::BatchOptions& message, FieldCheck& check);
 
-// A full correlation ID, as for all that changes something.
+// A full correlation ID, not a prefix.
 void CheckCorrelationId(const std::string& id, const std::string& field, FieldCheck& check);
 // Absent or from 1.
 void CheckIndex(bool present, uint32_t index, const std::string& field, FieldCheck& check);
@@ -65,7 +70,18 @@ std::vector<worker::JobState> StatesOf(const Numbers& numbers, FieldCheck& check
   return states;
 }
 
-// All but the owner.
+// Everything but the owner.
 worker::LogQuery LogQueryOf(const jobd::v1::StreamLogsRequest& message, FieldCheck& check);
+
+// ---- answers ----
+
+void SetTime(base::Nanos time, google::protobuf::Timestamp* message);
+void SetDuration(base::Nanos duration, google::protobuf::Duration* message);
+
+void SetResult(const worker::Outcome& outcome, jobd::v1::JobResult* message);
+void SetJob(const worker::JobView& job, jobd::v1::JobStatus* message);
+void SetBatch(const worker::BatchView& batch, jobd::v1::Batch* message);
+// Moves the data of the page instead of copying it.
+void SetLogPage(worker::LogPage page, jobd::v1::StreamLogsResponse* message);
 
 }  // namespace jobd::server

@@ -1,13 +1,13 @@
-// Who is calling, by the rules in force at this moment.
+// Authentication: from a client's certificate to a user, by the rules in force at this moment.
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
 #include "base/clock.h"
+#include "base/guarded.h"
 #include "base/result.h"
 #include "config/users.h"
 #include "server/auth/certificate.h"
@@ -29,27 +29,26 @@ struct Caller {
   config::Role role() const { return user.role; }
 };
 
-// Authenticates by certificate: IdentityOf, not revoked, a user of that name who is not disabled. Thread-safe. What a certificate
-// says is remembered, as parsing costs more than the rest of a small call; dates, revocation and users are looked at each time.
+// Admits a certificate whose identity (IdentityOf) is an enabled user and which is not revoked. Parsed certificates are remembered,
+// because parsing costs more than the rest of a small call; dates, revocation and users are checked each time. Thread-safe.
 class AccessControl {
  public:
   // `clock` outlives this.
   AccessControl(std::shared_ptr<const AccessRules> rules, const base::Clock& clock);
 
-  // `pem` is the leaf that TLS has verified, as in gRPC's property x509_pem_cert. kUnauthenticated; the text is for the client.
+  // `pem` is the leaf certificate that TLS has verified. kUnauthenticated; the text is for the client.
   base::Result<Caller> Authenticate(std::string_view pem);
-  // The same again, for one who was authenticated before.
+  // The same check again, for a caller who was authenticated before.
   base::Result<Caller> Authenticate(const std::shared_ptr<const Certificate>& certificate) const;
 
   void Replace(std::shared_ptr<const AccessRules> rules);
 
  private:
-  std::shared_ptr<const Certificate> Remembered(const std::string& pem) const;
+  using ParsedCertificates = std::unordered_map<std::string, std::shared_ptr<const Certificate>>;  // by PEM
 
   const base::Clock& clock_;
-  mutable std::mutex mutex_;
-  std::shared_ptr<const AccessRules> rules_;
-  std::unordered_map<std::string, std::shared_ptr<const Certificate>> parsed_;
+  base::Guarded<std::shared_ptr<const AccessRules>> rules_;
+  base::Guarded<ParsedCertificates> parsed_;
 };
 
 }  // namespace jobd::server

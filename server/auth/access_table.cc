@@ -8,11 +8,11 @@
 namespace jobd::server {
 namespace {
 
-using enum Reach;
+using enum Scope;
 
-// A viewer sees everything and changes nothing; an operator has his own batches; an admin has all. tests/unit/server/authz_test.cc
-// holds it against the service descriptors: a method that is added to the API has no caller until it has a line here.
-constexpr auto kRules = std::to_array<Rule>({
+// A viewer sees everything and changes nothing, an operator has their own batches, an admin has all. The server does not start
+// when a method of the API has no line here, or a line has no method (MethodTable::Build).
+constexpr auto kRules = std::to_array<MethodRule>({
     //                                                   viewer operator admin
     {"/jobd.v1.AuthService/WhoAmI", kAll, kAll, kAll},
 
@@ -46,29 +46,29 @@ constexpr auto kRules = std::to_array<Rule>({
 
 }  // namespace
 
-Reach Rule::For(config::Role role) const {
+Scope MethodRule::For(config::Role role) const {
   switch (role) {
     case config::Role::kViewer: return viewer;
     case config::Role::kOperator: return operator_;
     case config::Role::kAdmin: return admin;
   }
-  return Reach::kNone;
+  return Scope::kNone;
 }
 
-std::span<const Rule> Rules() { return kRules; }
+std::span<const MethodRule> MethodRules() { return kRules; }
 
-const Rule* FindRule(std::string_view method) {
-  const auto found = std::ranges::find(kRules, method, &Rule::method);
+const MethodRule* FindMethodRule(std::string_view method) {
+  const auto found = std::ranges::find(kRules, method, &MethodRule::method);
   return found == kRules.end() ? nullptr : &*found;
 }
 
-base::Result<std::string> ResolveOwner(std::string_view caller, Reach reach, const std::string& requested) {
+base::Result<std::string> ResolveOwner(std::string_view caller, Scope scope, const std::string& requested) {
   if (requested.empty() || requested == caller) return std::string(caller);
   if (!base::IsSafeName(requested)) {
     return base::Error(base::Code::kInvalidArgument, "the request is not acceptable")
         .WithViolations({{"owner", "must be the name of a user"}});
   }
-  if (reach != Reach::kAll) return base::Error(base::Code::kNotFound, "no such batch");
+  if (scope != Scope::kAll) return base::Error(base::Code::kNotFound, "no such batch");
   return requested;
 }
 

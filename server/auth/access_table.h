@@ -1,7 +1,6 @@
-// Who may call what: one table, and deny where it says nothing.
+// The table of rights: which role may call which method, and whose batches a call reaches. What the table does not name is refused.
 #pragma once
 
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,29 +10,32 @@
 
 namespace jobd::server {
 
-// How far a role's right to a method reaches.
-enum class Reach {
-  kNone,  // PERMISSION_DENIED
-  kOwn,   // the caller's own batches; others' are as if they did not exist
-  kAll,   // everybody's; and methods that are not about batches
+// Whose batches a call reaches.
+enum class Scope {
+  kNone,  // the call is refused: PERMISSION_DENIED
+  kOwn,   // the caller's own; other people's are as if they did not exist
+  kAll,   // everybody's; also for methods that are not about batches
 };
 
-struct Rule {
+// One line of the table.
+struct MethodRule {
   std::string_view method;  // as in HTTP/2's :path, "/jobd.v1.AdminService/Start"
-  Reach viewer = Reach::kNone;
-  Reach operator_ = Reach::kNone;
-  Reach admin = Reach::kNone;
-  Reach For(config::Role role) const;
+  Scope viewer = Scope::kNone;
+  Scope operator_ = Scope::kNone;
+  Scope admin = Scope::kNone;
+  Scope For(config::Role role) const;
 };
 
-// The whole table.
-std::span<const Rule> Rules();
+// Methods with this prefix are gRPC's own services. They have a rule and no handler of ours.
+inline constexpr std::string_view kGrpcServices = "/grpc.";
 
-// The rule of a method; nullptr when there is none, which means nobody may call it.
-const Rule* FindRule(std::string_view method);
+std::span<const MethodRule> MethodRules();
 
-// Whose batches a request is about. `requested` is its owner field: empty means the caller. kNotFound for a foreign owner whom the
-// caller may not see, whether or not he exists; kInvalidArgument for what is no owner's name.
-base::Result<std::string> ResolveOwner(std::string_view caller, Reach reach, const std::string& requested);
+// The rule of a method; nullptr when there is none, and then nobody may call the method.
+const MethodRule* FindMethodRule(std::string_view method);
+
+// The owner whose batches a request is about. `requested` is the owner field of the request; empty means the caller. kNotFound for
+// another owner outside the scope, whether that owner exists or not; kInvalidArgument for text that cannot be an owner's name.
+base::Result<std::string> ResolveOwner(std::string_view caller, Scope scope, const std::string& requested);
 
 }  // namespace jobd::server

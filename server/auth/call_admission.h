@@ -1,48 +1,42 @@
-// The first line of every handler: who calls, may they, and is there room.
+// The first thing done for every call: authenticate the caller, check the right to the method, and count the call.
 #pragma once
 
+#include <functional>
 #include <string_view>
 
 #include "base/result.h"
 #include "server/auth/access.h"
 #include "server/auth/access_table.h"
 #include "server/auth/call_limits.h"
-#include "worker/model/model.h"
-
-namespace grpc {
-class CallbackServerContext;
-}
-namespace spdlog {
-class logger;
-}
 
 namespace jobd::server {
 
-// An admitted call. Lives as long as the call does.
-struct Call {
-  std::string_view method;  // of the rule
+// What a call is allowed. Lives as long as the call.
+struct Admitted {
   Caller caller;
-  Reach reach = Reach::kNone;
-  CallLimits::Token token;  // given back just before the answer, which may be followed at once by the next call
-  worker::BatchName about;  // whom it concerns, for the log; empty: nobody, or not yet known
+  Scope scope = Scope::kNone;
+  CallLimits::Token quota;
 };
 
-// Says in the log how a call ended, for those who debug.
-void LogEnd(spdlog::logger& log, const Call& call, std::string_view how);
-
-// Thread-safe. `access` and `limits` outlive it.
-class Admission {
+// Knows certificates and rules, and no transport: each transport asks it once for each call. Thread-safe.
+class CallAdmission {
  public:
-  Admission(AccessControl& access, CallLimits& limits) : access_(access), limits_(limits) {}
+  // Told of each refusal: the method, the caller's name as far as it is known, and the error. Thread-safe; must not block.
+  using OnRefused = std::function<void(std::string_view method, std::string_view caller, const base::Error& error)>;
+  // `access` and `limits` outlive it.
+  CallAdmission(AccessControl& access, CallLimits& limits, OnRefused on_refused)
+      : access_(access), limits_(limits), on_refused_(std::move(on_refused)) {}
 
-  // `method` as in authz.h. kUnauthenticated, kPermissionDenied (also when there is no rule) or kResourceExhausted.
-  base::Result<Call> Admit(const grpc::CallbackServerContext& context, std::string_view method);
-  // Would this call be admitted now, with no less reach? For calls that last, and before what they have gathered takes effect.
-  base::Status StillAdmitted(const Call& call) const;
+  // `certificate` is the client's, in PEM, as TLS has verified it. kUnauthenticated, kPermissionDenied or kResourceExhausted.
+  base::Result<Admitted> Admit(std::string_view certificate, const MethodRule& rule);
+  // Whether the caller would be admitted now with at least this scope. For calls that last, and for uploads before they take
+  // effect.
+  base::Status StillAdmitted(const Caller& caller, const MethodRule& rule, Scope scope) const;
 
  private:
   AccessControl& access_;
   CallLimits& limits_;
+  const OnRefused on_refused_;
 };
 
 }  // namespace jobd::server

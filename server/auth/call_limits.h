@@ -1,23 +1,24 @@
-// What one identity may hold at a time. Counted here because a client that never acknowledges HTTP/2 settings is bound by no limit
-// of the transport.
+// What one user may hold at a time. Counted here because a client that never acknowledges HTTP/2 settings is bound by no limit of
+// the transport.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
+#include "base/guarded.h"
 #include "base/result.h"
 
 namespace jobd::server {
 
-// Thread-safe. Tokens may outlive nothing: destroy them before the CallLimits they come from.
+// Calls in progress, per user. Thread-safe. It outlives its tokens.
 class CallLimits {
  public:
-  explicit CallLimits(uint32_t max_calls_per_user) : max_calls_(max_calls_per_user) {}
+  explicit CallLimits(uint32_t max_calls_per_user) { counts_.Lock()->max_calls = max_calls_per_user; }
 
-  // One call in progress. Move-only; destroying it ends the count.
+  // One call in progress. Move-only; its destructor ends the count.
   class Token {
    public:
     Token() = default;
@@ -44,24 +45,48 @@ class CallLimits {
   uint32_t InProgress(const std::string& user) const;
 
  private:
+  struct Counts {
+    uint32_t max_calls = 0;
+    std::unordered_map<std::string, uint32_t> calls;  // users without calls are not in it
+  };
   void Release(const std::string& user);
 
-  mutable std::mutex mutex_;
-  uint32_t max_calls_;
-  std::unordered_map<std::string, uint32_t> calls_;
+  base::Guarded<Counts> counts_;
 };
 
-// Bytes of submissions that are being received, of everybody together: they are in memory until the batch is whole. Thread-safe.
+// Memory for submissions that are being received: they are in memory until the batch is whole. Shared by everybody so that nobody
+// can take it all: a user may hold at most as much as stays free. A user alone gets half of it, and each further one half of the
+// rest, so there is room for a newcomer however many others hold on to theirs. Thread-safe. It outlives its shares.
 class UploadBudget {
  public:
-  explicit UploadBudget(uint64_t bytes) : free_(bytes) {}
-  // kResourceExhausted when there is no room for so many more now.
-  base::Status Take(uint64_t bytes);
-  void Return(uint64_t bytes);
+  explicit UploadBudget(uint64_t bytes) { held_.Lock()->free = bytes; }
+
+  // What one upload holds. Not thread-safe; its destructor gives everything back.
+  class Share {
+   public:
+    Share(UploadBudget& budget, std::string user) : budget_(budget), user_(std::move(user)) {}
+    ~Share() { budget_.Return(user_, bytes_); }
+    Share(const Share&) = delete;
+    Share& operator=(const Share&) = delete;
+    // kResourceExhausted when the user may not have so much more now; the share is as before then.
+    base::Status Take(uint64_t bytes);
+    uint64_t bytes() const { return bytes_; }
+
+   private:
+    UploadBudget& budget_;
+    const std::string user_;
+    uint64_t bytes_ = 0;
+  };
 
  private:
-  std::mutex mutex_;
-  uint64_t free_;
+  struct Held {
+    uint64_t free = 0;
+    std::unordered_map<std::string, uint64_t> by_user;  // users who hold nothing are not in it
+  };
+  base::Status Take(const std::string& user, uint64_t bytes);
+  void Return(const std::string& user, uint64_t bytes);
+
+  base::Guarded<Held> held_;
 };
 
 }  // namespace jobd::server

@@ -1,4 +1,4 @@
-// What matters of an X.509 certificate, as plain values.
+// The fields of an X.509 certificate that decide who its holder is, as plain values.
 #pragma once
 
 #include <cstdint>

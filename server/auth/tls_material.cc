@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include <utility>
 #include <vector>
 
 #include "server/auth/certificate.h"
@@ -70,6 +71,21 @@ base::Result<TlsMaterial> CheckTlsFiles(TlsFiles files, base::Nanos now) {
   auto leaf = ParseCertificate(files.cert);
   if (!leaf.ok()) return Bad("tls.cert: " + leaf.error().message());
   return TlsMaterial{.pem = std::move(files), .fingerprint = leaf->fingerprint, .not_after = leaf->not_after};
+}
+
+TlsState::TlsState(std::shared_ptr<const TlsMaterial> material) { sets_.Lock()->current = std::move(material); }
+
+std::shared_ptr<const TlsMaterial> TlsState::Current() const { return sets_.Lock()->current; }
+
+std::shared_ptr<const TlsMaterial> TlsState::Swap(std::shared_ptr<const TlsMaterial> material) {
+  return std::exchange(sets_.Lock()->current, std::move(material));
+}
+
+std::shared_ptr<const TlsMaterial> TlsState::TakeChanged() {
+  const auto sets = sets_.Lock();
+  if (sets->taken == sets->current) return nullptr;
+  sets->taken = sets->current;
+  return sets->taken;
 }
 
 }  // namespace jobd::server

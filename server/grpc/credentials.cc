@@ -42,7 +42,7 @@ void Process(void* state, grpc_auth_context* context, const grpc_metadata* metad
   done(user_data, nullptr, 0, nullptr, 0, static_cast<grpc_status_code>(status.error_code()), status.error_message().c_str());
 }
 
-// gRPC's C++ API has no certificate config fetcher; its C API does. AddPortToServer is all that a server asks of its credentials.
+// gRPC's C++ API has no certificate config fetcher; its C API has. A server asks its credentials for nothing but AddPortToServer.
 class FetchingCredentials final : public grpc::ServerCredentials {
  public:
   FetchingCredentials(TlsState& state, const Gate& gate) {
@@ -69,25 +69,6 @@ class FetchingCredentials final : public grpc::ServerCredentials {
 };
 
 }  // namespace
-
-TlsState::TlsState(std::shared_ptr<const TlsMaterial> material) : current_(std::move(material)) {}
-
-std::shared_ptr<const TlsMaterial> TlsState::Current() const {
-  const std::lock_guard lock(mutex_);
-  return current_;
-}
-
-std::shared_ptr<const TlsMaterial> TlsState::Swap(std::shared_ptr<const TlsMaterial> material) {
-  const std::lock_guard lock(mutex_);
-  return std::exchange(current_, std::move(material));
-}
-
-std::shared_ptr<const TlsMaterial> TlsState::TakeChanged() {
-  const std::lock_guard lock(mutex_);
-  if (taken_ == current_) return nullptr;
-  taken_ = current_;
-  return taken_;
-}
 
 std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(TlsState& state, const Gate& gate) {
   return std::make_shared<FetchingCredentials>(state, gate);

@@ -1,29 +1,237 @@
 #include "server/grpc/grpc_call.h"
 
+#include <grpc/grpc_security_constants.h>
+
+#include <array>
+#include <utility>
+
 #include "server/grpc/grpc_status.h"
+#include "server/grpc/message_bytes.h"
+#include "server/rpc/stream_driver.h"
+#include "server/rpc/upload_driver.h"
 
 namespace jobd::server {
+namespace {
 
-base::Status UnaryCall::Admit(const grpc::CallbackServerContext& context) {
-  JOBD_ASSIGN_OR_RETURN(call_, backend_.admission.Admit(context, call_.method));
-  return base::Ok();
+base::Error ClientIsGone() { return {base::Code::kCancelled, "the client is gone"}; }
+base::Error Malformed() { return {base::Code::kInvalidArgument, std::string(kMalformedRequest)}; }
+
+std::string_view CertificateOf(const grpc::AuthContext& context) {
+  const auto pem = context.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  return pem.size() == 1 ? std::string_view(pem.front().data(), pem.front().size()) : std::string_view();
 }
 
-base::Result<std::string> UnaryCall::OwnerOf(const std::string& requested) const {
-  return ResolveOwner(caller().name(), call_.reach, requested);
+}  // namespace
+
+// The two messages of a stream: one that is made, and one that is sent.
+class GrpcCall::Stream final : public StreamDriver {
+ public:
+  Stream(GrpcCall& call, std::unique_ptr<StreamSource> source)
+      : StreamDriver(call.support_, {call.shared_from_this(), call.call_.get()}, std::move(source), *call.out_), call_(call) {}
+  using StreamDriver::OnSent;
+
+ private:
+  void PrepareMessage(size_t slot, Message& message) override { slots_[slot] = ToBytes(message); }
+  void SendMessage(size_t slot) override { call_.Write(&slots_[slot]); }
+  void FinishCall(const CallEnd& end) override {
+    // The source of a call of one answer has made it in the answer's message.
+    if (!end && call_.method_.is_unary()) {
+      call_.answer_ = ToBytes(*call_.out_);
+      return call_.Finish(end, &call_.answer_);
+    }
+    call_.Finish(end);
+  }
+  void CancelCall() override { call_.Wish(Ask::kCancel); }
+
+  GrpcCall& call_;  // kept by the driver, with its context
+  std::array<grpc::ByteBuffer, 2> slots_;
+};
+
+class GrpcCall::Upload final : public UploadDriver {
+ public:
+  Upload(GrpcCall& call, std::unique_ptr<UploadSink> sink)
+      : UploadDriver(call.support_, {call.shared_from_this(), call.call_.get()}, std::move(sink)), call_(call) {}
+
+ private:
+  void FinishCall(const CallEnd& end) override { call_.Finish(end); }
+
+  GrpcCall& call_;
+};
+
+GrpcCall::Reactor* GrpcCall::Start(const CallSupport& support, const Method& method, grpc::CallbackServerContext* context) {
+  const auto call = std::make_shared<GrpcCall>(support, method, context);
+  call->self_ = call;
+  call->Admit();
+  return call.get();
 }
 
-void UnaryCall::Succeed() {
-  LogEnd(backend_.log, call_, "OK");
-  call_.token = {};
-  Finish(grpc::Status::OK);
+// ---- asking gRPC ----
+
+void GrpcCall::Wish(Ask ask) {
+  wishes_.Lock()->state.Wish(ask);
+  AskAll();
 }
 
-void UnaryCall::Fail(const base::Error& error) {
-  const grpc::Status status = backend_.errors.Report(error, call_.method, call_.about);
-  LogEnd(backend_.log, call_, base::CodeName(error.code()));
-  call_.token = {};
-  Finish(status);
+void GrpcCall::Write(const grpc::ByteBuffer* message) {
+  {
+    const auto wishes = wishes_.Lock();
+    wishes->message = message;
+    wishes->state.Wish(Ask::kWrite);
+  }
+  AskAll();
+}
+
+void GrpcCall::Finish(const CallEnd& end, const grpc::ByteBuffer* answer) {
+  {
+    const auto wishes = wishes_.Lock();
+    wishes->status = ToGrpcStatus(end);
+    wishes->answer = answer;
+    wishes->state.Wish(Ask::kFinish);
+  }
+  AskAll();
+}
+
+void GrpcCall::AskAll() {
+  // Once the call is finished, OnDone may come on another thread before this one is back.
+  const auto keep = shared_from_this();
+  for (;;) {
+    std::optional<Ask> ask;
+    const grpc::ByteBuffer* message = nullptr;
+    const grpc::ByteBuffer* answer = nullptr;
+    grpc::Status status;
+    {
+      const auto wishes = wishes_.Lock();
+      ask = wishes->state.Next();
+      if (!ask) return;
+      message = wishes->message;
+      answer = wishes->answer;
+      if (*ask == Ask::kFinish) status = std::move(wishes->status);
+    }
+    switch (*ask) {
+      case Ask::kHeaders: StartSendInitialMetadata(); break;
+      case Ask::kRead: StartRead(&received_); break;
+      case Ask::kWrite: StartWrite(message); break;
+      case Ask::kCancel: context_->TryCancel(); break;
+      case Ask::kFinish:
+        if (answer != nullptr) {
+          StartWriteAndFinish(answer, {}, std::move(status));
+        } else {
+          Reactor::Finish(std::move(status));
+        }
+        break;
+    }
+    wishes_.Lock()->state.Asked();
+  }
+}
+
+// ---- told by gRPC ----
+
+void GrpcCall::OnReadDone(bool ok) {
+  wishes_.Lock()->state.OnRead(ok);
+  if (call_ == nullptr) return;
+  if (method_.is_upload()) {
+    OnUploaded(ok);
+  } else {
+    OnRequest(ok);
+  }
+}
+
+void GrpcCall::OnWriteDone(bool ok) {
+  wishes_.Lock()->state.OnWritten();
+  if (const auto driver = stream()) driver->OnSent(ok);
+  AskAll();
+}
+
+void GrpcCall::OnSendInitialMetadataDone(bool ok) {
+  wishes_.Lock()->state.OnHeaders();
+  const auto driver = upload();
+  if (!driver) return;
+  if (!ok || context_->IsCancelled()) return driver->End(ClientIsGone());
+  out_.reset(method_.response->New());
+  driver->Submit(*out_, Reply(shared_from_this()));
+}
+
+void GrpcCall::OnCancel() {
+  std::shared_ptr<LiveCall> live;
+  {
+    const auto lasting = lasting_.Lock();
+    lasting->cancelled = true;
+    live = lasting->stream ? std::static_pointer_cast<LiveCall>(lasting->stream) : lasting->upload;
+  }
+  if (live) live->End(ClientIsGone());
+}
+
+void GrpcCall::OnDone() {
+  // They keep this call, as it keeps them.
+  const auto lasting = std::exchange(*lasting_.Lock(), {});
+  const auto last = std::move(self_);
+}
+
+// ---- serving ----
+
+void GrpcCall::Admit() {
+  auto admitted = support_.admission.Admit(CertificateOf(*context_->auth_context()), *method_.rule);
+  if (!admitted.ok()) return Finish(ToPublic(admitted.error()));
+  call_ = std::make_unique<CallContext>(method_, *std::move(admitted), RequestFacts{.transport = "grpc", .peer = context_->peer()});
+  in_.reset(method_.request->New());
+  if (const auto* const handler = std::get_if<UploadHandler>(&method_.handler.serve)) {
+    const auto driver = std::make_shared<Upload>(*this, (*handler)(*call_));
+    lasting_.Lock()->upload = driver;
+    driver->Start();
+  }
+  Wish(Ask::kRead);
+}
+
+void GrpcCall::OnRequest(bool ok) {
+  if (!ok || !FromBytes(received_, *in_)) return EndUnanswered(Malformed());
+  out_.reset(method_.response->New());
+  if (const auto* const handler = std::get_if<UnaryHandler>(&method_.handler.serve)) {
+    (*handler)(*call_, *in_, *out_, Reply(shared_from_this()));
+  } else if (const auto* const streams = std::get_if<StreamHandler>(&method_.handler.serve)) {
+    auto source = (*streams)(*call_, *in_);
+    if (!source.ok()) return EndUnanswered(source.error());
+    // At once, though there may be nothing to say for hours: the client can tell that it is being served.
+    Wish(Ask::kHeaders);
+    Await(*std::move(source));
+  }
+}
+
+void GrpcCall::OnUploaded(bool ok) {
+  // The end of the client's stream and the loss of the client look the same to a reader. Headers can be sent only in the first
+  // case: an upload that was cut off is never taken for a whole one.
+  if (!ok) return Wish(Ask::kHeaders);
+  const auto driver = upload();
+  if (!driver) return;
+  if (!FromBytes(received_, *in_)) return driver->TakeMalformed();
+  if (driver->Take(*in_)) Wish(Ask::kRead);
+}
+
+void GrpcCall::Succeed() {
+  LogEnd(support_.log, *call_, "OK");
+  call_->ReleaseQuota();
+  answer_ = ToBytes(*out_);
+  Finish({}, &answer_);
+}
+
+void GrpcCall::Fail(const base::Error& error) { EndUnanswered(error); }
+
+void GrpcCall::EndUnanswered(const base::Error& error) {
+  PublicError shown = support_.errors.Report(error, call_->path(), call_->about());
+  LogEnd(support_.log, *call_, base::CodeName(error.code()));
+  call_->ReleaseQuota();
+  Finish(std::move(shown));
+}
+
+void GrpcCall::Await(std::unique_ptr<StreamSource> source) {
+  const auto driver = std::make_shared<Stream>(*this, std::move(source));
+  bool cancelled = false;
+  {
+    const auto lasting = lasting_.Lock();
+    lasting->stream = driver;
+    cancelled = lasting->cancelled;
+  }
+  driver->Start();
+  if (cancelled) driver->End(ClientIsGone());
 }
 
 }  // namespace jobd::server

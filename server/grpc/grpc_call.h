@@ -1,56 +1,95 @@
-// A call with one request and one answer.
+// One call of any method, as gRPC serves it.
 #pragma once
 
-#include <string>
-#include <string_view>
-#include <utility>
-
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
-#include "server/api/api.h"
-#include "server/auth/call_admission.h"
-#include "worker/model/model.h"
+#include <memory>
+#include <string>
+
+#include "base/guarded.h"
+#include "server/grpc/call_state.h"
+#include "server/rpc/call_context.h"
+#include "server/rpc/handler.h"
+#include "server/rpc/method.h"
+#include "server/rpc/public_error.h"
 
 namespace jobd::server {
 
-// Deletes itself when gRPC is done with it; a handler, or the callback it gave away, ends it by exactly one of Succeed and Fail, on
-// any thread, and touches nothing of the call after that. A client that goes away changes nothing: what was asked for is done.
-class UnaryCall final : public grpc::ServerUnaryReactor {
+// Every method is a stream of bytes in both directions to gRPC, so that there is one reactor for all of them: it is there as soon
+// as the headers are, before a message was received, and admits the call first. Messages are parsed here and not by gRPC, which
+// ends a stream at one that does not parse as if the client had ended it.
+//
+// A call of one answer is answered though the client has gone: what was asked for is done. All other calls end with the client.
+//
+// Owns itself from Start until gRPC is done with it (OnDone) and nobody else holds it. Thread-safe.
+class GrpcCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                       public Answerable,
+                       public std::enable_shared_from_this<GrpcCall> {
  public:
-  UnaryCall(const Backend& backend, std::string_view method) : backend_(backend) { call_.method = method; }
+  using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
+  // `support` and `method` outlive the call.
+  static Reactor* Start(const CallSupport& support, const Method& method, grpc::CallbackServerContext* context);
 
-  // First of all.
-  base::Status Admit(const grpc::CallbackServerContext& context);
+  GrpcCall(const CallSupport& support, const Method& method, grpc::CallbackServerContext* context)
+      : support_(support), method_(method), context_(context) {}
 
-  const Caller& caller() const { return call_.caller; }
-  // See ResolveOwner.
-  base::Result<std::string> OwnerOf(const std::string& requested) const;
-  // The batch it is about, for the log.
-  void About(const worker::BatchName& batch) { call_.about = batch; }
-  // Whether this call reaches other people's batches.
-  bool reaches_all() const { return call_.reach == Reach::kAll; }
-
-  void Succeed();
-  void Fail(const base::Error& error);
+  void Succeed() override;
+  void Fail(const base::Error& error) override;
+  void Await(std::unique_ptr<StreamSource> source) override;
 
  private:
-  void OnDone() override { delete this; }
+  class Stream;
+  class Upload;
+  using Ask = CallState::Ask;
 
-  const Backend& backend_;
-  Call call_;
+  // What is wished for, and with what. Each argument is set with its wish.
+  struct Wishes {
+    CallState state;
+    const grpc::ByteBuffer* message = nullptr;  // to write
+    const grpc::ByteBuffer* answer = nullptr;   // to finish with, if any
+    grpc::Status status;                        // to finish with
+  };
+  // The part that lasts, and whether the client has gone; whichever comes second sees the other.
+  struct Lasting {
+    std::shared_ptr<Stream> stream;
+    std::shared_ptr<Upload> upload;
+    bool cancelled = false;
+  };
+
+  void Admit();
+  void Wish(Ask ask);
+  void Write(const grpc::ByteBuffer* message);
+  void Finish(const CallEnd& end, const grpc::ByteBuffer* answer = nullptr);
+  // Asks gRPC for all that is wished for and may be asked now.
+  void AskAll();
+
+  void OnReadDone(bool ok) override;
+  void OnWriteDone(bool ok) override;
+  void OnSendInitialMetadataDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+  void OnRequest(bool ok);
+  void OnUploaded(bool ok);
+  void ServeUnary(const UnaryHandler& handler);
+  void ServeStream(const StreamHandler& handler);
+  void StartStream(std::unique_ptr<StreamSource> source);
+  void EndUnanswered(const base::Error& error);
+  std::shared_ptr<Stream> stream() { return lasting_.Lock()->stream; }
+  std::shared_ptr<Upload> upload() { return lasting_.Lock()->upload; }
+
+  const CallSupport& support_;
+  const Method& method_;
+  grpc::CallbackServerContext* const context_;  // gRPC's, until the call is finished
+  std::shared_ptr<GrpcCall> self_;
+  std::unique_ptr<CallContext> call_;  // none: the call was refused
+  std::unique_ptr<Message> in_;
+  std::unique_ptr<Message> out_;
+  grpc::ByteBuffer received_;
+  grpc::ByteBuffer answer_;
+  base::Guarded<Wishes> wishes_;
+  base::Guarded<Lasting> lasting_;
 };
-
-// Runs `handler(UnaryCall&)` if the caller may call `method`, else refuses.
-template <typename Handler>
-grpc::ServerUnaryReactor* ServeUnary(const Backend& backend, const grpc::CallbackServerContext& context, std::string_view method,
-                                     Handler handler) {
-  auto* call = new UnaryCall(backend, method);
-  if (const base::Status admitted = call->Admit(context); admitted.ok()) {
-    handler(*call);
-  } else {
-    call->Fail(admitted.error());
-  }
-  return call;
-}
 
 }  // namespace jobd::server

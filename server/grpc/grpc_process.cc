@@ -1,5 +1,6 @@
 #include "server/grpc/grpc_process.h"
 
+#include <absl/synchronization/mutex.h>
 #include <grpc/support/log.h>
 #include <spdlog/spdlog.h>
 
@@ -33,6 +34,8 @@ void Write(gpr_log_func_args* line) {
 }
 
 }  // namespace
+
+void TuneGrpc() { absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore); }
 
 void MuteGrpcLog() {
   gpr_set_log_function([](gpr_log_func_args*) {});

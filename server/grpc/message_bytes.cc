@@ -1,63 +1,62 @@
 #include "server/grpc/message_bytes.h"
 
 #include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream.h>
+#include <grpcpp/impl/codegen/proto_utils.h>
+#include <grpcpp/support/slice.h>
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "jobd/v1/job_query_service.pb.h"
-#include "server/api/convert_reply.h"
-
 namespace jobd::server {
 namespace {
 
-using google::protobuf::io::CodedOutputStream;
+using google::protobuf::Message;
 
-// Smaller pieces cost less to copy than to keep track of.
-constexpr size_t kWorthASlice = 4096;
+// Smaller texts cost less to copy than to keep track of.
+constexpr int kWorthASlice = 4096;
+// Smaller messages are written in one piece.
+constexpr size_t kLargeMessage = 16384;
+constexpr size_t kBlock = 4096;
 
-// Of a field whose value comes with its length: wire type 2.
-constexpr char Tag(int field) { return static_cast<char>(field << 3 | 2); }
-
-void AppendLength(size_t length, std::string& out) {
-  uint8_t bytes[10];
-  const uint8_t* const end = CodedOutputStream::WriteVarint64ToArray(length, bytes);
-  out.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(end - bytes));
+// A slice of what `owner` keeps alive.
+template <typename Owner>
+grpc::Slice SliceOf(Owner owner, const void* data, size_t size) {
+  auto* const kept = new Owner(std::move(owner));
+  return {const_cast<void*>(data), size, [](void* object) { delete static_cast<Owner*>(object); }, kept};
 }
 
-grpc::Slice Keep(std::string text) {
-  auto* const owned = new std::string(std::move(text));
-  return {owned->data(), owned->size(), [](void* string) { delete static_cast<std::string*>(string); }, owned};
-}
-
-class Writer {
+// Takes the wire format: copies small pieces one behind another, and refers to large texts of `message`.
+class SliceStream final : public google::protobuf::io::ZeroCopyOutputStream {
  public:
-  void Add(worker::LogChunk chunk) {
-    jobd::v1::LogChunk head;
-    head.set_index(chunk.index);
-    head.set_stream(chunk.stream == launch::Stream::kOut ? jobd::v1::LOG_STREAM_STDOUT : jobd::v1::LOG_STREAM_STDERR);
-    head.set_offset(chunk.offset);
-    SetTime(chunk.time, head.mutable_time());
-    head.set_dropped(chunk.dropped);
-    std::string entry = head.SerializeAsString();
-    if (!chunk.data.empty()) {
-      entry += Tag(jobd::v1::LogChunk::kDataFieldNumber);
-      AppendLength(chunk.data.size(), entry);
-    }
-    text_ += Tag(jobd::v1::StreamLogsResponse::kChunksFieldNumber);
-    AppendLength(entry.size() + chunk.data.size(), text_);
-    text_ += entry;
-    if (chunk.data.size() < kWorthASlice) {
-      text_ += chunk.data;
+  explicit SliceStream(std::shared_ptr<const Message> message) : message_(std::move(message)) {}
+
+  bool Next(void** data, int* size) override {
+    const size_t old = text_.size();
+    text_.resize(old + kBlock);
+    *data = text_.data() + old;
+    *size = static_cast<int>(kBlock);
+    count_ += static_cast<int64_t>(kBlock);
+    return true;
+  }
+  void BackUp(int count) override {
+    text_.resize(text_.size() - static_cast<size_t>(count));
+    count_ -= count;
+  }
+  int64_t ByteCount() const override { return count_; }
+  bool AllowsAliasing() const override { return true; }
+  bool WriteAliasedRaw(const void* data, int size) override {
+    count_ += size;
+    if (size < kWorthASlice) {
+      text_.append(static_cast<const char*>(data), static_cast<size_t>(size));
     } else {
       Flush();
-      slices_.push_back(Keep(std::move(chunk.data)));
+      slices_.push_back(SliceOf(message_, data, static_cast<size_t>(size)));
     }
+    return true;
   }
-
-  // All but the chunks.
-  void Add(const jobd::v1::StreamLogsResponse& rest) { rest.AppendToString(&text_); }
 
   grpc::ByteBuffer Take() {
     Flush();
@@ -66,29 +65,47 @@ class Writer {
 
  private:
   void Flush() {
-    if (!text_.empty()) slices_.emplace_back(std::exchange(text_, {}));
+    if (text_.empty()) return;
+    if (text_.size() < kBlock) {
+      slices_.emplace_back(text_);
+    } else {
+      auto text = std::make_shared<const std::string>(std::move(text_));
+      const void* const data = text->data();
+      const size_t size = text->size();
+      slices_.push_back(SliceOf(std::move(text), data, size));
+    }
+    text_.clear();
   }
 
-  std::string text_;  // behind the slices
+  const std::shared_ptr<const Message> message_;
+  std::string text_;  // what comes behind the slices
   std::vector<grpc::Slice> slices_;
+  int64_t count_ = 0;
 };
 
 }  // namespace
 
-grpc::ByteBuffer LogMessage(worker::LogPage page) {
-  Writer writer;
-  for (worker::LogChunk& chunk : page.chunks) writer.Add(std::move(chunk));
-  jobd::v1::StreamLogsResponse rest;
-  for (const worker::LogEnd& end : page.ends) {
-    auto* entry = rest.add_ends();
-    entry->set_index(end.index);
-    entry->set_attempt(end.attempt);
-    SetResult(end.outcome, entry->mutable_result());
-    entry->set_dropped_bytes(end.dropped_bytes);
+bool FromBytes(grpc::ByteBuffer& bytes, Message& message) {
+  return bytes.Valid() && grpc::SerializationTraits<Message>::Deserialize(&bytes, &message).ok();
+}
+
+grpc::ByteBuffer ToBytes(Message& message) {
+  if (message.ByteSizeLong() < kLargeMessage) {
+    grpc::ByteBuffer bytes;
+    bool own_buffer = false;
+    (void)grpc::SerializationTraits<Message>::Serialize(message, &bytes, &own_buffer);
+    return bytes;
   }
-  rest.set_cursor(std::move(page.cursor));
-  writer.Add(rest);
-  return writer.Take();
+  const std::shared_ptr<Message> kept(message.New());
+  message.GetReflection()->Swap(&message, kept.get());
+  (void)kept->ByteSizeLong();  // the sizes are remembered by the object
+  SliceStream stream(kept);
+  {
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.EnableAliasing(true);
+    kept->SerializeWithCachedSizes(&coded);
+  }
+  return stream.Take();
 }
 
 }  // namespace jobd::server

@@ -1,14 +1,16 @@
-// StreamLogsResponse, written without a copy of what it carries.
+// Between messages and the bytes that gRPC sends and receives.
 #pragma once
 
+#include <google/protobuf/message.h>
 #include <grpcpp/support/byte_buffer.h>
-
-#include "worker/logs/log_session.h"
 
 namespace jobd::server {
 
-// The message in its wire format. Larger pieces of data stay where they were read to and go along as slices: a message object would
-// have them copied into one more buffer, which costs about as much as encrypting them does.
-grpc::ByteBuffer LogMessage(worker::LogPage page);
+// False when the bytes are no such message, or when there are none at all.
+bool FromBytes(grpc::ByteBuffer& bytes, google::protobuf::Message& message);
+
+// The message in its wire format. The larger texts of a large message stay where they are and go along as slices, because copying
+// them into one more buffer costs about as much as encrypting them does. So `message` may be emptied: it lives on in the bytes.
+grpc::ByteBuffer ToBytes(google::protobuf::Message& message);
 
 }  // namespace jobd::server

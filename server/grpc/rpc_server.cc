@@ -6,11 +6,8 @@
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
-#include <grpcpp/support/server_interceptor.h>
 
 #include <chrono>
-
-#include "server/grpc/malformed.h"
 
 namespace jobd::server {
 namespace {
@@ -21,7 +18,7 @@ constexpr int kMaxThreads = 32;  // for reflection, the one service left with th
 constexpr int kMaxStreamsPerConnection = 128;
 constexpr int kMaxMetadata = 16 << 10;
 
-// Each number against an attack that was tried: CONTRIBUTING.md has the findings.
+// Each number answers an attack that was tried: CONTRIBUTING.md has the findings.
 void SetLimits(grpc::ServerBuilder& builder) {
   grpc::ResourceQuota quota("jobd");
   quota.Resize(kTransportMemory);
@@ -64,13 +61,10 @@ base::Result<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions optio
   auto acceptor =
       builder.experimental().AddExternalConnectionAcceptor(Builder::ExternalConnectionType::FROM_FD, std::move(credentials));
   for (grpc::Service* service : services) builder.RegisterService(service);
-  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
-  interceptors.push_back(MalformedRequests());
-  builder.experimental().SetInterceptorCreators(std::move(interceptors));
   result->server_ = builder.BuildAndStart();
   if (!result->server_) return base::Error(base::Code::kInternal, "gRPC does not start with these credentials");
   result->server_->GetHealthCheckService()->SetServingStatus(true);
-  JOBD_ASSIGN_OR_RETURN(result->accept_loop_,
+  JOBD_ASSIGN_OR_RETURN(*result->accept_loop_.Lock(),
                         AcceptLoop::Start(std::move(options.listener), std::move(acceptor), options.max_connections_per_address,
                                           std::move(options.on_refused)));
   return result;
@@ -79,14 +73,11 @@ base::Result<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions optio
 RpcServer::~RpcServer() { Shutdown(0); }
 
 void RpcServer::SetMaxPerAddress(uint32_t limit) {
-  const std::lock_guard lock(mutex_);
-  if (accept_loop_) accept_loop_->SetMaxPerAddress(limit);
+  const auto accept_loop = accept_loop_.Lock();
+  if (*accept_loop) (*accept_loop)->SetMaxPerAddress(limit);
 }
 
-void RpcServer::StopAccepting() {
-  const std::lock_guard lock(mutex_);
-  accept_loop_.reset();
-}
+void RpcServer::StopAccepting() { accept_loop_.Lock()->reset(); }
 
 void RpcServer::Shutdown(int grace_ms) {
   StopAccepting();

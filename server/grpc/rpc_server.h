@@ -3,10 +3,10 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "base/guarded.h"
 #include "base/listener.h"
 #include "base/result.h"
 #include "server/grpc/accept_loop.h"
@@ -25,7 +25,7 @@ struct RpcServerOptions {
   AcceptLoop::OnRefused on_refused;
 };
 
-// Besides `services` it serves gRPC health and reflection, behind the same credentials.
+// Serves `services`, and gRPC's health and reflection behind the same credentials.
 class RpcServer {
  public:
   // Serves when it returns. The services outlive the result.
@@ -48,8 +48,7 @@ class RpcServer {
   RpcServer() = default;
 
   std::unique_ptr<grpc::Server> server_;
-  std::mutex mutex_;
-  std::unique_ptr<AcceptLoop> accept_loop_;  // under mutex_
+  base::Guarded<std::unique_ptr<AcceptLoop>> accept_loop_;  // none: it has stopped
   std::string address_;
 };
 

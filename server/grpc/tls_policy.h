@@ -1,4 +1,4 @@
-// What every TLS context of this process obeys.
+// The TLS policy of this process, which every context of it obeys.
 #pragma once
 
 #include "base/result.h"

@@ -1,4 +1,4 @@
-// Everything the service reads from files, as one set: all of it holds, or none.
+// Everything the service reads from files, as one set: it is put in force as a whole or not at all.
 #pragma once
 
 #include <functional>
@@ -24,7 +24,7 @@ struct FileContents {
   launch::Capabilities capabilities;   // what the launcher makes of its own files
 };
 
-// Where they come from. Blocks; thread-safe. Errors are for administrators.
+// Gives the contents. Blocks; thread-safe. Errors are for administrators.
 using FileSource = std::function<base::Result<FileContents>()>;
 
 // The set, read and checked.

@@ -1,4 +1,4 @@
-// The service's files, by way of the launcher, which may open what we may not.
+// Reads the service's files through the launcher, which may open files that we may not.
 #pragma once
 
 #include "base/fd.h"

@@ -11,7 +11,8 @@
 #include <array>
 #include <cctype>
 #include <map>
-#include <mutex>
+
+#include "base/guarded.h"
 
 namespace jobd::server {
 namespace {
@@ -38,25 +39,52 @@ std::string Lower(std::string_view text) {
 constexpr std::array kFinal = {worker::JobState::kSucceeded, worker::JobState::kFailed,    worker::JobState::kCancelled,
                                worker::JobState::kTimedOut,  worker::JobState::kOomKilled, worker::JobState::kLost};
 
+Counter& MakeCounter(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
+}
+Gauge& MakeGauge(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
+}
+
+// What is looked at when somebody asks: set and read as one.
+struct Gauges {
+  explicit Gauges(prometheus::Registry& all) : registry(all) { build.Add({{"version", JOBD_VERSION}}).Set(1); }
+
+  prometheus::Registry& registry;
+  Family<Gauge>& build = prometheus::BuildGauge().Name("jobd_build_info").Help("Always 1.").Register(registry);
+  Gauge& started = MakeGauge(registry, "jobd_server_start_time_seconds", "When jobd-server was started, since 1970.");
+  Counter& restarts = MakeCounter(registry, "jobd_server_restarts_total", "How often jobd has started jobd-server again.");
+  Family<Gauge>& state =
+      prometheus::BuildGauge().Name("jobd_service_state").Help("1 for the state the service is in.").Register(registry);
+  Gauge& calls = MakeGauge(registry, "jobd_calls_lasting", "Calls that last: followers, watches, searches, submissions.");
+  Gauge& queued = MakeGauge(registry, "jobd_jobs_queued", "Jobs that wait, held ones too.");
+  Gauge& running = MakeGauge(registry, "jobd_jobs_running", "Slots in use.");
+  Gauge& slots = MakeGauge(registry, "jobd_slots", "Jobs that may run at once.");
+  Family<Gauge>& disk_free =
+      prometheus::BuildGauge().Name("jobd_disk_free_bytes").Help("Room on the disk of a directory.").Register(registry);
+  Family<Gauge>& disk_size =
+      prometheus::BuildGauge().Name("jobd_disk_size_bytes").Help("Size of the disk of a directory.").Register(registry);
+  Family<Gauge>& disk_accepting =
+      prometheus::BuildGauge().Name("jobd_disk_accepting").Help("0: too full or broken for new work.").Register(registry);
+  Gauge& kept_batches = MakeGauge(registry, "jobd_kept_batches", "Ended batches that are kept.");
+  Gauge& kept_bytes = MakeGauge(registry, "jobd_kept_bytes", "What the files of ended batches take.");
+  Gauge& undeletable = MakeGauge(registry, "jobd_undeletable_batches", "Batches that should be gone and cannot be deleted.");
+  Gauge& expiry =
+      MakeGauge(registry, "jobd_certificate_expiry_timestamp_seconds", "When the server's certificate ends, since 1970.");
+};
+
 }  // namespace
 
 struct Metrics::Impl {
-  Counter& MakeCounter(const char* name, const char* help) {
-    return prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({});
-  }
-  Gauge& MakeGauge(const char* name, const char* help) {
-    return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
-  }
   Histogram& MakeHistogram(const char* name, const char* help, const Buckets& buckets) {
     return prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, buckets);
   }
 
   prometheus::Registry registry;
-  std::mutex scraping;  // gauges are set and read as one
 
-  Counter& batches = MakeCounter("jobd_batches_submitted_total", "Batches accepted.");
-  Counter& jobs = MakeCounter("jobd_jobs_submitted_total", "Jobs of the batches accepted.");
-  Counter& starts = MakeCounter("jobd_jobs_started_total", "Attempts whose program was executed.");
+  Counter& batches = MakeCounter(registry, "jobd_batches_submitted_total", "Batches accepted.");
+  Counter& jobs = MakeCounter(registry, "jobd_jobs_submitted_total", "Jobs of the batches accepted.");
+  Counter& starts = MakeCounter(registry, "jobd_jobs_started_total", "Attempts whose program was executed.");
   Family<Counter>& ended =
       prometheus::BuildCounter().Name("jobd_jobs_ended_total").Help("Jobs that came to a final state.").Register(registry);
   std::map<worker::JobState, Counter*> ended_as;
@@ -64,34 +92,16 @@ struct Metrics::Impl {
       MakeHistogram("jobd_start_latency_seconds", "From the slot a job is given to its program's execution.", kStartBuckets);
   Histogram& duration = MakeHistogram("jobd_job_duration_seconds", "From a program's execution to its end.", kDurationBuckets);
   Histogram& commit = MakeHistogram("jobd_commit_latency_seconds", "What it takes to commit to the database.", kCommitBuckets);
-  Counter& commit_failures = MakeCounter("jobd_commit_failures_total", "Commits that failed.");
-  Counter& recorded = MakeCounter("jobd_output_recorded_bytes_total", "Output of ended attempts, as it was kept.");
-  Counter& dropped = MakeCounter("jobd_output_dropped_bytes_total", "Output of ended attempts that was not kept.");
-  Counter& streamed = MakeCounter("jobd_output_streamed_bytes_total", "Output sent to clients.");
+  Counter& commit_failures = MakeCounter(registry, "jobd_commit_failures_total", "Commits that failed.");
+  Counter& recorded = MakeCounter(registry, "jobd_output_recorded_bytes_total", "Output of ended attempts, as it was kept.");
+  Counter& dropped = MakeCounter(registry, "jobd_output_dropped_bytes_total", "Output of ended attempts that was not kept.");
+  Counter& streamed = MakeCounter(registry, "jobd_output_streamed_bytes_total", "Output sent to clients.");
   Family<Counter>& refused =
       prometheus::BuildCounter().Name("jobd_calls_refused_total").Help("Calls that ended with an error.").Register(registry);
-  Counter& connections_refused = MakeCounter("jobd_connections_refused_total", "Connections over a limit.");
-  Gauge& followers = MakeGauge("jobd_followers", "Calls that read logs.");
+  Counter& connections_refused = MakeCounter(registry, "jobd_connections_refused_total", "Connections over a limit.");
+  Gauge& followers = MakeGauge(registry, "jobd_followers", "Calls that read logs.");
 
-  Family<Gauge>& build = prometheus::BuildGauge().Name("jobd_build_info").Help("Always 1.").Register(registry);
-  Gauge& started = MakeGauge("jobd_server_start_time_seconds", "When jobd-server was started, since 1970.");
-  Counter& restarts = MakeCounter("jobd_server_restarts_total", "How often jobd has started jobd-server again.");
-  Family<Gauge>& state =
-      prometheus::BuildGauge().Name("jobd_service_state").Help("1 for the state the service is in.").Register(registry);
-  Gauge& calls = MakeGauge("jobd_calls_lasting", "Calls that last: followers, watches, searches, submissions.");
-  Gauge& queued = MakeGauge("jobd_jobs_queued", "Jobs that wait, held ones too.");
-  Gauge& running = MakeGauge("jobd_jobs_running", "Slots in use.");
-  Gauge& slots = MakeGauge("jobd_slots", "Jobs that may run at once.");
-  Family<Gauge>& disk_free =
-      prometheus::BuildGauge().Name("jobd_disk_free_bytes").Help("Room on the disk of a directory.").Register(registry);
-  Family<Gauge>& disk_size =
-      prometheus::BuildGauge().Name("jobd_disk_size_bytes").Help("Size of the disk of a directory.").Register(registry);
-  Family<Gauge>& disk_accepting =
-      prometheus::BuildGauge().Name("jobd_disk_accepting").Help("0: too full or broken for new work.").Register(registry);
-  Gauge& kept_batches = MakeGauge("jobd_kept_batches", "Ended batches that are kept.");
-  Gauge& kept_bytes = MakeGauge("jobd_kept_bytes", "What the files of ended batches take.");
-  Gauge& undeletable = MakeGauge("jobd_undeletable_batches", "Batches that should be gone and cannot be deleted.");
-  Gauge& expiry = MakeGauge("jobd_certificate_expiry_timestamp_seconds", "When the server's certificate ends, since 1970.");
+  base::Guarded<Gauges> gauges{registry};
 };
 
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
@@ -99,7 +109,6 @@ Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
   for (const worker::JobState final : kFinal) {
     impl_->ended_as[final] = &impl_->ended.Add({{"state", Lower(worker::StateName(final))}});
   }
-  impl_->build.Add({{"version", JOBD_VERSION}}).Set(1);
 }
 Metrics::~Metrics() = default;
 
@@ -140,27 +149,27 @@ Metrics::Follower::~Follower() { metrics_.impl_->followers.Decrement(); }
 
 std::string Metrics::Text(const MetricsSnapshot& snapshot) {
   const worker::WorkerStatus& status = snapshot.worker;
-  const std::lock_guard lock(impl_->scraping);
-  impl_->started.Set(Seconds(snapshot.started_at));
-  impl_->restarts.Increment(snapshot.server_restarts - impl_->restarts.Value());
-  impl_->calls.Set(static_cast<double>(snapshot.calls));
+  const auto gauges = impl_->gauges.Lock();
+  gauges->started.Set(Seconds(snapshot.started_at));
+  gauges->restarts.Increment(snapshot.server_restarts - gauges->restarts.Value());
+  gauges->calls.Set(static_cast<double>(snapshot.calls));
   for (const auto& [name, state] : {std::pair("running", worker::ServiceState::kRunning),
                                     {"draining", worker::ServiceState::kDraining},
                                     {"stopped", worker::ServiceState::kStopped}}) {
-    impl_->state.Add({{"state", name}}).Set(status.state == state ? 1 : 0);
+    gauges->state.Add({{"state", name}}).Set(status.state == state ? 1 : 0);
   }
-  impl_->queued.Set(static_cast<double>(status.queued));
-  impl_->running.Set(status.running);
-  impl_->slots.Set(status.slots);
+  gauges->queued.Set(static_cast<double>(status.queued));
+  gauges->running.Set(status.running);
+  gauges->slots.Set(status.slots);
   for (const worker::DiskStatus& disk : status.disks) {
-    impl_->disk_free.Add({{"disk", disk.name}}).Set(static_cast<double>(disk.free_bytes));
-    impl_->disk_size.Add({{"disk", disk.name}}).Set(static_cast<double>(disk.total_bytes));
-    impl_->disk_accepting.Add({{"disk", disk.name}}).Set(disk.accepting ? 1 : 0);
+    gauges->disk_free.Add({{"disk", disk.name}}).Set(static_cast<double>(disk.free_bytes));
+    gauges->disk_size.Add({{"disk", disk.name}}).Set(static_cast<double>(disk.total_bytes));
+    gauges->disk_accepting.Add({{"disk", disk.name}}).Set(disk.accepting ? 1 : 0);
   }
-  impl_->kept_batches.Set(static_cast<double>(status.kept.batches));
-  impl_->kept_bytes.Set(static_cast<double>(status.kept.bytes));
-  impl_->undeletable.Set(static_cast<double>(status.kept.undeletable));
-  impl_->expiry.Set(static_cast<double>(snapshot.certificate_expiry));
+  gauges->kept_batches.Set(static_cast<double>(status.kept.batches));
+  gauges->kept_bytes.Set(static_cast<double>(status.kept.bytes));
+  gauges->undeletable.Set(static_cast<double>(status.kept.undeletable));
+  gauges->expiry.Set(static_cast<double>(snapshot.certificate_expiry));
   return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
 }
 

@@ -1,4 +1,4 @@
-// What the service counts, as Prometheus reads it. docs/metrics.md is the reference of names and meanings.
+// The figures of the service, in the form that Prometheus reads. docs/metrics.md is the reference of names and meanings.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@
 
 namespace jobd::server {
 
-// What is not counted as it happens but looked at when somebody asks.
+// The figures that are looked up when somebody asks, instead of being counted as they happen.
 struct MetricsSnapshot {
   worker::WorkerStatus worker;
   base::Nanos started_at = 0;  // wall clock

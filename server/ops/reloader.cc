@@ -1,6 +1,7 @@
 #include "server/ops/reloader.h"
 
-#include "server/grpc/credentials.h"
+#include "server/auth/access.h"
+#include "server/auth/tls_material.h"
 
 namespace jobd::server {
 namespace {
@@ -26,50 +27,45 @@ Reloader::Reloader(FileSource source, std::string config_name, config::Overrides
       clock_(clock),
       targets_(std::move(targets)),
       current_(std::move(initial)),
-      config_(current_.config) {}
+      config_(current_.Lock()->config) {}
 
-std::shared_ptr<const config::LoadedConfig> Reloader::config() const {
-  const std::lock_guard lock(mutex_);
-  return config_;
-}
+std::shared_ptr<const config::LoadedConfig> Reloader::config() const { return *config_.Lock(); }
 
 base::Result<ReloadReport> Reloader::Reload() {
-  const std::lock_guard lock(reloading_);
-  auto report = ReloadLocked();
+  const auto current = current_.Lock();
+  auto report = Replace(*current);
   if (report.ok()) return report;
-  // One code for all that may be wrong with the files: it is not the request that is at fault, and the text is for the admin to
-  // see.
+  // One code for every fault of the files: the request is not at fault, and the text is for the administrator.
   return base::Error(base::Code::kFailedPrecondition, "nothing was changed: " + report.error().message());
 }
 
-base::Result<ReloadReport> Reloader::ReloadLocked() {
+base::Result<ReloadReport> Reloader::Replace(FileSet& current) {
   JOBD_ASSIGN_OR_RETURN(FileContents contents, source_());
   JOBD_ASSIGN_OR_RETURN(FileSet fresh, CheckFiles(std::move(contents), config_name_, overrides_, clock_.Realtime()));
   ReloadReport report;
-  config::LoadedConfig merged{.config = fresh.config->config, .settings = Merge(*current_.config, *fresh.config, report)};
+  config::LoadedConfig merged{.config = fresh.config->config, .settings = Merge(*current.config, *fresh.config, report)};
   merged.revision = config::RevisionOf(merged.settings);
   report.revision = merged.revision;
 
-  const TlsMaterial& old_tls = *current_.tls;
+  const TlsMaterial& old_tls = *current.tls;
   const bool tls_changed =
       fresh.tls->pem.ca != old_tls.pem.ca || fresh.tls->pem.cert != old_tls.pem.cert || fresh.tls->pem.key != old_tls.pem.key;
   if (tls_changed) {
     targets_.tls.Swap(fresh.tls);
     if (const base::Status checked = targets_.handshake(*fresh.tls); !checked.ok()) {
-      targets_.tls.Swap(current_.tls);
+      targets_.tls.Swap(current.tls);
       return checked.error();
     }
     report.changed.emplace_back("tls");
   } else {
-    fresh.tls = current_.tls;
+    fresh.tls = current.tls;
   }
-  if (fresh.rules->users.all() != current_.rules->users.all()) report.changed.emplace_back("users");
+  if (fresh.rules->users.all() != current.rules->users.all()) report.changed.emplace_back("users");
   targets_.access.Replace(fresh.rules);
   targets_.apply(fresh.config->config, fresh.rules->users, fresh.capabilities);
   fresh.config = std::make_shared<const config::LoadedConfig>(std::move(merged));
-  current_ = std::move(fresh);
-  const std::lock_guard lock(mutex_);
-  config_ = current_.config;
+  current = std::move(fresh);
+  *config_.Lock() = current.config;
   return report;
 }
 

@@ -3,11 +3,11 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/guarded.h"
 #include "base/result.h"
 #include "server/ops/file_set.h"
 
@@ -44,17 +44,15 @@ class Reloader {
   std::shared_ptr<const config::LoadedConfig> config() const;
 
  private:
-  base::Result<ReloadReport> ReloadLocked();
+  base::Result<ReloadReport> Replace(FileSet& current);
 
   const FileSource source_;
   const std::string config_name_;
   const config::Overrides overrides_;
   const base::Clock& clock_;
-  Targets targets_;
-  std::mutex reloading_;
-  FileSet current_;  // under reloading_
-  mutable std::mutex mutex_;
-  std::shared_ptr<const config::LoadedConfig> config_;
+  const Targets targets_;
+  base::Guarded<FileSet> current_;  // locked throughout a reload
+  base::Guarded<std::shared_ptr<const config::LoadedConfig>> config_;
 };
 
 }  // namespace jobd::server

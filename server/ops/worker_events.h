@@ -1,4 +1,4 @@
-// What becomes of jobs, counted and, for those who debug, logged.
+// Counts what the worker tells of its jobs, and logs it for debugging.
 #pragma once
 
 #include <spdlog/spdlog.h>

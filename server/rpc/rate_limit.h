@@ -1,43 +1,45 @@
-// So many log lines a second and no more, whatever clients do.
+// Bounds how many log lines a second are written, whatever clients do.
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <utility>
 
 #include "base/clock.h"
+#include "base/guarded.h"
 
 namespace jobd::server {
 
-// Thread-safe.
+// Thread-safe. `clock` outlives it.
 class RateLimit {
  public:
   RateLimit(uint32_t per_second, const base::Clock& clock) : per_second_(per_second), clock_(clock) {}
 
-  // How many were suppressed since the last one that was allowed; nothing when this one is suppressed too.
+  // When one more is allowed: how many were suppressed since the last that was allowed. Nothing: suppress this one too.
   std::optional<uint64_t> Allow() {
-    const std::lock_guard lock(mutex_);
+    const auto window = window_.Lock();
     const base::Nanos now = clock_.Monotonic();
-    if (now - window_ >= base::kNanosPerSecond) {
-      window_ = now;
-      used_ = 0;
+    if (now - window->begin >= base::kNanosPerSecond) {
+      window->begin = now;
+      window->used = 0;
     }
-    if (used_ >= per_second_) {
-      ++suppressed_;
+    if (window->used >= per_second_) {
+      ++window->suppressed;
       return std::nullopt;
     }
-    ++used_;
-    return std::exchange(suppressed_, 0);
+    ++window->used;
+    return std::exchange(window->suppressed, 0);
   }
 
  private:
+  struct Window {
+    base::Nanos begin = 0;
+    uint32_t used = 0;
+    uint64_t suppressed = 0;
+  };
   const uint32_t per_second_;
   const base::Clock& clock_;
-  std::mutex mutex_;
-  base::Nanos window_ = 0;
-  uint32_t used_ = 0;
-  uint64_t suppressed_ = 0;
+  base::Guarded<Window> window_;
 };
 
 }  // namespace jobd::server

@@ -1,146 +1,172 @@
 #include "server/rpc/stream_driver.h"
 
-#include "server/grpc/grpc_status.h"
+#include <string>
+#include <utility>
+
 #include "server/rpc/task_pool.h"
 
 namespace jobd::server {
 
-void Pump::Start() {
-  registration_ = backend_.streams.Add(shared_from_this());
-  backend_.tasks.Post([self = shared_from_this()] { self->Run(); });
+StreamDriver::StreamDriver(const CallSupport& support, std::shared_ptr<CallContext> call, std::unique_ptr<StreamSource> source,
+                           Message& message)
+    : support_(support), call_(std::move(call)), message_(message), source_(std::move(source)) {}
+
+void StreamDriver::Start() {
+  registration_ = support_.streams.Add(shared_from_this());
+  PostRun();
 }
 
-void Pump::Recheck() {
-  const base::Status admitted = backend_.admission.StillAdmitted(call_);
-  if (!admitted.ok()) End(ToGrpcStatus(admitted.error()));
+void StreamDriver::PostRun() {
+  support_.tasks.Post([self = shared_from_this()] { self->Run(); });
 }
 
-std::optional<grpc::Status> Pump::TakeEnd() {
-  if (finished_ || sending_ || (!end_ && !result_)) return std::nullopt;
-  finished_ = true;
-  return end_ ? end_ : result_;
+void StreamDriver::Recheck() {
+  const base::Status admitted = call_->StillAdmitted(support_);
+  if (!admitted.ok()) End(admitted.error());
 }
 
-void Pump::Run() {
+std::optional<CallEnd> StreamDriver::Progress::TakeEnd() {
+  if (finished || sending || (!ended && !result)) return std::nullopt;
+  finished = true;
+  return ended ? CallEnd(ended) : *result;
+}
+
+size_t StreamDriver::Progress::TakeSlot() {
+  sending = true;
+  return std::exchange(slot, slot ^ 1);
+}
+
+CallEnd StreamDriver::EndOf(const base::Status& end) const {
+  if (end.ok()) return std::nullopt;
+  return support_.errors.Report(end.error(), call_->path(), call_->about());
+}
+
+void StreamDriver::Run() {
   const auto keep = shared_from_this();
   for (;;) {
+    size_t slot = 0;
+    std::optional<CallEnd> end;
+    bool over = false;
     {
-      std::unique_lock lock(mutex_);
-      if (end_ || result_) {
-        making_ = Making::kOver;
-        const auto end = TakeEnd();
-        lock.unlock();
-        if (end) FinishWith(*end);
-        return;
+      const auto progress = progress_.Lock();
+      if (progress->ended || progress->result) {
+        over = true;
+        progress->making = Making::kOver;
+        end = progress->TakeEnd();
       }
-      woken_ = false;
+      progress->woken = false;
+      slot = progress->slot;
     }
-    grpc::Status end;
-    const Next next = Produce(end);
-    size_t made = 0;
+    if (over) {
+      if (end) FinishWith(*end);
+      return;
+    }
+    base::Status source_end;
+    const Next next = source_->Produce(message_, source_end);
+    if (next != Next::kWait && next != Next::kEnd) PrepareMessage(slot, message_);
+    std::optional<CallEnd> result;
+    if (next == Next::kEnd) result = EndOf(source_end);
     {
-      const std::lock_guard lock(mutex_);
-      if (next == Next::kEnd) result_ = end;
-      if (end_ || result_) continue;
+      const auto progress = progress_.Lock();
+      if (result) progress->result = std::move(result);
+      if (progress->ended || progress->result) continue;
       if (next != Next::kWait) {
-        if (sending_) {
-          making_ = Making::kReady;
-          after_ready_ = next;
+        if (progress->sending) {
+          progress->making = Making::kReady;
+          progress->after_ready = next;
           return;
         }
-        sending_ = true;
-        made = slot_;
-        slot_ ^= 1;
+        progress->TakeSlot();
       }
     }
-    if (next != Next::kWait) SendMessage(made);
+    if (next != Next::kWait) SendMessage(slot);
     if (!GoOn(next)) return;
   }
 }
 
-bool Pump::GoOn(Next next) {
+bool StreamDriver::GoOn(Next next) {
   if (next == Next::kSendAndGoOn) return true;
   if (next != Next::kSend) {
-    Arm([weak = weak_from_this(), &tasks = backend_.tasks] {
+    source_->Arm([weak = weak_from_this(), &tasks = support_.tasks] {
       tasks.Post([weak] {
         if (const auto self = weak.lock()) self->OnWake();
       });
     });
   }
-  const std::lock_guard lock(mutex_);
-  if (next != Next::kSend && !woken_ && !end_) {
-    making_ = Making::kWaiting;
+  const auto progress = progress_.Lock();
+  if (next != Next::kSend && !progress->woken && !progress->ended) {
+    progress->making = Making::kWaiting;
     return false;
   }
-  if (!sending_) return true;
-  making_ = Making::kDue;
+  if (!progress->sending) return true;
+  progress->making = Making::kDue;
   return false;
 }
 
-void Pump::OnWake() {
+void StreamDriver::OnWake() {
   {
-    const std::lock_guard lock(mutex_);
-    woken_ = true;
-    if (finished_ || making_ != Making::kWaiting) return;
-    making_ = sending_ ? Making::kDue : Making::kRunning;
-    if (sending_) return;
+    const auto progress = progress_.Lock();
+    progress->woken = true;
+    if (progress->finished || progress->making != Making::kWaiting) return;
+    progress->making = progress->sending ? Making::kDue : Making::kRunning;
+    if (progress->sending) return;
   }
   Run();
 }
 
-// This is gRPC's thread, and making a message reads files: that is the pool's.
-void Pump::OnSent(bool ok) {
+// Comes on a thread of the transport. Making a message reads files, which is for the pool.
+void StreamDriver::OnSent(bool ok) {
   const auto keep = shared_from_this();
-  std::unique_lock lock(mutex_);
-  sending_ = false;
-  if (!ok && !end_) end_ = grpc::Status(grpc::StatusCode::CANCELLED, "the client is gone");
-  if (making_ == Making::kRunning) return;  // sees it
-  if (const auto end = TakeEnd()) {
-    lock.unlock();
-    return FinishWith(*end);
+  std::optional<CallEnd> end;
+  size_t slot = 0;
+  bool was_ready = false;
+  Next next = Next::kSend;
+  {
+    const auto progress = progress_.Lock();
+    progress->sending = false;
+    if (!ok && !progress->ended) progress->ended = ToPublic(base::Error(base::Code::kCancelled, "the client is gone"));
+    if (progress->making == Making::kRunning) return;  // Run looks at it
+    end = progress->TakeEnd();
+    if (!end) {
+      if (progress->making != Making::kDue && progress->making != Making::kReady) return;
+      was_ready = progress->making == Making::kReady;
+      progress->making = Making::kRunning;
+      next = progress->after_ready;
+      if (was_ready) slot = progress->TakeSlot();
+    }
   }
-  const auto run = [&] { backend_.tasks.Post([keep] { keep->Run(); }); };
-  if (making_ == Making::kDue) {
-    making_ = Making::kRunning;
-    run();
-  } else if (making_ == Making::kReady) {
-    making_ = Making::kRunning;
-    sending_ = true;
-    const size_t made = slot_;
-    slot_ ^= 1;
-    const Next next = after_ready_;
-    lock.unlock();
-    // In this order: the next one is made while this thread encrypts this one.
-    if (next == Next::kSendAndGoOn) run();
-    SendMessage(made);
-    if (next != Next::kSendAndGoOn && GoOn(next)) run();
-  }
+  if (end) return FinishWith(*end);
+  if (!was_ready) return PostRun();
+  // In this order: the pool makes the next one while this thread encrypts this one.
+  if (next == Next::kSendAndGoOn) PostRun();
+  SendMessage(slot);
+  if (next != Next::kSendAndGoOn && GoOn(next)) PostRun();
 }
 
-void Pump::End(const grpc::Status& status) {
-  std::optional<grpc::Status> end;
+void StreamDriver::End(const base::Error& error) {
+  std::optional<CallEnd> end;
   {
-    const std::lock_guard lock(mutex_);
-    if (finished_ || end_) return;
-    end_ = status;
-    if (making_ == Making::kRunning) return;
-    end = TakeEnd();
+    const auto progress = progress_.Lock();
+    if (progress->finished || progress->ended) return;
+    progress->ended = ToPublic(error);
+    if (progress->making == Making::kRunning) return;
+    end = progress->TakeEnd();
   }
   if (end) FinishWith(*end);
 }
 
-void Pump::Abort() {
+void StreamDriver::Abort() {
   {
-    const std::lock_guard lock(mutex_);
-    if (!end_ || finished_) return;
+    const auto progress = progress_.Lock();
+    if (!progress->ended || progress->finished) return;
   }
   CancelCall();
 }
 
-void Pump::FinishWith(const grpc::Status& status) {
-  LogEnd(backend_.log, call_, "ended, code " + std::to_string(status.error_code()));
-  EndCount();
-  FinishCall(status);
+void StreamDriver::FinishWith(const CallEnd& end) {
+  LogEnd(support_.log, *call_, end ? base::CodeName(end->code) : "OK");
+  call_->ReleaseQuota();
+  FinishCall(end);
 }
 
 }  // namespace jobd::server

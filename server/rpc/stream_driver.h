@@ -1,91 +1,92 @@
-// A lasting call that moves on by itself: produce, send, or wait until there is more.
+// Drives a call that lasts: makes a message, sends it, or waits until there is more; whatever transport sends it.
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 
-#include <grpcpp/support/status.h>
-
-#include "server/api/api.h"
-#include "server/auth/call_admission.h"
+#include "base/guarded.h"
+#include "server/rpc/call_context.h"
+#include "server/rpc/handler.h"
+#include "server/rpc/public_error.h"
 #include "server/rpc/stream_registry.h"
 
 namespace jobd::server {
 
-// Two things go on at a time: one message is being made, and the one before it may be with gRPC. So a slow client costs two
-// messages at most. What is being made, and what moves it on:
+// Two things go on at a time: one message is being made, and the one before it may be with the transport. So a slow client costs
+// two messages at most. The state of the making, and what moves it on:
 //
-//   running   on its way on a thread of the pool   -> any other
-//   ready     made; the one before it is not taken yet   -> running (OnSent)
-//   waiting   armed: there is nothing to make one of   -> running, or due if one is with gRPC (the wake-up)
-//   due       to be made as soon as the one before it is taken, so that it has all that comes by then   -> running (OnSent)
-//   over      there is no other one
+//   running   a thread of the pool makes a message        -> any other
+//   ready     it is made; the one before is not taken yet -> running (OnSent)
+//   waiting   armed: there is nothing to make one of      -> running, or due if one is with the transport (the wake-up)
+//   due       to be made as soon as the one before is taken, so that it has all that comes by then  -> running (OnSent)
+//   over      no other message is made
 //
-// One step runs at a time, so what Produce uses needs no lock. End takes effect at once when nothing is running or with gRPC, else
+// One step runs at a time, so a source needs no lock. End takes effect at once when nothing is running or with the transport, else
 // at the end of that. Wake-ups come on threads that must not wait and must not destroy what woke them, so they only post to the
 // pool, and hold no reference.
-class Pump : public LiveCall, public std::enable_shared_from_this<Pump> {
+//
+// A transport derives from it, sends the two slots, and calls OnSent.
+class StreamDriver : public LiveCall, public std::enable_shared_from_this<StreamDriver> {
  public:
-  Pump(const Backend& backend, Call call) : backend_(backend), call_(std::move(call)) {}
+  // The source makes its messages in `message`, which lives as long as `call`. `support` outlives the driver.
+  StreamDriver(const CallSupport& support, std::shared_ptr<CallContext> call, std::unique_ptr<StreamSource> source,
+               Message& message);
 
   // Once; from any thread.
   void Start();
   void Recheck() override;
-  void End(const grpc::Status& status) override;
+  void End(const base::Error& error) override;
   void Abort() override;
 
  protected:
-  enum class Next {
-    kSend,         // and make the next one when this is taken
-    kSendAndGoOn,  // and make the next one meanwhile: there is enough for it
-    kSendAndArm,   // and make the next one when there is more, which the last look at the source did not see
-    kWait,
-    kEnd,
-  };
-  // Makes the next message, in `slot()`, or sets `end`, or says that there is nothing yet. May read files.
-  virtual Next Produce(grpc::Status& end) = 0;
-  // Has `wake` called once, from any thread, when Produce may have more.
-  virtual void Arm(std::function<void()> wake) = 0;
-  // Gives gRPC the message that was made in this slot.
+  // Brings a message into the form in which it is sent, in slot 0 or 1. On a thread of the pool, while the other slot may be on its
+  // way. `message` may be emptied.
+  virtual void PrepareMessage(size_t slot, Message& message) = 0;
+  // Sends what was prepared in the slot; OnSent follows. At most one slot is being sent.
   virtual void SendMessage(size_t slot) = 0;
-  virtual void FinishCall(const grpc::Status& status) = 0;
-  // Takes the call from the client without waiting for anything.
+  // Once, and nothing follows. Nothing is being sent.
+  virtual void FinishCall(const CallEnd& end) = 0;
+  // Takes the call from the client without waiting for anything. May come while FinishCall does, and after it.
   virtual void CancelCall() = 0;
 
-  // For the reactor: the message was taken, or the call is broken.
+  // The message was taken, or the call is broken.
   void OnSent(bool ok);
 
-  const Backend& backend() const { return backend_; }
-  const Call& call() const { return call_; }
-  // Where the next message is to be made, 0 or 1; the other one may be with gRPC. For Produce.
-  size_t slot() const { return slot_; }
-  // The call counts no more among its user's; just before its answer.
-  void EndCount() { call_.token = {}; }
+  const CallContext& call() const { return *call_; }
 
  private:
+  using Next = StreamSource::Next;
   enum class Making { kRunning, kReady, kWaiting, kDue, kOver };
+  struct Progress {
+    Making making = Making::kRunning;
+    Next after_ready = Next::kSend;  // what the source said of the message that is ready
+    size_t slot = 0;                 // where the next message is prepared; changes while nothing is being made
+    bool sending = false;
+    bool woken = false;
+    bool finished = false;
+    std::optional<PublicError> ended;  // asked for from outside
+    std::optional<CallEnd> result;     // by the source
+
+    // What to finish the call with if it is time to; then nothing follows.
+    std::optional<CallEnd> TakeEnd();
+    // The slot to send, which was just prepared.
+    size_t TakeSlot();
+  };
+
   void Run();
-  // After a message was given to gRPC, or without one. True: the next one is to be made at once, by the caller.
+  // After a message was given to the transport, or without one. True: the next one is to be made at once, by the caller.
   bool GoOn(Next next);
   void OnWake();
-  // Under the lock: the status to finish with if it is time to; then nothing follows.
-  std::optional<grpc::Status> TakeEnd();
-  void FinishWith(const grpc::Status& status);
+  void PostRun();
+  CallEnd EndOf(const base::Status& end) const;
+  void FinishWith(const CallEnd& end);
 
-  const Backend& backend_;
-  Call call_;
+  const CallSupport& support_;
+  const std::shared_ptr<CallContext> call_;
+  Message& message_;
+  const std::unique_ptr<StreamSource> source_;
   StreamRegistry::Registration registration_;
-  size_t slot_ = 0;  // changes while nothing is being made
-  std::mutex mutex_;
-  Making making_ = Making::kRunning;
-  Next after_ready_ = Next::kSend;  // what Produce said of the message that is ready
-  bool sending_ = false;
-  bool woken_ = false;
-  bool finished_ = false;
-  std::optional<grpc::Status> end_;     // asked for
-  std::optional<grpc::Status> result_;  // by Produce
+  base::Guarded<Progress> progress_;
 };
 
 }  // namespace jobd::server

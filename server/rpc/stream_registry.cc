@@ -1,8 +1,8 @@
 #include "server/rpc/stream_registry.h"
 
-#include <pthread.h>
-
 #include <chrono>
+
+#include "base/thread_name.h"
 
 namespace jobd::server {
 namespace {
@@ -13,57 +13,49 @@ constexpr auto kInterval = std::chrono::seconds(2);
 
 StreamRegistry::StreamRegistry()
     : thread_([this] {
-        pthread_setname_np(pthread_self(), "streams");
+        base::NameThisThread("streams");
         Run();
       }) {}
 
 StreamRegistry::~StreamRegistry() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
+  live_.Lock()->stop = true;
   changed_.notify_all();
   thread_.join();
 }
 
 StreamRegistry::Registration StreamRegistry::Add(const std::shared_ptr<LiveCall>& call) {
-  std::unique_lock lock(mutex_);
-  const uint64_t id = next_id_++;
-  calls_.emplace(id, call);
-  const bool first = calls_.size() == 1;
-  const std::unique_ptr<grpc::Status> ended = ended_ ? std::make_unique<grpc::Status>(*ended_) : nullptr;
-  lock.unlock();
+  uint64_t id = 0;
+  bool first = false;
+  std::optional<base::Error> ended;
+  {
+    const auto live = live_.Lock();
+    id = live->next_id++;
+    live->calls.emplace(id, call);
+    first = live->calls.size() == 1;
+    ended = live->ended;
+  }
   if (first) changed_.notify_all();
   if (ended) call->End(*ended);
   return {this, id};
 }
 
-void StreamRegistry::Remove(uint64_t id) {
-  const std::lock_guard lock(mutex_);
-  calls_.erase(id);
-}
+void StreamRegistry::Remove(uint64_t id) { live_.Lock()->calls.erase(id); }
 
-size_t StreamRegistry::size() const {
-  const std::lock_guard lock(mutex_);
-  return calls_.size();
-}
+size_t StreamRegistry::size() const { return live_.Lock()->calls.size(); }
 
 std::vector<std::shared_ptr<LiveCall>> StreamRegistry::Snapshot() const {
   std::vector<std::shared_ptr<LiveCall>> calls;
-  const std::lock_guard lock(mutex_);
-  calls.reserve(calls_.size());
-  for (const auto& [id, weak] : calls_) {
+  const auto live = live_.Lock();
+  calls.reserve(live->calls.size());
+  for (const auto& [id, weak] : live->calls) {
     if (auto call = weak.lock()) calls.push_back(std::move(call));
   }
   return calls;
 }
 
-void StreamRegistry::EndAll(const grpc::Status& status) {
-  {
-    const std::lock_guard lock(mutex_);
-    ended_ = std::make_unique<grpc::Status>(status);
-  }
-  for (const auto& call : Snapshot()) call->End(status);
+void StreamRegistry::EndAll(const base::Error& error) {
+  live_.Lock()->ended = error;
+  for (const auto& call : Snapshot()) call->End(error);
 }
 
 void StreamRegistry::RecheckAll() {
@@ -71,19 +63,16 @@ void StreamRegistry::RecheckAll() {
 }
 
 void StreamRegistry::Run() {
-  std::unique_lock lock(mutex_);
-  while (!stop_) {
-    if (calls_.empty()) {
-      changed_.wait(lock, [this] { return stop_ || !calls_.empty(); });
-      continue;
+  for (;;) {
+    {
+      auto live = live_.Lock();
+      live.Wait(changed_, [&] { return live->stop || !live->calls.empty(); });
+      if (live.WaitFor(changed_, kInterval, [&] { return live->stop; })) return;
     }
-    if (changed_.wait_for(lock, kInterval, [this] { return stop_; })) return;
-    lock.unlock();
     for (const auto& call : Snapshot()) {
       call->Abort();
       call->Recheck();
     }
-    lock.lock();
   }
 }
 

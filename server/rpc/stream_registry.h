@@ -1,27 +1,29 @@
-// The calls that last, so that they can be ended: when their caller's right ends, and when the service does.
+// The calls that last, so that they can be ended when their caller's right ends, and when the service stops.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
-#include <grpcpp/support/status.h>
+#include "base/guarded.h"
+#include "base/result.h"
 
 namespace jobd::server {
 
-// A lasting call. All methods are thread-safe and do not block.
+// A call that lasts. All methods are thread-safe and do not block.
 class LiveCall {
  public:
   virtual ~LiveCall() = default;
-  // Looks at the caller's right again, and at time limits of its own; ends the call when they are over.
+  // Checks the caller's right again, and time limits of the call's own; ends the call when they are over.
   virtual void Recheck() = 0;
-  // Ends the call with this status, as soon as what is being sent has been taken by the client. Only the first counts.
-  virtual void End(const grpc::Status& status) = 0;
-  // Ends the call without waiting for the client, if End did not manage to yet.
+  // Ends the call with this error, as soon as the client has taken the message that is being sent. Only the first call counts.
+  virtual void End(const base::Error& error) = 0;
+  // Ends the call without waiting for the client, if End has not managed to yet.
   virtual void Abort() = 0;
 };
 
@@ -34,7 +36,7 @@ class StreamRegistry {
   StreamRegistry(const StreamRegistry&) = delete;
   StreamRegistry& operator=(const StreamRegistry&) = delete;
 
-  // Removes the call when destroyed. Must not outlive the registry.
+  // Its destructor removes the call. Must not outlive the registry.
   class Registration {
    public:
     Registration() = default;
@@ -57,23 +59,25 @@ class StreamRegistry {
   // After EndAll a call is ended as it comes.
   Registration Add(const std::shared_ptr<LiveCall>& call);
   // For good.
-  void EndAll(const grpc::Status& status);
+  void EndAll(const base::Error& error);
   // Now instead of at the next interval: the rules have changed.
   void RecheckAll();
   size_t size() const;
 
  private:
+  struct Live {
+    std::unordered_map<uint64_t, std::weak_ptr<LiveCall>> calls;
+    uint64_t next_id = 1;
+    std::optional<base::Error> ended;
+    bool stop = false;
+  };
   void Remove(uint64_t id);
   void Run();
   std::vector<std::shared_ptr<LiveCall>> Snapshot() const;
 
-  mutable std::mutex mutex_;
+  base::Guarded<Live> live_;
   std::condition_variable changed_;
-  std::unordered_map<uint64_t, std::weak_ptr<LiveCall>> calls_;
-  uint64_t next_id_ = 1;
-  std::unique_ptr<grpc::Status> ended_;
-  bool stop_ = false;
-  std::thread thread_;
+  std::thread thread_;  // last: it uses the others
 };
 
 }  // namespace jobd::server

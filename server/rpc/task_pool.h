@@ -1,4 +1,4 @@
-// Threads for what may touch files, so that gRPC's own never wait for a disk.
+// Threads for work that may touch files, so that a transport's own threads never wait for a disk.
 #pragma once
 
 #include <functional>

@@ -77,7 +77,7 @@ TEST_F(ServiceAccess, CertificatesOfNobodyAreUnauthenticatedEverywhere) {
                              ca_.Issue({.uris = {"spiffe://jobd/user/admin"}, .extended_key_usage = ""}), ca_.User("stranger")};
   for (const Issued& nobody : nobodies) {
     const auto channel = Channel(nobody);
-    for (const Rule& rule : Rules()) {
+    for (const MethodRule& rule : MethodRules()) {
       EXPECT_EQ(CallMethod(channel, std::string(rule.method)).error_code(), grpc::StatusCode::UNAUTHENTICATED) << rule.method;
     }
     EXPECT_EQ(CallMethod(channel, "/no.such.Service/Method").error_code(), grpc::StatusCode::UNAUTHENTICATED);
@@ -91,11 +91,11 @@ TEST_F(ServiceAccess, TheTableHoldsOverTheNetwork) {
       {"viewer", config::Role::kViewer}, {"operator", config::Role::kOperator}, {"admin", config::Role::kAdmin}};
   for (const auto& [name, role] : users) {
     const auto channel = ChannelOf(name);
-    for (const Rule& rule : Rules()) {
+    for (const MethodRule& rule : MethodRules()) {
       // Reflection waits for its client; who may call it is in the next test.
       if (rule.method.starts_with("/grpc.")) continue;
       const auto code = CallMethod(channel, std::string(rule.method)).error_code();
-      if (rule.For(role) == Reach::kNone) {
+      if (rule.For(role) == Scope::kNone) {
         EXPECT_EQ(code, grpc::StatusCode::PERMISSION_DENIED) << name << " " << rule.method;
       } else {
         EXPECT_NE(code, grpc::StatusCode::PERMISSION_DENIED) << name << " " << rule.method;
@@ -141,53 +141,6 @@ TEST_F(ServiceAccess, WhoAmIToldByTheCertificateAlone) {
   ASSERT_TRUE(jobd::v1::AuthService::NewStub(ChannelOf("operator"))->WhoAmI(&context, {}, &response).ok());
   EXPECT_EQ(response.name(), "operator");
   EXPECT_EQ(response.role(), "operator");
-}
-
-TEST_F(ServiceAccess, OthersBatchesCannotBeToldFromNone) {
-  grpc::Status status;
-  EXPECT_EQ(Execute(ChannelOf("operator"), "mine", status), "mine");
-  ASSERT_TRUE(status.ok()) << status.error_message();
-  const auto other = ChannelOf("operator2");
-  const auto get = [&](const std::string& id, const std::string& owner) {
-    Context context;
-    jobd::v1::GetBatchRequest request;
-    request.set_correlation_id(id);
-    request.set_owner(owner);
-    jobd::v1::GetBatchResponse response;
-    return jobd::v1::JobQueryService::NewStub(other)->GetBatch(&context, request, &response);
-  };
-  const grpc::Status absent = get("absent", "");
-  EXPECT_EQ(absent.error_code(), grpc::StatusCode::NOT_FOUND);
-  for (const grpc::Status& foreign : {get("mine", ""), get("mine", "operator"), get("absent", "operator"), get("x", "nobody")}) {
-    EXPECT_EQ(foreign.error_code(), absent.error_code());
-    EXPECT_EQ(foreign.error_message(), absent.error_message());
-    EXPECT_EQ(foreign.error_details(), absent.error_details());
-  }
-  Context context;
-  jobd::v1::CancelRequest cancel;
-  cancel.mutable_jobs()->set_correlation_id("mine");
-  cancel.mutable_jobs()->set_owner("operator");
-  jobd::v1::CancelResponse cancelled;
-  const auto refused = jobd::v1::JobScheduleService::NewStub(other)->Cancel(&context, cancel, &cancelled);
-  EXPECT_EQ(refused.error_message(), absent.error_message());
-  EXPECT_EQ(worker_.changes(), 0);
-}
-
-TEST_F(ServiceAccess, ListingEverybodysIsOnesOwnForAnOperator) {
-  grpc::Status status;
-  Execute(ChannelOf("operator"), "one", status);
-  Execute(ChannelOf("operator2"), "two", status);
-  const auto count = [&](const std::string& user) {
-    Context context;
-    jobd::v1::ListBatchesRequest request;
-    request.set_owner("*");
-    jobd::v1::ListBatchesResponse response;
-    EXPECT_TRUE(jobd::v1::JobQueryService::NewStub(ChannelOf(user))->ListBatches(&context, request, &response).ok());
-    return response.batches_size();
-  };
-  EXPECT_EQ(count("operator"), 1);
-  EXPECT_EQ(count("viewer"), 2);
-  EXPECT_EQ(count("admin"), 2);
 }
 
 TEST_F(ServiceAccess, RevocationEndsCallsAndStreamsOfOpenConnections) {

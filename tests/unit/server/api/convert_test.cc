@@ -4,7 +4,6 @@
 
 #include "jobd/v1/job_query_service.pb.h"
 #include "jobd/v1/types.pb.h"
-#include "server/api/convert_reply.h"
 #include "server/api/convert.h"
 
 namespace jobd::server {

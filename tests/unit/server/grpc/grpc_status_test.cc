@@ -1,3 +1,4 @@
+// Errors as gRPC shows them.
 #include "server/grpc/grpc_status.h"
 
 #include <gtest/gtest.h>
@@ -21,26 +22,26 @@ TEST(GrpcStatus, InternalTextsStayHere) {
                           base::SysError("opening /var/lib/jobd/logs", EACCES),
                           base::SysError("opening /var/lib/jobd/logs", ENOENT)};
   for (const Error& error : errors) {
-    const grpc::Status status = ToGrpcStatus(error, "abc123");
+    const grpc::Status status = ToGrpcStatus(ToPublic(error, "abc123"));
     EXPECT_EQ(All(status).find("/var"), std::string::npos) << status.error_message();
     EXPECT_EQ(All(status).find("SELECT"), std::string::npos) << status.error_message();
     EXPECT_NE(status.error_message().find("abc123"), std::string::npos) << status.error_message();
   }
-  EXPECT_EQ(ToGrpcStatus(errors[2]).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
-  EXPECT_EQ(ToGrpcStatus(errors[3]).error_code(), grpc::StatusCode::INTERNAL);
-  EXPECT_EQ(ToGrpcStatus(errors[4]).error_code(), grpc::StatusCode::INTERNAL);
+  EXPECT_EQ(ToGrpcStatus(ToPublic(errors[2])).error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ToGrpcStatus(ToPublic(errors[3])).error_code(), grpc::StatusCode::INTERNAL);
+  EXPECT_EQ(ToGrpcStatus(ToPublic(errors[4])).error_code(), grpc::StatusCode::INTERNAL);
 }
 
 TEST(GrpcStatus, NotFoundAlwaysReadsTheSame) {
-  const auto one = ToGrpcStatus(Error(Code::kNotFound, "batch 7 of operator"));
-  const auto other = ToGrpcStatus(Error(Code::kNotFound, "no such batch"));
+  const auto one = ToGrpcStatus(ToPublic(Error(Code::kNotFound, "batch 7 of operator")));
+  const auto other = ToGrpcStatus(ToPublic(Error(Code::kNotFound, "no such batch")));
   EXPECT_EQ(one.error_code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_EQ(All(one), All(other));
 }
 
 TEST(GrpcStatus, ViolationsTravelAsDetails) {
-  const auto status =
-      ToGrpcStatus(Error(Code::kInvalidArgument, "bad").WithViolations({{"jobs[2].argv", "is empty"}, {"name", "is \x1b[31mred"}}));
+  const auto status = ToGrpcStatus(
+      ToPublic(Error(Code::kInvalidArgument, "bad").WithViolations({{"jobs[2].argv", "is empty"}, {"name", "is \x1b[31mred"}})));
   google::rpc::Status details;
   ASSERT_TRUE(details.ParseFromString(status.error_details()));
   EXPECT_EQ(details.code(), static_cast<int>(grpc::StatusCode::INVALID_ARGUMENT));
@@ -54,9 +55,12 @@ TEST(GrpcStatus, ViolationsTravelAsDetails) {
 
 TEST(GrpcStatus, FitsIntoTrailingMetadata) {
   std::vector<base::FieldViolation> many(10'000, {std::string(5000, 'f'), std::string(5000, 'p')});
-  const auto status = ToGrpcStatus(Error(Code::kInvalidArgument, std::string(100'000, 'm')).WithViolations(std::move(many)));
+  const auto status =
+      ToGrpcStatus(ToPublic(Error(Code::kInvalidArgument, std::string(100'000, 'm')).WithViolations(std::move(many))));
   EXPECT_LT(All(status).size(), 7000u);
 }
+
+TEST(GrpcStatus, AnEndWithoutAnErrorIsOk) { EXPECT_TRUE(ToGrpcStatus(CallEnd()).ok()); }
 
 }  // namespace
 }  // namespace jobd::server

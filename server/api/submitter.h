@@ -1,4 +1,4 @@
-// What a caller may ask for in a submission, for the worker; and what the log says of it.
+// What the two ways to submit share: what the caller may ask for, and the line in the log.
 #pragma once
 
 #include <spdlog/spdlog.h>

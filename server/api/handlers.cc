@@ -1,0 +1,16 @@
+#include "server/api/handlers.h"
+
+namespace jobd::server {
+
+std::vector<Handler> Handlers(const Api& api) {
+  using namespace handlers;
+  std::vector<Handler> all;
+  const auto serve = [&](auto... handler) { (all.push_back(Serve(api, handler)), ...); };
+  serve(&WhoAmI);
+  serve(&ExecuteJob, &SubmitBatch, &Cancel, &Signal, &Retry, &Hold, &Release, &RemoveBatch, &PruneBatches);
+  serve(&GetBatch, &ListBatches, &SearchJob, &StreamLogs, &WatchBatch);
+  serve(&Start, &Stop, &Drain, &GetStatus, &Reload, &GetConfig);
+  return all;
+}
+
+}  // namespace jobd::server

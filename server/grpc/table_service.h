@@ -1,0 +1,19 @@
+// The services of the API, as gRPC registers them: made from the method table instead of generated classes.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "server/rpc/call_context.h"
+#include "server/rpc/method.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace jobd::server {
+
+// One service of gRPC's for each service in the table, by whose names reflection lists them. Both arguments outlive the result.
+std::vector<std::unique_ptr<grpc::Service>> MakeServices(const CallSupport& support, const MethodTable& methods);
+
+}  // namespace jobd::server

@@ -1,0 +1,66 @@
+#include "server/rpc/upload_driver.h"
+
+#include <string>
+
+namespace jobd::server {
+
+UploadDriver::UploadDriver(const CallSupport& support, std::shared_ptr<CallContext> call, std::unique_ptr<UploadSink> sink)
+    : support_(support), call_(std::move(call)), sink_(std::move(sink)), started_(support.clock.Monotonic()) {
+  progress_.Lock()->last_received = started_;
+}
+
+void UploadDriver::Start() { registration_ = support_.streams.Add(shared_from_this()); }
+
+void UploadDriver::Recheck() {
+  const base::Status admitted = call_->StillAdmitted(support_);
+  if (!admitted.ok()) return End(admitted.error());
+  const base::Nanos now = support_.clock.Monotonic();
+  const base::Nanos last_received = progress_.Lock()->last_received;
+  if (now - last_received > kUploadIdleLimit) {
+    return End(base::Error(base::Code::kDeadlineExceeded, "nothing was received for a minute"));
+  }
+  if (now - started_ > kUploadLimit) {
+    End(base::Error(base::Code::kDeadlineExceeded, "the submission was not whole after ten minutes"));
+  }
+}
+
+void UploadDriver::End(const base::Error& error) { EndWith(ToPublic(error)); }
+
+void UploadDriver::Fail(const base::Error& error) { EndWith(support_.errors.Report(error, call_->path(), call_->about())); }
+
+void UploadDriver::EndWith(const PublicError& error) {
+  {
+    const auto progress = progress_.Lock();
+    if (progress->phase != Phase::kReceiving) return;
+    progress->phase = Phase::kOver;
+  }
+  LogEnd(support_.log, *call_, base::CodeName(error.code));
+  call_->ReleaseQuota();
+  FinishCall(error);
+}
+
+bool UploadDriver::Take(Message& message) {
+  {
+    const auto progress = progress_.Lock();
+    if (progress->phase != Phase::kReceiving) return false;
+    progress->last_received = support_.clock.Monotonic();
+  }
+  const base::Status taken = sink_->Take(message);
+  if (!taken.ok()) Fail(taken.error());
+  return taken.ok();
+}
+
+void UploadDriver::TakeMalformed() { Fail(base::Error(base::Code::kInvalidArgument, std::string(kMalformedRequest))); }
+
+void UploadDriver::Submit(Message& out, Reply reply) {
+  // The certificate may have been revoked since the first message.
+  if (const base::Status admitted = call_->StillAdmitted(support_); !admitted.ok()) return End(admitted.error());
+  {
+    const auto progress = progress_.Lock();
+    if (progress->phase != Phase::kReceiving) return;
+    progress->phase = Phase::kSubmitted;
+  }
+  sink_->Submit(out, std::move(reply));
+}
+
+}  // namespace jobd::server
