@@ -47,7 +47,7 @@ lib/worker                  lib/base lib/launch/contract lib/worker/model lib/wo
 
 server/auth                 lib/base lib/config lib/logging lib/launch/contract lib/worker/model
 server/rpc                  proto lib/base lib/logging lib/worker lib/worker/model server/auth
-server/ops                  lib/base lib/logging lib/launch/contract lib/worker lib/worker/model lib/worker/store lib/worker/launcher lib/worker/launcher/local server/auth
+server/ops                  lib/base lib/config lib/logging lib/launch/contract lib/worker lib/worker/model lib/worker/store lib/worker/launcher lib/worker/launcher/local server/auth
 server/api                  proto lib/base lib/logging lib/launch/contract lib/worker lib/worker/model lib/worker/logs server/auth server/rpc server/ops
 server/grpc                 proto lib/base lib/logging lib/worker/model server/auth server/rpc server/ops
 server                      lib/base lib/config lib/logging lib/launch/contract lib/worker lib/worker/launcher lib/worker/launcher/local server/auth server/rpc server/ops server/api server/grpc
