@@ -125,7 +125,7 @@ TEST_F(CliTest, FaultC4TheCommandNeedsNoDashes) {
       {{"run", "echo", "--help", "--", "-d"}, "--help -- -d"},
       {{"run", "--", "echo", "--", "x"}, "-- x"},
       {{"-q", "run", "-o", "table", "echo", "-o"}, "-o"},
-      {{"run", "--shell", "echo $0", "x"}, "x"},
+      {{"run", "--shell", "echo $1", "x"}, "x"},
   };
   for (const auto& [args, out] : commands) EXPECT_EQ(daemon_->Ok(args), out) << testing::PrintToString(args);
   const std::string detached = daemon_->Ok({"run", "-de", "A=1", "true"});
