@@ -2,8 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <grpcpp/impl/service_type.h>
-
 #include <algorithm>
 #include <optional>
 #include <thread>
@@ -67,10 +65,8 @@ class ServiceImpl final : public Service {
                              }};
     JOBD_ASSIGN_OR_RETURN(methods_, MethodTable::Build(MethodRules(), Handlers(api_)));
     gate_.emplace(access_, methods_, [this](auto path, auto caller, auto code, auto text) { OnRefused(path, caller, code, text); });
-    services_ = MakeServices(support_, methods_);
-    std::vector<grpc::Service*> services;
-    for (const auto& service : services_) services.push_back(service.get());
-    JOBD_ASSIGN_OR_RETURN(rpc_, RpcServer::Start(std::move(options), MakeServerCredentials(tls_, *gate_), services));
+    JOBD_ASSIGN_OR_RETURN(
+        rpc_, RpcServer::Start(std::move(options), MakeServerCredentials(tls_, *gate_), MakeServices(support_, methods_)));
     JOBD_RETURN_IF_ERROR(CheckHandshake(rpc_->address(), *options_.initial.tls));
     return CheckRefusals(rpc_->address(), *options_.initial.tls);
   }
@@ -146,7 +142,6 @@ class ServiceImpl final : public Service {
   const CallSupport support_;
   MethodTable methods_;
   std::optional<Gate> gate_;
-  std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<RpcServer> rpc_;  // last but one: it ends before what its calls use
   std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
 };

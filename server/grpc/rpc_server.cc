@@ -3,6 +3,7 @@
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/service_type.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
@@ -49,8 +50,8 @@ void SetLimits(grpc::ServerBuilder& builder) {
 
 base::Result<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions options,
                                                           std::shared_ptr<grpc::ServerCredentials> credentials,
-                                                          const std::vector<grpc::Service*>& services) {
-  std::unique_ptr<RpcServer> result(new RpcServer);
+                                                          std::vector<std::unique_ptr<grpc::Service>> services) {
+  std::unique_ptr<RpcServer> result(new RpcServer(std::move(services)));
   result->address_ = options.listener.address;
   // Both reach every server that is built from now on in this process, which builds one.
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -60,7 +61,7 @@ base::Result<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions optio
   using Builder = grpc::ServerBuilder::experimental_type;
   auto acceptor =
       builder.experimental().AddExternalConnectionAcceptor(Builder::ExternalConnectionType::FROM_FD, std::move(credentials));
-  for (grpc::Service* service : services) builder.RegisterService(service);
+  for (const auto& service : result->services_) builder.RegisterService(service.get());
   result->server_ = builder.BuildAndStart();
   if (!result->server_) return base::Error(base::Code::kInternal, "gRPC does not start with these credentials");
   result->server_->GetHealthCheckService()->SetServingStatus(true);
@@ -69,6 +70,8 @@ base::Result<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions optio
                                           std::move(options.on_refused)));
   return result;
 }
+
+RpcServer::RpcServer(std::vector<std::unique_ptr<grpc::Service>> services) : services_(std::move(services)) {}
 
 RpcServer::~RpcServer() { Shutdown(0); }
 

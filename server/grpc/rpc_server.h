@@ -28,10 +28,10 @@ struct RpcServerOptions {
 // Serves `services`, and gRPC's health and reflection behind the same credentials.
 class RpcServer {
  public:
-  // Serves when it returns. The services outlive the result.
+  // Serves when it returns.
   static base::Result<std::unique_ptr<RpcServer>> Start(RpcServerOptions options,
                                                         std::shared_ptr<grpc::ServerCredentials> credentials,
-                                                        const std::vector<grpc::Service*>& services);
+                                                        std::vector<std::unique_ptr<grpc::Service>> services);
   // Shuts down without waiting.
   ~RpcServer();
 
@@ -45,8 +45,9 @@ class RpcServer {
   void Shutdown(int grace_ms);
 
  private:
-  RpcServer() = default;
+  explicit RpcServer(std::vector<std::unique_ptr<grpc::Service>> services);
 
+  const std::vector<std::unique_ptr<grpc::Service>> services_;  // outlives server_
   std::unique_ptr<grpc::Server> server_;
   base::Guarded<std::unique_ptr<AcceptLoop>> accept_loop_;  // none: it has stopped
   std::string address_;

@@ -14,8 +14,8 @@ namespace jobd::server {
 // the service's own part had succeeded. Blocks for at most some seconds.
 base::Status CheckHandshake(const std::string& address, const TlsMaterial& material);
 
-// Checks that a client without a certificate is refused, and TLS 1.2 too. Together with CheckHandshake, the proof that ApplyTlsPolicy
-// and the credentials took effect.
+// Checks that a client without a certificate is refused, and TLS 1.2 too. Together with CheckHandshake, the proof that
+// ApplyTlsPolicy and the credentials took effect.
 base::Status CheckRefusals(const std::string& address, const TlsMaterial& material);
 
 }  // namespace jobd::server

@@ -1,15 +1,13 @@
 // The services of the API, as gRPC registers them: made from the method table instead of generated classes.
 #pragma once
 
+#include <grpcpp/impl/service_type.h>
+
 #include <memory>
 #include <vector>
 
 #include "server/rpc/call_context.h"
 #include "server/rpc/method.h"
-
-namespace grpc {
-class Service;
-}
 
 namespace jobd::server {
 
