@@ -5,6 +5,7 @@
 
 #include "bench/pieces/piece.h"
 #include "cli/batch/document.h"
+#include "jobd/v1/types.pb.h"
 
 namespace jobd::bench {
 namespace {
@@ -48,8 +49,9 @@ void BatchParse(benchmark::State& state) {
     if (!Expect(state, batch.ok() && static_cast<int64_t>(batch->jobs.size()) == state.range(0), "the file cannot be read")) break;
   }
   const auto batch = cli::ParseBatchFile(format, "batch", text, "");
-  const bool all =
-      format == BatchFormat::kLines || (batch.ok() && batch->jobs.back().retries == 2 && batch->jobs.back().env.size() == 2);
+  v1::JobSpec last;
+  if (batch.ok()) ToProto(batch->jobs.back(), &last);
+  const bool all = format == BatchFormat::kLines || (last.retries() == 2 && last.env_size() == 2);
   (void)Expect(state, all, "a key was not read");
   CountItems(state, state.range(0));
   CountBytes(state, text.size());
