@@ -33,7 +33,7 @@
 #include "worker/model/request.h"
 #include "worker/model/service_status.h"
 #include "worker/plan/queue.h"
-#include "worker/run/spec_ahead.h"
+#include "worker/run/spec_prefetcher.h"
 #include "worker/store/store.h"
 #include "worker/watch/change_bus.h"
 #include "worker/watch/file_events.h"
@@ -317,7 +317,7 @@ class Supervisor final : public OldLauncherEvents {
   boost::asio::posix::stream_descriptor slot_events_;  // borrows their descriptor
   std::set<uint64_t> written_;                         // batches whose slots are to be looked at
   Queue queue_;
-  SpecAhead specs_;
+  SpecPrefetcher specs_;
   std::unordered_map<uint64_t, Home> homes_;
   std::vector<launch::JobKey> unsaved_;  // ends that could not be committed yet
   std::set<uint64_t> removing_;

@@ -1,5 +1,5 @@
 // Specs that are read ahead: the right ones whatever happens in between, and never more than the bounds.
-#include "worker/run/spec_ahead.h"
+#include "worker/run/spec_prefetcher.h"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 std::string NameOf(uint32_t index) { return "job " + std::to_string(index); }
 
-class SpecAheadTest : public WorkerTest {
+class SpecPrefetcherTest : public WorkerTest {
  protected:
   void SetUp() override {
     auto store = OpenSqliteStore(state_.get(), clock_);
@@ -43,19 +43,19 @@ class SpecAheadTest : public WorkerTest {
 
   std::unique_ptr<worker::Store> store_;
   worker::Store::Lease reader_;
-  SpecAhead ahead_;
+  SpecPrefetcher ahead_;
 };
 
-TEST_F(SpecAheadTest, OneLookServesAsManyAsASliceHas) {
+TEST_F(SpecPrefetcherTest, OneLookServesAsManyAsASliceHas) {
   const uint64_t batch = Store("b", 100);
   EXPECT_EQ(Take(batch, 1), NameOf(1));
   EmptyTheTable();
-  for (uint32_t index = 2; index <= SpecAhead::kJobs; ++index) EXPECT_EQ(Take(batch, index), NameOf(index));
+  for (uint32_t index = 2; index <= SpecPrefetcher::kJobs; ++index) EXPECT_EQ(Take(batch, index), NameOf(index));
   EXPECT_EQ(ahead_.bytes(), 0u);
-  EXPECT_EQ(Take(batch, SpecAhead::kJobs + 1), "no such job");
+  EXPECT_EQ(Take(batch, SpecPrefetcher::kJobs + 1), "no such job");
 }
 
-TEST_F(SpecAheadTest, WhatIsPassedOverIsDroppedAndAnyOrderIsRight) {
+TEST_F(SpecPrefetcherTest, WhatIsPassedOverIsDroppedAndAnyOrderIsRight) {
   const uint64_t batch = Store("b", 300);
   for (const uint32_t index : {1u, 2u, 5u, 64u, 65u, 200u, 300u, 3u, 4u}) EXPECT_EQ(Take(batch, index), NameOf(index));
   EXPECT_EQ(Take(batch, 301), "no such job");
@@ -63,7 +63,7 @@ TEST_F(SpecAheadTest, WhatIsPassedOverIsDroppedAndAnyOrderIsRight) {
   EXPECT_EQ(ahead_.bytes(), 0u) << "a miss forgets";
 }
 
-TEST_F(SpecAheadTest, OneOutOfOrderLeavesTheOthers) {
+TEST_F(SpecPrefetcherTest, OneOutOfOrderLeavesTheOthers) {
   const uint64_t batch = Store("b", 100);
   EXPECT_EQ(Take(batch, 10), NameOf(10));
   const size_t held = ahead_.bytes();
@@ -73,7 +73,7 @@ TEST_F(SpecAheadTest, OneOutOfOrderLeavesTheOthers) {
   EXPECT_EQ(Take(batch, 11), NameOf(11));
 }
 
-TEST_F(SpecAheadTest, TheJobsOfAnotherBatchAreNotTaken) {
+TEST_F(SpecPrefetcherTest, TheJobsOfAnotherBatchAreNotTaken) {
   const uint64_t one = Store("one", 3), two = Store("two", 70);
   for (uint32_t index = 1; index <= 3; ++index) {
     EXPECT_EQ(Take(one, index), NameOf(index));
@@ -84,17 +84,17 @@ TEST_F(SpecAheadTest, TheJobsOfAnotherBatchAreNotTaken) {
   EXPECT_EQ(ahead_.bytes(), 0u);
 }
 
-TEST_F(SpecAheadTest, LongSpecsAreReadAheadUpToTheBoundsOnly) {
-  const uint64_t huge = Store("huge", 3, 2 * SpecAhead::kSliceBytes);
+TEST_F(SpecPrefetcherTest, LongSpecsAreReadAheadUpToTheBoundsOnly) {
+  const uint64_t huge = Store("huge", 3, 2 * SpecPrefetcher::kSliceBytes);
   EXPECT_EQ(Take(huge, 1), NameOf(1));
   EXPECT_EQ(ahead_.bytes(), 0u);
   std::vector<uint64_t> batches;
   for (int i = 0; i < 24; ++i) batches.push_back(Store(std::to_string(i), 64, 1000));
   for (const uint64_t batch : batches) {
     EXPECT_EQ(Take(batch, 1), NameOf(1));
-    EXPECT_LE(ahead_.bytes(), SpecAhead::kBytes + SpecAhead::kSliceBytes + SpecAhead::kJobs * sizeof(EncodedSpec));
+    EXPECT_LE(ahead_.bytes(), SpecPrefetcher::kBytes + SpecPrefetcher::kSliceBytes + SpecPrefetcher::kJobs * sizeof(EncodedSpec));
   }
-  EXPECT_GT(ahead_.bytes(), SpecAhead::kBytes / 2);
+  EXPECT_GT(ahead_.bytes(), SpecPrefetcher::kBytes / 2);
   for (const uint64_t batch : batches) {
     for (uint32_t index = 2; index <= 64; ++index) EXPECT_EQ(Take(batch, index), NameOf(index));
   }

@@ -1,4 +1,4 @@
-#include "worker/run/spec_ahead.h"
+#include "worker/run/spec_prefetcher.h"
 
 #include <iterator>
 #include <utility>
@@ -16,7 +16,7 @@ base::Result<JobSpec> Decode(EncodedSpec encoded) {
 
 }  // namespace
 
-base::Result<JobSpec> SpecAhead::Take(StoreReader& reader, uint64_t batch, uint32_t index, bool in_order) {
+base::Result<JobSpec> SpecPrefetcher::Take(StoreReader& reader, uint64_t batch, uint32_t index, bool in_order) {
   if (const auto found = slices_.find(batch); found != slices_.end()) {
     Slice& slice = found->second;
     if (index >= slice.first && index - slice.first < slice.specs.size()) {
@@ -38,14 +38,14 @@ base::Result<JobSpec> SpecAhead::Take(StoreReader& reader, uint64_t batch, uint3
   return Decode(std::move(encoded));
 }
 
-void SpecAhead::Forget(uint64_t batch) {
+void SpecPrefetcher::Forget(uint64_t batch) {
   const auto found = slices_.find(batch);
   if (found == slices_.end()) return;
   for (const EncodedSpec& spec : found->second.specs) bytes_ -= Size(spec);
   slices_.erase(found);
 }
 
-EncodedSpec SpecAhead::Pop(Slice& slice) {
+EncodedSpec SpecPrefetcher::Pop(Slice& slice) {
   EncodedSpec encoded = std::move(slice.specs.front());
   slice.specs.pop_front();
   ++slice.first;

@@ -17,7 +17,7 @@
 namespace jobd::worker {
 
 // One thread.
-class SpecAhead {
+class SpecPrefetcher {
  public:
   static constexpr uint32_t kJobs = 64;             // in a slice
   static constexpr size_t kSliceBytes = 64 * 1024;  // of a batch
