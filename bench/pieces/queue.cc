@@ -79,19 +79,19 @@ BENCHMARK(QueueDrain)
     ->Unit(benchmark::kMillisecond);
 
 // One pick beside a queue that stays as long as it is. Costs that grow with the queue show here.
-void QueuePickPutBack(benchmark::State& state) {
+void QueuePickRequeue(benchmark::State& state) {
   const Load load = LoadOf(state);
   Queue queue;
   Fill(queue, load);
   for (auto _ : state) {
     const auto pick = queue.Next();
     if (!Expect(state, pick.has_value(), "nothing was picked from a full queue")) break;
-    queue.PutBack(pick->batch, pick->index, true);
+    queue.Requeue(pick->batch, pick->index, true);
   }
   (void)Expect(state, queue.queued() == load.jobs(), "a job was lost");
   CountItems(state, 1);
 }
-BENCHMARK(QueuePickPutBack)
+BENCHMARK(QueuePickRequeue)
     ->ArgNames({"batches", "jobs", "owners", "priorities"})
     ->Args({1, 1000, 1, 1})
     ->Args({1, 100'000, 1, 1})
@@ -108,7 +108,7 @@ void QueuePickBehindParallel(benchmark::State& state) {
   for (auto _ : state) {
     const auto pick = queue.Next();
     if (!Expect(state, pick && pick->batch == load.batches + 1, "another batch was picked")) break;
-    queue.PutBack(pick->batch, pick->index, true);
+    queue.Requeue(pick->batch, pick->index, true);
   }
   CountItems(state, 1);
 }
@@ -128,7 +128,7 @@ void QueueAddRemove(benchmark::State& state) {
 }
 BENCHMARK(QueueAddRemove)->ArgName("batches")->Arg(1)->Arg(100'000);
 
-// Jobs cancelled one by one, which makes marks in the batch.
+// Jobs cancelled one by one, which makes exceptions in the batch.
 void QueueTakeSingly(benchmark::State& state) {
   const auto jobs = static_cast<uint32_t>(state.range(0));
   for (auto _ : state) {
@@ -137,7 +137,7 @@ void QueueTakeSingly(benchmark::State& state) {
     Fill(queue, {.jobs_each = jobs});
     state.ResumeTiming();
     uint32_t taken = 0;
-    for (uint32_t index = jobs; index > 0; --index) taken += queue.Take(1, index) ? 1u : 0u;
+    for (uint32_t index = jobs; index > 0; --index) taken += queue.Dequeue(1, index) ? 1u : 0u;
     if (!Expect(state, taken == jobs && queue.queued() == 0, "a job was not there to be taken")) break;
   }
   CountItems(state, jobs);

@@ -74,9 +74,9 @@ void Supervisor::CancelLive(uint64_t batch, Home& /*home*/, uint32_t index, Job&
 }
 
 void Supervisor::GiveBack(uint64_t batch, const Cancelling& cancelling) {
-  if (cancelling.waiting.count > 0) queue_.GiveBack(batch, cancelling.waiting);
+  if (cancelling.waiting.count > 0) queue_.Restore(batch, cancelling.waiting);
   if (cancelling.single == 0) return;
-  queue_.PutBack(batch, cancelling.single, false);
+  queue_.Requeue(batch, cancelling.single, false);
   if (cancelling.single_held) queue_.HoldJob(batch, cancelling.single);
 }
 
@@ -93,12 +93,12 @@ Supervisor::Cancelling Supervisor::CollectCancel(uint64_t batch, std::optional<u
   };
   if (index) {
     out.single_held = queue_.IsJobHeld(batch, *index);
-    if (queue_.Take(batch, *index)) {
+    if (queue_.Dequeue(batch, *index)) {
       out.single = *index;
       if (base::Status read = put(*index); !read.ok()) out.failure = std::move(read).error();
     }
   } else {
-    out.waiting = queue_.TakeAll(batch);
+    out.waiting = queue_.DequeueAll(batch);
     const Queue::Waiting& waiting = out.waiting;
     if (waiting.first <= waiting.last) {
       out.changes.push_back(PutRange{

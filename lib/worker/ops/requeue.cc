@@ -39,7 +39,7 @@ void Supervisor::HoldNow(const JobSelector& jobs, const Callback<uint32_t>& done
   const bool was_held = queue_.IsHeld(batch);
   std::vector<uint32_t> changed;
   if (whole) {
-    changed = queue_.Marked(batch, false);
+    changed = queue_.ExceptionsIn(batch, false);
   } else if (jobs.index && queue_.HoldJob(batch, *jobs.index)) {
     changed = {*jobs.index};
   }
@@ -50,7 +50,7 @@ void Supervisor::HoldNow(const JobSelector& jobs, const Callback<uint32_t>& done
   }
   auto count = static_cast<uint32_t>(changed.size());
   if (whole) {
-    if (!was_held) count += static_cast<uint32_t>(queue_.Untouched(batch));
+    if (!was_held) count += static_cast<uint32_t>(queue_.NeverStarted(batch));
     changes.push_back(SetHeld{.batch = batch, .held = true});
     queue_.SetHeld(batch, true);
     for (const uint32_t index : changed) queue_.HoldJob(batch, index);
@@ -105,7 +105,7 @@ void Supervisor::ReleaseNow(const JobSelector& jobs, const Callback<uint32_t>& d
   const bool whole = !jobs.index && queue_.Has(batch);
   std::vector<uint32_t> changed;
   if (whole) {
-    changed = queue_.Marked(batch, true);
+    changed = queue_.ExceptionsIn(batch, true);
   } else if (jobs.index && queue_.IsJobHeld(batch, *jobs.index)) {
     changed = {*jobs.index};
   }
@@ -113,7 +113,7 @@ void Supervisor::ReleaseNow(const JobSelector& jobs, const Callback<uint32_t>& d
   if (auto put = PutStates(batch, changed, JobState::kQueued, changes); !put.ok()) return done(std::move(put).error());
   auto count = static_cast<uint32_t>(changed.size());
   if (whole) {
-    if (queue_.IsHeld(batch)) count += static_cast<uint32_t>(queue_.Untouched(batch));
+    if (queue_.IsHeld(batch)) count += static_cast<uint32_t>(queue_.NeverStarted(batch));
     changes.push_back(SetHeld{.batch = batch, .held = false});
   }
   holding_.insert(batch);
@@ -214,7 +214,7 @@ void Supervisor::QueueAgain(uint64_t batch, uint32_t index) {
   if (home != homes_.end() && lingering != home->second.jobs.end()) {
     lingering->second.requeue = true;  // when its shim is gone
   } else {
-    queue_.PutBack(batch, index, false);
+    queue_.Requeue(batch, index, false);
   }
   parts_.changes.Publish(batch, index);
 }

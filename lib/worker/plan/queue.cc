@@ -37,19 +37,19 @@ Queue::Entry* Queue::Find(uint64_t batch) {
   return found == batches_.end() ? nullptr : &found->second;
 }
 
-Queue::Marks& Queue::MarksOf(Entry& entry) {
-  if (!entry.marks) entry.marks = std::make_unique<Marks>();
-  return *entry.marks;
+Queue::Exceptions& Queue::ExceptionsOf(Entry& entry) {
+  if (!entry.exceptions) entry.exceptions = std::make_unique<Exceptions>();
+  return *entry.exceptions;
 }
 
 uint64_t Queue::CursorJobs(const Entry& entry) {
   const uint64_t range = entry.next > entry.job_count ? 0 : uint64_t{entry.job_count} - entry.next + 1;
-  return range - (entry.marks ? entry.marks->skipped.size() : 0);
+  return range - (entry.exceptions ? entry.exceptions->skipped.size() : 0);
 }
 
 bool Queue::CanStart(const Entry& entry) {
   if (entry.parallel != 0 && entry.running >= entry.parallel) return false;
-  if (entry.marks && !entry.marks->ready.empty()) return true;
+  if (entry.exceptions && !entry.exceptions->ready.empty()) return true;
   return !entry.held && CursorJobs(entry) > 0;
 }
 
@@ -80,8 +80,8 @@ void Queue::RefreshOwner(Owner& owner, size_t level) {
 }
 
 void Queue::Advance(Entry& entry) {
-  if (!entry.marks) return;
-  auto& skipped = entry.marks->skipped;
+  if (!entry.exceptions) return;
+  auto& skipped = entry.exceptions->skipped;
   while (!skipped.empty() && *skipped.begin() <= entry.next) {
     if (*skipped.begin() == entry.next) ++entry.next;
     skipped.erase(skipped.begin());
@@ -112,7 +112,7 @@ void Queue::AddEmpty(const Batch& batch) {
 void Queue::Remove(uint64_t batch) {
   Entry* const entry = Find(batch);
   if (entry == nullptr) return;
-  TakeAll(batch);
+  DequeueAll(batch);
   Owner& owner = *entry->owner;
   --owner.batches;
   owner.running -= entry->running;
@@ -130,13 +130,13 @@ std::optional<Queue::Pick> Queue::Next() {
     const uint64_t id = *owner.ready[level].begin();
     Entry& entry = batches_.at(id);
     Pick pick{.batch = id};
-    if (entry.marks && !entry.marks->ready.empty()) {
-      pick.index = *entry.marks->ready.begin();
-      entry.marks->ready.erase(entry.marks->ready.begin());
+    if (entry.exceptions && !entry.exceptions->ready.empty()) {
+      pick.index = *entry.exceptions->ready.begin();
+      entry.exceptions->ready.erase(entry.exceptions->ready.begin());
     } else {
       Advance(entry);
       pick.index = entry.next++;
-      pick.untouched = true;
+      pick.never_started = true;
     }
     Advance(entry);
     ++entry.running;
@@ -158,10 +158,10 @@ void Queue::Done(uint64_t batch) {
   for (size_t level = 0; level < 3; ++level) RefreshOwner(*entry->owner, level);
 }
 
-void Queue::PutBack(uint64_t batch, uint32_t index, bool was_running) {
+void Queue::Requeue(uint64_t batch, uint32_t index, bool was_running) {
   Entry* const entry = Find(batch);
   if (entry == nullptr) return;
-  if (MarksOf(*entry).ready.insert(index).second) Count(*entry, 1);
+  if (ExceptionsOf(*entry).ready.insert(index).second) Count(*entry, 1);
   if (was_running) {
     Done(batch);
   } else {
@@ -178,14 +178,14 @@ void Queue::Adopt(uint64_t batch) {
   for (size_t level = 0; level < 3; ++level) RefreshOwner(*entry->owner, level);
 }
 
-bool Queue::Take(uint64_t batch, uint32_t index) {
+bool Queue::Dequeue(uint64_t batch, uint32_t index) {
   Entry* const entry = Find(batch);
   if (entry == nullptr || index == 0 || index > entry->job_count) return false;
   bool taken = false;
-  if (entry->marks && (entry->marks->ready.erase(index) > 0 || entry->marks->held.erase(index) > 0)) {
+  if (entry->exceptions && (entry->exceptions->ready.erase(index) > 0 || entry->exceptions->held.erase(index) > 0)) {
     taken = true;
   } else if (index >= entry->next) {
-    taken = MarksOf(*entry).skipped.insert(index).second;
+    taken = ExceptionsOf(*entry).skipped.insert(index).second;
     Advance(*entry);
   }
   if (taken) Count(*entry, -1);
@@ -193,18 +193,18 @@ bool Queue::Take(uint64_t batch, uint32_t index) {
   return taken;
 }
 
-Queue::Waiting Queue::TakeAll(uint64_t batch) {
+Queue::Waiting Queue::DequeueAll(uint64_t batch) {
   Waiting waiting;
   Entry* const entry = Find(batch);
   if (entry == nullptr) return waiting;
   waiting.count = CursorJobs(*entry);
   waiting.first = entry->next;
   waiting.last = entry->job_count;
-  if (entry->marks) {
-    waiting.skipped.assign(entry->marks->skipped.begin(), entry->marks->skipped.end());
-    waiting.ready.assign(entry->marks->ready.begin(), entry->marks->ready.end());
-    waiting.held.assign(entry->marks->held.begin(), entry->marks->held.end());
-    entry->marks.reset();
+  if (entry->exceptions) {
+    waiting.skipped.assign(entry->exceptions->skipped.begin(), entry->exceptions->skipped.end());
+    waiting.ready.assign(entry->exceptions->ready.begin(), entry->exceptions->ready.end());
+    waiting.held.assign(entry->exceptions->held.begin(), entry->exceptions->held.end());
+    entry->exceptions.reset();
   }
   waiting.count += waiting.ready.size() + waiting.held.size();
   entry->next = entry->job_count + 1;
@@ -213,13 +213,13 @@ Queue::Waiting Queue::TakeAll(uint64_t batch) {
   return waiting;
 }
 
-void Queue::GiveBack(uint64_t batch, const Waiting& waiting) {
+void Queue::Restore(uint64_t batch, const Waiting& waiting) {
   Entry* const entry = Find(batch);
   if (entry == nullptr) return;
   entry->next = waiting.first;
-  if (!waiting.skipped.empty()) MarksOf(*entry).skipped.insert(waiting.skipped.begin(), waiting.skipped.end());
-  if (!waiting.ready.empty()) MarksOf(*entry).ready.insert(waiting.ready.begin(), waiting.ready.end());
-  if (!waiting.held.empty()) MarksOf(*entry).held.insert(waiting.held.begin(), waiting.held.end());
+  if (!waiting.skipped.empty()) ExceptionsOf(*entry).skipped.insert(waiting.skipped.begin(), waiting.skipped.end());
+  if (!waiting.ready.empty()) ExceptionsOf(*entry).ready.insert(waiting.ready.begin(), waiting.ready.end());
+  if (!waiting.held.empty()) ExceptionsOf(*entry).held.insert(waiting.held.begin(), waiting.held.end());
   Count(*entry, static_cast<int64_t>(waiting.count));
   Refresh(batch, *entry);
 }
@@ -231,38 +231,38 @@ void Queue::SetHeld(uint64_t batch, bool held) {
   Refresh(batch, *entry);
 }
 
-std::vector<uint32_t> Queue::Marked(uint64_t batch, bool held) const {
+std::vector<uint32_t> Queue::ExceptionsIn(uint64_t batch, bool held) const {
   const auto found = batches_.find(batch);
-  if (found == batches_.end() || !found->second.marks) return {};
-  const auto& marks = held ? found->second.marks->held : found->second.marks->ready;
-  return {marks.begin(), marks.end()};
+  if (found == batches_.end() || !found->second.exceptions) return {};
+  const auto& exceptions = held ? found->second.exceptions->held : found->second.exceptions->ready;
+  return {exceptions.begin(), exceptions.end()};
 }
 
 bool Queue::IsJobHeld(uint64_t batch, uint32_t index) const {
   const auto found = batches_.find(batch);
   if (found == batches_.end()) return false;
   const Entry& entry = found->second;
-  if (entry.marks && entry.marks->held.contains(index)) return true;
-  const bool elsewhere = entry.marks && (entry.marks->ready.contains(index) || entry.marks->skipped.contains(index));
+  if (entry.exceptions && entry.exceptions->held.contains(index)) return true;
+  const bool elsewhere = entry.exceptions && (entry.exceptions->ready.contains(index) || entry.exceptions->skipped.contains(index));
   return entry.held && !elsewhere && index >= entry.next && index <= entry.job_count;
 }
 
 bool Queue::HoldJob(uint64_t batch, uint32_t index) {
   Entry* const entry = Find(batch);
-  if (entry == nullptr || (entry->marks && entry->marks->held.contains(index))) return false;
-  const bool of_held_cursor = entry->held && !(entry->marks && entry->marks->ready.contains(index));
-  if (of_held_cursor || !Take(batch, index)) return false;
-  MarksOf(*entry).held.insert(index);
+  if (entry == nullptr || (entry->exceptions && entry->exceptions->held.contains(index))) return false;
+  const bool of_held_cursor = entry->held && !(entry->exceptions && entry->exceptions->ready.contains(index));
+  if (of_held_cursor || !Dequeue(batch, index)) return false;
+  ExceptionsOf(*entry).held.insert(index);
   Count(*entry, 1);
   return true;
 }
 
 bool Queue::ReleaseJob(uint64_t batch, uint32_t index) {
   Entry* const entry = Find(batch);
-  if (entry == nullptr || (entry->marks && entry->marks->ready.contains(index))) return false;
-  const bool single = entry->marks && entry->marks->held.contains(index);
-  if ((!single && !entry->held) || !Take(batch, index)) return false;
-  MarksOf(*entry).ready.insert(index);
+  if (entry == nullptr || (entry->exceptions && entry->exceptions->ready.contains(index))) return false;
+  const bool single = entry->exceptions && entry->exceptions->held.contains(index);
+  if ((!single && !entry->held) || !Dequeue(batch, index)) return false;
+  ExceptionsOf(*entry).ready.insert(index);
   Count(*entry, 1);
   Refresh(batch, *entry);
   return true;
@@ -273,7 +273,7 @@ bool Queue::IsHeld(uint64_t batch) const {
   return found != batches_.end() && found->second.held;
 }
 
-uint64_t Queue::Untouched(uint64_t batch) const {
+uint64_t Queue::NeverStarted(uint64_t batch) const {
   const auto found = batches_.find(batch);
   return found == batches_.end() ? 0 : CursorJobs(found->second);
 }
@@ -282,7 +282,7 @@ uint64_t Queue::QueuedIn(uint64_t batch) const {
   const auto found = batches_.find(batch);
   if (found == batches_.end()) return 0;
   const Entry& entry = found->second;
-  return CursorJobs(entry) + (entry.marks ? entry.marks->ready.size() + entry.marks->held.size() : 0);
+  return CursorJobs(entry) + (entry.exceptions ? entry.exceptions->ready.size() + entry.exceptions->held.size() : 0);
 }
 
 std::vector<uint64_t> Queue::Batches() const {

@@ -4,7 +4,7 @@
 // another's; within an owner, batches start in the order of their acceptance, and jobs in that of their index. A batch with
 // `parallel` and an owner with max_running are passed over while they are at their bound.
 //
-// Memory does not grow with the number of queued jobs: a batch is a cursor over the jobs not yet looked at, and marks for the few
+// Memory does not grow with the number of queued jobs: a batch is a cursor over the jobs not yet looked at, and exceptions for the few
 // that stand out of line.
 #pragma once
 
@@ -36,7 +36,7 @@ class Queue {
   struct Pick {
     uint64_t batch = 0;
     uint32_t index = 0;
-    bool untouched = false;  // of the cursor: nothing has become of it yet, and so it has no row
+    bool never_started = false;  // of the cursor: nothing has become of it yet, and so it has no row
   };
   // The queued jobs of a batch: those of [first, last] that do not stand out, and those that do.
   struct Waiting {
@@ -54,24 +54,24 @@ class Queue {
 
   // All its jobs are queued (or held). Adding a batch that is there does nothing.
   void Add(const Batch& batch);
-  // Like Add, but no job is queued until PutBack.
+  // Like Add, but no job is queued until Requeue.
   void AddEmpty(const Batch& batch);
   // Forgets a batch with all its queued jobs. What runs of it must be Done first or never be again.
   void Remove(uint64_t batch);
   bool Has(uint64_t batch) const { return batches_.contains(batch); }
 
-  // Takes the next job to start; it counts as running until Done or PutBack(…, true).
+  // Takes the next job to start; it counts as running until Done or Requeue(…, true).
   std::optional<Pick> Next();
   void Done(uint64_t batch);
   // Queues one job: a retry, or (was_running) one whose start did not come about.
-  void PutBack(uint64_t batch, uint32_t index, bool was_running);
+  void Requeue(uint64_t batch, uint32_t index, bool was_running);
   // A job that runs without having been picked: found alive at a restart.
   void Adopt(uint64_t batch);
   // The job is not queued, whatever the cursor says: it has ended, or is accounted for elsewhere. True when it was.
-  bool Take(uint64_t batch, uint32_t index);
+  bool Dequeue(uint64_t batch, uint32_t index);
   // All queued and held jobs leave the queue.
-  Waiting TakeAll(uint64_t batch);
-  void GiveBack(uint64_t batch, const Waiting& waiting);
+  Waiting DequeueAll(uint64_t batch);
+  void Restore(uint64_t batch, const Waiting& waiting);
 
   // The jobs of the cursor are held as one; those that stand out, singly. HoldJob, ReleaseJob: whether it changed.
   void SetHeld(uint64_t batch, bool held);
@@ -81,9 +81,9 @@ class Queue {
   // Queued, and would not start: singly or with its batch.
   bool IsJobHeld(uint64_t batch, uint32_t index) const;
   // The jobs that stand out, by whether they are held.
-  std::vector<uint32_t> Marked(uint64_t batch, bool held) const;
-  // Jobs of the cursor: neither picked nor marked.
-  uint64_t Untouched(uint64_t batch) const;
+  std::vector<uint32_t> ExceptionsIn(uint64_t batch, bool held) const;
+  // Jobs of the cursor: neither picked nor set apart.
+  uint64_t NeverStarted(uint64_t batch) const;
 
   // Queued and held jobs of one batch.
   uint64_t QueuedIn(uint64_t batch) const;
@@ -108,7 +108,7 @@ class Queue {
     std::array<bool, 3> listed{};             // whether it is in turns_
     std::array<std::list<Owner*>::iterator, 3> place;
   };
-  struct Marks {
+  struct Exceptions {
     std::set<uint32_t> ready;    // start before the cursor goes on
     std::set<uint32_t> held;     // singly
     std::set<uint32_t> skipped;  // at or above the cursor, not queued
@@ -121,13 +121,13 @@ class Queue {
     uint32_t running = 0;
     uint8_t level = 0;  // 0: urgent
     bool held = false;
-    std::unique_ptr<Marks> marks;  // most batches have none
+    std::unique_ptr<Exceptions> exceptions;  // most batches have none
   };
 
   Owner& OwnerOf(const std::string& name);
   void ForgetIfIdle(Owner& owner);
   Entry* Find(uint64_t batch);
-  static Marks& MarksOf(Entry& entry);
+  static Exceptions& ExceptionsOf(Entry& entry);
   static uint64_t CursorJobs(const Entry& entry);
   static bool CanStart(const Entry& entry);
   void Count(Entry& entry, int64_t jobs);

@@ -36,7 +36,7 @@ void Supervisor::Dispatch() {
 
 void Supervisor::Prepare(Queue::Pick pick) {
   ++slots_used_;
-  const auto row = pick.untouched ? base::Result<std::optional<JobRow>>(std::nullopt) : reader().Row(pick.batch, pick.index);
+  const auto row = pick.never_started ? base::Result<std::optional<JobRow>>(std::nullopt) : reader().Row(pick.batch, pick.index);
   const auto home = row.ok() ? OpenHome(pick.batch) : base::Result<Home*>(row.error());
   if (!home.ok()) return Unpick(pick);
   Home& batch = **home;
@@ -46,7 +46,7 @@ void Supervisor::Prepare(Queue::Pick pick) {
   next.started_at = next.ended_at = 0;
   next.usage = {};
   if (!batch.exits) return FailStart(pick.batch, batch, pick.index, std::move(next), "making the batch's folder", batch.open_errno);
-  auto spec = specs_.Take(reader(), pick.batch, pick.index, pick.untouched);
+  auto spec = specs_.Take(reader(), pick.batch, pick.index, pick.never_started);
   if (!spec.ok() && MayPass(spec.error())) return Unpick(pick);
   if (!spec.ok()) return FailStart(pick.batch, batch, pick.index, std::move(next), "reading what was submitted", EIO);
 
@@ -67,7 +67,7 @@ void Supervisor::Prepare(Queue::Pick pick) {
 
 void Supervisor::Unpick(Queue::Pick pick) {
   --slots_used_;
-  queue_.PutBack(pick.batch, pick.index, true);
+  queue_.Requeue(pick.batch, pick.index, true);
   ForgetIfOver(pick.batch, 0);
   Pause();
 }
@@ -178,7 +178,7 @@ void Supervisor::PutOff(launch::JobKey key, Job& job) {
   FreeSlot(key.batch, job);
   parts_.live.Erase(key.batch, key.index);
   homes_.at(key.batch).jobs.erase(key.index);
-  queue_.PutBack(key.batch, key.index, false);
+  queue_.Requeue(key.batch, key.index, false);
   ForgetIfOver(key.batch, 0);
   Pause();
   Publish();

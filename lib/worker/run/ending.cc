@@ -282,7 +282,7 @@ void Supervisor::ForgetIfOver(uint64_t batch, uint32_t index) {
       const bool requeue = job.requeue;
       const bool hold = job.hold;
       home->second.jobs.erase(found);
-      if (requeue) queue_.PutBack(batch, index, false);
+      if (requeue) queue_.Requeue(batch, index, false);
       if (requeue && hold) queue_.HoldJob(batch, index);
     }
     if (home->second.jobs.empty()) {

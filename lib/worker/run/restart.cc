@@ -81,10 +81,10 @@ base::Status Supervisor::RestoreBatch(StoreReader& from, const ActiveBatch& batc
   for (uint32_t after = 0;;) {
     JOBD_ASSIGN_OR_RETURN(const auto rows, from.Rows(id, after, kRowsAtOnce));
     for (const IndexedRow& one : rows) {
-      queue_.Take(id, one.index);
+      queue_.Dequeue(id, one.index);
       const JobState state = one.row.outcome.state;
       if (state != JobState::kQueued && state != JobState::kHeld) continue;
-      queue_.PutBack(id, one.index, false);
+      queue_.Requeue(id, one.index, false);
       if (state == JobState::kHeld) queue_.HoldJob(id, one.index);
     }
     if (rows.size() < kRowsAtOnce) return base::Ok();

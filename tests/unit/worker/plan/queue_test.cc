@@ -27,22 +27,22 @@ TEST(QueueTest, EmptyGivesNothing) {
   Queue queue;
   EXPECT_FALSE(queue.Next());
   queue.Done(7);
-  queue.PutBack(7, 1, false);
-  EXPECT_FALSE(queue.Take(7, 1));
+  queue.Requeue(7, 1, false);
+  EXPECT_FALSE(queue.Dequeue(7, 1));
   EXPECT_FALSE(queue.Next());
 }
 
 TEST(QueueTest, APickSaysWhetherAnythingHasBecomeOfTheJob) {
   Queue queue;
   queue.Add(Make(1, "a", 4));
-  EXPECT_TRUE(queue.Take(1, 2));  // ended, held or found in the store
-  EXPECT_TRUE(queue.Next()->untouched);
-  queue.PutBack(1, 1, true);
-  queue.PutBack(1, 2, false);
+  EXPECT_TRUE(queue.Dequeue(1, 2));  // ended, held or found in the store
+  EXPECT_TRUE(queue.Next()->never_started);
+  queue.Requeue(1, 1, true);
+  queue.Requeue(1, 2, false);
   for (const uint32_t index : {1u, 2u, 3u, 4u}) {
     const auto pick = queue.Next();
     EXPECT_EQ(pick->index, index);
-    EXPECT_EQ(pick->untouched, index > 2);
+    EXPECT_EQ(pick->never_started, index > 2);
   }
 }
 
@@ -97,16 +97,16 @@ TEST(QueueTest, HeldBatchesWaitForRelease) {
 TEST(QueueTest, SinglyHeldTakenAndReturnedJobs) {
   Queue queue;
   queue.Add(Make(1, "a", 5));
-  EXPECT_TRUE(queue.Take(1, 2));
-  EXPECT_FALSE(queue.Take(1, 2));
+  EXPECT_TRUE(queue.Dequeue(1, 2));
+  EXPECT_FALSE(queue.Dequeue(1, 2));
   EXPECT_TRUE(queue.HoldJob(1, 3));
   EXPECT_FALSE(queue.HoldJob(1, 3));
   EXPECT_EQ(queue.queued(), 4u);
   EXPECT_EQ(queue.Next()->index, 1u);
   EXPECT_EQ(queue.Next()->index, 4u);
-  queue.PutBack(1, 1, true);
+  queue.Requeue(1, 1, true);
   EXPECT_EQ(queue.Next()->index, 1u);
-  EXPECT_EQ(queue.Marked(1, true), std::vector<uint32_t>{3});
+  EXPECT_EQ(queue.ExceptionsIn(1, true), std::vector<uint32_t>{3});
   EXPECT_TRUE(queue.IsJobHeld(1, 3));
   EXPECT_FALSE(queue.IsJobHeld(1, 5));
   EXPECT_TRUE(queue.ReleaseJob(1, 3));
@@ -118,15 +118,15 @@ TEST(QueueTest, SinglyHeldTakenAndReturnedJobs) {
 TEST(QueueTest, TakingAllAndGivingBackIsAsIfNothingHappened) {
   Queue queue;
   queue.Add(Make(1, "a", 6));
-  queue.Take(1, 4);
+  queue.Dequeue(1, 4);
   queue.HoldJob(1, 5);
   queue.Next();
-  queue.PutBack(1, 1, true);
-  const auto waiting = queue.TakeAll(1);
+  queue.Requeue(1, 1, true);
+  const auto waiting = queue.DequeueAll(1);
   EXPECT_EQ(waiting.count, 5u);
   EXPECT_EQ(queue.queued(), 0u);
   EXPECT_FALSE(queue.Next());
-  queue.GiveBack(1, waiting);
+  queue.Restore(1, waiting);
   EXPECT_EQ(queue.queued(), 5u);
   std::vector<uint32_t> order;
   while (const auto pick = queue.Next()) order.push_back(pick->index);
