@@ -26,7 +26,8 @@
 #include "server/ops/worker_events.h"
 #include "server/options.h"
 #include "server/service.h"
-#include "worker/launcher/launcher_client.h"
+#include "worker/launcher/local/jobd_connection.h"
+#include "worker/launcher/local/local_launcher.h"
 #include "worker/worker.h"
 
 namespace {
@@ -128,17 +129,17 @@ int main(int argc, char** argv) {
 
   // 5. The launcher. Without it we can start nothing, and with the next one comes another one of us: so when it is gone, so are we,
   // at once.
-  const auto launcher = jobd::worker::LauncherClient::Create(*std::move(socket), [](const Error& error) {
+  jobd::worker::JobdConnection connection(*std::move(socket), [](const Error& error) {
     Fail(Error(error).WithContext("the launcher is gone"));
     _exit(1);
   });
-  auto welcome = launcher->Hello();
+  auto welcome = connection.Hello();
   if (!welcome.ok()) return Fail(welcome.error());
   const jobd::config::Overrides overrides{.environment = welcome->ack.environment, .flags = welcome->ack.set_flags};
 
   // 6. Everything that comes from files, checked before anything is touched.
   const jobd::base::SystemClock clock;
-  auto contents = jobd::server::ReadLauncherFiles(*launcher);
+  auto contents = jobd::server::ReadLauncherFiles(connection);
   if (!contents.ok()) return Fail(contents.error());
   auto files = jobd::server::CheckFiles(*std::move(contents), welcome->ack.config_name, overrides, clock.Realtime());
   if (!files.ok()) return Fail(files.error());
@@ -154,21 +155,23 @@ int main(int argc, char** argv) {
   // 8. The worker takes up what ran and what waited, before anyone can ask for it.
   const auto metrics = std::make_shared<jobd::server::Metrics>();
   jobd::server::WorkerEvents events(log, *metrics);
+  auto launcher = jobd::worker::LocalLauncher::Create(connection, welcome->log_dir.get(), files->capabilities);
+  if (!launcher.ok()) return Fail(launcher.error());
   auto worker = jobd::worker::Worker::Create(
       {.state_dir = welcome->state_dir.get(),
        .log_dir = welcome->log_dir.get(),
        .limits = jobd::server::WorkerLimitsOf(files->config->config, files->rules->users, files->capabilities),
        .observer = &events},
-      *launcher, clock);
+      **launcher, clock);
   if (!worker.ok()) return Fail(std::move(worker).error());
 
   // 9. The network, on the sockets that the launcher holds. Serves, and has proved it, when it returns.
   auto listener = jobd::base::AdoptListeners(std::move(welcome->listening));
   if (!listener.ok()) return Fail(listener.error());
-  auto metrics_socket = jobd::server::MetricsSocket(*launcher);
+  auto metrics_socket = jobd::server::MetricsSocket(connection);
   if (!metrics_socket.ok()) return Fail(metrics_socket.error());
   auto service = jobd::server::Service::Start(**worker, clock,
-                                              {.files = [&launcher] { return jobd::server::ReadLauncherFiles(*launcher); },
+                                              {.files = [&connection] { return jobd::server::ReadLauncherFiles(connection); },
                                                .initial = *std::move(files),
                                                .config_name = welcome->ack.config_name,
                                                .overrides = overrides,
@@ -187,7 +190,7 @@ int main(int argc, char** argv) {
   const std::string address = (*service)->address();
   if (const auto status = jobd::server::WriteAddress(welcome->runtime_dir.get(), address); !status.ok())
     return Fail(status.error());
-  if (const auto status = launcher->Ready(address); !status.ok()) return Fail(status.error());
+  if (const auto status = connection.Ready(address); !status.ok()) return Fail(status.error());
   // Heard only where it is our unit: a launcher that starts us speaks for both.
   jobd::base::NotifyServiceManager("READY=1\nSTATUS=ready at " + address + "\n");
   log->info("jobd-server {} is ready at {}", JOBD_VERSION, address);

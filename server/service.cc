@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <thread>
 
@@ -160,6 +161,15 @@ worker::Retention RetentionOf(const config::Config& config, const config::Users&
   return retention;
 }
 
+// Every user of the file, so that one whose quota is lifted has none.
+std::map<std::string, worker::OwnerQuota> QuotasOf(const config::Users& users) {
+  std::map<std::string, worker::OwnerQuota> quotas;
+  for (const config::User& user : users.all()) {
+    quotas[user.name] = {.max_queued = user.max_queued, .max_running = user.max_running.value_or(0)};
+  }
+  return quotas;
+}
+
 }  // namespace
 
 worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::Users& users,
@@ -179,7 +189,8 @@ worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::
           .default_workdir = config.default_workdir,
           .default_path = config.default_path,
           .capabilities = capabilities,
-          .retention = RetentionOf(config, users)};
+          .retention = RetentionOf(config, users),
+          .quotas = QuotasOf(users)};
 }
 
 base::Result<std::unique_ptr<Service>> Service::Start(worker::Worker& worker, const base::Clock& clock, ServiceOptions options,

@@ -11,10 +11,20 @@
 #include "base/uuid7.h"
 #include "worker/catalogue/batch_watch.h"
 #include "worker/catalogue/query.h"
+#include "worker/keep/maintenance.h"
+#include "worker/launcher/launcher.h"
 #include "worker/logs/log_session_impl.h"
 #include "worker/model/admission.h"
 #include "worker/model/observer.h"
-#include "worker/run/supervisor.h"
+#include "worker/ops/cancel.h"
+#include "worker/ops/hold.h"
+#include "worker/ops/removal.h"
+#include "worker/ops/retry.h"
+#include "worker/ops/service.h"
+#include "worker/ops/signal.h"
+#include "worker/ops/submit.h"
+#include "worker/run/engine.h"
+#include "worker/store/disk_gauge.h"
 #include "worker/store/spec_codec.h"
 #include "worker/store/sqlite_store.h"
 
@@ -30,40 +40,65 @@ base::Status CheckSelector(const JobSelector& jobs) {
   return base::Ok();
 }
 
+// Reaches the maintenance, which is made after what calls it.
+class LateUpkeep final : public Upkeep {
+ public:
+  // Before the first call of the others.
+  void Set(Upkeep& upkeep) { upkeep_ = &upkeep; }
+  bool IsCompressed(const BatchName& batch, uint32_t index) override { return upkeep_->IsCompressed(batch, index); }
+  void Expand(launch::JobKey key, BatchName batch, std::function<void(base::Status)> done) override {
+    upkeep_->Expand(key, std::move(batch), std::move(done));
+  }
+  void OnBatchEnded() override { upkeep_->OnBatchEnded(); }
+
+ private:
+  Upkeep* upkeep_ = nullptr;
+};
+
 class LocalWorker final : public Worker {
  public:
   LocalWorker(std::unique_ptr<Store> store, std::unique_ptr<FileWatcher> watcher, std::string seal_key, WorkerOptions options,
-              OldLauncher& launcher, const base::Clock& clock)
-      : options_(options),
-        launcher_(launcher),
+              Launcher& launcher, const base::Clock& clock)
+      : launcher_(launcher),
         clock_(clock),
         observer_(options.observer != nullptr ? *options.observer : nobody_),
+        log_dir_(options.log_dir),
+        disks_(options.state_dir, options.log_dir, clock),
         store_(std::move(store)),
         watcher_(std::move(watcher)),
         signer_(std::move(seal_key)),
-        supervisor_(std::make_unique<Supervisor>(Supervisor::Parts{.store = *store_,
-                                                                   .launcher = launcher,
-                                                                   .clock = clock,
-                                                                   .changes = changes_,
-                                                                   .live = live_,
-                                                                   .observer = observer_,
-                                                                   .state_dir = options.state_dir,
-                                                                   .log_dir = options.log_dir},
-                                                 options.limits)),
         limits_(std::make_shared<const WorkerLimits>(std::move(options.limits))) {}
 
   // In the order in which the parts call each other: nobody is called who is gone.
   ~LocalWorker() override {
-    launcher_.SetEvents(nullptr);
-    supervisor_->Shutdown();
+    if (engine_) engine_->Shutdown();
+    launcher_.Detach();
+    if (maintenance_) maintenance_->Shutdown();
     watcher_.reset();
     store_.reset();
-    supervisor_.reset();
+    maintenance_.reset();
+    engine_.reset();
   }
 
   base::Status Begin() {
-    launcher_.SetEvents(supervisor_.get());
-    return supervisor_->Restore();
+    const auto limits = limits_.load();
+    disks_.SetMinFreeBytes(limits->min_free_bytes);
+    JOBD_ASSIGN_OR_RETURN(engine_, Engine::Create({.store = *store_,
+                                                   .launcher = launcher_,
+                                                   .clock = clock_,
+                                                   .changes = changes_,
+                                                   .live = live_,
+                                                   .observer = observer_,
+                                                   .upkeep = upkeep_,
+                                                   .log_dir = log_dir_},
+                                                  *limits));
+    maintenance_ = std::make_unique<Maintenance>(
+        Maintenance::Parts{.store = *store_, .lender = engine_->leases, .clock = clock_, .log_dir = log_dir_}, limits->retention,
+        limits->min_free_bytes);
+    upkeep_.Set(*maintenance_);
+    JOBD_RETURN_IF_ERROR(engine_->Begin());
+    maintenance_->Begin();
+    return base::Ok();
   }
 
   void Submit(Submitter submitter, BatchOptions options, std::vector<JobSpec> jobs, Callback<Receipt> done) override {
@@ -91,7 +126,7 @@ class LocalWorker final : public Worker {
       EncodedSpec encoded{.spec = EncodeSpec(job), .stdin_data = std::move(job.stdin_data)};
       batch.specs.push_back(std::move(encoded));
     }
-    supervisor_->Submit(std::move(submitter), std::move(batch), std::move(done));
+    SubmitOp::Post(*engine_, std::move(submitter), std::move(batch), DiskRefusal(), std::move(done));
   }
 
   void Cancel(JobSelector jobs, std::string by, std::string reason, std::optional<base::Nanos> grace,
@@ -101,32 +136,35 @@ class LocalWorker final : public Worker {
     if (reason.size() > base::kMaxReasonBytes || !base::IsValidUtf8(reason)) {
       return done(BadField("reason", "must be at most " + std::to_string(base::kMaxReasonBytes) + " bytes of UTF-8"));
     }
-    supervisor_->Cancel(std::move(jobs), std::move(by), std::move(reason), grace, std::move(done));
+    CancelOp::Post(*engine_, std::move(jobs), CancelledByUser(by, reason), grace, std::move(done));
   }
   void Signal(JobSelector jobs, int signal, Callback<uint32_t> done) override {
     if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
     if (signal < 1 || signal > base::kMaxSignal) return done(BadField("signal", "must be between 1 and 64"));
-    supervisor_->Signal(std::move(jobs), signal, std::move(done));
+    PostSignal(*engine_, std::move(jobs), signal, std::move(done));
   }
   void Retry(JobSelector jobs, bool failed_only, Callback<uint32_t> done) override {
     if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
-    supervisor_->Retry(std::move(jobs), failed_only, std::move(done));
+    RetryOp::Post(*engine_, std::move(jobs), failed_only, DiskRefusal(), std::move(done));
   }
   void Hold(JobSelector jobs, Callback<uint32_t> done) override {
     if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
-    supervisor_->Hold(std::move(jobs), std::move(done));
+    HoldOp::Post(*engine_, HoldOp::Kind::kHold, std::move(jobs), std::move(done));
   }
   void Release(JobSelector jobs, Callback<uint32_t> done) override {
     if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
-    supervisor_->Release(std::move(jobs), std::move(done));
+    HoldOp::Post(*engine_, HoldOp::Kind::kRelease, std::move(jobs), std::move(done));
   }
   void Remove(BatchName batch, Callback<bool> done) override {
     if (!base::IsSafeName(batch.correlation_id)) return done(BadField("correlation_id", "is not a correlation ID"));
-    supervisor_->Remove(std::move(batch), std::move(done));
+    PostRemoval(
+        *engine_, std::move(batch),
+        [this](BatchView ended, Callback<bool> answer) { maintenance_->Remove(std::move(ended), std::move(answer)); },
+        std::move(done));
   }
   void Prune(std::string owner, base::Nanos older_than, bool dry_run, Callback<Pruned> done) override {
     if (older_than < 0) return done(BadField("older_than", "must not be negative"));
-    supervisor_->Prune(std::move(owner), older_than, dry_run, std::move(done));
+    maintenance_->Prune(std::move(owner), older_than, dry_run, std::move(done));
   }
 
   base::Result<JobPage> GetBatch(const JobQuery& query) override {
@@ -140,40 +178,62 @@ class LocalWorker final : public Worker {
   }
   base::Result<std::unique_ptr<LogSession>> OpenLogs(const LogQuery& query) override {
     if (!base::IsSafeName(query.batch.correlation_id)) return BadField("correlation_id", "is not a correlation ID");
-    return OpenLogSession({.store = *store_,
-                           .changes = changes_,
-                           .watcher = *watcher_,
-                           .signer = signer_,
-                           .clock = clock_,
-                           .log_dir = options_.log_dir},
-                          query);
+    return OpenLogSession(
+        {.store = *store_, .changes = changes_, .watcher = *watcher_, .signer = signer_, .clock = clock_, .log_dir = log_dir_},
+        query);
   }
   base::Result<std::unique_ptr<BatchWatch>> Watch(const BatchName& batch) override {
     if (!base::IsSafeName(batch.correlation_id)) return BadField("correlation_id", "is not a correlation ID");
     return OpenBatchWatch(*store_, live_, changes_, *watcher_, batch);
   }
 
-  void Start(Callback<ServiceState> done) override { supervisor_->Start(std::move(done)); }
-  void Stop(bool now, std::string by, Callback<uint32_t> done) override { supervisor_->Stop(now, std::move(by), std::move(done)); }
-  void Drain(Callback<ServiceState> done) override { supervisor_->Drain(std::move(done)); }
-  WorkerStatus GetStatus() override { return supervisor_->Status(); }
+  void Start(Callback<ServiceState> done) override { PostStart(*engine_, std::move(done)); }
+  void Stop(bool now, std::string by, Callback<uint32_t> done) override { PostStop(*engine_, now, std::move(by), std::move(done)); }
+  void Drain(Callback<ServiceState> done) override { PostDrain(*engine_, std::move(done)); }
+  WorkerStatus GetStatus() override {
+    WorkerStatus status = engine_->announcer.Status();
+    auto disks = disks_.Measure();
+    if (!store_->writable()) {
+      disks[0].problem = "failing";
+      disks[0].accepting = false;
+    }
+    status.disks = {std::move(disks[0]), std::move(disks[1])};
+    status.kept = maintenance_->kept();
+    return status;
+  }
   void SetLimits(WorkerLimits limits) override {
     limits_.store(std::make_shared<const WorkerLimits>(limits));
-    supervisor_->SetLimits(std::move(limits));
+    disks_.SetMinFreeBytes(limits.min_free_bytes);
+    maintenance_->SetRules(limits.retention, limits.min_free_bytes);
+    engine_->SetLimits(std::move(limits));
   }
 
  private:
-  const WorkerOptions options_;
-  OldLauncher& launcher_;
+  // Why the disks take no more jobs, if so.
+  std::optional<base::Error> DiskRefusal() {
+    if (!store_->writable()) {
+      return base::Error(base::Code::kUnavailable, "the state disk failed; the service is read-only until it is restarted");
+    }
+    for (const DiskStatus& disk : disks_.Measure()) {
+      if (!disk.accepting) return base::Error(base::Code::kResourceExhausted, "the " + disk.name + " disk is " + disk.problem);
+    }
+    return std::nullopt;
+  }
+
+  Launcher& launcher_;
   const base::Clock& clock_;
   Observer nobody_;
   Observer& observer_;
+  const int log_dir_;
+  DiskGauge disks_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<FileWatcher> watcher_;
   const base::TokenSigner signer_;
   ChangeBus changes_;
   LiveOverlay live_;
-  std::unique_ptr<Supervisor> supervisor_;
+  LateUpkeep upkeep_;
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<Maintenance> maintenance_;
   std::atomic<std::shared_ptr<const WorkerLimits>> limits_;
 };
 
@@ -197,7 +257,7 @@ base::Result<std::string> SealKey(Store& store) {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Worker>> Worker::Create(WorkerOptions options, OldLauncher& launcher, const base::Clock& clock) {
+base::Result<std::unique_ptr<Worker>> Worker::Create(WorkerOptions options, Launcher& launcher, const base::Clock& clock) {
   JOBD_ASSIGN_OR_RETURN(auto store, OpenSqliteStore(options.state_dir, clock, options.observer));
   JOBD_ASSIGN_OR_RETURN(auto key, SealKey(*store));
   JOBD_ASSIGN_OR_RETURN(auto watcher, FileWatcher::Create());

@@ -24,7 +24,7 @@
 
 namespace jobd::worker {
 
-class OldLauncher;
+class Launcher;
 class Observer;
 
 struct WorkerOptions {
@@ -43,7 +43,7 @@ class Worker {
   // Opens the store (migrating it), reconciles its live jobs with exit files and launcher, starts the threads `loop`, `store`,
   // `watcher` and `clean`. `launcher` and `clock` outlive the worker. kDataLoss when the database is damaged, kFailedPrecondition
   // when it, or the exit record of a live job, is newer than this program; nothing is changed then.
-  static base::Result<std::unique_ptr<Worker>> Create(WorkerOptions options, OldLauncher& launcher, const base::Clock& clock);
+  static base::Result<std::unique_ptr<Worker>> Create(WorkerOptions options, Launcher& launcher, const base::Clock& clock);
   // Stops dispatching and joins the threads; what runs goes on without us.
   virtual ~Worker() = default;
 

@@ -3,7 +3,7 @@
 #include <string_view>
 
 #include "base/files.h"
-#include "worker/launcher/launcher_client.h"
+#include "worker/launcher/local/jobd_connection.h"
 
 namespace jobd::server {
 namespace {
@@ -13,8 +13,8 @@ constexpr std::string_view kMetrics = "metrics";
 
 }  // namespace
 
-base::Result<FileContents> ReadLauncherFiles(worker::LauncherClient& launcher) {
-  JOBD_ASSIGN_OR_RETURN(auto given, launcher.ReadFiles());
+base::Result<FileContents> ReadLauncherFiles(worker::JobdConnection& jobd) {
+  JOBD_ASSIGN_OR_RETURN(auto given, jobd.ReadFiles());
   FileContents contents;
   contents.capabilities = std::move(given.capabilities);
   for (const auto& file : given.files) {
@@ -37,8 +37,8 @@ base::Result<FileContents> ReadLauncherFiles(worker::LauncherClient& launcher) {
   return contents;
 }
 
-base::Result<base::Fd> MetricsSocket(worker::LauncherClient& launcher) {
-  JOBD_ASSIGN_OR_RETURN(auto files, launcher.ReadFiles());
+base::Result<base::Fd> MetricsSocket(worker::JobdConnection& jobd) {
+  JOBD_ASSIGN_OR_RETURN(auto files, jobd.ReadFiles());
   for (auto& file : files.files) {
     if (file.name == kMetrics) return std::move(file.fd);
   }

@@ -6,15 +6,15 @@
 #include "server/ops/file_set.h"
 
 namespace jobd::worker {
-class LauncherClient;
+class JobdConnection;
 }
 
 namespace jobd::server {
 
 // Asks for the files and reads them to their ends, at most 16 MiB each. Blocks. Thread-safe.
-base::Result<FileContents> ReadLauncherFiles(worker::LauncherClient& launcher);
+base::Result<FileContents> ReadLauncherFiles(worker::JobdConnection& jobd);
 
 // The socket on which metrics are to be served; none (an empty Fd) when that is not configured.
-base::Result<base::Fd> MetricsSocket(worker::LauncherClient& launcher);
+base::Result<base::Fd> MetricsSocket(worker::JobdConnection& jobd);
 
 }  // namespace jobd::server

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -24,6 +25,12 @@ struct Retention {
   std::map<std::string, RetentionRule> owners;
 };
 
+// The bounds of one owner, by the users file.
+struct OwnerQuota {
+  std::optional<uint64_t> max_queued;  // absent: max_queued_per_user
+  uint32_t max_running = 0;            // 0: no bound
+};
+
 // What may change while running. See the settings of the same names in config/config.h.
 struct WorkerLimits {
   uint32_t max_running = 1;
@@ -40,6 +47,9 @@ struct WorkerLimits {
   std::string default_path;
   launch::Capabilities capabilities;  // what the launcher can and will do
   Retention retention;
+  // Of every owner whom the users file names. They hold wherever jobs come to the queue: at a submission, a retry, a restart, and
+  // for what is queued when they change.
+  std::map<std::string, OwnerQuota> quotas;
 };
 
 }  // namespace jobd::worker

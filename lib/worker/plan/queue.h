@@ -4,8 +4,8 @@
 // another's; within an owner, batches start in the order of their acceptance, and jobs in that of their index. A batch with
 // `parallel` and an owner with max_running are passed over while they are at their bound.
 //
-// Memory does not grow with the number of queued jobs: a batch is a cursor over the jobs not yet looked at, and exceptions for the few
-// that stand out of line.
+// Memory does not grow with the number of queued jobs: a batch is a cursor over the jobs not yet looked at, and exceptions for the
+// few that stand out of line.
 #pragma once
 
 #include <array>

@@ -1,203 +1,193 @@
-// From the queue to the launcher.
+#include "worker/run/dispatcher.h"
+
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <utility>
 
 #include "launch/contract/log_index.h"
-#include "worker/keep/stream_compress.h"
 #include "worker/launcher/launch_build.h"
-#include "worker/run/supervisor.h"
 #include "worker/store/batch_files.h"
 
 namespace jobd::worker {
 namespace {
 
-// After something the machine lacks (space, descriptors, processes): how long to wait before more of the same is asked of it.
+// After something the machine lacks: room, descriptors, memory.
 constexpr base::Nanos kBackOff = base::kNanosPerSecond;
 
-// The disk's or the machine's, not that of what was asked for.
-bool MayPass(const base::Error& error) {
-  return error.code() == base::Code::kUnavailable || error.code() == base::Code::kResourceExhausted;
-}
+// The disk's or the machine's fault, not that of what was asked for.
+bool MayPass(const base::Error& error) { return error.code() == base::Code::kResourceExhausted || error.sys_errno() == EROFS; }
 
 }  // namespace
 
-void Supervisor::Dispatch() {
-  if (restoring_ || dispatching_) return;
-  dispatching_ = true;  // what fails below comes back here, and is gone on with by the loop
-  while (state_ != ServiceState::kStopped && !paused_ && slots_used_ < limits_.max_running) {
-    const auto pick = queue_.Next();
+void Dispatcher::Open() {
+  open_ = true;
+  PublishLoad();
+}
+
+void Dispatcher::Dispatch() {
+  if (!open_ || dispatching_) return;
+  dispatching_ = true;  // what fails below calls this again, and is gone on with by the loop here
+  while (parts_.service.StartsJobs() && !backing_off_) {
+    Slot slot = parts_.pools.Take(Pools::kDefault);
+    if (!slot) break;
+    const auto pick = parts_.queue.Next();
     if (!pick) break;
-    Prepare(*pick);
+    Prepare(*pick, std::move(slot));
   }
   dispatching_ = false;
-  Publish();
+  if (parts_.table.empty() && parts_.queue.queued() == 0) parts_.service.OnIdle();
+  PublishLoad();
 }
 
-void Supervisor::Prepare(Queue::Pick pick) {
-  ++slots_used_;
-  const auto row = pick.never_started ? base::Result<std::optional<JobRow>>(std::nullopt) : reader().Row(pick.batch, pick.index);
-  const auto home = row.ok() ? OpenHome(pick.batch) : base::Result<Home*>(row.error());
-  if (!home.ok()) return Unpick(pick);
-  Home& batch = **home;
-  JobRow next = row->value_or(JobRow{});
-  next.outcome = Outcome{.state = JobState::kStarting};
-  ++next.attempt;
-  next.started_at = next.ended_at = 0;
-  next.usage = {};
-  if (!batch.exits) return FailStart(pick.batch, batch, pick.index, std::move(next), "making the batch's folder", batch.open_errno);
-  auto spec = specs_.Take(reader(), pick.batch, pick.index, pick.never_started);
-  if (!spec.ok() && MayPass(spec.error())) return Unpick(pick);
-  if (!spec.ok()) return FailStart(pick.batch, batch, pick.index, std::move(next), "reading what was submitted", EIO);
+void Dispatcher::PublishLoad() {
+  parts_.announcer.PublishLoad({.state = parts_.service.state(),
+                                .slots = parts_.pools.slots(Pools::kDefault),
+                                .running = parts_.pools.used(Pools::kDefault),
+                                .queued = parts_.queue.queued()});
+}
 
-  Job& job = batch.jobs[pick.index];
-  job = Job{.row = std::move(next)};
-  job.bounds = BoundsOf(*spec, limits_);
-  job.picked_at = parts_.clock.Realtime();
-  job.kill_after = KillAfterOf(*spec, limits_);
+void Dispatcher::Prepare(const Queue::Pick& pick, Slot slot) {
+  auto row = pick.never_started ? base::Result<std::optional<JobRow>>(std::nullopt) : parts_.reader.Row(pick.batch, pick.index);
+  const auto opened = row.ok() ? OpenBatch(pick.batch) : base::Result<LiveBatch*>(row.error());
+  if (!opened.ok()) return ReturnPick(pick);
+  const LiveBatch& batch = **opened;
+  LiveJob job{.row = std::move(*row).value_or(JobRow{}), .slot = std::move(slot)};
+  job.row.outcome = Outcome{.state = JobState::kStarting};
+  job.row.started_at = job.row.ended_at = 0;
+  job.row.usage = {};
+  job.key = {.batch = pick.batch, .index = pick.index, .attempt = ++job.row.attempt};
+  if (!batch.opened) return FailStart(parts_.table.Add(std::move(job)), "making the batch's folder", batch.open_errno);
+  auto spec = parts_.specs.Take(parts_.reader, pick.batch, pick.index, pick.never_started);
+  if (!spec.ok() && (MayPass(spec.error()) || spec.error().code() == base::Code::kUnavailable)) return ReturnPick(pick);
+  if (!spec.ok()) return FailStart(parts_.table.Add(std::move(job)), "reading what was submitted", EIO);
+
+  job.bounds = BoundsOf(*spec, parts_.limits);
+  job.kill_after = KillAfterOf(*spec, parts_.limits);
   job.retries = spec->retries;
-  const launch::JobKey key{.batch = pick.batch, .index = pick.index, .attempt = job.row.attempt};
-  job.request = std::make_unique<launch::LaunchRequest>(BuildRequest(key, batch.name, batch.job_count, std::move(*spec), limits_));
-  Show(key, JobState::kScheduled);
-  if (compressing_.contains(pick.batch) || (key.attempt > 1 && HasCompressed(batch.folder.get(), key.index))) {
-    return ExpandFirst(key);
+  job.picked_at = parts_.clock.Realtime();
+  job.request =
+      std::make_unique<launch::LaunchRequest>(BuildRequest(job.key, batch.name, batch.job_count, std::move(*spec), parts_.limits));
+  const bool expand =
+      parts_.leases.IsBeingCompressed(pick.batch) || (job.key.attempt > 1 && parts_.upkeep.IsCompressed(batch.name, pick.index));
+  job.state = expand ? LiveState::kPreparing : LiveState::kRecording;
+  LiveJob& placed = parts_.table.Add(std::move(job));
+  parts_.announcer.PublishLiveState(placed.key, JobState::kScheduled);
+  return expand ? Expand(placed) : RecordStart(placed);
+}
+
+void Dispatcher::ReturnPick(const Queue::Pick& pick) {
+  parts_.queue.Requeue(pick.batch, pick.index, true);
+  parts_.table.CloseIfEmpty(pick.batch);
+  BackOff();
+}
+
+base::Result<LiveBatch*> Dispatcher::OpenBatch(uint64_t batch) {
+  LiveBatch* live = parts_.table.FindBatch(batch);
+  if (live != nullptr && (live->opened || live->open_errno != 0)) return live;
+  if (live == nullptr) {
+    JOBD_ASSIGN_OR_RETURN(const ActiveBatch about, parts_.reader.Active(batch));
+    JOBD_ASSIGN_OR_RETURN(const int64_t last_seq, parts_.reader.LastStart(batch));
+    live = &parts_.table.AddBatch(batch, {.name = about.view.name,
+                                          .job_count = about.view.job_count,
+                                          .fail_fast = about.view.options.fail_fast,
+                                          .last_seq = last_seq});
   }
-  RecordStart(key);
+  const base::Status status = parts_.launcher.Open({.batch = batch, .name = live->name, .job_count = live->job_count});
+  live->opened = status.ok();
+  if (status.ok()) return live;
+  if (MayPass(status.error())) {
+    parts_.table.CloseIfEmpty(batch);
+    return status.error();
+  }
+  // Wrong with this batch alone.
+  live->open_errno = status.error().sys_errno() != 0 ? status.error().sys_errno() : EIO;
+  return live;
 }
 
-void Supervisor::Unpick(Queue::Pick pick) {
-  --slots_used_;
-  queue_.Requeue(pick.batch, pick.index, true);
-  ForgetIfOver(pick.batch, 0);
-  Pause();
-}
-
-// On the thread `clean`, behind what it may still be compressing of the batch.
-void Supervisor::ExpandFirst(launch::JobKey key) {
-  Home& home = homes_.at(key.batch);
-  home.jobs.at(key.index).expanding = true;
-  cleaner_.Post([this, key, name = home.name] {
-    auto folder = OpenBatchFolder(parts_.log_dir, name);
-    base::Status status = folder.ok() ? ExpandJob(folder->get(), key.index, [this] { return cleaner_.stopping(); })
-                                      : base::Status(std::move(folder).error());
-    Post([this, key, status = std::move(status)] { OnExpanded(key, status); });
+// Behind whatever the maintenance thread is still compressing of the batch.
+void Dispatcher::Expand(const LiveJob& job) {
+  const launch::JobKey key = job.key;
+  parts_.upkeep.Expand(key, parts_.table.FindBatch(key.batch)->name, [this, key](const base::Status& status) {
+    parts_.loop.Post([this, key, status] { OnExpanded(key, status); });
   });
 }
 
-void Supervisor::OnExpanded(launch::JobKey key, const base::Status& status) {
-  Job* const job = FindJob(key);
-  // Cancelled in the meantime; or queued again since, and then the first of the two expansions was enough.
-  if (job == nullptr || job->stage != Stage::kRecording || !std::exchange(job->expanding, false)) return;
-  if (status.ok()) return RecordStart(key);
+void Dispatcher::OnExpanded(launch::JobKey key, const base::Status& status) {
+  LiveJob* const job = parts_.table.Find(key);
+  if (job == nullptr) return;  // cancelled meanwhile
+  if (status.ok()) {
+    if ((parts_.table.Advance(*job, LiveEvent::kPrepared).actions & kRecordStart) != 0) RecordStart(*job);
+    return;
+  }
+  if (job->state != LiveState::kPreparing) return;
+  if (MayPass(status.error())) return DeferStart(*job);
   const int why = status.error().sys_errno();
-  if (status.error().code() == base::Code::kResourceExhausted || why == EROFS) return PutOff(key, *job);
-  FailStart(key.batch, homes_.at(key.batch), key.index, job->row, "reading the compressed output of earlier attempts",
-            why != 0 ? why : EIO);
+  FailStart(*job, "reading the compressed output of earlier attempts", why != 0 ? why : EIO);
+  Dispatch();
 }
 
-void Supervisor::RecordStart(launch::JobKey key) {
-  Home& batch = homes_.at(key.batch);
-  const Job& job = batch.jobs.at(key.index);
-  AddStart start{.batch = key.batch, .index = key.index, .attempt = key.attempt};
+void Dispatcher::RecordStart(LiveJob& job) {
+  LiveBatch& batch = *parts_.table.FindBatch(job.key.batch);
+  AddStart start{.batch = job.key.batch, .index = job.key.index, .attempt = job.key.attempt};
   // Only grows, whatever the wall clock does.
   start.seq = batch.last_seq = std::max(batch.last_seq + 1, parts_.clock.Realtime());
-  if (key.attempt > 1) {
+  if (job.key.attempt > 1) {
     struct stat about {};
-    if (::fstatat(batch.folder.get(), launch::IndexName(key.index).c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0) {
+    const auto folder = OpenBatchFolder(parts_.log_dir, batch.name);
+    if (folder.ok() && ::fstatat(folder->get(), launch::IndexName(job.key.index).c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0) {
       start.log_base = static_cast<uint64_t>(about.st_size) / launch::kIndexRecordSize;
     }
   }
-  Put({PutJob{.batch = key.batch, .index = key.index, .row = job.row}, start},
-      [this, key](const base::Status& status) { OnRecorded(key, status); });
+  parts_.journal.Append({PutJob{.batch = job.key.batch, .index = job.key.index, .row = job.row}, start},
+                        [this, key = job.key](const base::Status& status) { OnRecorded(key, status); });
 }
 
-void Supervisor::FailStart(uint64_t batch, Home& home, uint32_t index, JobRow row, std::string_view step, int errno_value) {
-  row.outcome = Outcome{.state = JobState::kFailed, .reason = StartFailed(step, errno_value)};
-  row.ended_at = parts_.clock.Realtime();
-  Job& job = home.jobs[index];
-  job = Job{.row = row};
-  Finish(batch, home, index, std::move(row));
-}
-
-base::Result<Supervisor::Home*> Supervisor::OpenHome(uint64_t batch) {
-  if (const auto known = homes_.find(batch); known != homes_.end()) return &known->second;
-  JOBD_ASSIGN_OR_RETURN(const ActiveBatch about, reader().Active(batch));
-  JOBD_ASSIGN_OR_RETURN(const int64_t last_seq, reader().LastStart(batch));
-  Home home{
-      .name = about.view.name, .job_count = about.view.job_count, .fail_fast = about.view.options.fail_fast, .last_seq = last_seq};
-  auto open = [&]() -> base::Status {
-    JOBD_ASSIGN_OR_RETURN(home.folder, MakeBatchFolder(parts_.log_dir, home.name));
-    JOBD_ASSIGN_OR_RETURN(home.exits, launch::OpenExitFile(home.folder.get(), home.job_count));
-    return base::Ok();
-  };
-  if (const base::Status opened = open(); !opened.ok()) {
-    // The disk's, and may pass: what is accepted is kept until then. Anything else is wrong with this batch alone.
-    if (opened.error().code() == base::Code::kResourceExhausted || opened.error().sys_errno() == EROFS) return opened.error();
-    home.open_errno = opened.error().sys_errno();
+void Dispatcher::OnRecorded(launch::JobKey key, const base::Status& status) {
+  LiveJob* const job = parts_.table.Find(key);
+  if (job == nullptr || job->state != LiveState::kRecording) return;  // given up meanwhile
+  if (!status.ok()) return DeferStart(*job);
+  if (!parts_.service.StartsJobs()) {
+    JobRow row = job->row;
+    row.outcome = Outcome{.state = JobState::kQueued};
+    --row.attempt;
+    job->request.reset();
+    parts_.table.Advance(*job, LiveEvent::kGivenUp, std::move(row));
+    return Dispatch();
   }
-  Home& placed = homes_.emplace(batch, std::move(home)).first->second;
-  WatchExits(batch, placed);
-  return &placed;
+  if ((parts_.table.Advance(*job, LiveEvent::kRecorded).actions & kLaunch) != 0) Launch(*job);
 }
 
-void Supervisor::WatchExits(uint64_t batch, Home& home) {
-  if (!home.exits) return;
-  auto watch = file_events_->WatchFile(home.folder.get(), launch::kExitFileName,
-                                       [this, batch](std::string_view) { written_.insert(batch); });
-  // Without a watch (the user's inotify limits are used up) the launcher still tells when a shim is gone: ends are only seen later.
-  if (watch.ok()) home.watch = std::move(*watch);
+void Dispatcher::Launch(LiveJob& job) {
+  parts_.announcer.PublishLiveState(job.key, JobState::kStarting);
+  const auto request = std::move(job.request);
+  // The only failure is that what runs the jobs is gone, and this process with it: a restart finds what became of the job.
+  (void)parts_.launcher.Start(*request);
 }
 
-void Supervisor::AwaitSlots() {
-  slot_events_.async_wait(boost::asio::posix::stream_descriptor::wait_read, [this](const boost::system::error_code& cancelled) {
-    if (cancelled) return;
-    file_events_->Dispatch();
-    // One look for however many events came before it.
-    for (const uint64_t batch : std::exchange(written_, {})) LookAtSlots(batch);
-    AwaitSlots();
-  });
+void Dispatcher::DeferStart(LiveJob& job) {
+  job.row.outcome = Outcome{.state = JobState::kQueued};
+  parts_.table.Advance(job, LiveEvent::kDeferred);
+  BackOff();
+  PublishLoad();
 }
 
-void Supervisor::OnRecorded(launch::JobKey key, const base::Status& status) {
-  Job* const job = FindJob(key);
-  if (job == nullptr || job->stage != Stage::kRecording) return;  // cancelled in the meantime
-  if (!status.ok()) return PutOff(key, *job);
-  if (state_ == ServiceState::kStopped) {
-    Unstart(key.batch, key.index, *job, 0);
-    return;
-  }
-  job->stage = Stage::kLaunched;
-  job->launched = true;
-  Show(key, JobState::kStarting);
-  // The only failure is that the launcher is gone, and this process with it: a restart finds what became of the job.
-  (void)parts_.launcher.Launch(*job->request);
-  job->request.reset();
+void Dispatcher::FailStart(LiveJob& job, std::string_view step, int errno_value) {
+  const launch::JobKey key = job.key;
+  job.request.reset();
+  parts_.table.Advance(job, LiveEvent::kGivenUp,
+                       Ended(job.row, JobState::kFailed, StartFailed(step, errno_value), parts_.clock.Realtime()));
+  parts_.canceller.CancelRestIfFailFast(key.batch, key.index);
 }
 
-void Supervisor::PutOff(launch::JobKey key, Job& job) {
-  FreeSlot(key.batch, job);
-  parts_.live.Erase(key.batch, key.index);
-  homes_.at(key.batch).jobs.erase(key.index);
-  queue_.Requeue(key.batch, key.index, false);
-  ForgetIfOver(key.batch, 0);
-  Pause();
-  Publish();
-}
-
-void Supervisor::Pause() {
-  if (paused_) return;
-  paused_ = true;
-  Later(kBackOff, [this] {
-    paused_ = false;
+void Dispatcher::BackOff() {
+  if (std::exchange(backing_off_, true)) return;
+  parts_.loop.After(kBackOff, [this] {
+    backing_off_ = false;
     Dispatch();
   });
-}
-
-void Supervisor::FreeSlot(uint64_t batch, Job& job) {
-  if (!job.holds_slot) return;
-  job.holds_slot = false;
-  --slots_used_;
-  queue_.Done(batch);
 }
 
 }  // namespace jobd::worker

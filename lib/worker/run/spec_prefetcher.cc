@@ -16,7 +16,7 @@ base::Result<JobSpec> Decode(EncodedSpec encoded) {
 
 }  // namespace
 
-base::Result<JobSpec> SpecPrefetcher::Take(StoreReader& reader, uint64_t batch, uint32_t index, bool in_order) {
+base::Result<JobSpec> SpecPrefetcher::Take(LiveReader& reader, uint64_t batch, uint32_t index, bool in_order) {
   if (const auto found = slices_.find(batch); found != slices_.end()) {
     Slice& slice = found->second;
     if (index >= slice.first && index - slice.first < slice.specs.size()) {

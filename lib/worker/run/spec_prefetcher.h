@@ -23,8 +23,8 @@ class SpecPrefetcher {
   static constexpr size_t kSliceBytes = 64 * 1024;  // of a batch
   static constexpr size_t kBytes = 1024 * 1024;     // of all; beyond, nothing is read ahead
 
-  // The spec of a job, as StoreReader::Spec. `in_order`: the jobs behind it will be asked for next.
-  base::Result<JobSpec> Take(StoreReader& reader, uint64_t batch, uint32_t index, bool in_order);
+  // The spec of a job, as LiveReader::Spec. `in_order`: the jobs behind it will be asked for next.
+  base::Result<JobSpec> Take(LiveReader& reader, uint64_t batch, uint32_t index, bool in_order);
   // Nothing of the batch will be asked for soon.
   void Forget(uint64_t batch);
   // What is held: never more than kBytes and a slice.

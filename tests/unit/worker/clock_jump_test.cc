@@ -56,9 +56,8 @@ TEST_P(ClockJumpTest, ARestartFindsEverythingAsItWas) {
   const auto live = launcher_->WaitLaunched(2);
   launcher_->Exit(ended.key, ExitStatus::Exited(1));
   UntilState("b", ended.key.index, JobState::kFailed);
-  launcher_->Slot(live.key, {.phase = launch::Phase::kEnded, .attempt = 1, .started_at = 7, .ended_at = 9});
   Jump();
-  Restart();
+  Restart(false, {{live.key, launch::SlotRecord{.started_at = 7, .ended_at = 9}}});
   UntilEnded("b");
   EXPECT_EQ(Job("b", ended.key.index).outcome.state, JobState::kFailed);
   EXPECT_EQ(Job("b", live.key.index).outcome.state, JobState::kSucceeded);

@@ -1,7 +1,8 @@
-// A launcher that starts nothing: the test says what becomes of each job, and it writes what a shim would.
+// A launcher that starts nothing: the test says what becomes of each attempt.
 #pragma once
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include <condition_variable>
@@ -9,13 +10,17 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "base/files.h"
 #include "launch/contract/exit_file.h"
 #include "launch/contract/log_index.h"
-#include "worker/launcher/old_launcher.h"
+#include "worker/launcher/launcher.h"
+#include "worker/model/outcome.h"
+#include "worker/store/batch_files.h"
 
 namespace jobd::worker {
 
@@ -50,32 +55,52 @@ class FakeOutput {
   uint32_t index_;
 };
 
-class FakeLauncher final : public OldLauncher {
+// What became of an attempt while no worker looked.
+struct FakeRuns {};                                                                   // it runs
+struct FakeNeverBegan {};                                                             // it was not started
+using FakeFate = std::variant<FakeNeverBegan, FakeRuns, launch::SlotRecord, Reason>;  // ended so, or is lost for that reason
+
+// Thread-safe. What the test says comes as events on the loop, in the order in which it was said. With no worker attached it is not
+// heard.
+class FakeLauncher final : public Launcher {
  public:
   explicit FakeLauncher(int log_dir) : log_dir_(log_dir) {}
 
-  void SetEvents(OldLauncherEvents* events) override {
+  void Attach(LauncherEvents& events, LauncherLoop& loop) override {
     const std::lock_guard lock(mutex_);
-    events_ = events;
+    events_ = &events;
+    loop_ = &loop;
   }
-  base::Status Launch(const launch::LaunchRequest& request) override {
+  void Detach() override {
+    const std::lock_guard lock(mutex_);
+    events_ = nullptr;
+    loop_ = nullptr;
+  }
+  launch::Capabilities Capabilities() const override { return {}; }
+
+  // The folder, for what jobs write, and in it the file that the launcher of this machine has there. Nobody writes into it.
+  base::Status Open(const BatchPlace& place) override {
+    JOBD_ASSIGN_OR_RETURN(const base::Fd folder, MakeBatchFolder(log_dir_, place.name));
+    JOBD_RETURN_IF_ERROR(launch::OpenExitFile(folder.get(), place.job_count));
+    const std::lock_guard lock(mutex_);
+    open_.insert(place.batch);
+    return base::Ok();
+  }
+  void Close(uint64_t batch) override {
+    const std::lock_guard lock(mutex_);
+    open_.erase(batch);
+  }
+  base::Status Start(const launch::LaunchRequest& request) override {
     {
       const std::lock_guard lock(mutex_);
+      if (!open_.contains(request.key.batch)) ADD_FAILURE() << "a start in a batch that is not open";
       launched_.push_back(request);
-      homes_[request.key] = request.owner + "/" + request.correlation_id;
       changed_.notify_all();
     }
     if (run_at_once_) {
       Running(request.key);
       Exit(request.key, base::ExitStatus::Exited(0));
     }
-    return base::Ok();
-  }
-  base::Status Watch(launch::JobKey key, const std::string& owner, const std::string& correlation_id) override {
-    const std::lock_guard lock(mutex_);
-    homes_[key] = owner + "/" + correlation_id;
-    watched_.push_back(key);
-    changed_.notify_all();
     return base::Ok();
   }
   base::Status Cancel(launch::JobKey key, base::Nanos grace) override {
@@ -86,44 +111,35 @@ class FakeLauncher final : public OldLauncher {
   }
   base::Status Signal(launch::JobKey key, int signal) override {
     const std::lock_guard lock(mutex_);
+    if (!running_.contains(key)) return base::Error(base::Code::kFailedPrecondition, "it has no program");
     signals_.emplace_back(key, signal);
     return base::Ok();
   }
-  base::Status Sweep(launch::JobKey key) override {
-    if (on_sweep_) on_sweep_(key);
-    OldLauncherEvents* events = nullptr;
-    {
-      const std::lock_guard lock(mutex_);
-      swept_.push_back(key);
-      events = events_;
-      changed_.notify_all();
-    }
-    if (events != nullptr) events->OnSwept(key);
-    return base::Ok();
+  base::Status Recover(const std::vector<Earlier>& attempts, bool host_restarted) override {
+    for (const Earlier& earlier : attempts) RecoverOne(earlier, host_restarted);
+    return recovery_;
   }
-  base::Status Reconciled() override { return base::Ok(); }
   base::Status Alive() override {
     const std::lock_guard lock(mutex_);
     ++alive_;
     changed_.notify_all();
     return base::Ok();
   }
+
+  // Before a worker is attached: what it is told of this attempt, if it asks. Else that it never began, or by a new boot was lost.
+  void LeaveBehind(launch::JobKey key, FakeFate fate) { fates_[key] = std::move(fate); }
+  void FailRecovery(base::Error error) { recovery_ = std::move(error); }
+
   // Asks for a sign of life, and waits for it.
   void PingAndWait() {
     std::unique_lock lock(mutex_);
     const size_t before = alive_;
-    OldLauncherEvents* const events = events_;
-    lock.unlock();
-    events->OnPing();
-    lock.lock();
+    loop_->Post([events = events_] { events->OnPing(); });
     changed_.wait(lock, [&] { return alive_ > before; });
   }
 
-  // Every job runs and exits 0 as soon as it is launched.
+  // Every job runs and exits 0 as soon as it is started.
   void RunAtOnce() { run_at_once_ = true; }
-
-  // Called before a sweep is answered.
-  void OnSweep(std::function<void(launch::JobKey)> on_sweep) { on_sweep_ = std::move(on_sweep); }
 
   // Waits until this many jobs were launched, and gives the last of them.
   launch::LaunchRequest WaitLaunched(size_t count) {
@@ -140,13 +156,9 @@ class FakeLauncher final : public OldLauncher {
     changed_.wait(lock, [&] { return cancelled_.size() >= count; });
     return cancelled_[count - 1].first;
   }
-  std::vector<launch::JobKey> swept() {
+  std::vector<Earlier> recovered() {
     const std::lock_guard lock(mutex_);
-    return swept_;
-  }
-  std::vector<launch::JobKey> watched() {
-    const std::lock_guard lock(mutex_);
-    return watched_;
+    return recovered_;
   }
   size_t cancelled() {
     const std::lock_guard lock(mutex_);
@@ -158,58 +170,93 @@ class FakeLauncher final : public OldLauncher {
   }
 
   void Running(launch::JobKey key) {
-    Slot(key, {.phase = launch::Phase::kRunning, .attempt = key.attempt, .started_at = kStarted});
+    const std::lock_guard lock(mutex_);
+    running_.insert(key);
+    Tell([key](LauncherEvents& events) { events.OnStarted(key, kStarted); });
+  }
+  // It is over, and the launcher still has something of it.
+  void Ended(launch::JobKey key, launch::SlotRecord record) {
+    const std::lock_guard lock(mutex_);
+    running_.erase(key);
+    Tell([key, record = Whole(key, record)](LauncherEvents& events) { events.OnEnded(key, record); });
+  }
+  void Release(launch::JobKey key) {
+    const std::lock_guard lock(mutex_);
+    Tell([key](LauncherEvents& events) { events.OnReleased(key); });
   }
   void End(launch::JobKey key, launch::SlotRecord record) {
-    record.phase = launch::Phase::kEnded;
-    record.attempt = key.attempt;
-    if (record.started_at == 0) record.started_at = kStarted;
-    if (record.ended_at == 0) record.ended_at = kStarted + 5;
-    Slot(key, record);
-    Gone(key);
+    Ended(key, record);
+    Release(key);
   }
   void Exit(launch::JobKey key, base::ExitStatus exit, launch::EndCause cause = launch::EndCause::kSelf) {
     End(key, {.cause = cause, .exit = exit});
   }
-  void Gone(launch::JobKey key) {
-    OldLauncherEvents* events = nullptr;
+  void NotStarted(launch::JobKey key, LauncherEvents::NotStarted why) {
     {
       const std::lock_guard lock(mutex_);
-      events = events_;
+      Tell([key, why = std::move(why)](LauncherEvents& events) { events.OnNotStarted(key, why); });
     }
-    if (events != nullptr) events->OnShimExited(key);
+    Release(key);
   }
-  void Refuse(launch::Refused refused) {
-    const std::lock_guard lock(mutex_);
-    if (events_ != nullptr) events_->OnRefused(std::move(refused));
-  }
-  void Slot(launch::JobKey key, const launch::SlotRecord& record) {
-    std::string home;
+  void Lose(launch::JobKey key, Reason why) {
     {
       const std::lock_guard lock(mutex_);
-      home = homes_[key];
+      running_.erase(key);
+      Tell([key, why = std::move(why)](LauncherEvents& events) { events.OnLost(key, why); });
     }
-    WriteSlot(log_dir_, home, key.index, record);
-  }
-  static void WriteSlot(int log_dir, const std::string& folder, uint32_t index, const launch::SlotRecord& record) {
-    const base::Fd file(::openat(log_dir, (folder + "/" + launch::kExitFileName).c_str(), O_WRONLY | O_CLOEXEC));
-    (void)base::PwriteAll(file.get(), launch::EncodeSlot(record), launch::SlotOffset(index));
+    Release(key);
   }
 
   static constexpr base::Nanos kStarted = 1'700'000'000ll * base::kNanosPerSecond;
 
  private:
+  static launch::SlotRecord Whole(launch::JobKey key, launch::SlotRecord record) {
+    record.phase = launch::Phase::kEnded;
+    record.attempt = key.attempt;
+    if (record.started_at == 0) record.started_at = kStarted;
+    if (record.ended_at == 0) record.ended_at = kStarted + 5;
+    return record;
+  }
+  // The lock is held.
+  void Tell(std::function<void(LauncherEvents&)> tell) {
+    if (loop_ != nullptr) loop_->Post([events = events_, tell = std::move(tell)] { tell(*events); });
+  }
+  void RecoverOne(const Earlier& earlier, bool host_restarted) {
+    {
+      const std::lock_guard lock(mutex_);
+      recovered_.push_back(earlier);
+    }
+    const launch::JobKey key = earlier.key;
+    const auto known = fates_.find(key);
+    FakeFate fate = known != fates_.end() ? known->second : host_restarted ? FakeFate(HostRestarted()) : FakeFate(FakeNeverBegan{});
+    if (std::holds_alternative<FakeRuns>(fate)) {
+      {
+        const std::lock_guard lock(mutex_);
+        running_.insert(key);
+      }
+      events_->OnStarted(key, kStarted);
+      if (earlier.stopping) (void)Cancel(key, earlier.grace);
+      return;
+    }
+    if (const auto* record = std::get_if<launch::SlotRecord>(&fate)) events_->OnEnded(key, Whole(key, *record));
+    if (const auto* why = std::get_if<Reason>(&fate)) events_->OnLost(key, *why);
+    if (std::holds_alternative<FakeNeverBegan>(fate)) events_->OnNotStarted(key, {.retryable = true, .text = "restarted"});
+    events_->OnReleased(key);
+  }
+
   const int log_dir_;
   bool run_at_once_ = false;
-  std::function<void(launch::JobKey)> on_sweep_;
+  base::Status recovery_ = base::Ok();
+  std::map<launch::JobKey, FakeFate> fates_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  OldLauncherEvents* events_ = nullptr;
+  LauncherEvents* events_ = nullptr;  // guarded by mutex_, as are the rest; events are called without it
+  LauncherLoop* loop_ = nullptr;
   size_t alive_ = 0;
-  std::map<launch::JobKey, std::string> homes_;
+  std::set<uint64_t> open_;
+  std::set<launch::JobKey> running_;
   std::vector<launch::LaunchRequest> launched_;
-  std::vector<launch::JobKey> watched_;
-  std::vector<launch::JobKey> swept_;
+  std::vector<Earlier> recovered_;
   std::vector<std::pair<launch::JobKey, base::Nanos>> cancelled_;
   std::vector<std::pair<launch::JobKey, int>> signals_;
 };

@@ -62,11 +62,12 @@ class WorkerTest : public ::testing::Test {
     worker_ = std::move(*worker);
     return base::Ok();
   }
-  // As after a crash: the launcher forgets whom to tell, but what was launched is known to it.
-  void Restart(bool run_at_once = false) {
+  // As after a crash of both: a new launcher, which knows of earlier attempts what it was left.
+  void Restart(bool run_at_once = false, std::map<launch::JobKey, FakeFate> left = {}) {
     worker_.reset();
     launcher_ = std::make_unique<FakeLauncher>(logs_.get());
     if (run_at_once) launcher_->RunAtOnce();
+    for (auto& [key, fate] : left) launcher_->LeaveBehind(key, std::move(fate));
     ASSERT_TRUE(Open().ok());
   }
 

@@ -2,8 +2,11 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <optional>
 
+#include "base/guarded.h"
 #include "tests/unit/worker/worker_fixture.h"
+#include "worker/model/observer.h"
 
 namespace jobd::worker {
 namespace {
@@ -13,6 +16,12 @@ using base::ExitStatus;
 class WorkerRequeueTest : public WorkerTest {
  protected:
   void SetUp() override { ASSERT_TRUE(Open().ok()); }
+  base::Result<uint32_t> Hold(const std::string& id, std::optional<uint32_t> index = std::nullopt) {
+    return Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", id}, .index = index}, done); });
+  }
+  base::Result<uint32_t> Release(const std::string& id, std::optional<uint32_t> index = std::nullopt) {
+    return Await<uint32_t>([&](auto done) { worker_->Release({.batch = {"ann", id}, .index = index}, done); });
+  }
 };
 
 TEST_F(WorkerRequeueTest, RetryOfAFinishedBatchMakesANewAttempt) {
@@ -139,6 +148,128 @@ TEST_F(WorkerRequeueTest, ARepeatOfWhatWasAcceptedGetsItsReceiptThoughBoundsAreL
   ASSERT_FALSE(another.ok());
   EXPECT_EQ(another.error().code(), base::Code::kInvalidArgument);
   EXPECT_FALSE(Submit("", Jobs(2), {.hold = true}).ok());
+}
+
+TEST_F(WorkerRequeueTest, FaultA14AHoldHoldsAJobThatWaitsForTheRestOfItsAttempt) {
+  for (const bool single : {false, true}) {
+    const std::string id = single ? "single" : "whole";
+    const std::optional<uint32_t> index = single ? std::optional<uint32_t>(1) : std::nullopt;
+    const size_t before = launcher_->launched();
+    ASSERT_TRUE(Submit(id, Jobs(1, 1)).ok());
+    const auto first = launcher_->WaitLaunched(before + 1);
+    launcher_->Ended(first.key, {.exit = ExitStatus::Exited(1)});
+    UntilState(id, 1, JobState::kQueued);
+    EXPECT_EQ(*Hold(id, index), 1u);
+    EXPECT_EQ(Job(id, 1).outcome.state, JobState::kHeld);
+    launcher_->Release(first.key);
+    EXPECT_EQ(*Hold(id, index), 0u) << "it is held already; and this is behind the release";
+    EXPECT_EQ(launcher_->launched(), before + 1);
+    EXPECT_EQ(Job(id, 1).outcome.state, JobState::kHeld);
+    EXPECT_EQ(*Release(id, index), 1u);
+    EXPECT_EQ(launcher_->WaitLaunched(before + 2).key.attempt, 2u);
+    launcher_->Exit(launcher_->WaitLaunched(before + 2).key, ExitStatus::Exited(0));
+    UntilEnded(id);
+  }
+}
+
+TEST_F(WorkerRequeueTest, FaultA14AHoldHoldsTheNextAttemptOfAJobThatRuns) {
+  ASSERT_TRUE(Submit("b", Jobs(1, 2)).ok());
+  const auto first = launcher_->WaitLaunched(1);
+  launcher_->Running(first.key);
+  EXPECT_EQ(*Hold("b"), 0u);
+  launcher_->Exit(first.key, ExitStatus::Exited(1));
+  UntilState("b", 1, JobState::kHeld);
+  EXPECT_EQ(*Hold("b"), 0u);
+  EXPECT_EQ(launcher_->launched(), 1u);
+  EXPECT_EQ(*Release("b"), 1u);
+  const auto second = launcher_->WaitLaunched(2);
+  // Released before it ends: it goes on.
+  EXPECT_EQ(*Hold("b"), 0u);
+  EXPECT_EQ(*Release("b"), 0u);
+  launcher_->Exit(second.key, ExitStatus::Exited(1));
+  EXPECT_EQ(launcher_->WaitLaunched(3).key.attempt, 3u);
+}
+
+TEST_F(WorkerRequeueTest, AReleaseOfAJobThatWaitsForTheRestOfItsAttempt) {
+  ASSERT_TRUE(Submit("b", Jobs(1, 1)).ok());
+  const auto first = launcher_->WaitLaunched(1);
+  launcher_->Ended(first.key, {.exit = ExitStatus::Exited(1)});
+  UntilState("b", 1, JobState::kQueued);
+  EXPECT_EQ(*Hold("b"), 1u);
+  EXPECT_EQ(*Release("b"), 1u);
+  launcher_->Release(first.key);
+  EXPECT_EQ(launcher_->WaitLaunched(2).key.attempt, 2u);
+}
+
+TEST_F(WorkerRequeueTest, FaultARetryThatFindsNothingToRetryLeavesTheBatchRemovable) {
+  ASSERT_TRUE(Submit("b", Jobs(2)).ok());
+  launcher_->Exit(launcher_->WaitLaunched(1).key, ExitStatus::Exited(0));
+  launcher_->Exit(launcher_->WaitLaunched(2).key, ExitStatus::Exited(1));
+  UntilEnded("b");
+  (void)Cancel("b");  // behind the reports that nothing is left of them
+  EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Retry({.batch = {"ann", "b"}, .index = 1}, true, done); }), 0u);
+  EXPECT_TRUE(Await<bool>([&](auto done) { worker_->Remove({"ann", "b"}, done); }).ok());
+}
+
+// Does something on the store's thread right behind a commit: its answer has not reached the loop.
+class BehindCommit final : public Observer {
+ public:
+  void Do(std::function<void()> work) { *work_.Lock() = std::move(work); }
+  void OnCommit(base::Nanos, bool) override {
+    std::function<void()> work;
+    std::swap(work, *work_.Lock());
+    if (work) work();
+  }
+
+ private:
+  base::Guarded<std::function<void()>> work_;
+};
+
+class BetweenCommitAndQueueTest : public WorkerTest {
+ protected:
+  void SetUp() override {
+    auto worker = Worker::Create({.state_dir = state_.get(), .log_dir = logs_.get(), .limits = limits_, .observer = &commits_},
+                                 *launcher_, clock_);
+    ASSERT_TRUE(worker.ok());
+    worker_ = std::move(*worker);
+    (void)Await<uint32_t>([&](auto done) { worker_->Stop(false, "root", done); });  // behind the commits of the start
+    (void)Await<ServiceState>([&](auto done) { worker_->Start(done); });
+  }
+  ~BetweenCommitAndQueueTest() override { worker_.reset(); }
+  BehindCommit commits_;
+};
+
+TEST_F(BetweenCommitAndQueueTest, FaultA14ACancelCancels) {
+  std::promise<base::Result<CancelCounts>> cancelled;
+  commits_.Do([&] {
+    worker_->Cancel({.batch = {"ann", "b"}}, "bob", "enough", std::nullopt,
+                    [&](base::Result<CancelCounts> counts) { cancelled.set_value(std::move(counts)); });
+  });
+  ASSERT_TRUE(Submit("b", Jobs(4)).ok());
+  const auto counts = cancelled.get_future().get();
+  ASSERT_TRUE(counts.ok());
+  EXPECT_EQ(counts->cancelled, 4u);
+  EXPECT_EQ(Batch("b").counts, (std::map<JobState, uint32_t>{{JobState::kCancelled, 4}}));
+  EXPECT_EQ(launcher_->launched(), 0u);
+}
+
+TEST_F(BetweenCommitAndQueueTest, FaultA14AHoldHolds) {
+  std::promise<base::Result<uint32_t>> held;
+  commits_.Do([&] {
+    worker_->Hold({.batch = {"ann", "b"}}, [&](base::Result<uint32_t> count) { held.set_value(std::move(count)); });
+  });
+  ASSERT_TRUE(Submit("b", Jobs(4)).ok());
+  EXPECT_EQ(*held.get_future().get(), 4u);
+  EXPECT_EQ(Batch("b").counts, (std::map<JobState, uint32_t>{{JobState::kHeld, 4}}));
+  EXPECT_EQ(launcher_->launched(), 0u);
+}
+
+TEST_F(BetweenCommitAndQueueTest, FaultA14AStopNowLeavesNothingToStart) {
+  std::promise<base::Result<uint32_t>> stopped;
+  commits_.Do([&] { worker_->Stop(true, "root", [&](base::Result<uint32_t> count) { stopped.set_value(std::move(count)); }); });
+  ASSERT_TRUE(Submit("b", Jobs(4)).ok());
+  EXPECT_EQ(*stopped.get_future().get(), 4u);
+  EXPECT_EQ(launcher_->launched(), 0u);
 }
 
 }  // namespace

@@ -101,32 +101,31 @@ TEST_F(WorkerRunTest, RetriesAreUsedUpBeforeTheJobFails) {
   EXPECT_EQ(Job("b", 1).attempt, 3u);
 }
 
-TEST_F(WorkerRunTest, NextAttemptWaitsForTheShimOfTheLast) {
+TEST_F(WorkerRunTest, NextAttemptWaitsUntilNothingIsLeftOfTheLast) {
   ASSERT_TRUE(Submit("b", Jobs(1, 1)).ok());
   const auto request = launcher_->WaitLaunched(1);
-  launcher_->Slot(request.key,
-                  {.phase = launch::Phase::kEnded, .attempt = 1, .started_at = 1, .ended_at = 2, .exit = ExitStatus::Exited(1)});
+  launcher_->Ended(request.key, {.exit = ExitStatus::Exited(1)});
   Until("b", [&] { return Job("b", 1).outcome.state == JobState::kQueued; });
   EXPECT_EQ(launcher_->launched(), 1u);
-  launcher_->Gone(request.key);
+  launcher_->Release(request.key);
   EXPECT_EQ(launcher_->WaitLaunched(2).key.attempt, 2u);
 }
 
-TEST_F(WorkerRunTest, ShimThatDiesMakesTheJobLost) {
+TEST_F(WorkerRunTest, ALostAttemptIsTheJobsEnd) {
   ASSERT_TRUE(Submit("b", Jobs(1, 5)).ok());
   const auto request = launcher_->WaitLaunched(1);
   launcher_->Running(request.key);
-  launcher_->Gone(request.key);
+  launcher_->Lose(request.key, ShimDied());
   UntilEnded("b");
   EXPECT_EQ(Job("b", 1).outcome.state, JobState::kLost);
   EXPECT_EQ(Job("b", 1).outcome.reason.text, "its recorder was killed");
-  EXPECT_EQ(launcher_->swept(), std::vector<launch::JobKey>{request.key});
+  EXPECT_EQ(launcher_->launched(), 1u);
 }
 
 TEST_F(WorkerRunTest, RefusalByPolicyFailsTheJob) {
   ASSERT_TRUE(Submit("b", Jobs(1, 3)).ok());
   const auto request = launcher_->WaitLaunched(1);
-  launcher_->Refuse({.key = request.key, .policy = true, .text = "running as root is not allowed"});
+  launcher_->NotStarted(request.key, {.text = "running as root is not allowed"});
   UntilEnded("b");
   EXPECT_EQ(Job("b", 1).outcome.state, JobState::kFailed);
   EXPECT_EQ(Job("b", 1).outcome.reason.code, ReasonCode::kRefused);
@@ -136,29 +135,16 @@ TEST_F(WorkerRunTest, RefusalByPolicyFailsTheJob) {
 TEST_F(WorkerRunTest, RefusalForWantOfSomethingIsTriedAgainAsTheSameAttempt) {
   ASSERT_TRUE(Submit("b", Jobs(1)).ok());
   const auto request = launcher_->WaitLaunched(1);
-  launcher_->Refuse({.key = request.key, .retry = true, .text = "no processes left"});
+  launcher_->NotStarted(request.key, {.retryable = true, .text = "no processes left"});
   EXPECT_EQ(launcher_->WaitLaunched(2).key, request.key);
 }
 
-// As after a backup from before its start was restored.
-TEST_F(WorkerRunTest, AStartRefusedBecauseItHasBegunTellsWhatBecameOfIt) {
-  ASSERT_TRUE(Submit("b", Jobs(2)).ok());
-  const auto first = launcher_->WaitLaunched(1);
-  const auto second = launcher_->WaitLaunched(2);
-  launcher_->Slot(second.key, {.phase = launch::Phase::kRunning, .attempt = 1, .started_at = 1});
-  launcher_->Refuse({.key = second.key, .text = "this attempt has begun before"});
-  UntilState("b", second.key.index, JobState::kLost);
-  launcher_->Slot(first.key, {.phase = launch::Phase::kEnded, .attempt = 1, .started_at = 1, .ended_at = 2});
-  launcher_->Refuse({.key = first.key, .text = "this attempt has begun before"});
-  UntilState("b", first.key.index, JobState::kSucceeded);
-}
-
-TEST_F(WorkerRunTest, AShimThatGotNoProcessForItsJobIsFollowedByAnother) {
+TEST_F(WorkerRunTest, AStartThatUsedUpItsNumberIsFollowedByAnotherAttempt) {
   ASSERT_TRUE(Submit("b", Jobs(1)).ok());
   const auto request = launcher_->WaitLaunched(1);
-  launcher_->End(request.key, {.cause = EndCause::kSetupFailed, .step = launch::Step::kClone, .step_errno = EAGAIN});
+  launcher_->NotStarted(request.key, {.retryable = true, .number_used = true, .text = "no process"});
   const auto again = launcher_->WaitLaunched(2);
-  EXPECT_EQ(again.key.attempt, 2u) << "the first one's number is in its exit slot";
+  EXPECT_EQ(again.key.attempt, 2u);
   launcher_->Exit(again.key, ExitStatus::Exited(0));
   UntilEnded("b");
   EXPECT_EQ(Job("b", 1).outcome.state, JobState::kSucceeded);
@@ -166,8 +152,7 @@ TEST_F(WorkerRunTest, AShimThatGotNoProcessForItsJobIsFollowedByAnother) {
 
 TEST_F(WorkerRunTest, AJobThatWaitsForAProcessCanBeCancelled) {
   ASSERT_TRUE(Submit("b", Jobs(1)).ok());
-  launcher_->End(launcher_->WaitLaunched(1).key,
-                 {.cause = EndCause::kSetupFailed, .step = launch::Step::kClone, .step_errno = EAGAIN});
+  launcher_->NotStarted(launcher_->WaitLaunched(1).key, {.retryable = true, .number_used = true, .text = "no process"});
   UntilState("b", 1, JobState::kQueued);
   ASSERT_TRUE(Cancel("b").ok());
   UntilEnded("b");
@@ -303,7 +288,7 @@ TEST_F(WorkerRunTest, DrainBecomesStoppedWhenNothingIsLeft) {
   EXPECT_EQ(worker_->GetStatus().state, ServiceState::kStopped);
 }
 
-TEST_F(WorkerRunTest, StatesOfManyRunningJobsComeFromTheExitFileAlone) {
+TEST_F(WorkerRunTest, EndsOfManyRunningJobsAreSeenBeforeTheyAreReleased) {
   auto limits = limits_;
   limits.max_running = 600;
   worker_->SetLimits(limits);
@@ -312,9 +297,8 @@ TEST_F(WorkerRunTest, StatesOfManyRunningJobsComeFromTheExitFileAlone) {
   const auto key = [](uint32_t index) { return launch::JobKey{.batch = 1, .index = index, .attempt = 1}; };
   for (uint32_t index = 1; index <= 600; ++index) launcher_->Running(key(index));
   Until("b", [&] { return Batch("b").counts == std::map<JobState, uint32_t>{{JobState::kRunning, 600}}; });
-  // No launcher tells that these shims are gone.
   for (uint32_t index = 1; index <= 600; index += 2) {
-    launcher_->Slot(key(index), {.phase = launch::Phase::kEnded, .attempt = 1, .started_at = 1, .ended_at = 2});
+    launcher_->Ended(key(index), {});
   }
   Until("b", [&] { return Batch("b").counts[JobState::kSucceeded] == 300; });
   EXPECT_EQ(Batch("b").counts[JobState::kRunning], 300u);
@@ -382,7 +366,7 @@ TEST_F(WorkerRunTest, RemoveForgetsRowsAndFiles) {
   launcher_->Exit(request.key, ExitStatus::Exited(0));
   UntilEnded("b");
   (void)Cancel("b");  // behind the report that the shim is gone
-  ASSERT_TRUE(std::filesystem::exists(dir_ / "logs/ann/b/exits"));
+  ASSERT_TRUE(std::filesystem::exists(dir_ / "logs/ann/b"));
   EXPECT_TRUE(*Await<bool>([&](auto done) { worker_->Remove({"ann", "b"}, done); }));
   EXPECT_FALSE(std::filesystem::exists(dir_ / "logs/ann/b"));
   EXPECT_EQ(worker_->GetBatch({.batch = {"ann", "b"}}).error().code(), base::Code::kNotFound);

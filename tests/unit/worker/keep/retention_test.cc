@@ -135,6 +135,7 @@ TEST_F(RetentionTest, AWallClockThatJumpsYearsOnDeletesNothing) {
 
 TEST_F(RetentionTest, ByAgeWhenItsTimeComesAndNothingElseHappens) {
   limits_.retention.all.max_age = 20 * base::kNanosPerMilli;
+  clock_.SetStep(1);  // each look at the status is one at the clock
   ASSERT_TRUE(Open().ok());
   Run("a");
   AwaitKept(1);  // this clock stands almost still: it is too young

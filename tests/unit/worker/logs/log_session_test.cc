@@ -153,7 +153,7 @@ TEST_F(LogSessionTest, BytesWithoutRecordComeLastOnceTheJobIsOver) {
   Output(1).Append("1.out", "not indexed");
   Output(1).Append("1.idx", "torn");
   EXPECT_EQ(Text({.index = 1}), "indexed ");
-  launcher_->Gone(keys_[0]);
+  launcher_->Lose(keys_[0], ShimDied());
   UntilState("b", 1, JobState::kLost);
   EXPECT_EQ(Text({.index = 1}), "indexed not indexed");
   EXPECT_EQ(Text({}), "indexed not indexed");

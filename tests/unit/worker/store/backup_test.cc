@@ -227,6 +227,14 @@ class Recorder {
 
 class RecoverTest : public BackupTest {
  protected:
+  // What a shim leaves in the exit file of a batch of ann's.
+  void Record(const std::string& id, uint32_t index, launch::SlotRecord record) {
+    record.attempt = 1;
+    record.started_at = FakeLauncher::kStarted;
+    if (record.phase == launch::Phase::kEnded) record.ended_at = FakeLauncher::kStarted + 5;
+    const base::Fd file(::openat(logs_.get(), ("ann/" + id + "/exits").c_str(), O_WRONLY | O_CLOEXEC));
+    ASSERT_TRUE(base::PwriteAll(file.get(), launch::EncodeSlot(record), launch::SlotOffset(index)).ok());
+  }
   base::Result<Recovered> Recover() { return RecoverState(state_.get(), logs_.get()); }
 };
 
@@ -306,14 +314,12 @@ TEST_F(RecoverTest, MakesADatabaseOfWhatExitRecordsProve) {
   ASSERT_TRUE(Open().ok());
   ASSERT_TRUE(Submit("b", Jobs(4)).ok());
   launcher_->WaitLaunched(4);
-  const launch::JobKey first{.batch = Batch("b").id, .index = 1, .attempt = 1};
-  const auto key = [&](uint32_t index) { return launch::JobKey{.batch = first.batch, .index = index, .attempt = 1}; };
   FakeOutput output(logs_.get(), "ann/b", 1);
   output.Write(launch::Stream::kOut, "hello\n", FakeLauncher::kStarted);
-  launcher_->End(key(1), {.exit = base::ExitStatus::Exited(0), .stdout_bytes = 6});
-  launcher_->End(key(2), {.exit = base::ExitStatus::Exited(7)});
-  launcher_->Running(key(3));
   worker_.reset();
+  Record("b", 1, {.phase = launch::Phase::kEnded, .exit = base::ExitStatus::Exited(0), .stdout_bytes = 6});
+  Record("b", 2, {.phase = launch::Phase::kEnded, .exit = base::ExitStatus::Exited(7)});
+  Record("b", 3, {.phase = launch::Phase::kRunning});
   std::ofstream(DatabaseFile(), std::ios::trunc) << std::string(10'000, 'x');
   ASSERT_EQ(Open().error().code(), Code::kDataLoss);
 
@@ -352,6 +358,7 @@ TEST_F(RecoverTest, AddsToAWholeDatabaseWhatItLacks) {
   ASSERT_TRUE(BackupState(state_.get(), target_.get()).ok());
   RunOne("b");
   worker_.reset();
+  for (const char* const id : {"a", "b"}) Record(id, 1, {.phase = launch::Phase::kEnded});
   ASSERT_TRUE(Restore(true).ok());
   const auto recovered = Recover();
   ASSERT_TRUE(recovered.ok()) << recovered.error().message();

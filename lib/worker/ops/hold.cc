@@ -1,0 +1,147 @@
+#include "worker/ops/hold.h"
+
+#include <utility>
+
+namespace jobd::worker {
+
+void HoldOp::Post(Engine& engine, Kind kind, JobSelector jobs, Callback<uint32_t> done) {
+  const auto op = std::make_shared<HoldOp>(engine, kind, std::move(jobs), std::move(done));
+  engine.loop.Post([op] { op->Run(); });
+}
+
+HoldOp::HoldOp(Engine& engine, Kind kind, JobSelector jobs, Callback<uint32_t> done)
+    : engine_(engine), kind_(kind), jobs_(std::move(jobs)), done_(std::move(done)) {}
+
+void HoldOp::Run() {
+  const auto again = [self = shared_from_this()] { self->Run(); };
+  if (engine_.leases.DeferBehindSubmission(jobs_.batch, again)) return;
+  const auto found = engine_.leases.Find(jobs_);
+  if (!found.ok()) return done_(found.error());
+  batch_ = found->view.id;
+  if (engine_.leases.DeferBehindRetry(batch_, again)) return;
+  if (!engine_.leases.BeginHold(batch_)) {
+    return done_(base::Error(base::Code::kAborted, "a hold or release of this batch is being recorded"));
+  }
+  whole_ = !jobs_.index && engine_.queue.Has(batch_);
+  was_held_ = engine_.queue.IsHeld(batch_);
+  const base::Status done = kind_ == Kind::kHold ? Hold() : Release();
+  if (!done.ok()) {
+    engine_.leases.EndHold(batch_);
+    return done_(done.error());
+  }
+  engine_.journal.Append(std::move(changes_),
+                         [self = shared_from_this()](const base::Status& status) { self->OnCommitted(status); });
+  engine_.dispatcher.Dispatch();
+}
+
+base::Status HoldOp::AddRows(JobState state) {
+  for (const uint32_t index : set_apart_) {
+    JOBD_ASSIGN_OR_RETURN(const auto known, engine_.reader.Row(batch_, index));
+    JobRow row = known.value_or(JobRow{});
+    row.outcome = Outcome{.state = state, .reason = row.outcome.reason};
+    changes_.push_back(PutJob{.batch = batch_, .index = index, .row = std::move(row)});
+  }
+  count_ += static_cast<uint32_t>(set_apart_.size());
+  return base::Ok();
+}
+
+base::Status HoldOp::Hold() {
+  Queue& queue = engine_.queue;
+  if (whole_) {
+    set_apart_ = queue.ExceptionsIn(batch_, false);
+  } else if (jobs_.index && queue.HoldJob(batch_, *jobs_.index)) {
+    set_apart_ = {*jobs_.index};
+  }
+  if (base::Status rows = AddRows(JobState::kHeld); !rows.ok()) {
+    if (!whole_) UndoHold();
+    return rows;
+  }
+  if (whole_) {
+    if (!was_held_) count_ += static_cast<uint32_t>(queue.NeverStarted(batch_));
+    changes_.push_back(SetHeld{.batch = batch_, .held = true});
+    queue.SetHeld(batch_, true);
+    for (const uint32_t index : set_apart_) queue.HoldJob(batch_, index);
+  }
+  ChangeLive(JobState::kQueued, JobState::kHeld);
+  return base::Ok();
+}
+
+base::Status HoldOp::Release() {
+  Queue& queue = engine_.queue;
+  if (whole_) {
+    set_apart_ = queue.ExceptionsIn(batch_, true);
+  } else if (jobs_.index && queue.IsJobHeld(batch_, *jobs_.index)) {
+    set_apart_ = {*jobs_.index};
+  }
+  JOBD_RETURN_IF_ERROR(AddRows(JobState::kQueued));
+  if (whole_) {
+    if (was_held_) count_ += static_cast<uint32_t>(queue.NeverStarted(batch_));
+    changes_.push_back(SetHeld{.batch = batch_, .held = false});
+  }
+  ChangeLive(JobState::kHeld, JobState::kQueued);
+  return base::Ok();
+}
+
+void HoldOp::ChangeLive(JobState from, JobState to) {
+  LiveBatch* const live = engine_.table.FindBatch(batch_);
+  if (live == nullptr) return;
+  for (auto& [index, job] : live->jobs) {
+    if (jobs_.index && *jobs_.index != index) continue;
+    if (IsWithLauncher(job.state)) {
+      const bool hold = to == JobState::kHeld;
+      if (std::exchange(job.hold_next, hold) != hold) running_.push_back(job.key);
+      continue;
+    }
+    // A start that is being recorded is taken back. There is none to release.
+    const bool give_up = IsBeforeStart(job.state) && to == JobState::kHeld;
+    if (!give_up && !(job.WaitsAgain() && job.row.outcome.state == from)) continue;
+    JobRow row = job.row;
+    row.outcome = Outcome{.state = to, .reason = give_up ? Reason{} : row.outcome.reason};
+    if (give_up) {
+      row.attempt = job.key.attempt - 1;
+      job.request.reset();
+    }
+    engine_.table.Advance(job, give_up ? LiveEvent::kGivenUp : LiveEvent::kAmended, std::move(row));
+    live_.push_back(job.key);
+    ++count_;
+  }
+}
+
+void HoldOp::OnCommitted(const base::Status& status) {
+  engine_.leases.EndHold(batch_);
+  Queue& queue = engine_.queue;
+  if (status.ok() && kind_ == Kind::kRelease) {
+    for (const uint32_t index : set_apart_) queue.ReleaseJob(batch_, index);
+    if (whole_) queue.SetHeld(batch_, false);
+  }
+  if (!status.ok()) {
+    if (kind_ == Kind::kHold) UndoHold();
+    UndoLive();
+  }
+  engine_.announcer.PublishBatch(batch_);
+  engine_.dispatcher.Dispatch();
+  done_(status.ok() ? base::Result<uint32_t>(count_) : base::Result<uint32_t>(status.error()));
+}
+
+void HoldOp::UndoHold() {
+  if (whole_) engine_.queue.SetHeld(batch_, was_held_);
+  for (const uint32_t index : set_apart_) engine_.queue.ReleaseJob(batch_, index);
+}
+
+// What could not be recorded is offered to the disk again by itself: it must be what was before.
+void HoldOp::UndoLive() {
+  const bool held = kind_ == Kind::kHold;
+  for (const launch::JobKey& key : running_) {
+    if (LiveJob* const job = engine_.table.Find(key); job != nullptr) job->hold_next = !held;
+  }
+  for (const launch::JobKey& key : live_) {
+    LiveJob* const job = engine_.table.Find(key);
+    const JobState set = held ? JobState::kHeld : JobState::kQueued;
+    if (job == nullptr || !IsOver(job->state) || job->row.outcome.state != set || job->state == LiveState::kDraining) continue;
+    JobRow row = job->row;
+    row.outcome.state = held ? JobState::kQueued : JobState::kHeld;
+    engine_.table.Advance(*job, LiveEvent::kAmended, std::move(row));
+  }
+}
+
+}  // namespace jobd::worker

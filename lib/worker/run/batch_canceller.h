@@ -1,0 +1,74 @@
+// Ends what waits and what runs of a batch: for a client, for a batch that ends at its first failure, for a service that stops now.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "worker/launcher/launcher.h"
+#include "worker/model/request.h"
+#include "worker/plan/queue.h"
+#include "worker/run/announcer.h"
+#include "worker/run/batch_leases.h"
+#include "worker/run/enqueuer.h"
+#include "worker/run/job_table.h"
+#include "worker/run/journal.h"
+#include "worker/store/store.h"
+
+namespace jobd::worker {
+
+// Lives on the loop's thread.
+class BatchCanceller {
+ public:
+  // All are borrowed and outlive this. `on_room` as JobTable's.
+  struct Parts {
+    LiveReader& reader;
+    Queue& queue;
+    Enqueuer& enqueuer;
+    JobTable& table;
+    BatchLeases& leases;
+    Journal& journal;
+    Announcer& announcer;
+    Launcher& launcher;
+    const base::Clock& clock;
+    std::function<void()> on_room;
+  };
+  explicit BatchCanceller(Parts parts) : parts_(std::move(parts)) {}
+
+  // Cancels what waits and tells what runs to end, behind a retry of the batch; `index`: this job alone. `grace`: instead of the
+  // job's own. What runs is ended even when that cannot be recorded. What waits waits on when it fails.
+  void Cancel(uint64_t batch, std::optional<uint32_t> index, Reason reason, std::optional<base::Nanos> grace,
+              Callback<CancelCounts> done);
+
+  // A job of the batch did not succeed, and is not tried again: if the batch is to end at its first failure, so do the others.
+  void CancelRestIfFailFast(uint64_t batch, uint32_t failed);
+
+ private:
+  struct Cancelling {
+    uint64_t batch = 0;
+    CancelCounts counts;
+    std::vector<Change> changes;
+    Queue::Waiting waiting;    // taken from the queue as a whole
+    uint32_t single = 0;       // taken alone; 0: none
+    bool single_held = false;  // it was held
+    std::vector<std::pair<launch::JobKey, base::Nanos>> stopping;
+    std::optional<base::Error> failure;  // why what waits was left alone
+
+    bool TookFromQueue() const { return waiting.count > 0 || single != 0; }
+  };
+  // Takes what waits out of the queue, and moves live jobs.
+  Cancelling Collect(uint64_t batch, std::optional<uint32_t> index, const Reason& reason, std::optional<base::Nanos> grace);
+  base::Status CollectWaiting(std::optional<uint32_t> index, const Reason& reason, Cancelling& out);
+  void CollectLive(LiveJob& job, const Reason& reason, std::optional<base::Nanos> grace, Cancelling& out);
+  void OnCommitted(const Cancelling& cancelling, const base::Status& status, const Callback<CancelCounts>& done);
+  void Tell(const Cancelling& cancelling);
+  void GiveBack(const Cancelling& cancelling);
+
+  const Parts parts_;
+};
+
+}  // namespace jobd::worker

@@ -1,0 +1,80 @@
+// From the queue to the launcher: picks jobs for free slots, records their starts, and hands them over.
+#pragma once
+
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "worker/launcher/launcher.h"
+#include "worker/model/limits.h"
+#include "worker/plan/pools.h"
+#include "worker/plan/queue.h"
+#include "worker/run/announcer.h"
+#include "worker/run/batch_canceller.h"
+#include "worker/run/batch_leases.h"
+#include "worker/run/job_table.h"
+#include "worker/run/journal.h"
+#include "worker/run/loop.h"
+#include "worker/run/service_switch.h"
+#include "worker/run/spec_prefetcher.h"
+#include "worker/run/upkeep.h"
+#include "worker/store/store.h"
+
+namespace jobd::worker {
+
+// Lives on the loop's thread.
+class Dispatcher {
+ public:
+  // All are borrowed and outlive this; `limits` are those in force, `log_dir` where the batches' folders are.
+  struct Parts {
+    Loop& loop;
+    LiveReader& reader;
+    Queue& queue;
+    Pools& pools;
+    JobTable& table;
+    Journal& journal;
+    Announcer& announcer;
+    Launcher& launcher;
+    SpecPrefetcher& specs;
+    BatchLeases& leases;
+    BatchCanceller& canceller;
+    ServiceSwitch& service;
+    Upkeep& upkeep;
+    const base::Clock& clock;
+    const WorkerLimits& limits;
+    int log_dir = -1;
+  };
+  explicit Dispatcher(const Parts& parts) : parts_(parts) {}
+
+  // Nothing is started before: what an earlier process started must be known first.
+  void Open();
+  // Starts what may start. To be called whenever a slot fell free, a job came to the queue, or a bound was raised; within itself it
+  // does nothing. Publishes the load.
+  void Dispatch();
+
+ private:
+  void Prepare(const Queue::Pick& pick, Slot slot);
+  // What was picked cannot be looked at now: it waits on.
+  void ReturnPick(const Queue::Pick& pick);
+  base::Result<LiveBatch*> OpenBatch(uint64_t batch);
+  // An attempt appends to what earlier ones wrote, which has to be plain for that.
+  void Expand(const LiveJob& job);
+  void OnExpanded(launch::JobKey key, const base::Status& status);
+  void RecordStart(LiveJob& job);
+  void OnRecorded(launch::JobKey key, const base::Status& status);
+  // The start cannot be prepared or recorded for want of something: the job waits again.
+  void DeferStart(LiveJob& job);
+  // No start of this job can ever be: its end is its own, others may do better.
+  void FailStart(LiveJob& job, std::string_view step, int errno_value);
+  void Launch(LiveJob& job);
+  // Starts nothing for a while: what the machine lacks is not asked for again at once.
+  void BackOff();
+  void PublishLoad();
+
+  const Parts parts_;
+  bool open_ = false;
+  bool dispatching_ = false;
+  bool backing_off_ = false;
+};
+
+}  // namespace jobd::worker

@@ -1,0 +1,90 @@
+#include "worker/run/loop.h"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "base/thread_name.h"
+
+namespace jobd::worker {
+namespace {
+
+struct ReadWatch {
+  ReadWatch(boost::asio::io_context& io, int fd, std::function<void()> on_ready) : descriptor(io, fd), ready(std::move(on_ready)) {}
+  boost::asio::posix::stream_descriptor descriptor;  // borrows it: released before it ends
+  std::function<void()> ready;
+};
+
+void Await(const std::shared_ptr<ReadWatch>& watch) {
+  watch->descriptor.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                               [watch](const boost::system::error_code& cancelled) {
+                                 if (cancelled) return;
+                                 watch->ready();
+                                 if (watch->descriptor.is_open()) Await(watch);  // else it unwatched itself
+                               });
+}
+
+}  // namespace
+
+struct Loop::Impl {
+  boost::asio::io_context io{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running{boost::asio::make_work_guard(io)};
+  std::map<int, std::shared_ptr<ReadWatch>> watches;
+  std::thread thread;
+};
+
+Loop::Loop() : impl_(std::make_unique<Impl>()) {}
+
+Loop::~Loop() {
+  for (const auto& [fd, watch] : impl_->watches) watch->descriptor.release();
+}
+
+void Loop::Start() {
+  impl_->thread = std::thread([this] {
+    base::NameThisThread("loop");
+    impl_->io.run();
+  });
+}
+
+void Loop::Stop(std::function<void()> last) {
+  if (!impl_->thread.joinable()) return;
+  Post([this, last = std::move(last)] {
+    last();
+    impl_->io.stop();
+  });
+  impl_->thread.join();
+}
+
+void Loop::Post(std::function<void()> work) { boost::asio::post(impl_->io, std::move(work)); }
+
+void Loop::After(base::Nanos delay, std::function<void()> work) {
+  auto timer = std::make_shared<boost::asio::steady_timer>(impl_->io, std::chrono::nanoseconds(delay));
+  timer->async_wait([timer, work = std::move(work)](const boost::system::error_code& cancelled) {
+    if (!cancelled) work();
+  });
+}
+
+base::Nanos Loop::Now() const {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+void Loop::WatchReadable(int fd, std::function<void()> ready) {
+  const auto watch = std::make_shared<ReadWatch>(impl_->io, fd, std::move(ready));
+  impl_->watches[fd] = watch;
+  Await(watch);
+}
+
+void Loop::Unwatch(int fd) {
+  const auto found = impl_->watches.find(fd);
+  if (found == impl_->watches.end()) return;
+  found->second->descriptor.release();
+  impl_->watches.erase(found);
+}
+
+}  // namespace jobd::worker
