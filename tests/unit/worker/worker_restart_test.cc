@@ -91,8 +91,7 @@ TEST_F(WorkerRestartTest, AnotherBootMakesUnaccountedJobsLostAndImportsRecords) 
   ASSERT_TRUE(Submit("c", Jobs(1)).ok());
   const auto other = launcher_->WaitLaunched(2).key;
   worker_.reset();
-  ASSERT_TRUE(
-      Database::Open(dir_ / "state/jobd.db", false)->Execute("UPDATE meta SET value = x'31' WHERE key = 'boot'").ok());
+  ASSERT_TRUE(Database::Open(dir_ / "state/jobd.db", false)->Execute("UPDATE meta SET value = x'31' WHERE key = 'boot'").ok());
   Restart(false, {{other, SlotRecord{.started_at = 7, .ended_at = 9, .exit = ExitStatus::Exited(0)}}});
   UntilEnded("b");
   UntilEnded("c");
@@ -115,8 +114,7 @@ TEST_F(WorkerRestartTest, PowerFailureLosesOnlyWhatHadASlot) {
   launcher_->WaitLaunched(2);
   (void)Cancel("q", 6);  // goes through a commit behind whatever the launches led to
   worker_.reset();
-  ASSERT_TRUE(
-      Database::Open(dir_ / "state/jobd.db", false)->Execute("UPDATE meta SET value = x'31' WHERE key = 'boot'").ok());
+  ASSERT_TRUE(Database::Open(dir_ / "state/jobd.db", false)->Execute("UPDATE meta SET value = x'31' WHERE key = 'boot'").ok());
   Restart(true);
   UntilEnded("q");
   EXPECT_EQ(Batch("q").counts,

@@ -63,7 +63,8 @@ class JournalTest : public ::testing::Test {
     });
     done.get_future().wait();
   }
-  // Behind all that the turns so far have posted. What a turn posts is in the line only when it ends: so this goes through it twice.
+  // Behind all that the turns so far have posted. What a turn posts is in the line only when it ends: so this goes through it
+  // twice.
   void NextTurn() {
     std::promise<void> done;
     loop_.Post([&] { loop_.Post([&] { done.set_value(); }); });
