@@ -157,12 +157,11 @@ int main(int argc, char** argv) {
   jobd::server::WorkerEvents events(log, *metrics);
   auto launcher = jobd::worker::LocalLauncher::Create(connection, welcome->log_dir.get(), files->capabilities);
   if (!launcher.ok()) return Fail(launcher.error());
-  auto worker = jobd::worker::Worker::Create(
-      {.state_dir = welcome->state_dir.get(),
-       .log_dir = welcome->log_dir.get(),
-       .limits = jobd::server::WorkerLimitsOf(files->config->config, files->rules->users, files->capabilities),
-       .observer = &events},
-      **launcher, clock);
+  auto worker = jobd::worker::Worker::Create({.state_dir = welcome->state_dir.get(),
+                                              .log_dir = welcome->log_dir.get(),
+                                              .limits = jobd::server::WorkerLimitsOf(files->config->config, files->rules->users),
+                                              .observer = &events},
+                                             **launcher, clock);
   if (!worker.ok()) return Fail(std::move(worker).error());
 
   // 9. The network, on the sockets that the launcher holds. Serves, and has proved it, when it returns.
@@ -170,18 +169,21 @@ int main(int argc, char** argv) {
   if (!listener.ok()) return Fail(listener.error());
   auto metrics_socket = jobd::server::MetricsSocket(connection);
   if (!metrics_socket.ok()) return Fail(metrics_socket.error());
-  auto service = jobd::server::Service::Start(**worker, clock,
-                                              {.files = [&connection] { return jobd::server::ReadLauncherFiles(connection); },
-                                               .initial = *std::move(files),
-                                               .config_name = welcome->ack.config_name,
-                                               .overrides = overrides,
-                                               .about = {.started_at = clock.Realtime(),
-                                                         .server_restarts = welcome->ack.server_restarts,
-                                                         .capabilities = welcome->ack.capabilities},
-                                               .log = log,
-                                               .metrics = metrics,
-                                               .metrics_socket = *std::move(metrics_socket)},
-                                              *std::move(listener));
+  auto service = jobd::server::Service::Start(
+      **worker, clock,
+      {.files = [&connection] { return jobd::server::ReadLauncherFiles(connection); },
+       .use_capabilities =
+           [&launcher](const jobd::launch::Capabilities& capabilities) { (*launcher)->UseCapabilities(capabilities); },
+       .initial = *std::move(files),
+       .config_name = welcome->ack.config_name,
+       .overrides = overrides,
+       .about = {.started_at = clock.Realtime(),
+                 .server_restarts = welcome->ack.server_restarts,
+                 .capabilities = welcome->ack.capabilities},
+       .log = log,
+       .metrics = metrics,
+       .metrics_socket = *std::move(metrics_socket)},
+      *std::move(listener));
   if (!service.ok()) return Fail(std::move(service).error());
 
   jobd::server::RouteGrpcLog(log, clock);

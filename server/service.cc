@@ -99,7 +99,9 @@ class ServiceImpl final : public Service {
   const config::Config& Config() const { return options_.initial.config->config; }
 
   void Apply(const config::Config& config, const config::Users& users, const launch::Capabilities& capabilities) {
-    worker_.SetLimits(WorkerLimitsOf(config, users, capabilities));
+    // First: the worker asks the launcher what it can do by these limits.
+    if (options_.use_capabilities) options_.use_capabilities(capabilities);
+    worker_.SetLimits(WorkerLimitsOf(config, users));
     call_limits_.SetMax(config.max_streams_per_user);
     max_batch_jobs_.store(config.max_batch_jobs, std::memory_order_relaxed);
     rpc_->SetMaxPerAddress(config.max_connections_per_address);
@@ -172,8 +174,7 @@ std::map<std::string, worker::OwnerQuota> QuotasOf(const config::Users& users) {
 
 }  // namespace
 
-worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::Users& users,
-                                    const launch::Capabilities& capabilities) {
+worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::Users& users) {
   return {.max_running = config.max_running != 0 ? config.max_running : std::max(1u, std::thread::hardware_concurrency()),
           .max_queued = config.max_queued,
           .max_queued_per_user = config.max_queued_per_user,
@@ -188,7 +189,6 @@ worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::
                              .pids = config.default_pids},
           .default_workdir = config.default_workdir,
           .default_path = config.default_path,
-          .capabilities = capabilities,
           .retention = RetentionOf(config, users),
           .quotas = QuotasOf(users)};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -9,6 +10,7 @@
 #include "base/listener.h"
 #include "base/result.h"
 #include "config/config.h"
+#include "launch/contract/capabilities.h"
 #include "server/api/api.h"
 #include "server/ops/file_set.h"
 #include "server/ops/metrics.h"
@@ -21,12 +23,13 @@ class logger;
 
 namespace jobd::server {
 
-// The worker's share of the configuration and of the users file, and what the launcher can do.
-worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::Users& users,
-                                    const launch::Capabilities& capabilities);
+// The worker's share of the configuration and of the users file.
+worker::WorkerLimits WorkerLimitsOf(const config::Config& config, const config::Users& users);
 
 struct ServiceOptions {
   FileSource files;  // for reloads
+  // At a reload that is taken, before the worker gets its new limits: by these files the launcher can do this. May be empty.
+  std::function<void(const launch::Capabilities&)> use_capabilities;
   FileSet initial;
   std::string config_name;
   config::Overrides overrides;

@@ -67,7 +67,7 @@ class LocalWorker final : public Worker {
         store_(std::move(store)),
         watcher_(std::move(watcher)),
         signer_(std::move(seal_key)),
-        limits_(std::make_shared<const WorkerLimits>(std::move(options.limits))) {}
+        limits_(InForce(std::move(options.limits))) {}
 
   // In the order in which the parts call each other: nobody is called who is gone.
   ~LocalWorker() override {
@@ -202,13 +202,18 @@ class LocalWorker final : public Worker {
     return status;
   }
   void SetLimits(WorkerLimits limits) override {
-    limits_.store(std::make_shared<const WorkerLimits>(limits));
+    limits_.store(InForce(limits));
     disks_.SetMinFreeBytes(limits.min_free_bytes);
     maintenance_->SetRules(limits.retention, limits.min_free_bytes);
     engine_->SetLimits(std::move(limits));
   }
 
  private:
+  // The limits with what the launcher can do by now: what admission decides by is one value.
+  std::shared_ptr<const WorkerLimits> InForce(WorkerLimits limits) const {
+    limits.capabilities = launcher_.Capabilities();
+    return std::make_shared<const WorkerLimits>(std::move(limits));
+  }
   // Why the disks take no more jobs, if so.
   std::optional<base::Error> DiskRefusal() {
     if (!store_->writable()) {

@@ -176,7 +176,7 @@ TEST_P(InjectionTest, EveryJobIsAccountedForAndNothingIsLeft) {
       EXPECT_EQ(starts[index], 1) << job;
       EXPECT_EQ(daemon.Do({"logs", std::string(kId) + "/" + std::to_string(index)}).out, "out\n");
     } else {
-      // The job or its recorder was the victim, and that is what is said.
+      // The job or its shim was the victim, and that is what is said.
       const bool killed = state == "FAILED" && (job.at("signal") == 9 || !job.at("reason").at("step").is_null());
       EXPECT_TRUE(state == "LOST" || killed) << job;
       EXPECT_FALSE(job.at("reason").at("text").get<std::string>().empty()) << job;

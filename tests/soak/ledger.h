@@ -8,7 +8,7 @@
 
 namespace jobd::soak {
 
-// How a job of the soak must end when nobody kills its recorder.
+// How a job of the soak must end when nobody kills its shim.
 struct Expectation {
   std::string state;   // "SUCCEEDED", …
   int exit_code = -1;  // -1: none

@@ -71,7 +71,7 @@ class Soak {
       Check(plan, status.at("jobs"), starts, account);
     }
     if (!e2e::ChildrenNamed(daemon_.LauncherPid(), "jobd-shim").empty()) account.faults.push_back("shims are left");
-    if (account.lost > shims_killed_) account.faults.push_back("more jobs are LOST than recorders were killed");
+    if (account.lost > shims_killed_) account.faults.push_back("more jobs are LOST than shims were killed");
     return account;
   }
 
@@ -220,7 +220,7 @@ int Main(int minutes, uint64_t seed) {
   for (const auto& [what, count] : soak.kills()) {
     std::printf("| killed: %s | %llu times |\n", what.c_str(), static_cast<unsigned long long>(count));
   }
-  std::printf("| recorders killed | %llu |\n| batches accepted | %llu |\n| jobs accounted for | %llu |\n",
+  std::printf("| shims killed | %llu |\n| batches accepted | %llu |\n| jobs accounted for | %llu |\n",
               static_cast<unsigned long long>(soak.shims_killed()), static_cast<unsigned long long>(account.batches),
               static_cast<unsigned long long>(account.jobs));
   std::printf("| of them LOST, each with its reason | %llu |\n| cancelled | %llu |\n| lines of output compared | %llu |\n",

@@ -26,11 +26,4 @@ struct Expired {
 base::Result<Expired> FindExpired(RetentionReader& reader, const Retention& rules, const Excluded& excluded, base::Nanos now,
                                   size_t limit);
 
-// The names of before, for the supervisor.
-using Spared = Excluded;
-inline base::Result<Expired> FindDoomed(StoreReader& reader, const Retention& rules, const Spared& spared, base::Nanos now,
-                                        size_t limit) {
-  return FindExpired(reader, rules, spared, now, limit);
-}
-
 }  // namespace jobd::worker

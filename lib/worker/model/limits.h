@@ -45,7 +45,7 @@ struct WorkerLimits {
   launch::JobLimits default_limits;
   std::string default_workdir;
   std::string default_path;
-  launch::Capabilities capabilities;  // what the launcher can and will do
+  launch::Capabilities capabilities;  // of the launcher, which the worker asks for them: what is given here counts for nothing
   Retention retention;
   // Of every owner whom the users file names. They hold wherever jobs come to the queue: at a submission, a retry, a restart, and
   // for what is queued when they change.

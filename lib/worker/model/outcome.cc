@@ -71,7 +71,7 @@ Outcome OutcomeOf(const launch::SlotRecord& record, const Reason& asked, const B
     case launch::EndCause::kShimError:
       outcome.state = JobState::kLost;
       outcome.reason = ShimDied();
-      outcome.reason.text = "its recorder failed";
+      outcome.reason.text = "its shim failed";
       if (record.step != launch::Step::kNone) {
         const Reason what = StartFailed(launch::StepText(record.step), record.step_errno);
         outcome.reason.text += ": " + what.text;
@@ -123,7 +123,7 @@ Reason FailFast(uint32_t index) {
   return Words(ReasonCode::kFailFast, "cancelled: job " + std::to_string(index) + " of its batch did not succeed");
 }
 
-Reason ShimDied() { return Words(ReasonCode::kShimDied, "its recorder was killed"); }
+Reason ShimDied() { return Words(ReasonCode::kShimDied, "its shim was killed"); }
 
 Reason HostRestarted() { return Words(ReasonCode::kHostRestarted, "the machine restarted while it ran"); }
 

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,7 +15,6 @@ namespace jobd::worker {
 namespace {
 
 constexpr mode_t kFolderMode = 0750;
-constexpr uint64_t kMinFreeInodes = 64;
 // jobd itself puts no folder into a batch's folder.
 constexpr int kMaxDepth = 32;
 
@@ -94,27 +92,6 @@ uint64_t BatchFolderBytes(int log_dir, const BatchName& batch) {
     return base::Ok();
   });
   return bytes;
-}
-
-DiskStatus MeasureDisk(int dir, std::string name, uint64_t min_free_bytes) {
-  DiskStatus disk{.name = std::move(name)};
-  struct statvfs about {};
-  if (::fstatvfs(dir, &about) != 0) {
-    disk.problem = "failing";
-    disk.accepting = false;
-    return disk;
-  }
-  disk.free_bytes = uint64_t{about.f_bavail} * about.f_frsize;
-  disk.total_bytes = uint64_t{about.f_blocks} * about.f_frsize;
-  if ((about.f_flag & ST_RDONLY) != 0) {
-    disk.problem = "read-only";
-  } else if (disk.free_bytes < min_free_bytes) {
-    disk.problem = "almost full";
-  } else if (about.f_files != 0 && about.f_favail < kMinFreeInodes) {  // 0: a file system without a bound on them
-    disk.problem = "almost out of inodes";
-  }
-  disk.accepting = disk.problem.empty();
-  return disk;
 }
 
 }  // namespace jobd::worker

@@ -8,7 +8,6 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "worker/model/model.h"
-#include "worker/model/service_status.h"
 
 namespace jobd::worker {
 
@@ -24,8 +23,5 @@ base::Status RemoveBatchFolder(int log_dir, const BatchName& batch);
 
 // The room that the files of a batch take on the disk, in bytes; 0 when there is no folder.
 uint64_t BatchFolderBytes(int log_dir, const BatchName& batch);
-
-// The disk a directory is on. It accepts nothing when it is read-only, or has fewer than min_free_bytes or hardly any inodes left.
-DiskStatus MeasureDisk(int dir, std::string name, uint64_t min_free_bytes);
 
 }  // namespace jobd::worker

@@ -21,12 +21,7 @@ class StoreReader : public LiveReader, public CatalogueReader, public LogReader,
   base::Result<std::vector<IndexedRow>> Rows(uint64_t batch, uint32_t after, uint32_t limit) override = 0;
   base::Result<std::vector<LiveRow>> Live(uint64_t batch) override = 0;
   base::Result<int64_t> LastStart(uint64_t batch) override = 0;
-
-  // The names of before, for the supervisor.
-  using EndedPlace = worker::EndedPlace;
-  base::Result<std::vector<OwnerUsage>> Kept() { return RetainedUsage(); }
 };
-using KeptRow = OwnerUsage;
 
 // Thread-safe. Completions come on the store's thread, in the order of the calls, after the commit; they must not block, nor call
 // the store. A commit that fails fails every write in it, and nothing of it is on disk.

@@ -18,6 +18,7 @@
 #include "base/files.h"
 #include "launch/contract/exit_file.h"
 #include "launch/contract/log_index.h"
+#include "tests/unit/worker/test_capabilities.h"
 #include "worker/launcher/launcher.h"
 #include "worker/model/outcome.h"
 #include "worker/store/batch_files.h"
@@ -76,7 +77,14 @@ class FakeLauncher final : public Launcher {
     events_ = nullptr;
     loop_ = nullptr;
   }
-  launch::Capabilities Capabilities() const override { return {}; }
+  launch::Capabilities Capabilities() const override {
+    const std::lock_guard lock(mutex_);
+    return capabilities_;
+  }
+  void UseCapabilities(launch::Capabilities capabilities) {
+    const std::lock_guard lock(mutex_);
+    capabilities_ = std::move(capabilities);
+  }
 
   // The folder, for what jobs write, and in it the file that the launcher of this machine has there. Nobody writes into it.
   base::Status Open(const BatchPlace& place) override {
@@ -248,7 +256,8 @@ class FakeLauncher final : public Launcher {
   bool run_at_once_ = false;
   base::Status recovery_ = base::Ok();
   std::map<launch::JobKey, FakeFate> fates_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  launch::Capabilities capabilities_ = TestCapabilities();
   std::condition_variable changed_;
   LauncherEvents* events_ = nullptr;  // guarded by mutex_, as are the rest; events are called without it
   LauncherLoop* loop_ = nullptr;

@@ -13,7 +13,6 @@
 #include "base/fd.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/worker/fake_launcher.h"
-#include "tests/unit/worker/test_capabilities.h"
 #include "worker/worker.h"
 
 namespace jobd::worker {
@@ -52,7 +51,6 @@ class WorkerTest : public ::testing::Test {
     limits_.max_running = 2;
     limits_.default_workdir = "/";
     limits_.default_path = "/bin";
-    limits_.capabilities = TestCapabilities();
   }
   ~WorkerTest() override { worker_.reset(); }
 

@@ -118,7 +118,7 @@ TEST_F(WorkerRunTest, ALostAttemptIsTheJobsEnd) {
   launcher_->Lose(request.key, ShimDied());
   UntilEnded("b");
   EXPECT_EQ(Job("b", 1).outcome.state, JobState::kLost);
-  EXPECT_EQ(Job("b", 1).outcome.reason.text, "its recorder was killed");
+  EXPECT_EQ(Job("b", 1).outcome.reason.text, "its shim was killed");
   EXPECT_EQ(launcher_->launched(), 1u);
 }
 
@@ -370,6 +370,19 @@ TEST_F(WorkerRunTest, RemoveForgetsRowsAndFiles) {
   EXPECT_TRUE(*Await<bool>([&](auto done) { worker_->Remove({"ann", "b"}, done); }));
   EXPECT_FALSE(std::filesystem::exists(dir_ / "logs/ann/b"));
   EXPECT_EQ(worker_->GetBatch({.batch = {"ann", "b"}}).error().code(), base::Code::kNotFound);
+}
+
+TEST_F(WorkerRunTest, WhatMayBeAskedForIsWhatTheLauncherCanDoAtTheTimeOfTheLimits) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Submit("before", {{.argv = {"true"}, .profile = "strict"}}).ok());
+  launch::Capabilities poor = TestCapabilities();
+  poor.profiles[2].missing = true;
+  launcher_->UseCapabilities(poor);
+  ASSERT_TRUE(Submit("between", {{.argv = {"true"}, .profile = "strict"}}).ok()) << "a reload that is not taken changes nothing";
+  worker_->SetLimits(limits_);
+  const auto refused = Submit("after", {{.argv = {"true"}, .profile = "strict"}});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), base::Code::kInvalidArgument);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What the launcher's client takes for a welcome.
-#include "worker/launcher/launcher_client.h"
+// What the connection to jobd takes for a welcome.
+#include "worker/launcher/local/jobd_connection.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -8,27 +8,27 @@
 namespace jobd::worker {
 namespace {
 
-class LauncherClientTest : public testing::Test {
+class JobdConnectionTest : public testing::Test {
  protected:
   void SetUp() override {
     int ends[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
-    launcher_.reset(ends[0]);
-    client_ = LauncherClient::Create(base::Fd(ends[1]), [](const base::Error&) {});
+    jobd_.reset(ends[0]);
+    connection_ = std::make_unique<JobdConnection>(base::Fd(ends[1]), [](const base::Error&) {});
   }
   // The answer is there before the question.
-  base::Result<LauncherClient::Welcome> HelloAnsweredBy(const launch::HelloAck& ack, size_t fd_count) {
+  base::Result<JobdConnection::Welcome> HelloAnsweredBy(const launch::HelloAck& ack, size_t fd_count) {
     const base::Fd file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     const std::vector<int> fds(fd_count, file.get());
-    EXPECT_TRUE(launch::SendFrame(launcher_.get(), launch::LauncherFrame(ack), fds).ok());
-    return client_->Hello();
+    EXPECT_TRUE(launch::SendFrame(jobd_.get(), launch::LauncherFrame(ack), fds).ok());
+    return connection_->Hello();
   }
 
-  base::Fd launcher_;
-  std::unique_ptr<LauncherClient> client_;
+  base::Fd jobd_;
+  std::unique_ptr<JobdConnection> connection_;
 };
 
-TEST_F(LauncherClientTest, RefusesDescriptorsThatAreMissingOrNotNamed) {
+TEST_F(JobdConnectionTest, RefusesDescriptorsThatAreMissingOrNotNamed) {
   const std::vector<std::string> all{"state", "log", "runtime", "listen"};
   for (size_t left_out = 0; left_out < all.size(); ++left_out) {
     auto names = all;
@@ -44,14 +44,14 @@ TEST_F(LauncherClientTest, RefusesDescriptorsThatAreMissingOrNotNamed) {
   }
 }
 
-TEST_F(LauncherClientTest, RefusesAnotherVersion) {
+TEST_F(JobdConnectionTest, RefusesAnotherVersion) {
   const auto welcome =
       HelloAnsweredBy({.version = launch::kProtocolVersion + 1, .descriptors = {"state", "log", "runtime", "listen"}}, 4);
   ASSERT_FALSE(welcome.ok());
   EXPECT_EQ(welcome.error().code(), base::Code::kFailedPrecondition);
 }
 
-TEST_F(LauncherClientTest, TakesWhatItIsGivenAndPassesItToNobody) {
+TEST_F(JobdConnectionTest, TakesWhatItIsGivenAndPassesItToNobody) {
   const auto welcome = HelloAnsweredBy(
       {.server_restarts = 3, .config_name = "jobd.toml", .descriptors = {"listen", "state", "log", "runtime", "listen"}}, 5);
   ASSERT_TRUE(welcome.ok()) << welcome.error().message();
