@@ -18,6 +18,22 @@ base::Result<Admitted> CallAdmission::Admit(std::string_view certificate, const 
   return Admitted{.caller = *std::move(caller), .scope = scope, .quota = *std::move(quota)};
 }
 
+base::Status CallAdmission::AdmitAgain(Admitted& admitted, const MethodRule& rule) const {
+  const auto refuse = [&](std::string_view caller, base::Error error) {
+    if (on_refused_) on_refused_(rule.method, caller, error);
+    return error;
+  };
+  auto caller = access_.Authenticate(admitted.caller.certificate);
+  if (!caller.ok()) return refuse("", std::move(caller).error());
+  const Scope scope = rule.For(caller->role());
+  if (scope == Scope::kNone) {
+    return refuse(caller->name(), base::Error(base::Code::kPermissionDenied, "your role does not allow this"));
+  }
+  admitted.caller = *std::move(caller);
+  admitted.scope = scope;
+  return base::Ok();
+}
+
 base::Status CallAdmission::StillAdmitted(const Caller& caller, const MethodRule& rule, Scope scope) const {
   JOBD_ASSIGN_OR_RETURN(const Caller now, access_.Authenticate(caller.certificate));
   const Scope now_scope = rule.For(now.role());

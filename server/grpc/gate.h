@@ -13,7 +13,7 @@ class AccessControl;
 class MethodTable;
 
 // gRPC asks it for every call, as soon as the headers have come. A method of the table passes: GrpcCall admits it, before any
-// message is received, so each call is authenticated once. For all else the caller is authenticated here. Thread-safe.
+// message is received, and once more when its message comes. For all else the caller is authenticated here. Thread-safe.
 class Gate {
  public:
   // Told of each refusal: the path, the caller's name if there is one, the code's name and the text. Must be thread-safe and must

@@ -183,7 +183,13 @@ void GrpcCall::Admit() {
 }
 
 void GrpcCall::OnRequest(bool ok) {
-  if (!ok || !FromBytes(received_, *in_)) return EndUnanswered(Malformed());
+  if (!ok) return EndUnanswered(Malformed());
+  // A client may send its message days after the headers; what it may do is what it may do now.
+  if (const base::Status admitted = call_->AdmitAgain(support_); !admitted.ok()) {
+    call_->ReleaseQuota();
+    return Finish(ToPublic(admitted.error()));
+  }
+  if (!FromBytes(received_, *in_)) return EndUnanswered(Malformed());
   out_.reset(method_.response->New());
   if (const auto* const handler = std::get_if<UnaryHandler>(&method_.handler.serve)) {
     (*handler)(*call_, *in_, *out_, Reply(shared_from_this()));

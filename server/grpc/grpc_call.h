@@ -74,7 +74,6 @@ class GrpcCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::By
   void OnUploaded(bool ok);
   void ServeUnary(const UnaryHandler& handler);
   void ServeStream(const StreamHandler& handler);
-  void StartStream(std::unique_ptr<StreamSource> source);
   void EndUnanswered(const base::Error& error);
   std::shared_ptr<Stream> stream() { return lasting_.Lock()->stream; }
   std::shared_ptr<Upload> upload() { return lasting_.Lock()->upload; }

@@ -17,6 +17,10 @@ base::Result<std::string> CallContext::OwnerOf(const std::string& requested) con
   return ResolveOwner(caller().name(), admitted_.scope, requested);
 }
 
+base::Status CallContext::AdmitAgain(const CallSupport& support) {
+  return support.admission.AdmitAgain(admitted_, *method_.rule);
+}
+
 base::Status CallContext::StillAdmitted(const CallSupport& support) const {
   return support.admission.StillAdmitted(admitted_.caller, *method_.rule, admitted_.scope);
 }

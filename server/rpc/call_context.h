@@ -56,6 +56,8 @@ class CallContext {
   const worker::BatchName& about() const { return about_; }
   void SetAbout(const worker::BatchName& batch) { about_ = batch; }
 
+  // Admits the call anew, with what its caller may do now. For the transport, before a handler has seen the call.
+  base::Status AdmitAgain(const CallSupport& support);
   // Whether the caller would be admitted now, with no smaller scope. Thread-safe.
   base::Status StillAdmitted(const CallSupport& support) const;
   // The call counts no more among its user's. For the transport, just before the answer: the client may send its next call at once.

@@ -169,5 +169,52 @@ TEST_F(ServiceAccess, RevocationEndsCallsAndStreamsOfOpenConnections) {
   EXPECT_TRUE(WhoAmI(ChannelOf("operator2")).ok());
 }
 
+// A call is there as soon as its headers are; its message may come when its caller has no right any more.
+TEST_F(ServiceAccess, ACallWhoseMessageComesAfterTheRightHasEndedIsRefused) {
+  const std::string users[] = {
+      "[[user]]\nname = \"operator\"\nrole = \"operator\"\ndisabled = true\n",
+      "[[user]]\nname = \"operator\"\nrole = \"viewer\"\n",
+  };
+  const grpc::StatusCode codes[] = {grpc::StatusCode::UNAUTHENTICATED, grpc::StatusCode::PERMISSION_DENIED};
+  for (size_t i = 0; i < std::size(users); ++i) {
+    const auto set_users = [&](const std::string& text) {
+      {
+        const std::lock_guard lock(mutex_);
+        files_.users = text;
+      }
+      ASSERT_TRUE(service_->Reload().ok());
+    };
+    set_users(testing::kUsers);
+    const auto channel = ChannelOf("operator");
+    Context context;
+    grpc::GenericStub stub(channel);
+    grpc::CompletionQueue queue;
+    const auto next = [&] {
+      void* tag = nullptr;
+      bool ok = false;
+      queue.Next(&tag, &ok);
+      return ok;
+    };
+    const auto call = stub.PrepareCall(&context, "/jobd.v1.JobScheduleService/ExecuteJob", &queue);
+    call->StartCall(nullptr);
+    ASSERT_TRUE(next());
+    // On the same connection, behind the headers.
+    ASSERT_TRUE(WhoAmI(channel).ok());
+    set_users("[[user]]\nname = \"admin\"\nrole = \"admin\"\n" + users[i]);
+    jobd::v1::ExecuteJobRequest request;
+    request.mutable_job()->add_argv("true");
+    const grpc::Slice bytes(request.SerializeAsString());
+    call->Write(grpc::ByteBuffer(&bytes, 1), nullptr);
+    next();
+    call->WritesDone(nullptr);
+    next();
+    grpc::Status status;
+    call->Finish(&status, nullptr);
+    ASSERT_TRUE(next());
+    EXPECT_EQ(status.error_code(), codes[i]) << status.error_message();
+    EXPECT_TRUE(worker_.submissions().empty());
+  }
+}
+
 }  // namespace
 }  // namespace jobd::server
