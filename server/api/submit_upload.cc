@@ -12,8 +12,18 @@
 namespace jobd::server::handlers {
 namespace {
 
-// What a job costs in memory beyond its bytes: a message of empty jobs must not be free.
-constexpr uint64_t kJobOverhead = sizeof(worker::JobSpec);
+// What the jobs of a message cost in memory beyond their bytes: an empty job or argument is two bytes on the wire, and many more
+// here.
+uint64_t OverheadOf(const v1::SubmitBatchRequest& message) {
+  using Argument = decltype(worker::JobSpec::argv)::value_type;
+  using Variable = decltype(worker::JobSpec::env)::value_type;
+  uint64_t overhead = 0;
+  for (const auto& job : message.jobs()) {
+    overhead += sizeof(worker::JobSpec) + static_cast<uint64_t>(job.argv_size()) * sizeof(Argument) +
+                static_cast<uint64_t>(job.env_size()) * sizeof(Variable);
+  }
+  return overhead;
+}
 
 class SubmitUpload final : public SinkOf<v1::SubmitBatchRequest, v1::SubmitBatchResponse> {
  public:
@@ -25,7 +35,7 @@ class SubmitUpload final : public SinkOf<v1::SubmitBatchRequest, v1::SubmitBatch
     if (jobs_.size() + count > api_.max_batch_jobs.load(std::memory_order_relaxed)) {
       return base::Error(base::Code::kResourceExhausted, "the batch has more jobs than the service takes");
     }
-    const uint64_t bytes = message.ByteSizeLong() + count * kJobOverhead;
+    const uint64_t bytes = message.ByteSizeLong() + OverheadOf(message);
     if (share_.bytes() + bytes > kMaxBatchBytes) {
       return base::Error(base::Code::kResourceExhausted, "the batch is larger than 256 MiB");
     }

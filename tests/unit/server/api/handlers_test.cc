@@ -189,6 +189,16 @@ TEST_F(HandlersTest, FaultA17UploadsThatDribbleLeaveRoomForTwoNeighbours) {
   EXPECT_TRUE(first->Send(holding(kUploads / 2 - 65536))) << "the memory is there again";
 }
 
+// On the wire two bytes each.
+TEST_F(HandlersTest, EmptyArgumentsOfAnUploadCountByTheMemoryTheyTake) {
+  auto request = Jobs(1);
+  for (uint64_t i = 0; i < kUploads / 2 / sizeof(std::string); ++i) request.mutable_jobs(0)->add_argv("");
+  ASSERT_LT(request.ByteSizeLong(), kUploads / 8);
+  auto call = operator_.Upload<jobd::v1::SubmitBatchRequest>();
+  EXPECT_FALSE(call->Send(request));
+  EXPECT_EQ(call->End()->code, base::Code::kResourceExhausted);
+}
+
 TEST_F(HandlersTest, AnUploadWithoutMessagesEndsAfterAMinute) {
   auto call = operator_.Upload<jobd::v1::SubmitBatchRequest>();
   clock_.Advance(59 * base::kNanosPerSecond);
