@@ -173,7 +173,6 @@ void GrpcCall::Admit() {
   auto admitted = support_.admission.Admit(CertificateOf(*context_->auth_context()), *method_.rule);
   if (!admitted.ok()) return Finish(ToPublic(admitted.error()));
   call_ = std::make_unique<CallContext>(method_, *std::move(admitted), RequestFacts{.transport = "grpc", .peer = context_->peer()});
-  in_.reset(method_.request->New());
   if (const auto* const handler = std::get_if<UploadHandler>(&method_.handler.serve)) {
     const auto driver = std::make_shared<Upload>(*this, (*handler)(*call_));
     lasting_.Lock()->upload = driver;
@@ -189,6 +188,7 @@ void GrpcCall::OnRequest(bool ok) {
     call_->ReleaseQuota();
     return Finish(ToPublic(admitted.error()));
   }
+  in_.reset(method_.request->New());
   if (!FromBytes(received_, *in_)) return EndUnanswered(Malformed());
   out_.reset(method_.response->New());
   if (const auto* const handler = std::get_if<UnaryHandler>(&method_.handler.serve)) {
@@ -208,12 +208,14 @@ void GrpcCall::OnUploaded(bool ok) {
   if (!ok) return Wish(Ask::kHeaders);
   const auto driver = upload();
   if (!driver) return;
-  if (!FromBytes(received_, *in_)) return driver->TakeMalformed();
-  if (driver->Take(*in_)) Wish(Ask::kRead);
+  const std::unique_ptr<Message> in(method_.request->New());
+  if (!FromBytes(received_, *in)) return driver->TakeMalformed();
+  if (driver->Take(*in)) Wish(Ask::kRead);
 }
 
 void GrpcCall::Succeed() {
   LogEnd(support_.log, *call_, "OK");
+  in_.reset();
   call_->ReleaseQuota();
   answer_ = ToBytes(*out_);
   Finish({}, &answer_);
@@ -224,11 +226,13 @@ void GrpcCall::Fail(const base::Error& error) { EndUnanswered(error); }
 void GrpcCall::EndUnanswered(const base::Error& error) {
   PublicError shown = support_.errors.Report(error, call_->path(), call_->about());
   LogEnd(support_.log, *call_, base::CodeName(error.code()));
+  in_.reset();
   call_->ReleaseQuota();
   Finish(std::move(shown));
 }
 
 void GrpcCall::Await(std::unique_ptr<StreamSource> source) {
+  in_.reset();
   const auto driver = std::make_shared<Stream>(*this, std::move(source));
   bool cancelled = false;
   {

@@ -83,6 +83,8 @@ class GrpcCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::By
   grpc::CallbackServerContext* const context_;  // gRPC's, until the call is finished
   std::shared_ptr<GrpcCall> self_;
   std::unique_ptr<CallContext> call_;  // none: the call was refused
+  // Of a call of one message, from that message to the answer or the stream: a call may last for days, and what a client sends may
+  // take many times its bytes here (fields that are not known).
   std::unique_ptr<Message> in_;
   std::unique_ptr<Message> out_;
   grpc::ByteBuffer received_;

@@ -1,5 +1,6 @@
 // Calls that last: submissions that arrive in pieces, followers that come and go.
 #include <grpcpp/generic/generic_stub.h>
+#include <malloc.h>
 
 #include <thread>
 
@@ -213,6 +214,34 @@ TEST_F(ServiceStream, ARequestForLogsThatDoesNotParseIsRefused) {
   const auto status = reader->Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_NE(status.error_message().find("UTF-8"), std::string::npos) << status.error_message();
+}
+
+// Fields that the API does not know take eight times their bytes in memory, and a follower may stay for days.
+TEST_F(ServiceStream, ACallThatLastsDoesNotKeepItsRequest) {
+  constexpr int kFollowers = 16;
+  constexpr int kFields = 500'000;
+  constexpr size_t kBytes = kFields * sizeof(google::protobuf::UnknownField);
+  Execute("log");
+  worker_.log->Append("x");
+  jobd::v1::StreamLogsRequest request;
+  request.set_correlation_id("log");
+  request.set_follow(true);
+  for (int i = 0; i < kFields; ++i) request.mutable_unknown_fields()->AddVarint(15, 0);
+  const auto used = [] {
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  const size_t before = used();
+  std::vector<std::unique_ptr<Context>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<jobd::v1::StreamLogsResponse>>> readers;
+  for (int i = 0; i < kFollowers; ++i) {
+    contexts.push_back(std::make_unique<Context>());
+    readers.push_back(query_->StreamLogs(contexts.back().get(), request));
+    jobd::v1::StreamLogsResponse page;
+    ASSERT_TRUE(readers.back()->Read(&page));
+  }
+  EXPECT_LT(used(), before + kFollowers * kBytes / 2);
+  for (const auto& context : contexts) context->TryCancel();
 }
 
 TEST_F(ServiceStream, AFollowerThatLeavesFreesEverything) {
