@@ -2,12 +2,22 @@
 
 namespace jobd::server {
 
+namespace {
+
+// What a call keeps in memory until its client has taken the answer, beside the answer.
+constexpr uint64_t kCallBytes = 4096;
+
+}  // namespace
+
 base::Result<CallLimits::Token> CallLimits::Acquire(const std::string& user) {
   const auto counts = counts_.Lock();
-  const auto found = counts->calls.find(user);
-  const uint32_t calls = found == counts->calls.end() ? 0 : found->second;
-  if (calls >= counts->max_calls) return base::Error(base::Code::kResourceExhausted, "you have too many calls in progress");
-  counts->calls[user] = calls + 1;
+  const auto found = counts->by_user.find(user);
+  const Held held = found == counts->by_user.end() ? Held() : found->second;
+  if (held.calls >= counts->max_calls) return base::Error(base::Code::kResourceExhausted, "you have too many calls in progress");
+  if (held.untaken >= kMaxUntakenBytes) {
+    return base::Error(base::Code::kResourceExhausted, "your clients have too many answers to read");
+  }
+  counts->by_user[user].calls = held.calls + 1;
   return Token(this, user);
 }
 
@@ -15,14 +25,29 @@ void CallLimits::SetMax(uint32_t max_calls_per_user) { counts_.Lock()->max_calls
 
 uint32_t CallLimits::InProgress(const std::string& user) const {
   const auto counts = counts_.Lock();
-  const auto found = counts->calls.find(user);
-  return found == counts->calls.end() ? 0 : found->second;
+  const auto found = counts->by_user.find(user);
+  return found == counts->by_user.end() ? 0 : found->second.calls;
 }
 
-void CallLimits::Release(const std::string& user) {
+uint64_t CallLimits::Answer(const std::string& user, uint64_t bytes) {
   const auto counts = counts_.Lock();
-  const auto found = counts->calls.find(user);
-  if (found != counts->calls.end() && --found->second == 0) counts->calls.erase(found);
+  Held& held = counts->by_user[user];
+  --held.calls;
+  held.untaken += bytes + kCallBytes;
+  return bytes + kCallBytes;
+}
+
+void CallLimits::Release(const std::string& user, uint64_t untaken) {
+  const auto counts = counts_.Lock();
+  const auto found = counts->by_user.find(user);
+  if (found == counts->by_user.end()) return;
+  Held& held = found->second;
+  if (untaken != 0) {
+    held.untaken -= untaken;
+  } else {
+    --held.calls;
+  }
+  if (held == Held()) counts->by_user.erase(found);
 }
 
 base::Status UploadBudget::Share::Take(uint64_t bytes) {

@@ -13,43 +13,61 @@
 
 namespace jobd::server {
 
-// Calls in progress, per user. Thread-safe. It outlives its tokens.
+// Calls in progress, per user, and answers that were given and that the client has not taken yet. Thread-safe. It outlives its
+// tokens.
 class CallLimits {
  public:
+  // Of answers that a user's clients have not taken: who lets more lie may not call until some are taken.
+  static constexpr uint64_t kMaxUntakenBytes = 64u << 20;
+
   explicit CallLimits(uint32_t max_calls_per_user) { counts_.Lock()->max_calls = max_calls_per_user; }
 
-  // One call in progress. Move-only; its destructor ends the count.
+  // One call in progress, or its answer. Move-only; its destructor ends the count.
   class Token {
    public:
     Token() = default;
     Token(CallLimits* limits, std::string user) : limits_(limits), user_(std::move(user)) {}
-    Token(Token&& other) noexcept : limits_(std::exchange(other.limits_, nullptr)), user_(std::move(other.user_)) {}
+    Token(Token&& other) noexcept
+        : limits_(std::exchange(other.limits_, nullptr)), user_(std::move(other.user_)), untaken_(other.untaken_) {}
     Token& operator=(Token&& other) noexcept {
       std::swap(limits_, other.limits_);
       std::swap(user_, other.user_);
+      std::swap(untaken_, other.untaken_);
       return *this;
     }
     ~Token() {
-      if (limits_ != nullptr) limits_->Release(user_);
+      if (limits_ != nullptr) limits_->Release(user_, untaken_);
+    }
+    // The call is not in progress any more; from now on its answer of so many bytes counts. Once.
+    void Answered(uint64_t bytes) {
+      if (limits_ != nullptr) untaken_ = limits_->Answer(user_, bytes);
     }
 
    private:
     CallLimits* limits_ = nullptr;
     std::string user_;
+    uint64_t untaken_ = 0;  // 0: in progress
   };
 
-  // kResourceExhausted when this user has as many calls in progress as allowed.
+  // kResourceExhausted when this user has as many calls in progress as allowed, or too many answers that were not taken.
   base::Result<Token> Acquire(const std::string& user);
   // Holds for calls from now on.
   void SetMax(uint32_t max_calls_per_user);
   uint32_t InProgress(const std::string& user) const;
 
  private:
+  struct Held {
+    uint32_t calls = 0;
+    uint64_t untaken = 0;
+    bool operator==(const Held&) const = default;
+  };
   struct Counts {
     uint32_t max_calls = 0;
-    std::unordered_map<std::string, uint32_t> calls;  // users without calls are not in it
+    std::unordered_map<std::string, Held> by_user;  // users who hold nothing are not in it
   };
-  void Release(const std::string& user);
+  // What the answer counts for: its bytes, and what a call costs that is not over.
+  uint64_t Answer(const std::string& user, uint64_t bytes);
+  void Release(const std::string& user, uint64_t untaken);
 
   base::Guarded<Counts> counts_;
 };

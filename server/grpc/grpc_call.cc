@@ -162,6 +162,7 @@ void GrpcCall::OnCancel() {
 }
 
 void GrpcCall::OnDone() {
+  if (call_ != nullptr) call_->ReleaseQuota();
   // They keep this call, as it keeps them.
   const auto lasting = std::exchange(*lasting_.Lock(), {});
   const auto last = std::move(self_);
@@ -216,8 +217,10 @@ void GrpcCall::OnUploaded(bool ok) {
 void GrpcCall::Succeed() {
   LogEnd(support_.log, *call_, "OK");
   in_.reset();
-  call_->ReleaseQuota();
   answer_ = ToBytes(*out_);
+  out_.reset();
+  // A client may let it lie here for as long as it likes.
+  call_->CountAnswer(answer_.Length());
   Finish({}, &answer_);
 }
 

@@ -1,6 +1,7 @@
 // A call as its handler sees it, whatever transport it came by.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -62,6 +63,8 @@ class CallContext {
   base::Status StillAdmitted(const CallSupport& support) const;
   // The call counts no more among its user's. For the transport, just before the answer: the client may send its next call at once.
   void ReleaseQuota() { admitted_.quota = {}; }
+  // The same; but an answer of so many bytes counts instead, until ReleaseQuota or the call's end.
+  void CountAnswer(uint64_t bytes) { admitted_.quota.Answered(bytes); }
 
  private:
   const Method& method_;

@@ -80,5 +80,26 @@ TEST_F(StreamDriverTest, GivesItsQuotaBackAtItsEnd) {
   EXPECT_EQ(limits_.InProgress("operator"), 0u);
 }
 
+TEST_F(StreamDriverTest, AnswersThatNobodyTakesCount) {
+  const auto acquire = [&] { return limits_.Acquire("operator"); };
+  constexpr uint64_t kAnswer = 4 << 20;
+  std::vector<CallLimits::Token> answers;
+  for (uint64_t bytes = 0; bytes < CallLimits::kMaxUntakenBytes; bytes += kAnswer) {
+    auto token = acquire();
+    if (!token.ok()) break;
+    answers.push_back(*std::move(token));
+    answers.back().Answered(kAnswer);
+  }
+  EXPECT_EQ(limits_.InProgress("operator"), 0u) << "their calls are answered";
+  EXPECT_GE(answers.size(), 15u);
+  EXPECT_EQ(acquire().error().code(), base::Code::kResourceExhausted);
+  EXPECT_TRUE(limits_.Acquire("operator2").ok()) << "each user has their own";
+  answers.pop_back();
+  answers.pop_back();
+  EXPECT_TRUE(acquire().ok()) << "some were taken";
+  answers.clear();
+  EXPECT_EQ(limits_.InProgress("operator"), 0u);
+}
+
 }  // namespace
 }  // namespace jobd::server
