@@ -148,7 +148,7 @@ void GrpcCall::OnSendInitialMetadataDone(bool ok) {
   if (!driver) return;
   if (!ok || context_->IsCancelled()) return driver->End(ClientIsGone());
   out_.reset(method_.response->New());
-  driver->Submit(*out_, Reply(shared_from_this()));
+  driver->Submit(*out_, shared_from_this());
 }
 
 void GrpcCall::OnCancel() {

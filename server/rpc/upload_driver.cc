@@ -1,6 +1,7 @@
 #include "server/rpc/upload_driver.h"
 
 #include <string>
+#include <utility>
 
 namespace jobd::server {
 
@@ -52,7 +53,7 @@ bool UploadDriver::Take(Message& message) {
 
 void UploadDriver::TakeMalformed() { Fail(base::Error(base::Code::kInvalidArgument, std::string(kMalformedRequest))); }
 
-void UploadDriver::Submit(Message& out, Reply reply) {
+void UploadDriver::Submit(Message& out, std::shared_ptr<Answerable> call) {
   // The certificate may have been revoked since the first message.
   if (const base::Status admitted = call_->StillAdmitted(support_); !admitted.ok()) return End(admitted.error());
   {
@@ -60,7 +61,8 @@ void UploadDriver::Submit(Message& out, Reply reply) {
     if (progress->phase != Phase::kReceiving) return;
     progress->phase = Phase::kSubmitted;
   }
-  sink_->Submit(out, std::move(reply));
+  // Made only here: a reply that nobody uses answers by itself.
+  sink_->Submit(out, Reply(std::move(call)));
 }
 
 }  // namespace jobd::server

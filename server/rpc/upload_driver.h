@@ -34,8 +34,9 @@ class UploadDriver : public LiveCall, public std::enable_shared_from_this<Upload
   bool Take(Message& message);
   // The message did not parse.
   void TakeMalformed();
-  // The client has ended its upload and is still there. `out` is the answer.
-  void Submit(Message& out, Reply reply);
+  // The client has ended its upload and is still there. `out` is the answer, and `call` is answered by the sink; but not when the
+  // upload has been ended or is ended by this: then FinishCall answers.
+  void Submit(Message& out, std::shared_ptr<Answerable> call);
 
  protected:
   // The call ends without having been submitted. Once, and nothing follows.

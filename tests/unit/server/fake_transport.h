@@ -65,7 +65,7 @@ class FakeCall final : public Answerable, public std::enable_shared_from_this<Fa
   }
   // That was the last.
   CallEnd Close() {
-    upload_->Submit(*out_, Reply(shared_from_this()));
+    upload_->Submit(*out_, shared_from_this());
     return End();
   }
 

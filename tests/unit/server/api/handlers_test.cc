@@ -157,6 +157,25 @@ TEST_F(HandlersTest, AnUploadThatIsCutOffIsNeverSubmitted) {
   EXPECT_TRUE(worker_.submissions().empty());
 }
 
+// The client's last word and the end of its right, or its loss, may come at the same moment.
+TEST_F(HandlersTest, AnUploadThatEndsAsItIsSubmittedEndsOnce) {
+  auto lost = operator_.Upload<jobd::v1::SubmitBatchRequest>();
+  EXPECT_TRUE(lost->Send(Jobs(1)));
+  lost->Leave();
+  EXPECT_EQ(lost->Close()->code, base::Code::kCancelled);
+
+  auto disabled = operator_.Upload<jobd::v1::SubmitBatchRequest>();
+  EXPECT_TRUE(disabled->Send(Jobs(1)));
+  files_.users =
+      "[[user]]\nname = \"admin\"\nrole = \"admin\"\n[[user]]\nname = \"operator\"\nrole = \"operator\"\ndisabled = true\n";
+  ASSERT_TRUE(reloader_.Reload().ok());
+  EXPECT_EQ(disabled->Close()->code, base::Code::kUnauthenticated);
+
+  EXPECT_TRUE(worker_.submissions().empty());
+  EXPECT_EQ(limits_.InProgress("operator"), 0u);
+  EXPECT_EQ(Log().find("gave no answer"), std::string::npos) << Log();
+}
+
 // One user holds all the memory that one user can, in uploads that go on and on; two others want to submit.
 TEST_F(HandlersTest, FaultA17UploadsThatDribbleLeaveRoomForTwoNeighbours) {
   const auto holding = [](size_t bytes) {
