@@ -34,8 +34,9 @@ base::Status CallAdmission::AdmitAgain(Admitted& admitted, const MethodRule& rul
   return base::Ok();
 }
 
-base::Status CallAdmission::StillAdmitted(const Caller& caller, const MethodRule& rule, Scope scope) const {
-  JOBD_ASSIGN_OR_RETURN(const Caller now, access_.Authenticate(caller.certificate));
+base::Status CallAdmission::StillAdmitted(const std::shared_ptr<const Certificate>& certificate, const MethodRule& rule,
+                                          Scope scope) const {
+  JOBD_ASSIGN_OR_RETURN(const Caller now, access_.Authenticate(certificate));
   const Scope now_scope = rule.For(now.role());
   if (now_scope == Scope::kNone) return base::Error(base::Code::kPermissionDenied, "your role does not allow this");
   if (now_scope < scope) return base::Error(base::Code::kPermissionDenied, "your role does not allow this any more");

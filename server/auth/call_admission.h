@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string_view>
 
 #include "base/result.h"
@@ -30,11 +31,10 @@ class CallAdmission {
   // `certificate` is the client's, in PEM, as TLS has verified it. kUnauthenticated, kPermissionDenied or kResourceExhausted.
   base::Result<Admitted> Admit(std::string_view certificate, const MethodRule& rule);
   // Admits the same call anew, by the rules in force now: its caller and scope may be others than before, its quota stays. For a
-  // call whose message came later than itself.
+  // call whose message came later than itself, and for an upload before it takes effect.
   base::Status AdmitAgain(Admitted& admitted, const MethodRule& rule) const;
-  // Whether the caller would be admitted now with at least this scope. For calls that last, and for uploads before they take
-  // effect.
-  base::Status StillAdmitted(const Caller& caller, const MethodRule& rule, Scope scope) const;
+  // Whether the caller with this certificate would be admitted now with at least this scope. For calls that last.
+  base::Status StillAdmitted(const std::shared_ptr<const Certificate>& certificate, const MethodRule& rule, Scope scope) const;
 
  private:
   AccessControl& access_;

@@ -9,7 +9,11 @@
 namespace jobd::server {
 
 CallContext::CallContext(const Method& method, Admitted admitted, RequestFacts facts)
-    : method_(method), admitted_(std::move(admitted)), facts_(std::move(facts)) {}
+    : method_(method),
+      certificate_(admitted.caller.certificate),
+      scope_(admitted.scope),
+      admitted_(std::move(admitted)),
+      facts_(std::move(facts)) {}
 
 std::string_view CallContext::path() const { return method_.path; }
 
@@ -18,11 +22,13 @@ base::Result<std::string> CallContext::OwnerOf(const std::string& requested) con
 }
 
 base::Status CallContext::AdmitAgain(const CallSupport& support) {
-  return support.admission.AdmitAgain(admitted_, *method_.rule);
+  JOBD_RETURN_IF_ERROR(support.admission.AdmitAgain(admitted_, *method_.rule));
+  scope_ = admitted_.scope;
+  return base::Ok();
 }
 
 base::Status CallContext::StillAdmitted(const CallSupport& support) const {
-  return support.admission.StillAdmitted(admitted_.caller, *method_.rule, admitted_.scope);
+  return support.admission.StillAdmitted(certificate_, *method_.rule, scope_);
 }
 
 void LogEnd(spdlog::logger& log, const CallContext& call, std::string_view how) {

@@ -1,7 +1,9 @@
 // A call as its handler sees it, whatever transport it came by.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -57,7 +59,8 @@ class CallContext {
   const worker::BatchName& about() const { return about_; }
   void SetAbout(const worker::BatchName& batch) { about_ = batch; }
 
-  // Admits the call anew, with what its caller may do now. For the transport, before a handler has seen the call.
+  // Admits the call anew, with what its caller may do now. Where nothing else uses the call but StillAdmitted: before its handler
+  // does, or before its sink submits.
   base::Status AdmitAgain(const CallSupport& support);
   // Whether the caller would be admitted now, with no smaller scope. Thread-safe.
   base::Status StillAdmitted(const CallSupport& support) const;
@@ -68,6 +71,8 @@ class CallContext {
 
  private:
   const Method& method_;
+  const std::shared_ptr<const Certificate> certificate_;  // the caller's; this and the next are for StillAdmitted
+  std::atomic<Scope> scope_;                              // as in admitted_
   Admitted admitted_;
   const RequestFacts facts_;
   worker::BatchName about_;

@@ -35,6 +35,10 @@ void UploadDriver::EndWith(const PublicError& error) {
     if (progress->phase != Phase::kReceiving) return;
     progress->phase = Phase::kOver;
   }
+  FinishWith(error);
+}
+
+void UploadDriver::FinishWith(const PublicError& error) {
   LogEnd(support_.log, *call_, base::CodeName(error.code));
   call_->ReleaseQuota();
   FinishCall(error);
@@ -54,13 +58,13 @@ bool UploadDriver::Take(Message& message) {
 void UploadDriver::TakeMalformed() { Fail(base::Error(base::Code::kInvalidArgument, std::string(kMalformedRequest))); }
 
 void UploadDriver::Submit(Message& out, std::shared_ptr<Answerable> call) {
-  // The certificate may have been revoked since the first message.
-  if (const base::Status admitted = call_->StillAdmitted(support_); !admitted.ok()) return End(admitted.error());
   {
     const auto progress = progress_.Lock();
     if (progress->phase != Phase::kReceiving) return;
     progress->phase = Phase::kSubmitted;
   }
+  // Since the first message the certificate may have been revoked, or what the user may do have been changed.
+  if (const base::Status admitted = call_->AdmitAgain(support_); !admitted.ok()) return FinishWith(ToPublic(admitted.error()));
   // Made only here: a reply that nobody uses answers by itself.
   sink_->Submit(out, Reply(std::move(call)));
 }

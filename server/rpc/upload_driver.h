@@ -17,7 +17,7 @@ inline constexpr base::Nanos kUploadIdleLimit = 60 * base::kNanosPerSecond;
 inline constexpr base::Nanos kUploadLimit = 600 * base::kNanosPerSecond;
 
 // Nothing takes effect before Submit, which only a transport calls that knows the upload to be whole: an upload that was cut off is
-// never taken for a whole one. From then on the sink's reply ends the call, and nothing else does.
+// never taken for a whole one. From then on the sink's reply ends the call, unless its caller has no right any more.
 class UploadDriver : public LiveCall, public std::enable_shared_from_this<UploadDriver> {
  public:
   // `support` outlives it.
@@ -49,6 +49,7 @@ class UploadDriver : public LiveCall, public std::enable_shared_from_this<Upload
     base::Nanos last_received = 0;
   };
   void EndWith(const PublicError& error);
+  void FinishWith(const PublicError& error);
   void Fail(const base::Error& error);
 
   const CallSupport& support_;

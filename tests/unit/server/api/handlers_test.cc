@@ -176,6 +176,17 @@ TEST_F(HandlersTest, AnUploadThatEndsAsItIsSubmittedEndsOnce) {
   EXPECT_EQ(Log().find("gave no answer"), std::string::npos) << Log();
 }
 
+TEST_F(HandlersTest, AnUploadIsSubmittedWithTheRightsOfThatMoment) {
+  auto call = operator_.Upload<jobd::v1::SubmitBatchRequest>();
+  EXPECT_TRUE(call->Send(Jobs(1)));
+  files_.users =
+      "[[user]]\nname = \"admin\"\nrole = \"admin\"\n[[user]]\nname = \"operator\"\nrole = \"operator\"\nmax_queued = 7\n";
+  ASSERT_TRUE(reloader_.Reload().ok());
+  EXPECT_FALSE(call->Close());
+  ASSERT_EQ(worker_.submissions().size(), 1u);
+  EXPECT_EQ(worker_.submissions()[0].submitter.max_queued, 7u);
+}
+
 // One user holds all the memory that one user can, in uploads that go on and on; two others want to submit.
 TEST_F(HandlersTest, FaultA17UploadsThatDribbleLeaveRoomForTwoNeighbours) {
   const auto holding = [](size_t bytes) {
