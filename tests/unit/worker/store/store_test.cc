@@ -210,6 +210,11 @@ class StoreThreadsTest : public StoreTest {
         {{.changes = std::move(changes), .done = [&](const base::Status&) { who.set_value(std::this_thread::get_id()); }}});
     return who.get_future().get();
   }
+  // The thread `store` may not have put away its last commit yet, and then it gets what comes: asks until this thread commits.
+  void UntilCommittedHere(const std::vector<Change>& changes) {
+    while (CommittedBy(changes) != std::this_thread::get_id()) {
+    }
+  }
   uint32_t Starting() {
     const auto reader = store_->Read();
     return (*reader)->Batch(batch_)->counts[JobState::kStarting];
@@ -221,7 +226,7 @@ class StoreThreadsTest : public StoreTest {
 
 TEST_F(StoreThreadsTest, AFewRowsAreCommittedByWhoeverWaitsForThem) {
   const auto self = std::this_thread::get_id();
-  EXPECT_EQ(CommittedBy(Begin(1, 2, [] {}).changes), self);
+  UntilCommittedHere(Begin(1, 2, [] {}).changes);
   EXPECT_EQ(Starting(), 2u);
   EXPECT_NE(CommittedBy(Begin(3, 50, [] {}).changes), self);
   EXPECT_NE(CommittedBy({PutRange{.batch = batch_, .first = 90, .last = 100, .row = {.outcome = {.state = JobState::kCancelled}}}}),
@@ -232,14 +237,13 @@ TEST_F(StoreThreadsTest, AFewRowsAreCommittedByWhoeverWaitsForThem) {
 
 TEST_F(StoreThreadsTest, NobodyWaitsForASlowDisk) {
   const auto self = std::this_thread::get_id();
+  UntilCommittedHere(Begin(5, 1, [] {}).changes);
   clock_.SetStep(5 * base::kNanosPerMilli);
   EXPECT_EQ(CommittedBy(Begin(1, 1, [] {}).changes), self) << "which finds out how slow it is";
   EXPECT_NE(CommittedBy(Begin(2, 1, [] {}).changes), self);
   clock_.SetStep(1000);
   EXPECT_NE(CommittedBy(Begin(3, 1, [] {}).changes), self) << "which finds out that it is quick again";
-  // The thread may not have put away its last commit yet.
-  while (CommittedBy(Begin(4, 1, [] {}).changes) != self) {
-  }
+  UntilCommittedHere(Begin(4, 1, [] {}).changes);
 }
 
 TEST_F(StoreThreadsTest, ACommitUnderWayIsNotOvertaken) {
