@@ -102,6 +102,7 @@ void RetryOp::QueueAgain(uint32_t index) {
     // When nothing is left of the attempt before.
     JobRow row = job->row;
     row.outcome = Outcome{.state = JobState::kQueued};
+    row.retries_used = 0;  // as it was committed: a hold commits the row again
     engine_.table.Advance(*job, LiveEvent::kRetried, std::move(row));
   } else {
     engine_.queue.Requeue(batch_, index, false);

@@ -201,6 +201,22 @@ TEST_F(WorkerRequeueTest, AReleaseOfAJobThatWaitsForTheRestOfItsAttempt) {
   EXPECT_EQ(launcher_->WaitLaunched(2).key.attempt, 2u);
 }
 
+TEST_F(WorkerRequeueTest, FaultAHoldBehindARetryKeepsTheRetriesThatItGave) {
+  ASSERT_TRUE(Submit("b", Jobs(1, 1)).ok());
+  launcher_->Exit(launcher_->WaitLaunched(1).key, ExitStatus::Exited(1));
+  const auto second = launcher_->WaitLaunched(2);
+  launcher_->Ended(second.key, {.exit = ExitStatus::Exited(1)});
+  UntilEnded("b");
+  // Something is left of the attempt: so the retry and the hold meet it in the table of live jobs.
+  EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Retry({.batch = {"ann", "b"}}, true, done); }), 1u);
+  EXPECT_EQ(*Hold("b"), 1u);
+  launcher_->Release(second.key);
+  EXPECT_EQ(*Release("b"), 1u);
+  launcher_->Exit(launcher_->WaitLaunched(3).key, ExitStatus::Exited(1));
+  Until("b", [&] { return Batch("b").ended_at != 0 || Job("b", 1).attempt == 4; });
+  EXPECT_EQ(Job("b", 1).attempt, 4u);
+}
+
 TEST_F(WorkerRequeueTest, FaultARetryThatFindsNothingToRetryLeavesTheBatchRemovable) {
   ASSERT_TRUE(Submit("b", Jobs(2)).ok());
   launcher_->Exit(launcher_->WaitLaunched(1).key, ExitStatus::Exited(0));
