@@ -20,8 +20,13 @@ class CancelAll : public std::enable_shared_from_this<CancelAll> {
       : engine_(engine), by_(std::move(by)), done_(std::move(done)) {}
 
   void Run() {
-    // What is being submitted was accepted before the stop, or will be refused.
-    if (engine_.leases.DeferBehindSubmissions([self = shared_from_this()] { self->Run(); })) return;
+    // What is being submitted was accepted before the stop, or will be refused. What comes while we wait for it is refused, and not
+    // waited for: somebody may always be asking.
+    if (!engine_.leases.DeferBehindSubmissions([self = shared_from_this()] { self->CancelBatches(); })) CancelBatches();
+  }
+
+ private:
+  void CancelBatches() {
     std::set<uint64_t> batches;
     for (const uint64_t id : engine_.queue.Batches()) batches.insert(id);
     for (const auto& [id, batch] : engine_.table.batches()) batches.insert(id);
@@ -34,8 +39,6 @@ class CancelAll : public std::enable_shared_from_this<CancelAll> {
           [self = shared_from_this()](const base::Result<CancelCounts>& counts) { self->OnCancelled(counts); });
     }
   }
-
- private:
   void OnCancelled(const base::Result<CancelCounts>& counts) {
     if (counts.ok()) {
       cancelled_ += counts->cancelled + counts->stopping;

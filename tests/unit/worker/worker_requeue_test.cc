@@ -1,8 +1,12 @@
 // Jobs that are held, released, and run again.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <functional>
 #include <future>
 #include <optional>
+#include <string>
 
 #include "base/guarded.h"
 #include "tests/unit/worker/worker_fixture.h"
@@ -286,6 +290,28 @@ TEST_F(BetweenCommitAndQueueTest, FaultA14AStopNowLeavesNothingToStart) {
   ASSERT_TRUE(Submit("b", Jobs(4)).ok());
   EXPECT_EQ(*stopped.get_future().get(), 4u);
   EXPECT_EQ(launcher_->launched(), 0u);
+}
+
+TEST_F(BetweenCommitAndQueueTest, FaultAStopNowDoesNotWaitForWhatIsRefusedMeanwhile) {
+  ASSERT_TRUE(Submit("b", Jobs(4), {.hold = true}).ok());
+  std::atomic<bool> over{false};
+  std::atomic<size_t> asked{0};
+  // At every commit, until it is over, another submission is on its way before the answer to that commit is: there always is one.
+  std::function<void()> ask = [&] {
+    if (over) return;
+    commits_.Do(ask);
+    worker_->Submit({.owner = "ann"}, {.correlation_id = "r" + std::to_string(++asked)}, Jobs(1),
+                    [](const base::Result<Receipt>&) {});
+    (void)Await<uint32_t>([&](auto done) { worker_->Signal({.batch = {"ann", "b"}}, 10, done); });  // the loop has it
+  };
+  commits_.Do(ask);
+  std::promise<base::Result<uint32_t>> stopped;
+  worker_->Stop(true, "root", [&](base::Result<uint32_t> count) { stopped.set_value(std::move(count)); });
+  auto answer = stopped.get_future();
+  EXPECT_EQ(answer.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  over = true;
+  EXPECT_EQ(*answer.get(), 4u);
+  (void)Await<ServiceState>([&](auto done) { worker_->Start(done); });  // behind the last commit at which it was asked
 }
 
 }  // namespace
