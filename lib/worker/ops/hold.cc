@@ -131,16 +131,24 @@ void HoldOp::UndoHold() {
 // What could not be recorded is offered to the disk again by itself: it must be what was before.
 void HoldOp::UndoLive() {
   const bool held = kind_ == Kind::kHold;
-  for (const launch::JobKey& key : running_) {
-    if (LiveJob* const job = engine_.table.Find(key); job != nullptr) job->hold_next = !held;
-  }
+  const JobState set = held ? JobState::kHeld : JobState::kQueued;
+  const JobState before = held ? JobState::kQueued : JobState::kHeld;
+  const auto undo = [&](LiveJob& job) {
+    JobRow row = job.row;
+    row.outcome.state = before;
+    engine_.table.Advance(job, LiveEvent::kAmended, std::move(row));
+  };
   for (const launch::JobKey& key : live_) {
     LiveJob* const job = engine_.table.Find(key);
-    const JobState set = held ? JobState::kHeld : JobState::kQueued;
     if (job == nullptr || !IsOver(job->state) || job->row.outcome.state != set || job->state == LiveState::kDraining) continue;
-    JobRow row = job->row;
-    row.outcome.state = held ? JobState::kQueued : JobState::kHeld;
-    engine_.table.Advance(*job, LiveEvent::kAmended, std::move(row));
+    undo(*job);
+  }
+  for (const launch::JobKey& key : running_) {
+    LiveJob* const job = engine_.table.Find(key);
+    if (job == nullptr) continue;
+    job->hold_next = !held;
+    // Its attempt ended meanwhile, and it waits as it was marked.
+    if (IsOver(job->state) && job->row.outcome.state == set) undo(*job);
   }
 }
 

@@ -1,7 +1,9 @@
 // Writes and reads that fail: whatever is refused has changed nothing.
 #include <gtest/gtest.h>
 
+#include <future>
 #include <set>
+#include <utility>
 
 #include "tests/unit/worker/worker_fixture.h"
 #include "worker/store/sqlite.h"
@@ -48,6 +50,22 @@ TEST_F(WorkerFailureTest, AHoldThatCannotBeRecordedHoldsNothing) {
   const std::set<uint32_t> others{launcher_->WaitLaunched(3).key.index, launcher_->WaitLaunched(4).key.index};
   EXPECT_EQ(others, (std::set<uint32_t>{4, 5})) << "the one that was held before stays held";
   EXPECT_EQ(Job("b", 3).outcome.state, JobState::kHeld);
+}
+
+TEST_F(WorkerFailureTest, FaultAHoldThatCannotBeRecordedHoldsNoJobWhoseAttemptEndsMeanwhile) {
+  ASSERT_TRUE(Submit("b", Jobs(1, 1)).ok());
+  const auto first = launcher_->WaitLaunched(1);
+  BreakWrites();
+  std::promise<base::Result<uint32_t>> held;
+  // From an answer, which comes on the loop: the attempt ends behind the hold and before the hold's commit is answered.
+  worker_->Signal({.batch = {"ann", "b"}}, 10, [&](const base::Result<uint32_t>&) {
+    worker_->Hold({.batch = {"ann", "b"}}, [&](base::Result<uint32_t> result) { held.set_value(std::move(result)); });
+    launcher_->Exit(first.key, ExitStatus::Exited(1));
+  });
+  EXPECT_FALSE(held.get_future().get().ok());
+  MendWrites();
+  Until("b", [&] { return Job("b", 1).outcome.state == JobState::kHeld || Job("b", 1).attempt == 2; });
+  EXPECT_EQ(Job("b", 1).attempt, 2u);
 }
 
 TEST_F(WorkerFailureTest, AReleaseThatCannotBeRecordedStartsNothing) {
