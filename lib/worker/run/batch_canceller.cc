@@ -13,6 +13,7 @@ void BatchCanceller::Cancel(uint64_t batch, std::optional<uint32_t> index, Reaso
   const auto again = [this, batch, index, reason, grace, done] { Cancel(batch, index, reason, grace, done); };
   if (parts_.leases.DeferBehindRetry(batch, again)) return;
   Cancelling cancelling = Collect(batch, index, reason, grace);
+  if (cancelling.TookFromQueue()) ++recording_;
   auto changes = std::exchange(cancelling.changes, {});
   parts_.journal.Append(std::move(changes), [this, cancelling = std::move(cancelling), done = std::move(done)](
                                                 const base::Status& status) { OnCommitted(cancelling, status, done); });
@@ -96,6 +97,7 @@ void BatchCanceller::OnCommitted(const Cancelling& cancelling, const base::Statu
   // Running jobs are ended even when that cannot be recorded now: a full disk must not keep anything alive.
   for (const auto& [key, grace] : cancelling.stopping) (void)parts_.launcher.Cancel(key, grace);
   const bool took = cancelling.TookFromQueue();
+  if (took) --recording_;
   if (status.ok()) {
     Tell(cancelling);
     parts_.table.RetireIfIdle(cancelling.batch);

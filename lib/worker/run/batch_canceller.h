@@ -47,6 +47,9 @@ class BatchCanceller {
   // A job of the batch did not succeed, and is not tried again: if the batch is to end at its first failure, so do the others.
   void CancelRestIfFailFast(uint64_t batch, uint32_t failed);
 
+  // Something is out of the queue whose end is not on disk yet: it may have to go back.
+  bool IsRecording() const { return recording_ > 0; }
+
  private:
   struct Cancelling {
     uint64_t batch = 0;
@@ -69,6 +72,7 @@ class BatchCanceller {
   void GiveBack(const Cancelling& cancelling);
 
   const Parts parts_;
+  uint32_t recording_ = 0;  // cancels that took something from the queue and are being committed
 };
 
 }  // namespace jobd::worker

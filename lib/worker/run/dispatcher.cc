@@ -38,7 +38,7 @@ void Dispatcher::Dispatch() {
     Prepare(*pick, std::move(slot));
   }
   dispatching_ = false;
-  if (parts_.table.empty() && parts_.queue.queued() == 0) parts_.service.OnIdle();
+  if (parts_.table.empty() && parts_.queue.queued() == 0 && !parts_.canceller.IsRecording()) parts_.service.OnIdle();
   PublishLoad();
 }
 

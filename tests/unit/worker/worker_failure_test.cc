@@ -91,6 +91,17 @@ TEST_F(WorkerFailureTest, ACancelThatCannotBeRecordedLeavesAHeldJobHeld) {
   EXPECT_EQ(Cancel("b")->cancelled, 3u);
 }
 
+TEST_F(WorkerFailureTest, FaultADrainGoesOnWhenTheCancelOfWhatItWaitsForCannotBeRecorded) {
+  ASSERT_TRUE(Submit("b", Jobs(3), {.hold = true}).ok());
+  ASSERT_EQ(*Await<ServiceState>([&](auto done) { worker_->Drain(done); }), ServiceState::kDraining);
+  BreakWrites();
+  EXPECT_FALSE(Cancel("b").ok());
+  MendWrites();
+  EXPECT_EQ(worker_->GetStatus().state, ServiceState::kDraining);
+  EXPECT_EQ(Cancel("b")->cancelled, 3u);
+  EXPECT_EQ(worker_->GetStatus().state, ServiceState::kStopped);
+}
+
 TEST_F(WorkerFailureTest, WhatCannotBeReadIsNotCancelledAndWhatRunsIsEnded) {
   ASSERT_TRUE(Submit("b", Jobs(4), {.parallel = 1}).ok());
   const auto first = launcher_->WaitLaunched(1);
