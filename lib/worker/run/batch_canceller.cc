@@ -74,6 +74,8 @@ base::Status BatchCanceller::CollectWaiting(std::optional<uint32_t> index, const
 
 void BatchCanceller::CollectLive(LiveJob& job, const Reason& reason, std::optional<base::Nanos> grace, Cancelling& out) {
   if (IsWithLauncher(job.state)) {
+    // Each that ends of it asks for the end of the others again: that would be a message for every pair of them.
+    if (job.StopWasAsked() && reason.code == ReasonCode::kFailFast) return;
     if (!job.StopWasAsked()) {
       job.stop_reason = reason;
       JobRow row = job.row;

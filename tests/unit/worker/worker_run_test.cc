@@ -1,6 +1,8 @@
 // Jobs from submission to their end, with a launcher that the test plays.
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include "tests/unit/worker/worker_fixture.h"
 #include "worker/store/sqlite.h"
 
@@ -86,6 +88,21 @@ TEST_F(WorkerRunTest, FailFastCancelsTheRest) {
   EXPECT_EQ(Job("b", 20).attempt, 0u);
   EXPECT_EQ(Batch("b").counts[JobState::kCancelled], 19u);
   EXPECT_EQ(Batch("b").state, JobState::kFailed);
+}
+
+TEST_F(WorkerRunTest, FaultAFailFastTellsEachOfTheOthersOnce) {
+  auto limits = limits_;
+  limits.max_running = 4;
+  worker_->SetLimits(limits);
+  ASSERT_TRUE(Submit("b", Jobs(4), {.fail_fast = true}).ok());
+  std::vector<launch::JobKey> keys;
+  for (size_t n = 1; n <= 4; ++n) keys.push_back(launcher_->WaitLaunched(n).key);
+  launcher_->Exit(keys[0], ExitStatus::Exited(1));
+  launcher_->WaitCancelled(3);
+  for (size_t n = 1; n < 4; ++n) launcher_->Exit(keys[n], ExitStatus::Signaled(15), EndCause::kCancel);
+  UntilEnded("b");
+  (void)Cancel("b");  // behind whatever their ends led to
+  EXPECT_EQ(launcher_->cancelled(), 3u);
 }
 
 TEST_F(WorkerRunTest, RetriesAreUsedUpBeforeTheJobFails) {
