@@ -62,8 +62,9 @@ class ExitFiles {
   // Opens, for reading, the file that is there with room for every job of the batch. One that is missing, cut short or something
   // else says nothing about any job: none.
   base::Fd OpenWhole(const BatchPlace& place) const;
-  // For a file that is not whole: writes into the slots of these attempts (ascending, of this batch) that they may have begun,
-  // unless a record of theirs is there. Making the file whole would otherwise make them look as if they had never begun.
+  // Writes into the slots of these attempts (ascending, of this batch) that they may have begun, unless a record of theirs is
+  // there: no record, or a file that was made whole, would otherwise make them look as if they had never begun. No shim of theirs
+  // lives, or the file is not the one that it writes to.
   base::Status MarkBegun(const BatchPlace& place, std::span<const launch::JobKey> attempts);
 
  private:

@@ -17,6 +17,9 @@
 // An exit file that is missing or cut short says nothing about any job. It is made whole again, for the jobs that are still to
 // come. Before that, each attempt gets the record BORN: the next restart may come before we have recorded what is lost, and must
 // not take new, empty slots for jobs that never began.
+//
+// So does an attempt from before the machine restarted of which there is no record: a power failure may have taken it, and the next
+// restart is one of this boot.
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -99,7 +102,11 @@ base::Status LocalLauncher::RecoverAttempt(const Earlier& earlier, bool intact, 
     Release(key);
     return base::Ok();
   }
-  if (host_restarted) return AskForSweep(key, attempt, {.lost = HostRestarted()});
+  if (host_restarted) {
+    // If it cannot be written, this is as safe as it was: another restart has to come before what is lost is recorded.
+    if (intact && !ours) (void)exit_files_->MarkBegun(earlier.place, {&key, 1});
+    return AskForSweep(key, attempt, {.lost = HostRestarted()});
+  }
   if (slot.ok() && !ours) return AskForSweep(key, attempt, {.unbegun = true});
   return AskForSweep(key, attempt, {.lost = slot.ok() ? ShimDied() : RecordDamaged()});
 }

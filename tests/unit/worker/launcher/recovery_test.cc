@@ -138,8 +138,20 @@ TEST_F(RecoveryTest, AnotherBootMakesUnaccountedJobsLost) {
   Expect<launch::Reconciled>();
   Send(Swept{Key(1)});
   Send(Swept{Key(2)});
-  EXPECT_EQ(AllTold(), (Told{"3 ended with 4", "3 released", "1 lost: host restarted", "1 released", "2 started at 7",
+  EXPECT_EQ(AllTold(), (Told{"3 ended with 4", "3 released", "2 started at 7", "1 lost: host restarted", "1 released",
                              "2 lost: host restarted", "2 released"}));
+}
+
+// The process before this one knew of the other boot, has recorded that it is over, and died before it had recorded what was lost.
+TEST_F(RecoveryTest, FaultSecondRestartAfterAPowerFailureDoesNotStartItsJobsAgain) {
+  Write(2, Ended(1));  // of an earlier attempt than the second
+  const std::vector<Launcher::Earlier> earlier{{.key = Key(1), .place = Place()}, {.key = Key(2, 2), .place = Place()}};
+  ASSERT_TRUE(launcher_->Recover(earlier, true).ok());
+  Restart();
+  ASSERT_TRUE(launcher_->Recover(earlier, false).ok());
+  Send(Swept{Key(1)});
+  Send(Swept{Key(2, 2)});
+  EXPECT_EQ(AllTold(), (Told{"1 lost: shim died", "1 released", "2 lost: shim died", "2 released"}));
 }
 
 class DamagedFileTest : public RecoveryTest, public ::testing::WithParamInterface<const char*> {
