@@ -226,7 +226,8 @@ TEST_F(ServiceStream, ACallThatLastsDoesNotKeepItsRequest) {
   jobd::v1::StreamLogsRequest request;
   request.set_correlation_id("log");
   request.set_follow(true);
-  for (int i = 0; i < kFields; ++i) request.mutable_unknown_fields()->AddVarint(15, 0);
+  auto* const unknown = request.GetReflection()->MutableUnknownFields(&request);
+  for (int i = 0; i < kFields; ++i) unknown->AddVarint(15, 0);
   const auto used = [] {
     const struct mallinfo2 info = mallinfo2();
     return info.uordblks + info.hblkhd;
