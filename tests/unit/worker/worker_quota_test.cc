@@ -98,5 +98,18 @@ TEST_F(WorkerQuotaTest, FaultDiskIsMeasuredByTheCallerAndABoundOnItHoldsAtOnce) 
   EXPECT_TRUE(repeated->replayed);
 }
 
+TEST_F(WorkerQuotaTest, WhatMayBeAskedForIsWhatTheLauncherCanDoAtTheTimeOfTheLimits) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Submit("before", {{.argv = {"true"}, .profile = "strict"}}).ok());
+  launch::Capabilities poor = TestCapabilities();
+  poor.profiles[2].missing = true;
+  launcher_->UseCapabilities(poor);
+  ASSERT_TRUE(Submit("between", {{.argv = {"true"}, .profile = "strict"}}).ok()) << "a reload that is not taken changes nothing";
+  worker_->SetLimits(limits_);
+  const auto refused = Submit("after", {{.argv = {"true"}, .profile = "strict"}});
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), base::Code::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace jobd::worker

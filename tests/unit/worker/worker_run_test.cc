@@ -389,18 +389,5 @@ TEST_F(WorkerRunTest, RemoveForgetsRowsAndFiles) {
   EXPECT_EQ(worker_->GetBatch({.batch = {"ann", "b"}}).error().code(), base::Code::kNotFound);
 }
 
-TEST_F(WorkerRunTest, WhatMayBeAskedForIsWhatTheLauncherCanDoAtTheTimeOfTheLimits) {
-  ASSERT_TRUE(Open().ok());
-  ASSERT_TRUE(Submit("before", {{.argv = {"true"}, .profile = "strict"}}).ok());
-  launch::Capabilities poor = TestCapabilities();
-  poor.profiles[2].missing = true;
-  launcher_->UseCapabilities(poor);
-  ASSERT_TRUE(Submit("between", {{.argv = {"true"}, .profile = "strict"}}).ok()) << "a reload that is not taken changes nothing";
-  worker_->SetLimits(limits_);
-  const auto refused = Submit("after", {{.argv = {"true"}, .profile = "strict"}});
-  ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().code(), base::Code::kInvalidArgument);
-}
-
 }  // namespace
 }  // namespace jobd::worker
