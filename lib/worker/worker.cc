@@ -63,7 +63,7 @@ class LocalWorker final : public Worker {
         clock_(clock),
         observer_(options.observer != nullptr ? *options.observer : nobody_),
         log_dir_(options.log_dir),
-        disks_(options.state_dir, options.log_dir, clock),
+        disks_(options.state_dir, options.log_dir),
         store_(std::move(store)),
         watcher_(std::move(watcher)),
         signer_(std::move(seal_key)),

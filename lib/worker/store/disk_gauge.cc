@@ -11,20 +11,9 @@ constexpr uint64_t kMinFreeInodes = 64;
 
 }  // namespace
 
-std::array<DiskStatus, 2> DiskGauge::Measure() {
-  std::optional<Reading> state;
-  std::optional<Reading> log;
-  {
-    const auto last = last_.Lock();
-    const base::Nanos now = clock_.Monotonic();
-    if (!last->any || now - last->taken_at >= kMaxAge) {
-      *last = {.any = true, .taken_at = now, .state = Read(state_dir_), .log = Read(log_dir_)};
-    }
-    state = last->state;
-    log = last->log;
-  }
+std::array<DiskStatus, 2> DiskGauge::Measure() const {
   const uint64_t min_free = min_free_bytes();
-  return {StatusOf("state", state, min_free), StatusOf("log", log, min_free)};
+  return {StatusOf("state", Read(state_dir_), min_free), StatusOf("log", Read(log_dir_), min_free)};
 }
 
 std::optional<DiskGauge::Reading> DiskGauge::Read(int dir) {
