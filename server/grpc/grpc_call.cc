@@ -1,6 +1,7 @@
 #include "server/grpc/grpc_call.h"
 
 #include <grpc/grpc_security_constants.h>
+#include <grpcpp/server_context.h>
 
 #include <array>
 #include <utility>

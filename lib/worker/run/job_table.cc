@@ -33,7 +33,8 @@ LiveJob& JobTable::Add(LiveJob job) {
 }
 
 LiveStep JobTable::Advance(LiveJob& job, LiveEvent event, JobRow row) {
-  job.row = std::move(row);
+  // An event that is late or must not be changes nothing: the row of a job that it does not move stays what it was.
+  if (NextStep(job.state, event).kind == LiveStep::Kind::kMove) job.row = std::move(row);
   return Advance(job, event);
 }
 
