@@ -9,6 +9,8 @@
 #include <memory>
 #include <queue>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/files.h"
@@ -22,6 +24,10 @@ using launch::kIndexRecordSize;
 using launch::Stream;
 
 constexpr size_t kBlock = 64 * 1024;
+// What is read at once of short records, which are looked at one after the other.
+constexpr size_t kWindow = 4096;
+// How many logs of a search may keep what they have read, about 6 KiB each: their files may be closed meanwhile.
+constexpr size_t kMaxReadAhead = 1024;
 constexpr size_t kRecordsAtOnce = 64;
 
 // The index of one job, by record number. A damaged record reads as absent. Callers look at the neighbours of a record next, so a
@@ -45,9 +51,12 @@ class IndexFile {
 
   uint64_t count() const { return count_; }
 
+  // Whether At needs no open file for it.
+  bool HasRead(uint64_t number) const { return number >= first_ && number < first_ + loaded_; }
+
   // `number` is below count().
   base::Result<std::optional<IndexRecord>> At(uint64_t number) {
-    if (number < first_ || number >= first_ + loaded_) {
+    if (!HasRead(number)) {
       loaded_ = 0;
       first_ = number / kRecordsAtOnce * kRecordsAtOnce;
       JOBD_ASSIGN_OR_RETURN(const size_t size, base::PreadUpTo(fd_.get(), block_, first_ * kIndexRecordSize));
@@ -58,6 +67,9 @@ class IndexFile {
     const auto record = launch::DecodeIndex(std::span<const std::byte>(block_).subspan(at, kIndexRecordSize));
     return record.ok() ? std::optional<IndexRecord>(*record) : std::nullopt;
   }
+
+  bool open() const { return fd_.get() >= 0; }
+  void Close() { fd_.reset(); }
 
  private:
   base::Fd fd_;
@@ -90,12 +102,15 @@ base::Result<uint64_t> Search(IndexFile& index, IsBehind is_behind) {
   return low;
 }
 
-// One job, read backwards. Its files are opened when they are needed.
+// One job, read backwards. Its files are opened when they are needed, and what was read of them is kept for the records before.
 class BackwardLog {
  public:
-  // `cache` is borrowed and outlives the log.
-  BackwardLog(int folder, uint32_t index, std::optional<Stream> only, FrameCache& cache)
-      : folder_(folder), index_(index), only_(only), cache_(cache) {}
+  // Who has files open, and who keeps what was read.
+  struct Held;
+
+  // `cache` and `held` are borrowed and outlive the log.
+  BackwardLog(int folder, uint32_t index, std::optional<Stream> only, FrameCache& cache, Held& held)
+      : folder_(folder), index_(index), only_(only), cache_(cache), held_(held) {}
 
   // The latest record that was not counted, once StepBack was called; none: all were.
   const std::optional<IndexRecord>& record() const { return record_; }
@@ -103,76 +118,124 @@ class BackwardLog {
   LogPosition Here() const { return AtRecord(number_.value_or(0)); }
 
   // Goes on with the record before this one; the first time, with the last there is.
-  base::Status StepBack() {
-    record_.reset();
-    if (!file_) {
-      JOBD_ASSIGN_OR_RETURN(IndexFile file, IndexFile::Open(folder_, index_));
-      file_ = std::make_unique<IndexFile>(std::move(file));
-    }
-    if (!number_) number_ = file_->count();
-    while (*number_ > 0 && !record_) {
-      JOBD_ASSIGN_OR_RETURN(record_, file_->At(*number_ - 1));
-      if (record_ && (record_->gap || (only_ && record_->stream != *only_))) record_.reset();
-      if (!record_) --*number_;
-    }
-    return base::Ok();
-  }
+  base::Status StepBack();
 
   void CloseFiles() {
+    if (file_) file_->Close();
+    out_.file.reset();
+    err_.file.reset();
+  }
+  void DropReadAhead() {
+    CloseFiles();
     file_.reset();
-    out_.reset();
-    err_.reset();
+    out_.window = err_.window = {};
   }
 
   // Counts the lines of this record from its end. The position behind the line that is one too many, if it is in here.
-  base::Result<std::optional<LogPosition>> Count(uint64_t& lines) {
-    const IndexRecord& record = *record_;
-    bool& seen = record.stream == Stream::kOut ? out_seen_ : err_seen_;
-    JOBD_ASSIGN_OR_RETURN(StreamFile* const data, Data(record.stream, record.offset + record.length));
-    std::string block;
-    for (uint64_t end = record.offset + record.length; end > record.offset;) {
-      const uint64_t begin = end - std::min<uint64_t>(end - record.offset, kBlock);
-      block.resize(static_cast<size_t>(end - begin));
-      JOBD_ASSIGN_OR_RETURN(const size_t size, data->PreadUpTo(std::as_writable_bytes(std::span(block)), begin));
-      for (size_t i = size; i > 0; --i) {
-        const bool ends_line = block[i - 1] == '\n' || !seen;
-        seen = true;
-        if (!ends_line) continue;
-        if (lines > 0) {
-          --lines;
-          continue;
-        }
-        LogPosition cut = AtRecord(*number_ - 1);
-        cut.Of(record.stream) = begin + i;
-        return std::optional<LogPosition>(cut);
-      }
-      end = begin;
-    }
-    --*number_;
-    return std::optional<LogPosition>();
-  }
+  base::Result<std::optional<LogPosition>> Count(uint64_t& lines);
 
  private:
-  // The stream's file, one that can have the bytes up to `end`.
-  base::Result<StreamFile*> Data(Stream stream, uint64_t end) {
-    std::optional<StreamFile>& file = stream == Stream::kOut ? out_ : err_;
-    if (!file || !file->Holds(end)) {
-      JOBD_ASSIGN_OR_RETURN(file, StreamFile::Open(folder_, index_, stream, cache_));
-    }
-    return &*file;
-  }
+  struct Data {
+    std::optional<StreamFile> file;
+    std::string window;         // bytes of the stream that were read last
+    uint64_t window_begin = 0;  // where in the stream they are
+    bool seen = false;          // the last byte was counted
+  };
+
+  base::Status ReadIndex();
+  // The bytes of a stream, fewer where its file ends before; valid until the next call.
+  base::Result<std::string_view> Read(Stream stream, uint64_t begin, uint64_t end);
 
   const int folder_;
   const uint32_t index_;
   const std::optional<Stream> only_;
   FrameCache& cache_;
+  Held& held_;
   std::unique_ptr<IndexFile> file_;
   std::optional<uint64_t> number_;  // records from here on have been counted; absent until it is known how many there are
   std::optional<IndexRecord> record_;
-  std::optional<StreamFile> out_, err_;
-  bool out_seen_ = false;
-  bool err_seen_ = false;
+  Data out_, err_;
 };
+
+struct BackwardLog::Held {
+  OpenLogs<BackwardLog> files;
+  OpenLogs<BackwardLog, &BackwardLog::DropReadAhead, kMaxReadAhead> read_ahead;
+
+  void Forget(BackwardLog& log) {
+    files.Forget(log);
+    read_ahead.Forget(log);
+    log.DropReadAhead();
+  }
+};
+
+base::Status BackwardLog::ReadIndex() {
+  held_.files.Use(*this);
+  JOBD_ASSIGN_OR_RETURN(IndexFile file, IndexFile::Open(folder_, index_));
+  file_ = std::make_unique<IndexFile>(std::move(file));
+  if (!number_) number_ = file_->count();
+  return base::Ok();
+}
+
+base::Status BackwardLog::StepBack() {
+  held_.read_ahead.Use(*this);
+  record_.reset();
+  // Of a long record nothing is left to read.
+  for (Data* const data : {&out_, &err_}) {
+    if (data->window.size() > kWindow) data->window = {};
+  }
+  if (!number_) JOBD_RETURN_IF_ERROR(ReadIndex());
+  while (*number_ > 0 && !record_) {
+    if (!file_ || (!file_->open() && !file_->HasRead(*number_ - 1))) JOBD_RETURN_IF_ERROR(ReadIndex());
+    JOBD_ASSIGN_OR_RETURN(record_, file_->At(*number_ - 1));
+    if (record_ && (record_->gap || (only_ && record_->stream != *only_))) record_.reset();
+    if (!record_) --*number_;
+  }
+  return base::Ok();
+}
+
+base::Result<std::optional<LogPosition>> BackwardLog::Count(uint64_t& lines) {
+  held_.read_ahead.Use(*this);
+  const IndexRecord& record = *record_;
+  bool& seen = (record.stream == Stream::kOut ? out_ : err_).seen;
+  for (uint64_t end = record.offset + record.length; end > record.offset;) {
+    const uint64_t begin = end - std::min<uint64_t>(end - record.offset, kBlock);
+    JOBD_ASSIGN_OR_RETURN(const std::string_view block, Read(record.stream, begin, end));
+    for (size_t i = block.size(); i > 0; --i) {
+      const bool ends_line = block[i - 1] == '\n' || !seen;
+      seen = true;
+      if (!ends_line) continue;
+      if (lines > 0) {
+        --lines;
+        continue;
+      }
+      LogPosition cut = AtRecord(*number_ - 1);
+      cut.Of(record.stream) = begin + i;
+      return std::optional<LogPosition>(cut);
+    }
+    end = begin;
+  }
+  --*number_;
+  return std::optional<LogPosition>();
+}
+
+base::Result<std::string_view> BackwardLog::Read(Stream stream, uint64_t begin, uint64_t end) {
+  Data& data = stream == Stream::kOut ? out_ : err_;
+  const auto in_window = [&] { return begin >= data.window_begin && end <= data.window_begin + data.window.size(); };
+  if (!in_window()) {
+    held_.files.Use(*this);
+    if (!data.file || !data.file->Holds(end)) {
+      JOBD_ASSIGN_OR_RETURN(data.file, StreamFile::Open(folder_, index_, stream, cache_));
+    }
+    data.window_begin = std::min(begin, end - std::min<uint64_t>(end, kWindow));
+    data.window.resize(static_cast<size_t>(end - data.window_begin));
+    const auto size = data.file->PreadUpTo(std::as_writable_bytes(std::span(data.window)), data.window_begin);
+    data.window.resize(size.ok() ? *size : 0);
+    if (!size.ok()) return size.error();
+  }
+  const uint64_t from = begin - data.window_begin;
+  if (from > data.window.size()) return std::string_view();
+  return std::string_view(data.window).substr(static_cast<size_t>(from), static_cast<size_t>(end - begin));
+}
 
 }  // namespace
 
@@ -205,18 +268,16 @@ base::Result<std::map<uint32_t, LogPosition>> SeekLines(int folder, std::optiona
   FrameCache cache;
   // In the order in which they were asked for. Of most of them nothing is open.
   std::vector<std::unique_ptr<BackwardLog>> logs;
-  OpenLogs<BackwardLog> open;
+  BackwardLog::Held held;
   // The times of their records and their places in `logs`, the latest on top.
   std::priority_queue<std::pair<base::Nanos, size_t>> latest;
   const auto step_back = [&](size_t place) -> base::Status {
     BackwardLog& log = *logs[place];
-    open.Use(log);
     JOBD_RETURN_IF_ERROR(log.StepBack());
     if (log.record()) {
       latest.emplace(log.record()->time, place);
     } else {
-      open.Forget(log);
-      log.CloseFiles();
+      held.Forget(log);
     }
     return base::Ok();
   };
@@ -224,7 +285,7 @@ base::Result<std::map<uint32_t, LogPosition>> SeekLines(int folder, std::optiona
   for (;;) {
     // Every job has to be known that could have a later record.
     if (waiting && (latest.empty() || waiting->ended_at == 0 || waiting->ended_at >= latest.top().first)) {
-      logs.push_back(std::make_unique<BackwardLog>(folder, waiting->index, only, cache));
+      logs.push_back(std::make_unique<BackwardLog>(folder, waiting->index, only, cache, held));
       JOBD_RETURN_IF_ERROR(step_back(logs.size() - 1));
       JOBD_ASSIGN_OR_RETURN(waiting, next());
       continue;
@@ -233,7 +294,6 @@ base::Result<std::map<uint32_t, LogPosition>> SeekLines(int folder, std::optiona
     const size_t place = latest.top().second;
     latest.pop();
     BackwardLog& log = *logs[place];
-    open.Use(log);
     JOBD_ASSIGN_OR_RETURN(const auto cut, log.Count(lines));
     if (cut) {
       positions[log.index()] = *cut;

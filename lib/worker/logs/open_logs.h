@@ -9,15 +9,17 @@ namespace jobd::worker {
 
 inline constexpr size_t kMaxOpenLogs = 64;  // of one reader; a log has up to three files
 
-// Of one reader. Log has CloseFiles(), which keeps its place: what it needs is opened again when it is used next.
-template <typename Log>
+// The logs of one reader that hold something, at most `max` of them. Whoever used it longest ago gives it back by `give_back` when
+// one more comes, and gets it again when it is used next.
+template <typename Log, void (Log::*give_back)() = &Log::CloseFiles, size_t max = kMaxOpenLogs>
 class OpenLogs {
  public:
-  // `log` is about to use its files. It stays where it is until Forget.
+  // `log` is about to use what it holds. It stays where it is until Forget.
   void Use(Log& log) {
+    if (!used_.empty() && used_.back() == &log) return;
     Forget(log);
-    if (used_.size() == kMaxOpenLogs) {
-      used_.front()->CloseFiles();
+    if (used_.size() == max) {
+      (used_.front()->*give_back)();
       used_.erase(used_.begin());
     }
     used_.push_back(&log);

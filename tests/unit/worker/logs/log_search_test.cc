@@ -94,6 +94,34 @@ TEST_F(LogSearchTest, LastLinesOfManyJobsAreTheLatest) {
   }
 }
 
+// More jobs at once than may have their files open, more than may keep what was read, and records longer than what is read ahead.
+TEST_F(LogSearchTest, LinesOfManyJobsInTurnAreCountedOnce) {
+  for (const uint32_t jobs : {200u, 1100u}) {
+    const uint32_t first = jobs;  // numbers of their own
+    std::map<uint32_t, std::string> expected;
+    base::Nanos time = kT;
+    std::vector<std::pair<uint32_t, std::string>> shown;
+    for (int turn = 0; turn < 3; ++turn) {
+      for (uint32_t job = first; job < first + jobs; ++job) {
+        const std::string text = std::string(job % 40 == 0 ? 9000 : 10, 'a' + static_cast<char>(turn)) + "\n";
+        Output(job).Write(Stream::kOut, text, ++time);
+        shown.emplace_back(job, text);
+      }
+    }
+    const size_t wanted = 2 * jobs + jobs / 2;
+    for (size_t i = shown.size() - wanted; i < shown.size(); ++i) expected[shown[i].first] += shown[i].second;
+    uint32_t asked = first;
+    const auto positions = SeekLines(dir_.get(), std::nullopt, wanted, [&]() -> base::Result<std::optional<TailJob>> {
+      return asked < first + jobs ? std::optional(TailJob{.index = asked++}) : std::nullopt;
+    });
+    ASSERT_TRUE(positions.ok());
+    for (uint32_t job = first; job < first + jobs; ++job) {
+      ASSERT_TRUE(positions->contains(job)) << job;
+      EXPECT_EQ(TextFrom(job, std::nullopt, positions->at(job)), expected[job]) << job;
+    }
+  }
+}
+
 TEST_F(LogSearchTest, DamagedRecordsArePassedOver) {
   std::vector<bool> damaged(kRecords);
   std::string index;
