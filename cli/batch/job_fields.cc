@@ -88,6 +88,8 @@ constexpr std::array kJobFields{
     JobField{"io_read", "SIZE", "Bytes a second it may read from each disk: 20M", Size,
              Limit<&Limits::set_io_read_bytes_per_second>},
     JobField{"io_write", "SIZE", "Bytes a second it may write to each disk", Size, Limit<&Limits::set_io_write_bytes_per_second>},
+    JobField{"core", "SIZE", "Let a process that crashes leave a core file of at most this size; default: none", Size,
+             Limit<&Limits::set_core_bytes>},
     JobField{"profile", "NAME", "Isolation profile", Text, [](const Value& v, Job& job) { job.set_profile(v.text); }},
     JobField{"user", "NAME", "Account the job runs as", Text, [](const Value& v, Job& job) { job.set_user(v.text); }},
     JobField{"retries", "N", "How often a job that failed or timed out is started again", CountOrZero,

@@ -72,6 +72,7 @@ Status ParseMost(const std::string& file, std::string_view key, const toml::node
   if (key == "max_tmp_size") return size(most.tmp_size);
   if (key == "max_io_read") return size(most.io_read);
   if (key == "max_io_write") return size(most.io_write);
+  if (key == "max_core") return size(most.core);
   if (key == "max_cpus") return ParseAmount(file, key, node, base::ParseCpus, most.cpu_millis);
   if (key == "max_timeout") return ParseAmount(file, key, node, base::ParseDuration, most.timeout);
   if (key == "max_open_files") {

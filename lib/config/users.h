@@ -26,6 +26,7 @@ struct UserMaxima {
   uint64_t tmp_size = 0;
   uint64_t io_read = 0;  // bytes per second
   uint64_t io_write = 0;
+  uint64_t core = 0;  // of a core file; one that does not ask gets none
   base::Nanos timeout = 0;
   bool operator==(const UserMaxima&) const = default;
 };

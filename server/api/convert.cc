@@ -56,7 +56,8 @@ launch::JobLimits LimitsOf(const jobd::v1::Limits& message, const std::string& f
                                  .open_files = message.open_files(),
                                  .tmp_bytes = message.tmp_bytes(),
                                  .io_read_bytes_per_second = message.io_read_bytes_per_second(),
-                                 .io_write_bytes_per_second = message.io_write_bytes_per_second()};
+                                 .io_write_bytes_per_second = message.io_write_bytes_per_second(),
+                                 .core_bytes = message.core_bytes()};
   launch::EachLimit([&](const char* name, auto limit) {
     check.Require(limits.*limit <= base::kMaxLimitBytes, field + "." + name, "is out of range");
   });

@@ -86,6 +86,7 @@ std::optional<base::FieldViolation> ExceedsOwner(const OwnerBounds& bounds, cons
 void FillFromBounds(const OwnerBounds& bounds, const ProfileCapabilities& profile, JobLimits& limits, base::Nanos& timeout) {
   EachLimit([&](const char* name, auto limit) {
     auto& amount = limits.*limit;
+    if (std::string_view(name) == "core_bytes") return;
     if (amount != 0 || (std::string_view(name) == "tmp_bytes" && !profile.private_tmp)) return;
     amount = bounds.max.*limit;
     using Amount = std::remove_reference_t<decltype(amount)>;

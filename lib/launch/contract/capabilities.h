@@ -58,7 +58,8 @@ OwnerBounds BoundsOf(const User& user) {
                   .open_files = most.open_files,
                   .tmp_bytes = most.tmp_size,
                   .io_read_bytes_per_second = most.io_read,
-                  .io_write_bytes_per_second = most.io_write},
+                  .io_write_bytes_per_second = most.io_write,
+                  .core_bytes = most.core},
           .timeout = most.timeout,
           .workdirs = user.workdirs};
 }
@@ -74,7 +75,8 @@ std::optional<base::FieldViolation> ExceedsMachine(const Capabilities& capabilit
 // For the owner; "timeout" is such a field too.
 std::optional<base::FieldViolation> ExceedsOwner(const OwnerBounds& bounds, const JobLimits& limits, base::Nanos timeout);
 
-// Sets each limit that is 0 to the owner's maximum, or to the profile's where that is lower.
+// Sets each limit that is 0 to the owner's maximum, or to the profile's where that is lower; but not that of core files, which are
+// written only where they are asked for.
 void FillFromBounds(const OwnerBounds& bounds, const ProfileCapabilities& profile, JobLimits& limits, base::Nanos& timeout);
 
 // Is `workdir` one of the folders or below one? By its text: never when it holds "..".

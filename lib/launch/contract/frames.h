@@ -24,7 +24,7 @@ inline constexpr int kServerSocketFd = 3;
 // The socket in the runtime directory to which a server connects that somebody else starts.
 inline constexpr const char* kServerSocketName = "launcher.sock";
 
-inline constexpr uint16_t kProtocolVersion = 3;
+inline constexpr uint16_t kProtocolVersion = 4;
 inline constexpr size_t kMaxFrame = 64 * 1024;  // larger launch requests travel in a memfd
 inline constexpr size_t kMaxLaunchPayload = 8 * 1024 * 1024;
 inline constexpr size_t kMaxFrameFds = 8;

@@ -19,7 +19,7 @@ struct JobKey {
   auto operator<=>(const JobKey&) const = default;
 };
 
-// What a job may use; 0: no limit.
+// What a job may use; 0: no limit, and of core files: none are written.
 struct JobLimits {
   uint64_t memory_bytes = 0;
   uint32_t cpu_millis = 0;
@@ -30,6 +30,7 @@ struct JobLimits {
   uint64_t tmp_bytes = 0;                 // of its private /tmp
   uint64_t io_read_bytes_per_second = 0;  // of each disk
   uint64_t io_write_bytes_per_second = 0;
+  uint64_t core_bytes = 0;  // of a core file; 0: none is written
   bool operator==(const JobLimits&) const = default;
 };
 
@@ -45,6 +46,7 @@ void EachLimit(Each each) {
   each("tmp_bytes", &JobLimits::tmp_bytes);
   each("io_read_bytes_per_second", &JobLimits::io_read_bytes_per_second);
   each("io_write_bytes_per_second", &JobLimits::io_write_bytes_per_second);
+  each("core_bytes", &JobLimits::core_bytes);
 }
 
 // All texts are bytes without NUL, but for stdin_data. Bounds are those of frames.h; the launcher checks them again.

@@ -1,5 +1,7 @@
 #include "launch/launcher/capability_report.h"
 
+#include <sys/resource.h>
+
 namespace jobd::launch {
 
 ProfileCapabilities ProfileCapabilitiesOf(const ShimContext& context, const Policy& policy, const sandbox::Profile& profile) {
@@ -24,6 +26,9 @@ Capabilities CapabilitiesOf(const ShimContext& context, const Policy& policy) {
     one.*limit = 1;
     if (!context.driver->Check(GroupLimitsOf(one)).ok()) capabilities.missing_limits.emplace_back(name);
   });
+  // What we were started without we cannot give.
+  rlimit core{};
+  if (::getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 0) capabilities.missing_limits.emplace_back("core_bytes");
   return capabilities;
 }
 

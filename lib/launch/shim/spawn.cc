@@ -36,7 +36,12 @@ std::string_view PathOf(const LaunchRequest& request) {
 }
 
 std::vector<ChildLimit> LimitsOf(const ShimContext& context, const JobLimits& own, const sandbox::Profile& profile) {
-  std::vector<ChildLimit> limits{{RLIMIT_CORE, {0, 0}}, {RLIMIT_NOFILE, context.job_files}};
+  rlimit core{0, 0};
+  if (own.core_bytes != 0 && ::getrlimit(RLIMIT_CORE, &core) == 0) {
+    core.rlim_max = std::min<rlim_t>(core.rlim_max, own.core_bytes);
+    core.rlim_cur = core.rlim_max;
+  }
+  std::vector<ChildLimit> limits{{RLIMIT_CORE, core}, {RLIMIT_NOFILE, context.job_files}};
   const uint64_t open_files = own.open_files != 0 ? own.open_files : profile.open_files;
   const uint64_t file_bytes = own.file_bytes != 0 ? own.file_bytes : profile.file_bytes;
   if (open_files != 0) limits.back().value = {open_files, open_files};

@@ -117,6 +117,7 @@ void CheckLimits(const launch::JobLimits& limits, const std::string& at, Violati
   check("limits.output_bytes", limits.output_bytes, 1, base::kMaxLimitBytes, base::FormatSize);
   check("limits.file_bytes", limits.file_bytes, 1, base::kMaxLimitBytes, base::FormatSize);
   check("limits.tmp_bytes", limits.tmp_bytes, 1, base::kMaxLimitBytes, base::FormatSize);
+  check("limits.core_bytes", limits.core_bytes, 1, base::kMaxLimitBytes, base::FormatSize);
   check("limits.open_files", limits.open_files, base::kMinOpenFiles, base::kMaxOpenFiles, number);
   check("limits.io_read_bytes_per_second", limits.io_read_bytes_per_second, base::kMinRate, base::kMaxLimitBytes, base::FormatSize);
   check("limits.io_write_bytes_per_second", limits.io_write_bytes_per_second, base::kMinRate, base::kMaxLimitBytes,

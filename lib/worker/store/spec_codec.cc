@@ -6,13 +6,15 @@
 namespace jobd::worker {
 namespace {
 
-// Version 2 has the limits of version 1 and then the rest of them. A spec without these is written as version 1, so that what was
-// submitted to an older service keeps its fingerprint.
-constexpr uint64_t kSpecVersion = 2;
+// Version 2 has the limits of version 1 and then more of them, version 3 those of version 2 and then the rest. A spec without a
+// version's limits is written as the one before, so that what was submitted to an older service keeps its fingerprint.
+constexpr uint64_t kSpecVersion = 3;
 
-bool HasLaterLimits(const launch::JobLimits& limits) {
-  return limits.file_bytes != 0 || limits.open_files != 0 || limits.tmp_bytes != 0 || limits.io_read_bytes_per_second != 0 ||
-         limits.io_write_bytes_per_second != 0;
+uint64_t VersionFor(const launch::JobLimits& limits) {
+  if (limits.core_bytes != 0) return 3;
+  const bool later = limits.file_bytes != 0 || limits.open_files != 0 || limits.tmp_bytes != 0 ||
+                     limits.io_read_bytes_per_second != 0 || limits.io_write_bytes_per_second != 0;
+  return later ? 2 : 1;
 }
 
 // As a base::WireWriter writes it, without a copy: standard inputs are large.
@@ -39,7 +41,7 @@ base::Error Damaged() { return base::Error(base::Code::kDataLoss, "a stored job 
 std::string EncodeSpec(const JobSpec& spec) {
   base::WireWriter out;
   out.Reserve(RoomFor(spec));
-  const uint64_t version = HasLaterLimits(spec.limits) ? kSpecVersion : 1;
+  const uint64_t version = VersionFor(spec.limits);
   out.Number(version);
   // What listings show comes first.
   out.Text(spec.name);
@@ -68,6 +70,7 @@ std::string EncodeSpec(const JobSpec& spec) {
     out.Number(spec.limits.io_read_bytes_per_second);
     out.Number(spec.limits.io_write_bytes_per_second);
   }
+  if (version >= 3) out.Number(spec.limits.core_bytes);
   return out.Take();
 }
 
@@ -102,6 +105,7 @@ base::Result<JobSpec> DecodeSpec(std::string_view bytes) {
     spec.limits.io_read_bytes_per_second = in.Number();
     spec.limits.io_write_bytes_per_second = in.Number();
   }
+  if (version >= 3) spec.limits.core_bytes = in.Number();
   if (!in.AtEnd()) return Damaged();
   return spec;
 }

@@ -32,7 +32,8 @@ Launch FullLaunch() {
               .open_files = 2,
               .tmp_bytes = 3,
               .io_read_bytes_per_second = 4,
-              .io_write_bytes_per_second = 5};
+              .io_write_bytes_per_second = 5,
+              .core_bytes = 6};
   r.timeout = 90 * base::kNanosPerSecond;
   r.kill_after = 5;
   return launch;
@@ -139,7 +140,7 @@ class FrameSocketTest : public testing::Test {
   }
   // Sends the empty frame that stands for one in a memfd, with this descriptor.
   void SendMemfdFrame(int fd) {
-    const std::string header("\x03\x00\x40\x00\x00\x00\x00\x00", 8);
+    const std::string header("\x04\x00\x40\x00\x00\x00\x00\x00", 8);
     iovec iov{const_cast<char*>(header.data()), header.size()};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
     msghdr message{};

@@ -105,7 +105,8 @@ TEST(PolicyTest, FaultC21WhatTheServerAcceptsIsAcceptedHere) {
                     .open_files = base::kMaxOpenFiles,
                     .tmp_bytes = base::kMaxAmount,
                     .io_read_bytes_per_second = base::kMaxAmount,
-                    .io_write_bytes_per_second = base::kMaxAmount};
+                    .io_write_bytes_per_second = base::kMaxAmount,
+                    .core_bytes = base::kMaxAmount};
   const auto status = CheckRequest(request);
   EXPECT_TRUE(status.ok()) << status.error().message();
 }

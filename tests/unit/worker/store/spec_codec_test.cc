@@ -22,7 +22,12 @@ TEST(SpecCodecTest, DamagedBytesAreNoSpec) {
   const std::string later = EncodeSpec(limited);
   EXPECT_EQ(*DecodeSpec(later), limited);
   for (size_t size = 0; size < later.size(); ++size) EXPECT_FALSE(DecodeSpec(later.substr(0, size)).ok());
-  EXPECT_FALSE(DecodeSpec("\x03" + good.substr(1)).ok()) << "of a newer service";
+  const JobSpec latest{.argv = {"a"}, .limits = {.memory_bytes = 1, .core_bytes = 6}};
+  const std::string newest = EncodeSpec(latest);
+  EXPECT_EQ(*DecodeSpec(newest), latest);
+  EXPECT_EQ(later[0], 2) << "what the service before stored is written the same";
+  for (size_t size = 0; size < newest.size(); ++size) EXPECT_FALSE(DecodeSpec(newest.substr(0, size)).ok());
+  EXPECT_FALSE(DecodeSpec("\x04" + good.substr(1)).ok()) << "of a newer service";
 }
 
 TEST(SpecCodecTest, FingerprintSeesEverythingButTheId) {
