@@ -1,10 +1,12 @@
 #include "daemon/configuration.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <string_view>
 
 #include "base/files.h"
@@ -28,8 +30,18 @@ base::Result<base::Fd> OpenFile(const std::string& what, const std::string& path
 base::Result<std::string> ReadFrom(const base::Fd& file, const std::string& path) {
   auto text = base::ReadAll(file.get(), kMaxFile);
   if (!text.ok()) return std::move(text).error().WithContext(path);
-  if (::lseek(file.get(), 0, SEEK_SET) != 0) return base::SysError(path, errno);
   return text;
+}
+
+// What somebody writes to the file from now on is seen neither by us nor by jobd-server: both know the same bytes. A memfd and not
+// our memory, which shims share.
+base::Result<base::Fd> Sealed(const char* name, const std::string& bytes) {
+  base::Fd memfd(::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!memfd) return base::SysError("keeping a file's content", errno);
+  JOBD_RETURN_IF_ERROR(base::WriteAll(memfd.get(), bytes));
+  constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+  if (::fcntl(memfd.get(), F_ADD_SEALS, kSeals) != 0) return base::SysError("sealing a file's content", errno);
+  return memfd;
 }
 
 }  // namespace
@@ -49,32 +61,40 @@ config::Overrides OverridesOf(const Options& options) {
 
 base::Result<Configuration> OpenConfiguration(const Options& options) {
   Configuration all;
-  const auto add = [&all](const char* name, base::Fd file) {
+  const auto add = [&all](const char* name, const std::string& bytes) -> base::Status {
+    JOBD_ASSIGN_OR_RETURN(base::Fd kept, Sealed(name, bytes));
     all.names.emplace_back(name);
-    all.fds.push_back(std::move(file));
+    all.fds.push_back(std::move(kept));
+    return base::Ok();
   };
-  JOBD_ASSIGN_OR_RETURN(base::Fd config_file, OpenFile("configuration", options.config_file, 0, ""));
+  const auto read_and_add = [&add](const char* name, const base::Fd& file, const std::string& path) -> base::Status {
+    JOBD_ASSIGN_OR_RETURN(std::string bytes, ReadFrom(file, path));
+    const base::Status added = add(name, bytes);
+    ::explicit_bzero(bytes.data(), bytes.size());  // one of them is the private key
+    return added;
+  };
+  JOBD_ASSIGN_OR_RETURN(const base::Fd config_file, OpenFile("configuration", options.config_file, 0, ""));
   JOBD_ASSIGN_OR_RETURN(const std::string text, ReadFrom(config_file, options.config_file));
   JOBD_ASSIGN_OR_RETURN(config::LoadedConfig loaded, config::Load(options.config_file, text, OverridesOf(options)));
   all.config = std::move(loaded.config);
-  add("config", std::move(config_file));
-  JOBD_ASSIGN_OR_RETURN(base::Fd ca, OpenFile("tls.ca", all.config.tls_ca, 0, ""));
-  add("ca", std::move(ca));
-  JOBD_ASSIGN_OR_RETURN(base::Fd cert, OpenFile("tls.cert", all.config.tls_cert, 0, ""));
-  add("cert", std::move(cert));
-  JOBD_ASSIGN_OR_RETURN(base::Fd key, OpenFile("tls.key", all.config.tls_key, S_IRWXG | S_IRWXO,
-                                               "may be used by others than its owner: chmod 600 it"));
-  add("key", std::move(key));
+  JOBD_RETURN_IF_ERROR(add("config", text));
+  JOBD_ASSIGN_OR_RETURN(const base::Fd ca, OpenFile("tls.ca", all.config.tls_ca, 0, ""));
+  JOBD_RETURN_IF_ERROR(read_and_add("ca", ca, all.config.tls_ca));
+  JOBD_ASSIGN_OR_RETURN(const base::Fd cert, OpenFile("tls.cert", all.config.tls_cert, 0, ""));
+  JOBD_RETURN_IF_ERROR(read_and_add("cert", cert, all.config.tls_cert));
+  JOBD_ASSIGN_OR_RETURN(const base::Fd key, OpenFile("tls.key", all.config.tls_key, S_IRWXG | S_IRWXO,
+                                                     "may be used by others than its owner: chmod 600 it"));
+  JOBD_RETURN_IF_ERROR(read_and_add("key", key, all.config.tls_key));
   if (!all.config.tls_revoked.empty()) {
-    JOBD_ASSIGN_OR_RETURN(base::Fd revoked, OpenFile("tls.revoked", all.config.tls_revoked, 0, ""));
-    add("revoked", std::move(revoked));
+    JOBD_ASSIGN_OR_RETURN(const base::Fd revoked, OpenFile("tls.revoked", all.config.tls_revoked, 0, ""));
+    JOBD_RETURN_IF_ERROR(read_and_add("revoked", revoked, all.config.tls_revoked));
   }
   // It decides whom jobs may run as, root included.
-  JOBD_ASSIGN_OR_RETURN(base::Fd users,
+  JOBD_ASSIGN_OR_RETURN(const base::Fd users,
                         OpenFile("users.file", all.config.users_file, S_IWOTH, "can be written by everybody: chmod o-w it"));
   JOBD_ASSIGN_OR_RETURN(const std::string users_text, ReadFrom(users, all.config.users_file));
   JOBD_ASSIGN_OR_RETURN(all.users, config::Users::Parse(all.config.users_file, users_text));
-  add("users", std::move(users));
+  JOBD_RETURN_IF_ERROR(add("users", users_text));
   if (!all.config.profiles_file.empty()) {
     // Only ours to read: the server knows profiles by name.
     const std::string& path = all.config.profiles_file;

@@ -21,13 +21,14 @@ struct Configuration {
   config::Config config;
   config::Users users;
   sandbox::Profiles profiles = sandbox::Profiles::BuiltIn();
-  // For jobd-server, by the names of launch::Files. Positioned at their beginnings.
+  // For jobd-server, by the names of launch::Files: the bytes that were checked, in sealed memfds. To be read by opening them anew.
   std::vector<std::string> names;
   std::vector<base::Fd> fds;
 };
 
-// Reads and checks the configuration, and opens every file it names. kPermissionDenied when the private key can be read, or the
-// users file or the profiles be written, by others than its owner. Errors are one line that says which file and what is wrong.
+// Reads and checks the configuration and every file it names, each of them once. kPermissionDenied when the private key can be
+// read, or the users file or the profiles be written, by others than its owner. Errors are one line that says which file and what
+// is wrong.
 base::Result<Configuration> OpenConfiguration(const Options& options);
 
 }  // namespace jobd::daemon

@@ -97,8 +97,9 @@ int main(int argc, char** argv) {
   }
 
   // 8. The server, started here or elsewhere, and the loop.
-  const int code =
-      jobd::daemon::ServerKeeper(options, *configuration, *account, *dirs, *listener, *metrics, **driver, isolation, **log).Run();
+  const int code = jobd::daemon::ServerKeeper(options, *std::move(configuration), *account, *dirs, *listener, *metrics, **driver,
+                                              isolation, **log)
+                       .Run();
 
   // 9. Nothing of ours stays behind but the jobs that run on.
   jobd::daemon::RemoveRuntimeFiles(*dirs);

@@ -83,15 +83,17 @@ launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount&
   return policy;
 }
 
-ServerKeeper::ServerKeeper(const Options& options, const Configuration& configuration, const ServerAccount& account,
+ServerKeeper::ServerKeeper(const Options& options, Configuration configuration, const ServerAccount& account,
                            const ServiceDirs& dirs, const base::Listener& listener, const base::Fd& metrics,
                            sandbox::GroupDriver& driver, const sandbox::Isolation& isolation, spdlog::logger& log)
     : options_(options),
       account_(account),
       dirs_(dirs),
-      metrics_(metrics),
       log_(log),
-      launcher_(context_, LauncherOptionsOf(options, configuration, account, dirs, listener, driver, isolation), Hooks()),
+      files_(
+          std::move(configuration), [&options] { return OpenConfiguration(options); },
+          [&account](const Configuration& read) { return PolicyOf(read, account); }, metrics),
+      launcher_(context_, LauncherOptionsOf(options, files_.in_force(), account, dirs, listener, driver, isolation), Hooks()),
       signals_(context_),
       timer_(context_),
       watchdog_(context_),
@@ -118,6 +120,7 @@ launch::LauncherHooks ServerKeeper::Hooks() {
   launch::LauncherHooks hooks;
   hooks.on_ready = [this](const std::string& address) {
     was_ready_ = reached_ready_ = true;
+    if (std::exchange(reload_asked_, false) && server_) server_->Signal(SIGHUP);
     log_.info("ready at {}", base::EscapeForTerminal(address));
     base::NotifyServiceManager("READY=1\nSTATUS=ready at " + base::EscapeForTerminal(address) + "\n");
   };
@@ -136,28 +139,27 @@ launch::LauncherHooks ServerKeeper::Hooks() {
                                    {"owner", base::EscapeForTerminal(request.owner)},
                                    {"job", std::to_string(request.key.index)}}));
   };
-  hooks.read_files = [this](std::vector<base::Fd>& fds) { return ReadFiles(fds); };
+  hooks.read_files = [this](std::vector<base::Fd>& fds) { return files_.Give(fds); };
+  hooks.prepare_files = [this] { return PrepareFiles(); };
+  hooks.commit_files = [this] {
+    files_.Commit();
+    log_.info("the files that were read again are in force");
+  };
+  hooks.drop_files = [this] { files_.Drop(); };
   hooks.report = [this](const std::string& text) { log_.warn("{}", base::EscapeForTerminal(text)); };
   return hooks;
 }
 
-launch::Files ServerKeeper::ReadFiles(std::vector<base::Fd>& fds) {
-  auto configuration = OpenConfiguration(options_);
-  if (!configuration.ok()) {
-    log_.error("the files were not read again: {}", base::EscapeForTerminal(configuration.error().message()));
-    return {.names = {}, .error = configuration.error().message()};
+launch::PreparedFiles ServerKeeper::PrepareFiles() {
+  launch::PreparedFiles prepared = files_.Prepare();
+  if (!prepared.files.error.empty()) {
+    log_.error("reload: nothing was changed: {}", base::EscapeForTerminal(prepared.files.error));
   }
-  launcher_.SetPolicy(PolicyOf(*configuration, account_));
-  fds = std::move(configuration->fds);
-  if (metrics_) {
-    base::Fd shared(::fcntl(metrics_.get(), F_DUPFD_CLOEXEC, 0));
-    if (shared) {
-      configuration->names.emplace_back("metrics");
-      fds.push_back(std::move(shared));
-    }
-  }
-  return {.names = std::move(configuration->names), .error = {}};
+  return prepared;
 }
+
+// The next server gets what we have in force: were this left to it, one that cannot come up with these files never would.
+void ServerKeeper::ReloadWithoutServer() { (void)launcher_.Reload(); }
 
 base::Status ServerKeeper::StartServer() {
   int ends[2];
@@ -233,6 +235,7 @@ void ServerKeeper::OnServerExit(std::optional<base::ExitStatus> status) {
     context_.stop();
     return;
   }
+  if (std::exchange(reload_asked_, false)) ReloadWithoutServer();
   if (socket_) {
     log_.warn("jobd-server ended; jobs run on; waiting for the next one");
     base::NotifyServiceManager("STATUS=waiting for jobd-server\n");
@@ -272,7 +275,10 @@ void ServerKeeper::AwaitSignal() {
 
 void ServerKeeper::OnSignal(int signal) {
   if (signal == SIGHUP) {
-    if (server_) server_->Signal(SIGHUP);
+    if (!server_) return ReloadWithoutServer();
+    // One that is still starting is asked when it is ready: until it expects the signal, that would end it.
+    if (!reached_ready_) reload_asked_ = true;
+    if (reached_ready_) server_->Signal(SIGHUP);
     return;
   }
   if (!stopping_) BeginStop();

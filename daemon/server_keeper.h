@@ -13,6 +13,7 @@
 #include "base/listener.h"
 #include "daemon/configuration.h"
 #include "daemon/options.h"
+#include "daemon/reloadable_files.h"
 #include "daemon/service_dirs.h"
 #include "launch/launcher/launcher.h"
 #include "launch/server/server_process.h"
@@ -26,7 +27,7 @@ namespace jobd::daemon {
 class ServerKeeper {
  public:
   // All references are borrowed and outlive the keeper. `configuration` is what was read at the start.
-  ServerKeeper(const Options& options, const Configuration& configuration, const ServerAccount& account, const ServiceDirs& dirs,
+  ServerKeeper(const Options& options, Configuration configuration, const ServerAccount& account, const ServiceDirs& dirs,
                const base::Listener& listener, const base::Fd& metrics, sandbox::GroupDriver& driver,
                const sandbox::Isolation& isolation, spdlog::logger& log);
 
@@ -44,15 +45,16 @@ class ServerKeeper {
   void OnSignal(int signal);
   void BeginStop();
   void AwaitWatchdog();
-  launch::Files ReadFiles(std::vector<base::Fd>& fds);
+  launch::PreparedFiles PrepareFiles();
+  void ReloadWithoutServer();
   launch::LauncherHooks Hooks();
 
   const Options& options_;
   const ServerAccount& account_;
   const ServiceDirs& dirs_;
-  const base::Fd& metrics_;  // listening, if configured
   spdlog::logger& log_;
   boost::asio::io_context context_{1};
+  ReloadableFiles files_;
   launch::Launcher launcher_;
   boost::asio::posix::stream_descriptor signals_;
   boost::asio::steady_timer timer_;               // until the next start, or until a server that was told to end is killed
@@ -66,6 +68,7 @@ class ServerKeeper {
   int exit_code_ = 0;
   std::chrono::milliseconds backoff_;
   bool reached_ready_ = false;  // the present server
+  bool reload_asked_ = false;   // while it was starting
 };
 
 // The path of jobd-server, which is beside us.

@@ -171,7 +171,7 @@ int main(int argc, char** argv) {
   if (!metrics_socket.ok()) return Fail(metrics_socket.error());
   auto service = jobd::server::Service::Start(
       **worker, clock,
-      {.files = [&connection] { return jobd::server::ReadLauncherFiles(connection); },
+      {.files = [&connection] { return jobd::server::ReloadLauncherFiles(connection); },
        .use_capabilities =
            [&launcher](const jobd::launch::Capabilities& capabilities) { (*launcher)->UseCapabilities(capabilities); },
        .initial = *std::move(files),

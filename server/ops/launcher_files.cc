@@ -11,10 +11,7 @@ namespace {
 constexpr size_t kMaxFileBytes = 16u << 20;
 constexpr std::string_view kMetrics = "metrics";
 
-}  // namespace
-
-base::Result<FileContents> ReadLauncherFiles(worker::JobdConnection& jobd) {
-  JOBD_ASSIGN_OR_RETURN(auto given, jobd.ReadFiles());
+base::Result<FileContents> ContentsOf(worker::JobdConnection::GivenFiles given) {
   FileContents contents;
   contents.capabilities = std::move(given.capabilities);
   for (const auto& file : given.files) {
@@ -34,6 +31,21 @@ base::Result<FileContents> ReadLauncherFiles(worker::JobdConnection& jobd) {
     else if (file.name == "revoked")
       contents.revoked = *std::move(bytes);
   }
+  return contents;
+}
+
+}  // namespace
+
+base::Result<FileContents> ReadLauncherFiles(worker::JobdConnection& jobd) {
+  JOBD_ASSIGN_OR_RETURN(auto given, jobd.ReadFiles());
+  return ContentsOf(std::move(given));
+}
+
+base::Result<FileContents> ReloadLauncherFiles(worker::JobdConnection& jobd) {
+  JOBD_ASSIGN_OR_RETURN(auto given, jobd.PrepareReload());
+  const uint64_t revision = given.revision;
+  JOBD_ASSIGN_OR_RETURN(FileContents contents, ContentsOf(std::move(given)));
+  JOBD_RETURN_IF_ERROR(jobd.CommitReload(revision));
   return contents;
 }
 

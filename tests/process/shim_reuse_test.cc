@@ -39,6 +39,15 @@ class ShimReuseTest : public testing::Test {
     pollfd ended{pidfd.get(), POLLIN, 0};
     return ::poll(&ended, 1, 20'000) == 1;
   }
+  // To the same policy.
+  void Reload() {
+    host_.Send(launch::PrepareReload{});
+    const auto files = host_.Receive();
+    ASSERT_TRUE(std::holds_alternative<launch::Files>(files));
+    host_.Send(launch::CommitReload{std::get<launch::Files>(files).revision});
+    const auto reloaded = host_.Receive();
+    ASSERT_TRUE(std::holds_alternative<launch::Reloaded>(reloaded) && std::get<launch::Reloaded>(reloaded).done);
+  }
   // As a launcher does it: `serial` is the job's among those of the shim.
   static void SendCancel(pid_t shim, uint64_t serial) {
     siginfo_t info{};
@@ -185,8 +194,7 @@ TEST_F(ShimReuseTest, AShimKilledWhileItWaitsCostsNoJob) {
 TEST_F(ShimReuseTest, AnotherPolicyGetsOtherShims) {
   const pid_t shim = ShimOf(Run({"true"}));
   const base::Fd held = Hold(shim);
-  host_.Send(launch::ReadFiles{});
-  host_.Receive();
+  Reload();
   EXPECT_TRUE(EndsSoon(held));
   EXPECT_NE(ShimOf(Run({"true"})), shim);
 }
@@ -196,8 +204,7 @@ TEST_F(ShimReuseTest, AShimThatHadAJobUnderAnotherPolicyGetsNoMore) {
   host_.Send(launch::Launch{request});
   AwaitFile(batch_.path(), std::to_string(index_) + ".out");
   const base::Fd held = Hold(ShimOf(batch_.Slot(index_)));
-  host_.Send(launch::ReadFiles{});
-  host_.Receive();
+  Reload();
   host_.Send(launch::CancelJob{request.key, 0});
   host_.Receive();
   EXPECT_TRUE(EndsSoon(held));

@@ -31,6 +31,8 @@ struct Capabilities {
   std::vector<ProfileCapabilities> profiles;
   // Limits that this machine cannot enforce, by their names in EachLimit.
   std::vector<std::string> missing_limits;
+  // How many jobs can be live at a time with the descriptors the launcher has; 0: not known.
+  uint32_t most_jobs = 0;
   bool operator==(const Capabilities&) const = default;
 
   // nullptr when there is none. The pointer lives as long as this object.

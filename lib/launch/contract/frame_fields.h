@@ -82,6 +82,7 @@ void Fields(Io& io, F& f) {
     io(profile.open_files);
   });
   io.List(f.missing_limits, kMinText, [&](auto& name) { io(name); });
+  io(f.most_jobs);
 }
 
 template <typename Io, Is<Hello> F>
@@ -145,7 +146,7 @@ void Fields(Io& io, F& f) { Fields(io, f.key); }
 
 // Frames that hold nothing.
 template <typename Io, typename F>
-requires Is<F, Reconciled> || Is<F, ReadFiles> || Is<F, Alive> || Is<F, Ping>
+requires Is<F, Reconciled> || Is<F, ReadFiles> || Is<F, Alive> || Is<F, PrepareReload> || Is<F, Ping>
 void Fields(Io& /*io*/, F& /*f*/) {}
 
 template <typename Io, Is<HelloAck> F>
@@ -179,6 +180,18 @@ void Fields(Io& io, F& f) {
   io.List(f.names, kMinText, [&](auto& name) { io(name); });
   io(f.error);
   Fields(io, f.capabilities);
+  io(f.revision);
+}
+
+// Frames that hold a revision and nothing else.
+template <typename Io, typename F>
+requires Is<F, CommitReload> || Is<F, AbortReload>
+void Fields(Io& io, F& f) { io(f.revision); }
+
+template <typename Io, Is<Reloaded> F>
+void Fields(Io& io, F& f) {
+  io(f.revision);
+  io(f.done);
 }
 
 }  // namespace jobd::launch

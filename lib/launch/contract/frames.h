@@ -68,10 +68,22 @@ struct Sweep {
 };
 // Every live job of the store has been named by Watch or Sweep: cgroups of others are killed and removed.
 struct Reconciled {};
-// Read configuration, certificates, key, revocation list and users again. Answered by Files.
+// Configuration, certificates, key, revocation list and users, as they are in force. Answered by Files.
 struct ReadFiles {};
 // Answers a Ping, when every thread that jobs depend on has had its turn.
 struct Alive {};
+// A reload, first step: read the files again, check them and keep them beside those in force. Answered by Files: the new ones, or
+// why they are refused. Nothing changes by it. There is one such set: another PrepareReload, AbortReload or the server's end drops
+// it.
+struct PrepareReload {};
+// Second step: the set of this revision is in force. Answered by Reloaded.
+struct CommitReload {
+  uint64_t revision = 0;
+};
+// Or: the set of this revision is dropped. There is no answer.
+struct AbortReload {
+  uint64_t revision = 0;
+};
 
 // ---- launcher to server ----
 
@@ -117,13 +129,21 @@ struct Files {
   std::string error;
   // By the policy that these files make, and this machine.
   Capabilities capabilities;
+  // Which set of files this is, among those that this launcher has read.
+  uint64_t revision = 0;
 };
 
 // Asks whether the server still works. Answered by Alive.
 struct Ping {};
+// Jobs are started by the files of this revision from now on. Not `done`: there is no such set to commit, and nothing has changed.
+struct Reloaded {
+  uint64_t revision = 0;
+  bool done = false;
+};
 
-using ServerFrame = std::variant<Hello, Ready, Launch, Watch, CancelJob, SignalJob, Sweep, Reconciled, ReadFiles, Alive>;
-using LauncherFrame = std::variant<HelloAck, Refused, ShimExited, Swept, Files, Ping>;
+using ServerFrame = std::variant<Hello, Ready, Launch, Watch, CancelJob, SignalJob, Sweep, Reconciled, ReadFiles, Alive,
+                                 PrepareReload, CommitReload, AbortReload>;
+using LauncherFrame = std::variant<HelloAck, Refused, ShimExited, Swept, Files, Ping, Reloaded>;
 
 // Encoding is total. A large Launch may exceed kMaxFrame; see SendFrame.
 std::string EncodeFrame(const ServerFrame& frame);

@@ -69,6 +69,7 @@ Launcher::~Launcher() = default;
 
 void Launcher::SetPolicy(Policy policy) {
   options_.policy = std::move(policy);
+  options_.shim.default_workdir = options_.policy.default_workdir;
   ++policy_number_;
   pool_.DismissAll();
 }
@@ -120,6 +121,7 @@ void Launcher::OnFrames() {
 
 void Launcher::Disconnect() {
   if (server_.is_open()) server_.close();
+  DropPrepared();
   outgoing_.clear();
   outgoing_size_ = 0;
   flushing_ = false;
@@ -185,6 +187,51 @@ void Launcher::Handle(const ReadFiles& /*frame*/) {
   Files files = hooks_.read_files(fds);
   files.capabilities = CapabilitiesOf(options_.shim, options_.policy);
   SendToServer(std::move(files), std::move(fds));
+}
+
+PreparedFiles Launcher::Prepare() {
+  DropPrepared();
+  if (!hooks_.prepare_files) return {.files = {.names = {}, .error = "there are no files to read again"}, .fds = {}, .policy = {}};
+  PreparedFiles prepared = hooks_.prepare_files();
+  if (prepared.files.error.empty()) {
+    prepared.files.capabilities = CapabilitiesOf(options_.shim, prepared.policy);
+    prepared_.emplace(prepared.files.revision, std::move(prepared.policy));
+  }
+  return prepared;
+}
+
+void Launcher::Commit() {
+  hooks_.commit_files();
+  SetPolicy(std::move(prepared_->second));
+  prepared_.reset();
+}
+
+void Launcher::DropPrepared() {
+  if (!prepared_) return;
+  prepared_.reset();
+  hooks_.drop_files();
+}
+
+base::Status Launcher::Reload() {
+  const PreparedFiles prepared = Prepare();
+  if (!prepared.files.error.empty()) return base::Error(base::Code::kFailedPrecondition, prepared.files.error);
+  Commit();
+  return base::Ok();
+}
+
+void Launcher::Handle(const PrepareReload& /*frame*/) {
+  PreparedFiles prepared = Prepare();
+  SendToServer(std::move(prepared.files), std::move(prepared.fds));
+}
+
+void Launcher::Handle(const CommitReload& frame) {
+  const bool known = prepared_ && prepared_->first == frame.revision;
+  if (known) Commit();
+  SendToServer(Reloaded{.revision = frame.revision, .done = known});
+}
+
+void Launcher::Handle(const AbortReload& frame) {
+  if (prepared_ && prepared_->first == frame.revision) DropPrepared();
 }
 
 void Launcher::Refuse(JobKey key, const base::Error& error, bool retry, bool policy) {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
@@ -25,6 +26,13 @@
 
 namespace jobd::launch {
 
+// A set of files that could be put in force.
+struct PreparedFiles {
+  Files files;  // an error when they are refused: then the rest is empty
+  std::vector<base::Fd> fds;
+  Policy policy;  // that they make
+};
+
 // What the launcher asks of the program around it. All are called on the loop's thread.
 struct LauncherHooks {
   // The server accepts connections at `address`.
@@ -32,8 +40,14 @@ struct LauncherHooks {
   // The server closed its side of the socket (`why` is empty), or sent something that no honest server sends (`why` says what).
   // Nothing more is taken from it.
   std::function<void(const std::string& why)> on_server_gone;
-  // Opens the files a server may see; see Files.
+  // Opens the files in force that a server may see; see Files.
   std::function<Files(std::vector<base::Fd>& fds)> read_files;
+  // Reads and checks them again, and keeps them beside those in force until the next call of this, commit_files or drop_files. A
+  // revision that no set before had. May be absent: then there are no reloads.
+  std::function<PreparedFiles()> prepare_files;
+  // What was prepared is in force. Must not fail.
+  std::function<void()> commit_files;
+  std::function<void()> drop_files;
   // The server answered a Ping. May be absent.
   std::function<void()> on_alive;
   // The launcher's own policy refused a job, which an honest server would not have asked for. May be absent.
@@ -69,8 +83,8 @@ class Launcher {
   void Disconnect();
   // Asks the server for a sign of life; on_alive.
   void Ping() { SendToServer(launch::Ping{}); }
-  // In force from now on. Shims that were forked under the policy before get no more jobs.
-  void SetPolicy(Policy policy);
+  // A reload that no server asks for: prepares and commits. The error of the files when they are refused.
+  base::Status Reload();
   size_t live_shims() const { return shims_.size(); }
 
  private:
@@ -93,6 +107,15 @@ class Launcher {
   void Handle(const Reconciled& frame);
   void Handle(const ReadFiles& frame);
   void Handle(const Alive& frame);
+  void Handle(const PrepareReload& frame);
+  void Handle(const CommitReload& frame);
+  void Handle(const AbortReload& frame);
+
+  // In force from now on. Shims that were forked under the policy before get no more jobs.
+  void SetPolicy(Policy policy);
+  PreparedFiles Prepare();
+  void Commit();
+  void DropPrepared();
 
   // The profile of a request that may be started, whose limits are filled in.
   base::Result<const sandbox::Profile*> ProfileOf(LaunchRequest& request);
@@ -128,6 +151,8 @@ class Launcher {
   bool flushing_ = false;
   std::deque<Outgoing> outgoing_;
   size_t outgoing_size_ = 0;
+  // Of a reload that is prepared, and its revision. What it is made of is the program's.
+  std::optional<std::pair<uint64_t, Policy>> prepared_;
   uint64_t policy_number_ = 0;                         // shims that were forked under another get no more jobs
   std::map<JobKey, std::shared_ptr<LiveShim>> shims_;  // of every live job
   ShimPool pool_;

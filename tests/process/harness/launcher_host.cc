@@ -115,14 +115,18 @@ void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
   hooks.on_server_gone = [&context, &options](const std::string&) {
     if (!options.listen_for) context.stop();
   };
-  launch::Launcher* configured = nullptr;
-  hooks.read_files = [&](std::vector<base::Fd>&) {
-    configured->SetPolicy(launcher_options.policy);  // the same once more, as when nothing but the time of the files has changed
-    return launch::Files{.names = {}, .error = "none here", .capabilities = {}};
+  hooks.read_files = [](std::vector<base::Fd>&) { return launch::Files{.names = {}, .error = "none here", .capabilities = {}}; };
+  uint64_t revision = 0;
+  hooks.prepare_files = [&] {
+    // The same once more, as when nothing but the time of the files has changed; but without owners, where that is asked for.
+    launch::PreparedFiles prepared{.files = {.revision = ++revision}, .fds = {}, .policy = launcher_options.policy};
+    if (options.reload_without_owners) prepared.policy.owners.clear();
+    return prepared;
   };
+  hooks.commit_files = [] {};
+  hooks.drop_files = [] {};
   hooks.report = [](const std::string& text) { std::fprintf(stderr, "launcher: %s\n", text.c_str()); };
   launch::Launcher launcher(context, launcher_options, hooks);
-  configured = &launcher;
   uint32_t served = 0;
   std::unique_ptr<launch::ServerProcess> server;
   launch::ServerSocketHooks socket_hooks;

@@ -33,6 +33,7 @@ struct HostOptions {
   // Instead of the one end of a socket pair that the test has else, a ServerSocket in log_dir for servers of this uid.
   std::optional<uid_t> listen_for;
   std::chrono::milliseconds shim_turn{200};  // see LauncherOptions
+  bool reload_without_owners = false;        // what a reload brings
 };
 
 // The next frame from a launcher; aborts the test after `seconds`. kUnavailable when the launcher has closed the connection.

@@ -50,7 +50,10 @@ std::vector<ServerFrame> ServerFrames() {
           Sweep{key},
           Reconciled{},
           ReadFiles{},
-          Alive{}};
+          Alive{},
+          PrepareReload{},
+          CommitReload{7},
+          AbortReload{8}};
 }
 
 std::vector<LauncherFrame> LauncherFrames() {
@@ -67,9 +70,12 @@ std::vector<LauncherFrame> LauncherFrames() {
           Files{{"config", "ca"},
                 "",
                 {.profiles = {{.name = "small", .needs_grant = true, .private_tmp = true, .tmp_bytes = 1, .open_files = 2}},
-                 .missing_limits = {"pids"}}},
+                 .missing_limits = {"pids"},
+                 .most_jobs = 9},
+                10},
           Files{{}, "cannot", {}},
-          Ping{}};
+          Ping{},
+          Reloaded{11, true}};
 }
 
 // Refusals first: whatever arrives, a frame or an error comes out.

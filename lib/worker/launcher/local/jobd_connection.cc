@@ -65,11 +65,23 @@ base::Result<JobdConnection::Welcome> JobdConnection::Hello() {
   return WelcomeOf(std::move(received));
 }
 
-base::Result<JobdConnection::GivenFiles> JobdConnection::ReadFiles() {
-  JOBD_ASSIGN_OR_RETURN(auto received, Ask(launch::ReadFiles{}, &Answers::files));
+base::Result<JobdConnection::GivenFiles> JobdConnection::ReadFiles() { return AskForFiles(launch::ReadFiles{}); }
+
+base::Result<JobdConnection::GivenFiles> JobdConnection::PrepareReload() { return AskForFiles(launch::PrepareReload{}); }
+
+base::Status JobdConnection::CommitReload(uint64_t revision) {
+  JOBD_ASSIGN_OR_RETURN(const auto received, Ask(launch::CommitReload{revision}, &Answers::reloaded));
+  if (received.frame.done && received.frame.revision == revision) return base::Ok();
+  return base::Error(base::Code::kAborted, "another reload came in between");
+}
+
+base::Status JobdConnection::AbortReload(uint64_t revision) { return Send(launch::AbortReload{revision}); }
+
+base::Result<JobdConnection::GivenFiles> JobdConnection::AskForFiles(const launch::ServerFrame& question) {
+  JOBD_ASSIGN_OR_RETURN(auto received, Ask(question, &Answers::files));
   if (!received.frame.error.empty()) return base::Error(base::Code::kFailedPrecondition, received.frame.error);
   if (received.frame.names.size() != received.fds.size()) return OtherDescriptors();
-  GivenFiles given{.files = {}, .capabilities = std::move(received.frame.capabilities)};
+  GivenFiles given{.files = {}, .capabilities = std::move(received.frame.capabilities), .revision = received.frame.revision};
   for (size_t i = 0; i < received.fds.size(); ++i) {
     given.files.push_back({.name = received.frame.names[i], .fd = std::move(received.fds[i])});
   }
@@ -100,6 +112,11 @@ void JobdConnection::Deliver(launch::Received<launch::LauncherFrame> received) {
   }
   if (auto* files = std::get_if<launch::Files>(&received.frame)) {
     answers_.Lock()->files = {.frame = std::move(*files), .fds = std::move(received.fds)};
+    answered_.notify_all();
+    return;
+  }
+  if (const auto* const reloaded = std::get_if<launch::Reloaded>(&received.frame)) {
+    answers_.Lock()->reloaded = {.frame = *reloaded, .fds = {}};
     answered_.notify_all();
     return;
   }

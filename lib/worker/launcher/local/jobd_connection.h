@@ -24,7 +24,7 @@ class FrameReceiver {
   virtual void OnFrame(launch::LauncherFrame frame) = 0;
 };
 
-// Thread-safe. Hello comes first, ReadFiles at any time; each waits for its answer.
+// Thread-safe. Hello comes first, questions about files at any time; each waits for its answer.
 class JobdConnection {
  public:
   struct NamedFd {
@@ -41,6 +41,7 @@ class JobdConnection {
   struct GivenFiles {
     std::vector<NamedFd> files;
     launch::Capabilities capabilities;  // as they are by these files
+    uint64_t revision = 0;              // of this set
   };
 
   // `socket` is a connected SOCK_SEQPACKET. `on_lost` is called once, on the thread `launcher`, when jobd is gone or sends bytes
@@ -53,9 +54,17 @@ class JobdConnection {
 
   // kInternal when jobd gives other descriptors than these; kFailedPrecondition when it is of another version.
   base::Result<Welcome> Hello();
-  // The configured files, open for reading. Errors: what jobd says why it cannot read them (kFailedPrecondition), or kUnavailable.
-  // One call at a time gets an answer; others wait.
+  // The configured files as jobd has them in force, open for reading. Errors: what jobd says why it cannot give them
+  // (kFailedPrecondition), or kUnavailable. One call at a time gets an answer; others wait.
   base::Result<GivenFiles> ReadFiles();
+  // A reload, in two steps (FORMAT.md): jobd reads and checks the files again, and keeps them beside those in force; these are the
+  // bytes it has checked. Errors: why jobd refuses them (kFailedPrecondition), or kUnavailable. Nothing has changed, either way.
+  base::Result<GivenFiles> PrepareReload();
+  // jobd starts jobs by the set of this revision from now on: when this is OK, the caller puts it in force as well, and must not
+  // fail. kAborted: another reload came in between; nothing has changed. kUnavailable: jobd is gone, and so this process must end.
+  base::Status CommitReload(uint64_t revision);
+  // The set is not taken after all.
+  base::Status AbortReload(uint64_t revision);
   // The service accepts connections at `address`.
   base::Status Ready(const std::string& address);
 
@@ -70,10 +79,12 @@ class JobdConnection {
   struct Answers {
     std::optional<launch::Received<launch::HelloAck>> hello;
     std::optional<launch::Received<launch::Files>> files;
+    std::optional<launch::Received<launch::Reloaded>> reloaded;
     bool lost = false;
   };
 
   void Run();
+  base::Result<GivenFiles> AskForFiles(const launch::ServerFrame& question);
   void Deliver(launch::Received<launch::LauncherFrame> received);
   // Sends the question and waits for what `answer` picks out of the answers.
   template <typename Frame>
