@@ -14,4 +14,5 @@ install(CODE "
   endforeach()")
 install(FILES ${CMAKE_BINARY_DIR}/jobd.service ${CMAKE_BINARY_DIR}/jobd-server.service DESTINATION lib/systemd/system)
 install(FILES ${units}/sysusers.conf DESTINATION lib/sysusers.d RENAME jobd.conf)
+install(FILES ${PROJECT_SOURCE_DIR}/packaging/logrotate.conf DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/logrotate.d RENAME jobd)
 install(FILES ${units}/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME jobd.conf)

@@ -16,6 +16,7 @@
 #include "base/notify.h"
 #include "base/text.h"
 #include "logging/fields.h"
+#include "logging/logging.h"
 
 namespace jobd::daemon {
 
@@ -275,6 +276,9 @@ void ServerKeeper::AwaitSignal() {
 
 void ServerKeeper::OnSignal(int signal) {
   if (signal == SIGHUP) {
+    if (const auto status = logging::Reopen(log_); !status.ok()) {
+      log_.warn("the log goes on in the old file: {}", base::EscapeForTerminal(status.error().message()));
+    }
     if (!server_) return ReloadWithoutServer();
     // One that is still starting is asked when it is ready: until it expects the signal, that would end it.
     if (!reached_ready_) reload_asked_ = true;
@@ -300,6 +304,13 @@ void ServerKeeper::BeginStop() {
     if (error || !server_) return;
     log_.warn("jobd-server does not end by itself: killing it");
     server_->Signal(SIGKILL);
+    // A process that waits for a disk in the kernel ends when the disk comes back, and not before. We do not wait for it.
+    timer_.expires_after(kStopPatience);
+    timer_.async_wait([this](const boost::system::error_code& cancelled) {
+      if (cancelled || !server_) return;
+      log_.error("jobd-server cannot be killed: it hangs on a disk that does not answer, and ends when that does");
+      context_.stop();
+    });
   });
 }
 

@@ -92,6 +92,10 @@ void ServeUntilStopped(const sigset_t& signals, jobd::server::Service& service, 
     int signal = 0;
     if (sigwait(&signals, &signal) != 0) continue;
     if (signal != SIGHUP) return;
+    // First, and whatever becomes of the reload: who rotates the log asks for no more than this.
+    if (const auto status = jobd::logging::Reopen(log); !status.ok()) {
+      log.warn("the log goes on in the old file: {}", jobd::base::EscapeForTerminal(status.error().message()));
+    }
     const auto report = service.Reload();
     if (!report.ok()) {
       log.error("reload: {}", jobd::base::EscapeForTerminal(report.error().message()));

@@ -105,6 +105,7 @@ class ServiceImpl final : public Service {
     call_limits_.SetMax(config.max_streams_per_user);
     max_batch_jobs_.store(config.max_batch_jobs, std::memory_order_relaxed);
     rpc_->SetMaxPerAddress(config.max_connections_per_address);
+    (void)logging::Reopen(*options_.log);  // an error leaves the old file in use, which is no reason to refuse what was reloaded
     logging::SetLevel(*options_.log, config.log_level);
     streams_.RecheckAll();
   }

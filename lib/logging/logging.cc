@@ -4,6 +4,7 @@
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,11 +21,32 @@ namespace jobd::logging {
 
 namespace {
 
+base::Result<base::Fd> OpenFile(const std::string& file) {
+  return base::OpenAt(AT_FDCWD, file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640);
+}
+
 // A line a write(2), so that lines of several processes on one descriptor stay whole. spdlog's own file sinks buffer in stdio and
 // open without close-on-exec.
 class FdSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  explicit FdSink(base::Fd owned) : owned_(std::move(owned)), fd_(owned_ ? owned_.get() : STDERR_FILENO) {}
+  // `file`: what was opened; empty: standard error.
+  FdSink(std::string file, base::Fd owned)
+      : file_(std::move(file)), owned_(std::move(owned)), fd_(owned_ ? owned_.get() : STDERR_FILENO) {}
+
+  base::Status Reopen() {
+    if (file_.empty()) return base::Ok();
+    JOBD_ASSIGN_OR_RETURN(base::Fd fresh, OpenFile(file_));
+    const std::lock_guard lock(mutex_);
+    // The two daemons share the file: made by root, it must be the other's to open, as the one before was.
+    struct stat before {
+    }, now{};
+    if (::fstat(fd_, &before) == 0 && ::fstat(fresh.get(), &now) == 0 && before.st_uid != now.st_uid) {
+      (void)!::fchown(fresh.get(), before.st_uid, before.st_gid);
+    }
+    owned_ = std::move(fresh);
+    fd_ = owned_.get();
+    return base::Ok();
+  }
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
@@ -36,6 +58,7 @@ class FdSink final : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override {}
 
  private:
+  const std::string file_;
   base::Fd owned_;
   int fd_;
 };
@@ -98,7 +121,7 @@ class JsonMessageFlag final : public spdlog::custom_flag_formatter {
 base::Result<std::shared_ptr<spdlog::logger>> Create(const Options& options) {
   base::Fd file;
   if (!options.file.empty()) {
-    JOBD_ASSIGN_OR_RETURN(file, base::OpenAt(AT_FDCWD, options.file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640));
+    JOBD_ASSIGN_OR_RETURN(file, OpenFile(options.file));
   }
   auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
   if (options.format == "json") {
@@ -108,11 +131,19 @@ base::Result<std::shared_ptr<spdlog::logger>> Create(const Options& options) {
     formatter->add_flag<TextMessageFlag>('*');
     formatter->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %n %l %*");
   }
-  auto sink = std::make_shared<FdSink>(std::move(file));
+  auto sink = std::make_shared<FdSink>(options.file, std::move(file));
   sink->set_formatter(std::move(formatter));
   auto logger = std::make_shared<spdlog::logger>(options.program, std::move(sink));
   SetLevel(*logger, options.level);
   return logger;
+}
+
+base::Status Reopen(spdlog::logger& logger) {
+  for (const auto& sink : logger.sinks()) {
+    auto* const file = dynamic_cast<FdSink*>(sink.get());
+    if (file != nullptr) JOBD_RETURN_IF_ERROR(file->Reopen());
+  }
+  return base::Ok();
 }
 
 void SetLevel(spdlog::logger& logger, const std::string& level) {

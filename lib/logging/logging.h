@@ -23,6 +23,10 @@ struct Options {
 // JSON they are quoted. What a line is about goes into fields: fields.h.
 base::Result<std::shared_ptr<spdlog::logger>> Create(const Options& options);
 
+// Goes on in a new file of the same name, when the old one was renamed or deleted (by logrotate, for one). Without a file nothing
+// is done. On an error the old file stays in use. Thread-safe; `logger` is from Create.
+base::Status Reopen(spdlog::logger& logger);
+
 // For a reload. Unknown levels leave the old one.
 void SetLevel(spdlog::logger& logger, const std::string& level);
 

@@ -44,5 +44,33 @@ TEST_F(LoggingTest, AFieldsValueCannotEndItsJsonText) {
             "\",\"program\":\"test\",\"level\":\"info\",\"message\":\"m\",\"by\":\"x\\\",\\\"y\\\":\\\"=\",\"empty\":\"\"}\n");
 }
 
+TEST_F(LoggingTest, FaultC16ARenamedFileIsLeftAtAReopening) {
+  const std::string file = dir_ / "log";
+  const auto log = Create({.file = file, .program = "test"});
+  ASSERT_TRUE(log.ok());
+  (*log)->info("before");
+  std::filesystem::rename(file, file + ".1");
+  (*log)->info("between");
+  ASSERT_TRUE(Reopen(**log).ok());
+  (*log)->info("after");
+  const auto has = [](const std::string& name, const char* text) {
+    return base::ReadFile(AT_FDCWD, name).value().find(text) != std::string::npos;
+  };
+  EXPECT_TRUE(has(file + ".1", "between"));
+  EXPECT_FALSE(has(file + ".1", "after"));
+  EXPECT_TRUE(has(file, "after"));
+}
+
+TEST_F(LoggingTest, FaultC16WhereTheNewFileCannotBeMadeTheOldOneStays) {
+  const std::string folder = dir_ / "logs";
+  std::filesystem::create_directory(folder);
+  const auto log = Create({.file = folder + "/log", .program = "test"});
+  ASSERT_TRUE(log.ok());
+  std::filesystem::rename(folder, folder + ".1");
+  EXPECT_FALSE(Reopen(**log).ok());
+  (*log)->info("after");
+  EXPECT_NE(base::ReadFile(AT_FDCWD, folder + ".1/log").value().find("after"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace jobd::logging
