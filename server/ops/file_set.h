@@ -22,6 +22,9 @@ struct FileContents {
   TlsFiles tls;
   std::optional<std::string> revoked;  // absent when none is configured
   launch::Capabilities capabilities;   // what the launcher makes of its own files
+  // The second step of a reload, where these were given for one: the launcher takes them, when they have been checked here. When it
+  // is OK they must be put in force; else nothing has changed. Called at most once; if it is not, the launcher drops them.
+  std::function<base::Status()> commit;
 };
 
 // Gives the contents. Blocks; thread-safe. Errors are for administrators.

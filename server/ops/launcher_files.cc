@@ -45,7 +45,7 @@ base::Result<FileContents> ReloadLauncherFiles(worker::JobdConnection& jobd) {
   JOBD_ASSIGN_OR_RETURN(auto given, jobd.PrepareReload());
   const uint64_t revision = given.revision;
   JOBD_ASSIGN_OR_RETURN(FileContents contents, ContentsOf(std::move(given)));
-  JOBD_RETURN_IF_ERROR(jobd.CommitReload(revision));
+  contents.commit = [&jobd, revision] { return jobd.CommitReload(revision); };
   return contents;
 }
 

@@ -14,7 +14,8 @@ namespace jobd::server {
 // Asks for the files and reads them to their ends, at most 16 MiB each. Blocks. Thread-safe.
 base::Result<FileContents> ReadLauncherFiles(worker::JobdConnection& jobd);
 
-// As a reload takes them: jobd checks the files anew, and has them in force when this is OK. Blocks. Thread-safe.
+// As a reload takes them: jobd checks the files anew, and has them in force when their `commit` is OK. Blocks. Thread-safe; the
+// connection outlives what is returned.
 base::Result<FileContents> ReloadLauncherFiles(worker::JobdConnection& jobd);
 
 // The socket on which metrics are to be served; none (an empty Fd) when that is not configured.

@@ -1,18 +1,28 @@
 #include "server/ops/reloader.h"
 
+#include <functional>
+#include <utility>
+
+#include "config/setting.h"
+
 #include "server/auth/access.h"
 #include "server/auth/tls_material.h"
 
 namespace jobd::server {
 namespace {
 
-// The settings as they will be: of those that cannot change while running, the old ones. Both lists are the same keys in one order.
-std::vector<config::SettingValue> Merge(const config::LoadedConfig& old, const config::LoadedConfig& fresh, ReloadReport& report) {
-  std::vector<config::SettingValue> merged = fresh.settings;
-  for (size_t i = 0; i < merged.size() && i < old.settings.size(); ++i) {
-    if (merged[i].value == old.settings[i].value) continue;
-    (merged[i].reloadable ? report.changed : report.needs_restart).push_back(merged[i].key);
-    if (!merged[i].reloadable) merged[i] = old.settings[i];
+// The configuration as it will be: of settings that cannot change while running, the old values. What is applied is this, so that
+// nothing is said to need a restart that is in force at once. All lists are the same keys in one order.
+base::Result<config::LoadedConfig> Merge(const config::LoadedConfig& old, const config::LoadedConfig& fresh, ReloadReport& report) {
+  config::LoadedConfig merged{.config = fresh.config, .settings = fresh.settings};
+  const auto& declared = config::Settings();
+  for (size_t i = 0; i < merged.settings.size() && i < old.settings.size() && i < declared.size(); ++i) {
+    config::SettingValue& setting = merged.settings[i];
+    if (setting.value == old.settings[i].value) continue;
+    (setting.reloadable ? report.changed : report.needs_restart).push_back(setting.key);
+    if (setting.reloadable) continue;
+    setting = old.settings[i];
+    JOBD_RETURN_IF_ERROR(declared[i].read(merged.config, declared[i].show(old.config)));
   }
   return merged;
 }
@@ -41,9 +51,10 @@ base::Result<ReloadReport> Reloader::Reload() {
 
 base::Result<ReloadReport> Reloader::Replace(FileSet& current) {
   JOBD_ASSIGN_OR_RETURN(FileContents contents, source_());
+  const std::function<base::Status()> commit = std::exchange(contents.commit, nullptr);
   JOBD_ASSIGN_OR_RETURN(FileSet fresh, CheckFiles(std::move(contents), config_name_, overrides_, clock_.Realtime()));
   ReloadReport report;
-  config::LoadedConfig merged{.config = fresh.config->config, .settings = Merge(*current.config, *fresh.config, report)};
+  JOBD_ASSIGN_OR_RETURN(config::LoadedConfig merged, Merge(*current.config, *fresh.config, report));
   merged.revision = config::RevisionOf(merged.settings);
   report.revision = merged.revision;
 
@@ -56,13 +67,20 @@ base::Result<ReloadReport> Reloader::Replace(FileSet& current) {
       targets_.tls.Swap(current.tls);
       return checked.error();
     }
+  }
+  // The launcher takes the same bytes, or nobody does. Whatever could refuse them has been asked by now.
+  if (const base::Status taken = commit ? commit() : base::Ok(); !taken.ok()) {
+    if (tls_changed) targets_.tls.Swap(current.tls);
+    return taken.error();
+  }
+  if (tls_changed) {
     report.changed.emplace_back("tls");
   } else {
     fresh.tls = current.tls;
   }
   if (fresh.rules->users.all() != current.rules->users.all()) report.changed.emplace_back("users");
   targets_.access.Replace(fresh.rules);
-  targets_.apply(fresh.config->config, fresh.rules->users, fresh.capabilities);
+  targets_.apply(merged.config, fresh.rules->users, fresh.capabilities);
   fresh.config = std::make_shared<const config::LoadedConfig>(std::move(merged));
   current = std::move(fresh);
   *config_.Lock() = current.config;
