@@ -23,6 +23,7 @@
 #include "worker/ops/service.h"
 #include "worker/ops/signal.h"
 #include "worker/ops/submit.h"
+#include "worker/run/answer_guard.h"
 #include "worker/run/engine.h"
 #include "worker/store/disk_gauge.h"
 #include "worker/store/spec_codec.h"
@@ -38,6 +39,11 @@ base::Error BadField(const std::string& field, const std::string& problem) {
 base::Status CheckSelector(const JobSelector& jobs) {
   if (!base::IsSafeName(jobs.batch.correlation_id)) return BadField("jobs.correlation_id", "is not a correlation ID");
   return base::Ok();
+}
+
+const char* ProblemText(Store::Problem::Kind kind) {
+  if (kind == Store::Problem::Kind::kHangs) return "not answering";
+  return kind == Store::Problem::Kind::kReplaced ? "without its database (deleted or replaced)" : "failing";
 }
 
 // Reaches the maintenance, which is made after what calls it.
@@ -63,6 +69,7 @@ class LocalWorker final : public Worker {
         clock_(clock),
         observer_(options.observer != nullptr ? *options.observer : nobody_),
         log_dir_(options.log_dir),
+        answer_within_(options.answer_within),
         disks_(options.state_dir, options.log_dir),
         store_(std::move(store)),
         watcher_(std::move(watcher)),
@@ -71,6 +78,7 @@ class LocalWorker final : public Worker {
 
   // In the order in which the parts call each other: nobody is called who is gone.
   ~LocalWorker() override {
+    guard_.reset();
     if (engine_) engine_->Shutdown();
     launcher_.Detach();
     if (maintenance_) maintenance_->Shutdown();
@@ -98,10 +106,12 @@ class LocalWorker final : public Worker {
     upkeep_.Set(*maintenance_);
     JOBD_RETURN_IF_ERROR(engine_->Begin());
     maintenance_->Begin();
+    guard_.emplace(engine_->loop, *store_, answer_within_);
     return base::Ok();
   }
 
   void Submit(Submitter submitter, BatchOptions options, std::vector<JobSpec> jobs, Callback<Receipt> done) override {
+    if (auto hangs = Hangs()) return done(std::move(*hangs));
     const auto limits = limits_.load();
     for (JobSpec& job : jobs) KeepLastOfDuplicates(job);
     NewBatch batch;
@@ -126,7 +136,7 @@ class LocalWorker final : public Worker {
       EncodedSpec encoded{.spec = EncodeSpec(job), .stdin_data = std::move(job.stdin_data)};
       batch.specs.push_back(std::move(encoded));
     }
-    SubmitOp::Post(*engine_, std::move(submitter), std::move(batch), DiskRefusal(), std::move(done));
+    SubmitOp::Post(*engine_, std::move(submitter), std::move(batch), DiskRefusal(), guard_->Bound(std::move(done)));
   }
 
   void Cancel(JobSelector jobs, std::string by, std::string reason, std::optional<base::Nanos> grace,
@@ -136,35 +146,42 @@ class LocalWorker final : public Worker {
     if (reason.size() > base::kMaxReasonBytes || !base::IsValidUtf8(reason)) {
       return done(BadField("reason", "must be at most " + std::to_string(base::kMaxReasonBytes) + " bytes of UTF-8"));
     }
-    CancelOp::Post(*engine_, std::move(jobs), CancelledByUser(by, reason), grace, std::move(done));
+    const auto past_loop = [this, jobs, grace] { EndPastLoop(jobs, grace); };
+    CancelOp::Post(*engine_, std::move(jobs), CancelledByUser(by, reason), grace, guard_->Bound(std::move(done), past_loop));
   }
   void Signal(JobSelector jobs, int signal, Callback<uint32_t> done) override {
     if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
     if (signal < 1 || signal > base::kMaxSignal) return done(BadField("signal", "must be between 1 and 64"));
-    PostSignal(*engine_, std::move(jobs), signal, std::move(done));
+    const auto past_loop = [this, jobs, signal] {
+      for (const auto& [key, grace] : live_.WithLauncher(jobs)) launcher_.SignalPastLoop(key, signal);
+    };
+    PostSignal(*engine_, std::move(jobs), signal, guard_->Bound(std::move(done), past_loop));
   }
   void Retry(JobSelector jobs, bool failed_only, Callback<uint32_t> done) override {
     if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
-    RetryOp::Post(*engine_, std::move(jobs), failed_only, DiskRefusal(), std::move(done));
+    if (auto hangs = Hangs()) return done(std::move(*hangs));
+    RetryOp::Post(*engine_, std::move(jobs), failed_only, DiskRefusal(), guard_->Bound(std::move(done)));
   }
   void Hold(JobSelector jobs, Callback<uint32_t> done) override {
     if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
-    HoldOp::Post(*engine_, HoldOp::Kind::kHold, std::move(jobs), std::move(done));
+    if (auto hangs = Hangs()) return done(std::move(*hangs));
+    HoldOp::Post(*engine_, HoldOp::Kind::kHold, std::move(jobs), guard_->Bound(std::move(done)));
   }
   void Release(JobSelector jobs, Callback<uint32_t> done) override {
     if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
-    HoldOp::Post(*engine_, HoldOp::Kind::kRelease, std::move(jobs), std::move(done));
+    if (auto hangs = Hangs()) return done(std::move(*hangs));
+    HoldOp::Post(*engine_, HoldOp::Kind::kRelease, std::move(jobs), guard_->Bound(std::move(done)));
   }
   void Remove(BatchName batch, Callback<bool> done) override {
     if (!base::IsSafeName(batch.correlation_id)) return done(BadField("correlation_id", "is not a correlation ID"));
     PostRemoval(
         *engine_, std::move(batch),
         [this](BatchView ended, Callback<bool> answer) { maintenance_->Remove(std::move(ended), std::move(answer)); },
-        std::move(done));
+        guard_->Bound(std::move(done)));
   }
   void Prune(std::string owner, base::Nanos older_than, bool dry_run, Callback<Pruned> done) override {
     if (older_than < 0) return done(BadField("older_than", "must not be negative"));
-    maintenance_->Prune(std::move(owner), older_than, dry_run, std::move(done));
+    maintenance_->Prune(std::move(owner), older_than, dry_run, guard_->Bound(std::move(done)));
   }
 
   base::Result<JobPage> GetBatch(const JobQuery& query) override {
@@ -187,14 +204,19 @@ class LocalWorker final : public Worker {
     return OpenBatchWatch(*store_, live_, changes_, *watcher_, batch);
   }
 
-  void Start(Callback<ServiceState> done) override { PostStart(*engine_, std::move(done)); }
-  void Stop(bool now, std::string by, Callback<uint32_t> done) override { PostStop(*engine_, now, std::move(by), std::move(done)); }
-  void Drain(Callback<ServiceState> done) override { PostDrain(*engine_, std::move(done)); }
+  void Start(Callback<ServiceState> done) override { PostStart(*engine_, guard_->Bound(std::move(done))); }
+  void Stop(bool now, std::string by, Callback<uint32_t> done) override {
+    const auto past_loop = [this, now] {
+      if (now) EndPastLoop(std::nullopt, std::nullopt);
+    };
+    PostStop(*engine_, now, std::move(by), guard_->Bound(std::move(done), past_loop));
+  }
+  void Drain(Callback<ServiceState> done) override { PostDrain(*engine_, guard_->Bound(std::move(done))); }
   WorkerStatus GetStatus() override {
     WorkerStatus status = engine_->announcer.Status();
     auto disks = disks_.Measure();
-    if (!store_->writable()) {
-      disks[0].problem = "failing";
+    if (const auto problem = store_->FindProblem()) {
+      disks[0].problem = ProblemText(problem->kind);
       disks[0].accepting = false;
     }
     status.disks = {std::move(disks[0]), std::move(disks[1])};
@@ -202,10 +224,11 @@ class LocalWorker final : public Worker {
     return status;
   }
   void SetLimits(WorkerLimits limits) override {
-    limits_.store(InForce(limits));
-    disks_.SetMinFreeBytes(limits.min_free_bytes);
-    maintenance_->SetRules(limits.retention, limits.min_free_bytes);
-    engine_->SetLimits(std::move(limits));
+    const auto in_force = InForce(std::move(limits));
+    limits_.store(in_force);
+    disks_.SetMinFreeBytes(in_force->min_free_bytes);
+    maintenance_->SetRules(in_force->retention, in_force->min_free_bytes);
+    engine_->SetLimits(*in_force);
   }
 
  private:
@@ -214,11 +237,19 @@ class LocalWorker final : public Worker {
     limits.capabilities = launcher_.Capabilities();
     return std::make_shared<const WorkerLimits>(std::move(limits));
   }
+  // A commit hangs: nothing more is put behind it.
+  std::optional<base::Error> Hangs() const {
+    auto problem = store_->FindProblem();
+    if (!problem || problem->kind != Store::Problem::Kind::kHangs) return std::nullopt;
+    return std::move(problem->error);
+  }
+  // The loop hangs: what runs is ended past it. It is told again, with the reason, when the loop is back.
+  void EndPastLoop(const std::optional<JobSelector>& jobs, std::optional<base::Nanos> grace) {
+    for (const auto& [key, own] : live_.WithLauncher(jobs)) launcher_.CancelPastLoop(key, grace.value_or(own));
+  }
   // Why the disks take no more jobs, if so.
   std::optional<base::Error> DiskRefusal() {
-    if (!store_->writable()) {
-      return base::Error(base::Code::kUnavailable, "the state disk failed; the service is read-only until it is restarted");
-    }
+    if (auto problem = store_->FindProblem()) return std::move(problem->error);
     for (const DiskStatus& disk : disks_.Measure()) {
       if (!disk.accepting) return base::Error(base::Code::kResourceExhausted, "the " + disk.name + " disk is " + disk.problem);
     }
@@ -230,6 +261,7 @@ class LocalWorker final : public Worker {
   Observer nobody_;
   Observer& observer_;
   const int log_dir_;
+  const base::Nanos answer_within_;
   DiskGauge disks_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<FileWatcher> watcher_;
@@ -239,6 +271,7 @@ class LocalWorker final : public Worker {
   LateUpkeep upkeep_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Maintenance> maintenance_;
+  std::optional<AnswerGuard> guard_;
   std::atomic<std::shared_ptr<const WorkerLimits>> limits_;
 };
 

@@ -31,7 +31,8 @@ struct WorkerOptions {
   int state_dir = -1;  // borrowed; outlive the worker
   int log_dir = -1;
   WorkerLimits limits;
-  Observer* observer = nullptr;  // borrowed, if any; outlives the worker
+  base::Nanos answer_within = 3 * base::kNanosPerSecond;  // where a disk hangs: see AnswerGuard
+  Observer* observer = nullptr;                           // borrowed, if any; outlives the worker
 };
 
 // Thread-safe, but for Create and the destructor. Callbacks come on a thread of the worker's, exactly once, and must not block.
@@ -41,13 +42,13 @@ struct WorkerOptions {
 class Worker {
  public:
   // Opens the store (migrating it), reconciles its live jobs with exit files and launcher, starts the threads `loop`, `store`,
-  // `watcher` and `clean`. `launcher` and `clock` outlive the worker. kDataLoss when the database is damaged, kFailedPrecondition
-  // when it, or the exit record of a live job, is newer than this program; nothing is changed then.
+  // `watcher`, `guard` and `clean`. `launcher` and `clock` outlive the worker. kDataLoss when the database is damaged,
+  // kFailedPrecondition when it, or the exit record of a live job, is newer than this program; nothing is changed then.
   static base::Result<std::unique_ptr<Worker>> Create(WorkerOptions options, Launcher& launcher, const base::Clock& clock);
   // Stops dispatching and joins the threads; what runs goes on without us.
   virtual ~Worker() = default;
 
-  // Answered when committed.
+  // Answered when committed. While a disk hangs: kUnavailable, in bounded time; what runs is ended and signalled all the same.
   virtual void Submit(Submitter submitter, BatchOptions options, std::vector<JobSpec> jobs, Callback<Receipt> done) = 0;
   virtual void Cancel(JobSelector jobs, std::string by, std::string reason, std::optional<base::Nanos> grace,
                       Callback<CancelCounts> done) = 0;

@@ -21,6 +21,7 @@ class WorkerEvents final : public worker::Observer {
   void OnStarted(base::Nanos waited) override { metrics_.OnStarted(waited); }
   void OnAttempt(const worker::JobRow& row) override { metrics_.OnAttempt(row); }
   void OnCommit(base::Nanos took, bool ok) override { metrics_.OnCommit(took, ok); }
+  void OnStoreLost(const std::string& why) override { log_->error("{}", why); }
   void OnEnded(const worker::BatchName& batch, uint32_t index, const worker::Outcome& outcome, uint64_t count) override {
     metrics_.OnEnded(batch, index, outcome, count);
     // Lost is the one end that an operator has to look into.

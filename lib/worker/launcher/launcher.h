@@ -90,6 +90,11 @@ class Launcher {
   // kFailedPrecondition: it has no program yet, or none any more.
   virtual base::Status Signal(launch::JobKey key, int signal) = 0;
 
+  // Thread-safe, for when the loop is kept by a disk that hangs: as Cancel and Signal, without a look at what became of the
+  // attempt.
+  virtual void CancelPastLoop(launch::JobKey key, base::Nanos grace) = 0;
+  virtual void SignalPastLoop(launch::JobKey key, int signal) = 0;
+
   // What an earlier process may have started.
   struct Earlier {
     launch::JobKey key;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "base/clock.h"
 #include "worker/model/job_row.h"
@@ -23,6 +24,8 @@ class Observer {
   virtual void OnEnded(const BatchName& /*batch*/, uint32_t /*index*/, const Outcome& /*outcome*/, uint64_t /*count*/) {}
   // A commit, or the failure of one; `took` with all its waiting for the disk.
   virtual void OnCommit(base::Nanos /*took*/, bool /*ok*/) {}
+  // Nothing is written any more until a restart; `why` says what to do. At most once.
+  virtual void OnStoreLost(const std::string& /*why*/) {}
 };
 
 }  // namespace jobd::worker

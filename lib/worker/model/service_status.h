@@ -19,7 +19,8 @@ struct DiskStatus {
   uint64_t free_bytes = 0;
   uint64_t total_bytes = 0;
   bool accepting = true;
-  std::string problem;  // why it is not: "almost full", "almost out of inodes", "read-only" or "failing"
+  std::string problem;  // why it is not: "almost full", "almost out of inodes", "read-only", "failing",
+                        // "not answering" or "without its database (deleted or replaced)"
 };
 
 // Ended batches that are kept, by the latest look at them.

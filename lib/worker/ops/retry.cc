@@ -32,6 +32,7 @@ void RetryOp::Run() {
   if (engine_.leases.DeferBehindSubmission(jobs_.batch, [self = shared_from_this()] { self->Run(); })) return;
   const auto found = engine_.leases.Find(jobs_);
   if (!found.ok()) return done_(found.error());
+  about_ = *found;
   batch_ = found->view.id;
   // A second one would read the rows that the first is about to change, and queue the same jobs twice.
   if (!engine_.leases.BeginRetry(batch_))
@@ -82,8 +83,9 @@ void RetryOp::Add(uint32_t index, const JobRow& row, Slice& slice) const {
 }
 
 void RetryOp::OnCommitted(const Slice& slice, base::Status status) {
-  if (status.ok()) status = engine_.enqueuer.Ensure(batch_);
   if (!status.ok()) return Finish(status);
+  // Without a look at the store: what is QUEUED on disk must be in the queue, too, whatever can be read by now.
+  engine_.enqueuer.Ensure(about_);
   const auto count = static_cast<int64_t>(slice.again.size());
   engine_.queue.Reserve(jobs_.batch.owner, -count);
   reserved_ -= count;

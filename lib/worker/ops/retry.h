@@ -42,6 +42,7 @@ class RetryOp : public std::enable_shared_from_this<RetryOp> {
   const bool failed_only_;
   const std::optional<base::Error> refusal_;
   const Callback<uint32_t> done_;
+  ActiveBatch about_;  // as it was when the retry began: a hold waits until it is over
   uint64_t batch_ = 0;
   uint32_t after_ = 0;    // done up to here
   int64_t reserved_ = 0;  // in the queue, of what is still to come

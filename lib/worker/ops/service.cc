@@ -13,16 +13,22 @@ void Set(Engine& engine, ServiceState state, Callback<ServiceState> done) {
   engine.dispatcher.Dispatch();
 }
 
-// Cancels every batch that there is. One answer, when the last of them is done.
-class CancelAll : public std::enable_shared_from_this<CancelAll> {
+// Cancels every batch that there is. One answer, when the last of them is done and the service's state is recorded, or is not.
+class StopNow : public std::enable_shared_from_this<StopNow> {
  public:
-  CancelAll(Engine& engine, std::string by, Callback<uint32_t> done)
-      : engine_(engine), by_(std::move(by)), done_(std::move(done)) {}
+  StopNow(Engine& engine, std::string by, Callback<uint32_t> done) : engine_(engine), by_(std::move(by)), done_(std::move(done)) {}
 
   void Run() {
+    Set(engine_, ServiceState::kStopped, [self = shared_from_this()](const base::Result<ServiceState>& state) {
+      self->OnPart(state.ok() ? base::Result<uint32_t>(0u) : base::Result<uint32_t>(state.error()));
+    });
     // What is being submitted was accepted before the stop, or will be refused. What comes while we wait for it is refused, and not
     // waited for: somebody may always be asking.
-    if (!engine_.leases.DeferBehindSubmissions([self = shared_from_this()] { self->CancelBatches(); })) CancelBatches();
+    if (!engine_.leases.DeferBehindSubmissions([self = shared_from_this()] { self->CancelBatches(); })) return CancelBatches();
+    // That may take as long as the disk likes. What runs is ended now.
+    for (const auto& [id, batch] : engine_.table.batches()) {
+      engine_.canceller.EndRunning(id, std::nullopt, CancelledByStop(by_), std::nullopt);
+    }
   }
 
  private:
@@ -31,19 +37,21 @@ class CancelAll : public std::enable_shared_from_this<CancelAll> {
     for (const uint64_t id : engine_.queue.Batches()) batches.insert(id);
     for (const auto& [id, batch] : engine_.table.batches()) batches.insert(id);
     for (const uint64_t id : engine_.leases.Retried()) batches.insert(id);
-    if (batches.empty()) return done_(0u);
-    left_ = batches.size();
+    left_ += batches.size();
     for (const uint64_t id : batches) {
-      engine_.canceller.Cancel(
-          id, std::nullopt, CancelledByStop(by_), std::nullopt,
-          [self = shared_from_this()](const base::Result<CancelCounts>& counts) { self->OnCancelled(counts); });
+      engine_.canceller.Cancel(id, std::nullopt, CancelledByStop(by_), std::nullopt,
+                               [self = shared_from_this()](const base::Result<CancelCounts>& counts) {
+                                 self->OnPart(counts.ok() ? base::Result<uint32_t>(counts->cancelled + counts->stopping)
+                                                          : base::Result<uint32_t>(counts.error()));
+                               });
     }
+    OnPart(0u);
   }
-  void OnCancelled(const base::Result<CancelCounts>& counts) {
-    if (counts.ok()) {
-      cancelled_ += counts->cancelled + counts->stopping;
+  void OnPart(const base::Result<uint32_t>& part) {
+    if (part.ok()) {
+      cancelled_ += *part;
     } else if (!failure_) {
-      failure_ = counts.error();
+      failure_ = part.error();
     }
     if (--left_ == 0) done_(failure_ ? base::Result<uint32_t>(*failure_) : base::Result<uint32_t>(cancelled_));
   }
@@ -51,7 +59,7 @@ class CancelAll : public std::enable_shared_from_this<CancelAll> {
   Engine& engine_;
   const std::string by_;
   const Callback<uint32_t> done_;
-  size_t left_ = 0;
+  size_t left_ = 2;  // the state's record, and the round of the batches
   uint32_t cancelled_ = 0;
   std::optional<base::Error> failure_;
 };
@@ -71,10 +79,9 @@ void PostDrain(Engine& engine, Callback<ServiceState> done) {
 
 void PostStop(Engine& engine, bool now, std::string by, Callback<uint32_t> done) {
   engine.loop.Post([&engine, now, by = std::move(by), done = std::move(done)] {
-    Set(engine, ServiceState::kStopped, [&engine, now, by, done](const base::Result<ServiceState>& state) {
-      if (!state.ok()) return done(state.error());
-      if (!now) return done(0u);
-      std::make_shared<CancelAll>(engine, by, done)->Run();
+    if (now) return std::make_shared<StopNow>(engine, by, done)->Run();
+    Set(engine, ServiceState::kStopped, [done](const base::Result<ServiceState>& state) {
+      done(state.ok() ? base::Result<uint32_t>(0u) : base::Result<uint32_t>(state.error()));
     });
   });
 }

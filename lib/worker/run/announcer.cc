@@ -2,8 +2,8 @@
 
 namespace jobd::worker {
 
-void Announcer::PublishLiveState(launch::JobKey key, JobState state, base::Nanos started_at) {
-  live_.Set(key.batch, key.index, {.state = state, .attempt = key.attempt, .started_at = started_at});
+void Announcer::PublishLiveState(launch::JobKey key, JobState state, base::Nanos started_at, base::Nanos kill_after) {
+  live_.Set(key.batch, key.index, {.state = state, .attempt = key.attempt, .started_at = started_at, .kill_after = kill_after});
   changes_.Publish(key.batch, key.index);
 }
 

@@ -21,7 +21,9 @@ class Announcer {
   Announcer(ChangeBus& changes, LiveOverlay& live, Observer& observer) : changes_(changes), live_(live), observer_(observer) {}
 
   // Live states, which are in no row.
-  void PublishLiveState(launch::JobKey key, JobState state, base::Nanos started_at = 0);
+  void PublishLiveState(launch::JobKey key, JobState state, base::Nanos started_at = 0, base::Nanos kill_after = 0);
+  void OpenBatch(const BatchName& name, uint64_t batch) { live_.Open(name, batch); }
+  void CloseBatch(const BatchName& name) { live_.Close(name); }
   void ForgetLiveState(launch::JobKey key) { live_.Erase(key.batch, key.index); }
   // `waited`: from its pick to its exec.
   void NotifyStarted(base::Nanos waited) { observer_.OnStarted(waited); }

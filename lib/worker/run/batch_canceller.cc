@@ -1,30 +1,63 @@
 #include "worker/run/batch_canceller.h"
 
+#include <memory>
+#include <string>
+#include <utility>
+
 namespace jobd::worker {
 namespace {
 
 // Watchers are told of so many jobs by index; of more, that the batch changed.
 constexpr uint64_t kToldOneByOne = 1000;
+// How often what could not be recorded is offered to the disk again.
+constexpr base::Nanos kOfferAgain = base::kNanosPerSecond;
+
+// The disk's fault, which may pass; not that of what was to be written.
+bool MayComeBack(const base::Error& error) {
+  return error.code() == base::Code::kResourceExhausted || error.code() == base::Code::kUnavailable;
+}
+
+base::Error NotRecorded(const CancelCounts& counts, const base::Error& why) {
+  return base::Error(why.code(), why.message() + ": " + std::to_string(counts.stopping) + " running jobs were told to end, and " +
+                                     std::to_string(counts.cancelled) +
+                                     " that wait do not start; that they are cancelled is recorded when the disk takes it, and "
+                                     "forgotten if jobd is restarted before");
+}
 
 }  // namespace
 
 void BatchCanceller::Cancel(uint64_t batch, std::optional<uint32_t> index, Reason reason, std::optional<base::Nanos> grace,
                             Callback<CancelCounts> done) {
   const auto again = [this, batch, index, reason, grace, done] { Cancel(batch, index, reason, grace, done); };
-  if (parts_.leases.DeferBehindRetry(batch, again)) return;
-  Cancelling cancelling = Collect(batch, index, reason, grace);
-  if (cancelling.TookFromQueue()) ++recording_;
-  auto changes = std::exchange(cancelling.changes, {});
+  if (parts_.leases.DeferBehindRetry(batch, again)) return EndRunning(batch, index, reason, grace);
+  auto cancelling = std::make_shared<Cancelling>(Collect(batch, index, reason, grace));
+  if (cancelling->TookFromQueue()) ++recording_;
+  Record(std::move(cancelling), std::move(done));
+  parts_.on_room();
+}
+
+void BatchCanceller::EndRunning(uint64_t batch, std::optional<uint32_t> index, const Reason& reason,
+                                std::optional<base::Nanos> grace) {
+  LiveBatch* const live = parts_.table.FindBatch(batch);
+  if (live == nullptr) return;
+  Cancelling out{.batch = batch};
+  for (auto& [one, job] : live->jobs) {
+    if ((!index || *index == one) && IsWithLauncher(job.state)) CollectLive(job, reason, grace, out);
+  }
+  if (!out.changes.empty()) parts_.journal.Append(std::move(out.changes), {});
+}
+
+void BatchCanceller::Record(std::shared_ptr<Cancelling> cancelling, Callback<CancelCounts> done) {
+  auto changes = cancelling->changes;  // kept: it may have to be offered again
   parts_.journal.Append(std::move(changes), [this, cancelling = std::move(cancelling), done = std::move(done)](
                                                 const base::Status& status) { OnCommitted(cancelling, status, done); });
-  parts_.on_room();
 }
 
 void BatchCanceller::CancelRestIfFailFast(uint64_t batch, uint32_t failed) {
   const LiveBatch* const live = parts_.table.FindBatch(batch);
   if (live == nullptr || !live->fail_fast) return;
   Cancel(batch, std::nullopt, FailFast(failed), std::nullopt, [](const base::Result<CancelCounts>&) {
-    // What could not be cancelled for want of disk is still queued, and is cancelled by the next job of the batch that fails.
+    // What could not be cancelled is still queued, and is cancelled by the next job of the batch that fails.
   });
 }
 
@@ -33,7 +66,7 @@ BatchCanceller::Cancelling BatchCanceller::Collect(uint64_t batch, std::optional
   Cancelling out{.batch = batch};
   if (base::Status read = CollectWaiting(index, reason, out); !read.ok()) {
     // A row made of nothing would forget what the job's earlier attempts were: what waits, waits on.
-    GiveBack(out);
+    PutBack(out);
     out = Cancelling{.batch = batch, .failure = std::move(read).error()};
   }
   if (LiveBatch* const live = parts_.table.FindBatch(batch); live != nullptr) {
@@ -84,7 +117,10 @@ void BatchCanceller::CollectLive(LiveJob& job, const Reason& reason, std::option
     }
     parts_.table.Advance(job, LiveEvent::kStopAsked);
     ++out.counts.stopping;
-    out.stopping.emplace_back(job.key, grace.value_or(job.kill_after));
+    out.stopping.push_back(job.key);
+    // Before it is recorded, and whether or not it can be: a disk that is full or hangs must not keep anything alive. The
+    // launcher's own record says that it was cancelled, should this process end in between.
+    (void)parts_.launcher.Cancel(job.key, grace.value_or(job.kill_after));
     return;
   }
   const bool given_up = IsBeforeStart(job.state);
@@ -95,21 +131,26 @@ void BatchCanceller::CollectLive(LiveJob& job, const Reason& reason, std::option
   ++out.counts.cancelled;
 }
 
-void BatchCanceller::OnCommitted(const Cancelling& cancelling, const base::Status& status, const Callback<CancelCounts>& done) {
-  // Running jobs are ended even when that cannot be recorded now: a full disk must not keep anything alive.
-  for (const auto& [key, grace] : cancelling.stopping) (void)parts_.launcher.Cancel(key, grace);
-  const bool took = cancelling.TookFromQueue();
+void BatchCanceller::OnCommitted(const std::shared_ptr<Cancelling>& cancelling, const base::Status& status,
+                                 const Callback<CancelCounts>& done) {
+  const bool took = cancelling->TookFromQueue();
+  if (!status.ok() && took && MayComeBack(status.error())) {
+    parts_.loop.After(kOfferAgain, [this, cancelling, done] { Record(cancelling, done); });
+    if (!std::exchange(cancelling->answered, true)) done(NotRecorded(cancelling->counts, status.error()));
+    return;
+  }
   if (took) --recording_;
   if (status.ok()) {
-    Tell(cancelling);
-    parts_.table.RetireIfIdle(cancelling.batch);
-  } else if (took && parts_.enqueuer.Ensure(cancelling.batch).ok()) {
+    Tell(*cancelling);
+    parts_.table.RetireIfIdle(cancelling->batch);
+  } else if (took) {
     GiveBack(cancelling);
   }
   parts_.on_room();
+  if (cancelling->answered) return;
   if (!status.ok() && took) return done(status.error());
-  if (cancelling.failure) return done(*cancelling.failure);
-  done(cancelling.counts);
+  if (cancelling->failure) return done(*cancelling->failure);
+  done(cancelling->counts);
 }
 
 void BatchCanceller::Tell(const Cancelling& cancelling) {
@@ -129,10 +170,19 @@ void BatchCanceller::Tell(const Cancelling& cancelling) {
     for (const uint32_t index : waiting.held) parts_.announcer.PublishJob(batch, index);
     for (uint32_t index = waiting.first; index <= waiting.last; ++index) parts_.announcer.PublishJob(batch, index);
   }
-  for (const auto& [key, grace] : cancelling.stopping) parts_.announcer.PublishJob(batch, key.index);
+  for (const launch::JobKey& key : cancelling.stopping) parts_.announcer.PublishJob(batch, key.index);
 }
 
-void BatchCanceller::GiveBack(const Cancelling& cancelling) {
+void BatchCanceller::GiveBack(const std::shared_ptr<Cancelling>& cancelling) {
+  if (parts_.enqueuer.Ensure(cancelling->batch).ok()) return PutBack(*cancelling);
+  // The batch left the queue meanwhile and cannot be read now. What waits must not be forgotten until a restart.
+  parts_.loop.After(kOfferAgain, [this, cancelling] {
+    GiveBack(cancelling);
+    parts_.on_room();
+  });
+}
+
+void BatchCanceller::PutBack(const Cancelling& cancelling) {
   if (cancelling.waiting.count > 0) parts_.queue.Restore(cancelling.batch, cancelling.waiting);
   if (cancelling.single == 0) return;
   parts_.queue.Requeue(cancelling.batch, cancelling.single, false);

@@ -17,6 +17,7 @@
 #include "worker/run/enqueuer.h"
 #include "worker/run/job_table.h"
 #include "worker/run/journal.h"
+#include "worker/run/loop.h"
 #include "worker/store/store.h"
 
 namespace jobd::worker {
@@ -26,6 +27,7 @@ class BatchCanceller {
  public:
   // All are borrowed and outlive this. `on_room` as JobTable's.
   struct Parts {
+    Loop& loop;
     LiveReader& reader;
     Queue& queue;
     Enqueuer& enqueuer;
@@ -39,10 +41,15 @@ class BatchCanceller {
   };
   explicit BatchCanceller(Parts parts) : parts_(std::move(parts)) {}
 
-  // Cancels what waits and tells what runs to end, behind a retry of the batch; `index`: this job alone. `grace`: instead of the
-  // job's own. What runs is ended even when that cannot be recorded. What waits waits on when it fails.
+  // Tells what runs to end, at once and whatever the disk says, and cancels what waits, behind a retry of the batch; `index`: this
+  // job alone. `grace`: instead of the job's own. What is wanted for the record may come back (room, the disk): then what waits
+  // does not start, is recorded as cancelled when there is room, and `done` gets an error that says so. Any other failure: it waits
+  // on.
   void Cancel(uint64_t batch, std::optional<uint32_t> index, Reason reason, std::optional<base::Nanos> grace,
               Callback<CancelCounts> done);
+
+  // The first half alone, for who has to wait before the rest can be done. The rest counts those jobs, too.
+  void EndRunning(uint64_t batch, std::optional<uint32_t> index, const Reason& reason, std::optional<base::Nanos> grace);
 
   // A job of the batch did not succeed, and is not tried again: if the batch is to end at its first failure, so do the others.
   void CancelRestIfFailFast(uint64_t batch, uint32_t failed);
@@ -58,7 +65,8 @@ class BatchCanceller {
     Queue::Waiting waiting;    // taken from the queue as a whole
     uint32_t single = 0;       // taken alone; 0: none
     bool single_held = false;  // it was held
-    std::vector<std::pair<launch::JobKey, base::Nanos>> stopping;
+    std::vector<launch::JobKey> stopping;
+    bool answered = false;               // with a failure; it goes on
     std::optional<base::Error> failure;  // why what waits was left alone
 
     bool TookFromQueue() const { return waiting.count > 0 || single != 0; }
@@ -67,9 +75,11 @@ class BatchCanceller {
   Cancelling Collect(uint64_t batch, std::optional<uint32_t> index, const Reason& reason, std::optional<base::Nanos> grace);
   base::Status CollectWaiting(std::optional<uint32_t> index, const Reason& reason, Cancelling& out);
   void CollectLive(LiveJob& job, const Reason& reason, std::optional<base::Nanos> grace, Cancelling& out);
-  void OnCommitted(const Cancelling& cancelling, const base::Status& status, const Callback<CancelCounts>& done);
+  void Record(std::shared_ptr<Cancelling> cancelling, Callback<CancelCounts> done);
+  void OnCommitted(const std::shared_ptr<Cancelling>& cancelling, const base::Status& status, const Callback<CancelCounts>& done);
   void Tell(const Cancelling& cancelling);
-  void GiveBack(const Cancelling& cancelling);
+  void GiveBack(const std::shared_ptr<Cancelling>& cancelling);
+  void PutBack(const Cancelling& cancelling);
 
   const Parts parts_;
   uint32_t recording_ = 0;  // cancels that took something from the queue and are being committed

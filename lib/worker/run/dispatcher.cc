@@ -141,13 +141,14 @@ void Dispatcher::RecordStart(LiveJob& job) {
       start.log_base = static_cast<uint64_t>(about.st_size) / launch::kIndexRecordSize;
     }
   }
-  parts_.journal.Append({PutJob{.batch = job.key.batch, .index = job.key.index, .row = job.row}, start},
+  parts_.journal.Append({PutJob{.batch = job.key.batch, .index = job.key.index, .row = job.row, .must = true}, start},
                         [this, key = job.key](const base::Status& status) { OnRecorded(key, status); });
 }
 
 void Dispatcher::OnRecorded(launch::JobKey key, const base::Status& status) {
   LiveJob* const job = parts_.table.Find(key);
   if (job == nullptr || job->state != LiveState::kRecording) return;  // given up meanwhile
+  if (!status.ok() && status.error().code() == base::Code::kAborted) return Forget(*job);
   if (!status.ok()) return DeferStart(*job);
   if (!parts_.service.StartsJobs()) {
     JobRow row = job->row;
@@ -161,7 +162,7 @@ void Dispatcher::OnRecorded(launch::JobKey key, const base::Status& status) {
 }
 
 void Dispatcher::Launch(LiveJob& job) {
-  parts_.announcer.PublishLiveState(job.key, JobState::kStarting);
+  parts_.announcer.PublishLiveState(job.key, JobState::kStarting, 0, job.kill_after);
   const auto request = std::move(job.request);
   // The only failure is that what runs the jobs is gone, and this process with it: a restart finds what became of the job.
   (void)parts_.launcher.Start(*request);
@@ -172,6 +173,16 @@ void Dispatcher::DeferStart(LiveJob& job) {
   parts_.table.Advance(job, LiveEvent::kDeferred);
   BackOff();
   PublishLoad();
+}
+
+// Its end is on disk, and has been told, though it was still in the queue: a cancel of the batch that succeeded beside one of the
+// job that failed.
+void Dispatcher::Forget(LiveJob& job) {
+  auto row = parts_.reader.Row(job.key.batch, job.key.index);
+  if (!row.ok()) return DeferStart(job);  // found out again
+  if (*row) job.row = std::move(**row);
+  parts_.table.Advance(job, LiveEvent::kDeferred);
+  Dispatch();
 }
 
 void Dispatcher::FailStart(LiveJob& job, std::string_view step, int errno_value) {

@@ -64,6 +64,8 @@ class Dispatcher {
   void OnRecorded(launch::JobKey key, const base::Status& status);
   // The start cannot be prepared or recorded for want of something: the job waits again.
   void DeferStart(LiveJob& job);
+  // What is on disk does not let it start: it has ended.
+  void Forget(LiveJob& job);
   // No start of this job can ever be: its end is its own, others may do better.
   void FailStart(LiveJob& job, std::string_view step, int errno_value);
   void Launch(LiveJob& job);

@@ -1,10 +1,21 @@
 #include "worker/run/engine.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "worker/run/reconciler.h"
 
 namespace jobd::worker {
+
+namespace {
+
+// As many jobs as may run, and no more than the launcher has descriptors for: it would refuse the others, again and again.
+uint32_t SlotsOf(const WorkerLimits& limits) {
+  const uint32_t most = limits.capabilities.most_jobs;
+  return most == 0 ? limits.max_running : std::min(limits.max_running, most);
+}
+
+}  // namespace
 
 base::Result<std::unique_ptr<Engine>> Engine::Create(const Parts& parts, WorkerLimits limits) {
   JOBD_ASSIGN_OR_RETURN(auto lease, parts.store.Read<LiveReader>());
@@ -25,10 +36,11 @@ Engine::Engine(const Parts& with, WorkerLimits in_force, Store::LeaseOf<LiveRead
              .specs = specs,
              .upkeep = parts.upkeep,
              .on_room = [this] { dispatcher.Dispatch(); }}),
-      service(journal),
+      service(journal, loop),
       enqueuer(queue, reader, limits),
       leases({.loop = loop, .reader = reader, .queue = queue, .table = table, .journal = journal, .announcer = announcer}),
-      canceller({.reader = reader,
+      canceller({.loop = loop,
+                 .reader = reader,
                  .queue = queue,
                  .enqueuer = enqueuer,
                  .table = table,
@@ -62,7 +74,7 @@ Engine::Engine(const Parts& with, WorkerLimits in_force, Store::LeaseOf<LiveRead
               .canceller = canceller,
               .dispatcher = dispatcher,
               .clock = parts.clock}) {
-  pools.Resize(Pools::kDefault, limits.max_running);
+  pools.Resize(Pools::kDefault, SlotsOf(limits));
 }
 
 base::Status Engine::Begin() {
@@ -91,7 +103,7 @@ void Engine::Shutdown() {
 void Engine::SetLimits(WorkerLimits fresh) {
   loop.Post([this, fresh = std::move(fresh)]() mutable {
     limits = std::move(fresh);
-    pools.Resize(Pools::kDefault, limits.max_running);
+    pools.Resize(Pools::kDefault, SlotsOf(limits));
     enqueuer.ApplyQuotas();
     dispatcher.Dispatch();
   });

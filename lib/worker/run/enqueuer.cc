@@ -33,9 +33,14 @@ void Enqueuer::Add(const ActiveBatch& batch) { Add(EntryOf(batch), batch.max_run
 base::Status Enqueuer::Ensure(uint64_t batch) {
   if (queue_.Has(batch)) return base::Ok();
   JOBD_ASSIGN_OR_RETURN(const ActiveBatch about, reader_.Active(batch));
-  SetQuota(about.view.name.owner, about.max_running);
-  queue_.AddEmpty(EntryOf(about));
+  Ensure(about);
   return base::Ok();
+}
+
+void Enqueuer::Ensure(const ActiveBatch& batch) {
+  if (queue_.Has(batch.view.id)) return;
+  SetQuota(batch.view.name.owner, batch.max_running);
+  queue_.AddEmpty(EntryOf(batch));
 }
 
 void Enqueuer::ApplyQuotas() {

@@ -27,6 +27,8 @@ class Enqueuer {
   void Add(const ActiveBatch& batch);
   // The batch is in the queue, if only with nothing queued.
   base::Status Ensure(uint64_t batch);
+  // As that, of a batch that was read before: cannot fail.
+  void Ensure(const ActiveBatch& batch);
   // Gives the quotas in force to all owners that have one: the limits have changed.
   void ApplyQuotas();
 

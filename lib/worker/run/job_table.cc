@@ -24,7 +24,9 @@ LiveJob* JobTable::Find(launch::JobKey key) {
 }
 
 LiveBatch& JobTable::AddBatch(uint64_t batch, LiveBatch about) {
-  return batches_.try_emplace(batch, std::move(about)).first->second;
+  LiveBatch& added = batches_.try_emplace(batch, std::move(about)).first->second;
+  parts_.announcer.OpenBatch(added.name, batch);
+  return added;
 }
 
 LiveJob& JobTable::Add(LiveJob job) {
@@ -73,7 +75,7 @@ void JobTable::NoteStart(LiveJob& job, base::Nanos started_at) {
 
 void JobTable::TellStart(LiveJob& job) {
   NoteStart(job, job.row.started_at);
-  parts_.announcer.PublishLiveState(job.key, JobState::kRunning, job.row.started_at);
+  parts_.announcer.PublishLiveState(job.key, JobState::kRunning, job.row.started_at, job.kill_after);
 }
 
 void JobTable::TellRow(const LiveJob& job) {
@@ -100,6 +102,7 @@ void JobTable::Forget(launch::JobKey key) {
 void JobTable::CloseIfEmpty(uint64_t batch) {
   const auto found = batches_.find(batch);
   if (found == batches_.end() || !found->second.jobs.empty()) return;
+  parts_.announcer.CloseBatch(found->second.name);
   batches_.erase(found);
   parts_.launcher.Close(batch);
   parts_.specs.Forget(batch);

@@ -107,7 +107,16 @@ void Reaper::ReleaseRested() {
 }
 
 void Reaper::OnPing() {
-  // On the loop already; answered when the store's thread has had its turn, too. Whether the disk takes anything is another matter.
+  // On the loop already; answered when the store's thread has had its turn, too. Whether the disk takes anything is another matter:
+  // one that hangs is no reason to end this process, whose successor would hang as well.
+  const auto hangs = [this] {
+    const auto problem = parts_.store.FindProblem();
+    return problem && problem->kind == Store::Problem::Kind::kHangs;
+  };
+  if (hangs()) return (void)parts_.launcher.Alive();
+  parts_.loop.After(Store::kHangsAfter + kRest, [this, hangs] {
+    if (hangs()) (void)parts_.launcher.Alive();
+  });
   parts_.store.Apply({Write{.changes = {}, .done = [this](const base::Status&) { (void)parts_.launcher.Alive(); }}});
 }
 

@@ -10,6 +10,13 @@ constexpr const char* kKey = "service_state";
 
 std::string TextOf(ServiceState state) { return std::to_string(static_cast<int>(state)); }
 
+// How often a state that could not be recorded is offered to the disk again.
+constexpr base::Nanos kOfferAgain = base::kNanosPerSecond;
+
+const char* NameOf(ServiceState state) {
+  return state == ServiceState::kStopped ? "stopped" : state == ServiceState::kDraining ? "draining" : "running";
+}
+
 }  // namespace
 
 base::Status ServiceSwitch::Restore(LiveReader& reader) {
@@ -28,9 +35,20 @@ std::optional<base::Error> ServiceSwitch::Refusal() const {
 
 void ServiceSwitch::Set(ServiceState state, std::function<void(base::Result<ServiceState>)> done) {
   state_ = state;
-  journal_.Append({PutMeta{.key = kKey, .value = TextOf(state)}}, [this, done = std::move(done)](const base::Status& status) {
-    done(status.ok() ? base::Result<ServiceState>(state_) : base::Result<ServiceState>(status.error()));
-  });
+  Record(++changes_, std::move(done));
+}
+
+void ServiceSwitch::Record(uint64_t change, std::function<void(base::Result<ServiceState>)> done) {
+  journal_.Append(
+      {PutMeta{.key = kKey, .value = TextOf(state_)}}, [this, change, done = std::move(done)](const base::Status& status) {
+        if (status.ok()) return done ? done(state_) : void();
+        loop_.After(kOfferAgain, [this, change] {
+          if (change == changes_) Record(change, {});
+        });
+        if (!done) return;
+        done(base::Error(status.error().code(), status.error().message() + ": the service is " + NameOf(state_) +
+                                                    ", which is not recorded yet: a restart of jobd before that would forget it"));
+      });
 }
 
 void ServiceSwitch::OnIdle() {

@@ -1,12 +1,14 @@
 // Whether the service takes and starts jobs: running, draining or stopped. Kept over restarts.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 
 #include "base/result.h"
 #include "worker/model/service_status.h"
 #include "worker/run/journal.h"
+#include "worker/run/loop.h"
 #include "worker/store/store.h"
 
 namespace jobd::worker {
@@ -14,7 +16,8 @@ namespace jobd::worker {
 // Lives on the loop's thread.
 class ServiceSwitch {
  public:
-  explicit ServiceSwitch(Journal& journal) : journal_(journal) {}
+  // Both are borrowed and outlive this.
+  ServiceSwitch(Journal& journal, Loop& loop) : journal_(journal), loop_(loop) {}
 
   // As it was when the last process ended.
   base::Status Restore(LiveReader& reader);
@@ -25,13 +28,18 @@ class ServiceSwitch {
   // Why nothing new is taken, if so.
   std::optional<base::Error> Refusal() const;
 
-  // In force at once; `done` when it is recorded, with the state at that time.
+  // In force at once; `done` when it is recorded, with the state at that time, or when that failed: it is in force all the same,
+  // and is offered to the disk again, every second, until it is recorded or another state is set.
   void Set(ServiceState state, std::function<void(base::Result<ServiceState>)> done);
   // A service that drains is stopped when nothing waits or runs any more.
   void OnIdle();
 
  private:
+  void Record(uint64_t change, std::function<void(base::Result<ServiceState>)> done);
+
   Journal& journal_;
+  Loop& loop_;
+  uint64_t changes_ = 0;  // so many states were set
   ServiceState state_ = ServiceState::kRunning;
 };
 

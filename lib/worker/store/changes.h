@@ -40,12 +40,14 @@ struct Stored {
   Receipt receipt;
 };
 
-// The job's row becomes `row`. Moves that the state machine forbids are passed over: what was committed first stands.
+// The job's row becomes `row`. Moves that the state machine forbids are passed over: what was committed first stands. With `must`,
+// which is for the first change of a write, such a move fails the write with kAborted: nothing of it is on disk.
 struct PutJob {
   uint64_t batch = 0;
   uint32_t index = 0;
   JobRow row;
   Move move = Move::kOrdinary;
+  bool must = false;
 };
 // A start of an attempt, for readers of the merged output. `seq` only grows within a batch.
 struct AddStart {

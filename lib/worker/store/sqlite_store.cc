@@ -12,6 +12,7 @@
 #include "base/guarded.h"
 #include "base/thread_name.h"
 #include "worker/model/observer.h"
+#include "worker/store/database_files.h"
 #include "worker/store/schema.h"
 #include "worker/store/sqlite_reader.h"
 #include "worker/store/sqlite_writer.h"
@@ -21,10 +22,6 @@ namespace {
 
 // The most rows of one commit: enough for its fsync to be shared widely, few enough for the first of them not to wait long.
 constexpr size_t kMaxRowsPerCommit = 20'000;
-// Up to so many rows the caller's thread commits: to wake another thread and to be woken again would cost more.
-constexpr size_t kFewRows = 16;
-// It does so only while commits are quick: on a slow disk the caller has better things to do than to wait.
-constexpr base::Nanos kQuick = base::kNanosPerMilli;
 constexpr size_t kMaxIdleReaders = 8;
 
 struct Submission {
@@ -33,18 +30,6 @@ struct Submission {
 };
 using Operation = std::variant<Submission, Write>;
 using Group = std::vector<Operation>;
-
-// Whether these are a few rows of single jobs, and nothing whose cost grows with the size of a batch.
-bool AreFew(const std::vector<Write>& writes) {
-  size_t rows = 0;
-  for (const Write& write : writes) {
-    for (const Change& change : write.changes) {
-      if (!std::holds_alternative<PutJob>(change) && !std::holds_alternative<AddStart>(change)) return false;
-    }
-    rows += write.changes.size();
-  }
-  return rows <= kFewRows;
-}
 
 size_t Rows(const Operation& operation) {
   if (const auto* submission = std::get_if<Submission>(&operation)) return submission->batch.specs.size() + 1;
@@ -57,8 +42,8 @@ bool IsFsyncFailure(int extended) {
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(std::string path, std::unique_ptr<Database> database, const base::Clock& clock, Observer* observer)
-      : path_(std::move(path)), clock_(clock), observer_(observer), home_(std::move(database)) {}
+  SqliteStore(std::string path, int state_dir, std::unique_ptr<Database> database, const base::Clock& clock, Observer* observer)
+      : path_(std::move(path)), clock_(clock), observer_(observer), home_(std::move(database)), files_(state_dir) {}
 
   base::Status Start() {
     JOBD_ASSIGN_OR_RETURN(writer_, SqliteWriter::Create(*home_, clock_));
@@ -85,26 +70,14 @@ class SqliteStore final : public Store {
     wake_.notify_one();
   }
 
-  void ApplyHere(std::vector<Write> writes) override {
-    bool here = last_took_.load() <= kQuick && AreFew(writes);
-    if (here) {
-      const auto queue = queue_.Lock();
-      here = !queue->committing && queue->waiting.empty();
-      if (here) queue->committing = true;
-    }
-    if (!here) return Apply(std::move(writes));
-    Group group(std::make_move_iterator(writes.begin()), std::make_move_iterator(writes.end()));
-    CommitGroup(group);
-    bool more = false;
-    {
-      const auto queue = queue_.Lock();
-      queue->committing = false;
-      more = queue->stopping || !queue->waiting.empty();
-    }
-    if (more) wake_.notify_one();
+  std::optional<Problem> FindProblem() const override {
+    const auto lost = lost_.Lock();
+    if (*lost) return **lost;
+    if (base::Status files = files_.Check(); !files.ok()) return Problem{Problem::Kind::kReplaced, std::move(files).error()};
+    const base::Nanos since = committing_since_.load();
+    if (since == 0 || steady_.Monotonic() - since < kHangsAfter) return std::nullopt;
+    return Problem{Problem::Kind::kHangs, base::Error(base::Code::kUnavailable, "the state disk does not answer")};
   }
-
-  bool writable() const override { return writable_.load(); }
 
   base::Result<Lease> Read() override {
     const auto give_back = [this](StoreReader* reader) {
@@ -131,25 +104,42 @@ class SqliteStore final : public Store {
       Group group;
       {
         auto queue = queue_.Lock();
-        queue.Wait(wake_, [&] { return !queue->committing && (queue->stopping || !queue->waiting.empty()); });
+        queue.Wait(wake_, [&] { return queue->stopping || !queue->waiting.empty(); });
         auto& waiting = queue->waiting;
         if (waiting.empty()) return;
-        queue->committing = true;
         for (size_t rows = 0; !waiting.empty() && rows < kMaxRowsPerCommit;) {
           rows += Rows(waiting.front());
           group.push_back(std::move(waiting.front()));
           waiting.pop_front();
         }
       }
+      committing_since_.store(steady_.Monotonic());
       CommitGroup(group);
-      queue_.Lock()->committing = false;
+      committing_since_.store(0);
     }
+  }
+
+  // Nothing is written any more. The first reason stays.
+  void Lose(Problem problem) {
+    const auto lost = lost_.Lock();
+    if (*lost) return;
+    if (observer_ != nullptr) observer_->OnStoreLost(problem.error.message());
+    *lost = std::move(problem);
+  }
+  base::Status CheckWritable() {
+    if (const auto lost = *lost_.Lock()) return lost->error;
+    base::Status files = files_.Check();
+    if (!files.ok()) Lose({Problem::Kind::kReplaced, files.error()});
+    return files;
   }
 
   void CommitGroup(Group& group) {
     std::vector<base::Result<Stored>> results;
     const base::Nanos began = clock_.Monotonic();
-    const base::Status status = writable() ? Transact(group, results) : base::Status(ReadOnly());
+    base::Status status = CheckWritable();
+    if (status.ok()) status = Transact(group, results);
+    // What was committed into a file that has no name any more is lost at the restart: nobody may be told that it is on disk.
+    if (status.ok()) status = CheckWritable();
     if (!status.ok() && group.size() > 1 && status.error().code() == base::Code::kInternal) {
       // It is not the disk: something is wrong with one of the writes, and the others must not fail with it.
       for (Operation& operation : group) {
@@ -162,23 +152,23 @@ class SqliteStore final : public Store {
     const bool wrote = std::any_of(group.begin(), group.end(), [](const Operation& one) { return Rows(one) > 0; });
     if (wrote) {
       const base::Nanos took = clock_.Monotonic() - began;
-      last_took_.store(took);
       if (observer_ != nullptr) observer_->OnCommit(took, status.ok());
     }
     for (size_t i = 0; i < group.size(); ++i) {
       if (auto* submission = std::get_if<Submission>(&group[i])) {
         submission->done(status.ok() ? std::move(results[i]) : base::Result<Stored>(status.error()));
       } else if (auto& write = std::get<Write>(group[i]); write.done) {
-        write.done(status);
+        write.done(!status.ok() || results[i].ok() ? status : base::Status(results[i].error()));
       }
     }
   }
 
-  // Commits the group as one transaction. `results` gets an entry for each operation; only those of submissions have a meaning.
+  // Commits the group as one transaction. `results` gets an entry for each operation; those of writes say whether they were passed
+  // over.
   base::Status Transact(const Group& group, std::vector<base::Result<Stored>>& results) {
     auto status = TryTransact(group, results);
     if (!status.ok()) {
-      if (IsFsyncFailure(home_->extended_error())) writable_.store(false);
+      if (IsFsyncFailure(home_->extended_error())) Lose({Problem::Kind::kFailed, ReadOnly()});
       writer_->Rollback();
       return Plain(status.error());
     }
@@ -195,8 +185,16 @@ class SqliteStore final : public Store {
         if (!answer) return std::move(stored).error();
         results.push_back(std::move(stored));
       } else {
-        for (const Change& change : std::get<Write>(operation).changes) JOBD_RETURN_IF_ERROR(writer_->Apply(change));
-        results.emplace_back(Stored{});
+        base::Result<Stored> result{Stored{}};
+        for (const Change& change : std::get<Write>(operation).changes) {
+          base::Status applied = writer_->Apply(change);
+          if (applied.ok()) continue;
+          if (applied.error().code() != base::Code::kAborted) return applied;
+          // A move that had to be, and is not to be: this write's own affair, of which nothing is written yet.
+          result = std::move(applied).error();
+          break;
+        }
+        results.push_back(std::move(result));
       }
     }
     return writer_->Commit();
@@ -222,12 +220,13 @@ class SqliteStore final : public Store {
   Observer* const observer_;
   std::unique_ptr<Database> home_;
   std::unique_ptr<SqliteWriter> writer_;
-  std::atomic<bool> writable_{true};
-  std::atomic<base::Nanos> last_took_{0};  // the last commit
+  const base::SystemClock steady_;  // how long a disk takes is real time, also for a test with a clock of its own
+  mutable DatabaseFiles files_;
+  base::Guarded<std::optional<Problem>> lost_;
+  std::atomic<base::Nanos> committing_since_{0};  // 0: no commit is under way
 
   struct Queue {
     std::deque<Operation> waiting;
-    bool committing = false;  // somebody has the writer
     bool stopping = false;
   };
   base::Guarded<Queue> queue_;
@@ -244,7 +243,7 @@ base::Result<std::unique_ptr<Store>> OpenSqliteStore(int state_dir, const base::
   JOBD_ASSIGN_OR_RETURN(Database opened, Database::Open(path, true));
   auto database = std::make_unique<Database>(std::move(opened));
   JOBD_RETURN_IF_ERROR(PrepareDatabase(*database));
-  auto store = std::make_unique<SqliteStore>(path, std::move(database), clock, observer);
+  auto store = std::make_unique<SqliteStore>(path, state_dir, std::move(database), clock, observer);
   JOBD_RETURN_IF_ERROR(store->Start());
   return std::unique_ptr<Store>(std::move(store));
 }

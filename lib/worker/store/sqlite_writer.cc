@@ -39,10 +39,11 @@ base::Result<std::unique_ptr<SqliteWriter>> SqliteWriter::Create(Database& datab
   std::unique_ptr<SqliteWriter> writer(new SqliteWriter(database, clock));
   const std::string columns(kJobColumns);
   const std::string put = " INTO jobs (batch, idx, " + columns + ") VALUES (" + Parameters(1, 2 + kJobColumnCount) + ")";
-  const std::array<std::pair<Statement*, std::string>, 16> statements = {{
+  const std::array<std::pair<Statement*, std::string>, 17> statements = {{
       {&writer->begin_, "BEGIN IMMEDIATE"},
       {&writer->commit_, "COMMIT"},
       {&writer->rollback_, "ROLLBACK"},
+      {&writer->look_, "SELECT 1 FROM meta LIMIT 1"},
       {&writer->find_batch_, "SELECT id, digest, job_count, created_at FROM batches WHERE owner = ?1 AND correlation_id = ?2"},
       {&writer->insert_batch_,
        "INSERT INTO batches (owner, correlation_id, digest, name, labels, parallel, fail_fast, priority, hold, held, max_running, "
@@ -76,7 +77,11 @@ base::Status SqliteWriter::Begin() {
 base::Status SqliteWriter::Commit() {
   for (const auto& [batch, tally] : tallies_) JOBD_RETURN_IF_ERROR(Flush(batch, tally));
   tallies_.clear();
-  return commit_.Run();
+  JOBD_RETURN_IF_ERROR(commit_.Run());
+  // The first reader behind a commit writes into the shared index of the log, a mapped file, how far it reads. On a frozen disk
+  // that would block it, and whoever waits for it, until the thaw: so it is done here, while the disk is known to work.
+  (void)look_.Run();
+  return base::Ok();
 }
 
 void SqliteWriter::Rollback() {
@@ -171,7 +176,10 @@ base::Status SqliteWriter::Do(const PutJob& put) {
     JOBD_ASSIGN_OR_RETURN(has_row, job_state_.Step());
     if (has_row) old = static_cast<JobState>(job_state_.Int(0));
   }
-  if (!MayMove(old, put.row.outcome.state, put.move)) return base::Ok();
+  if (!MayMove(old, put.row.outcome.state, put.move)) {
+    if (put.must) return base::Error(base::Code::kAborted, "the job has another state by now");
+    return base::Ok();
+  }
   put_job_.Bind(1, put.batch).Bind(2, put.index);
   BindJobRow(put_job_, 3, put.row);
   JOBD_RETURN_IF_ERROR(put_job_.Run());

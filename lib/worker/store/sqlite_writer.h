@@ -55,7 +55,7 @@ class SqliteWriter {
   Database& database_;
   const base::Clock& clock_;
   std::map<uint64_t, Tally> tallies_;
-  Statement begin_, commit_, rollback_;
+  Statement begin_, commit_, rollback_, look_;
   Statement find_batch_, insert_batch_, insert_spec_, tally_, put_counts_, put_phase_, set_held_;
   Statement job_state_, put_job_, put_new_job_, add_start_, put_meta_, set_kept_;
 };

@@ -3,8 +3,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "worker/store/changes.h"
 #include "worker/store/readers.h"
@@ -30,13 +32,20 @@ class Store {
   virtual ~Store() = default;
   virtual void Submit(NewBatch batch, std::function<void(base::Result<Stored>)> done) = 0;
   virtual void Apply(std::vector<Write> writes) = 0;
-  // Apply for a thread that has nothing to do before these are committed: a few rows of jobs, on a disk that is quick, and nobody
-  // else's commit under way or waiting, are committed on that thread, and the completions have come when this returns. All else
-  // goes to the store's thread.
-  virtual void ApplyHere(std::vector<Write> writes) = 0;
-  // False once the disk failed to make a commit durable: what it then holds is unknown to this process, so nothing more is written
-  // until a restart. Reading goes on.
-  virtual bool writable() const = 0;
+
+  // Why nothing can be written, if so. Reading goes on.
+  struct Problem {
+    enum class Kind {
+      kFailed,    // the disk failed to make a commit durable: what it then holds is unknown, so nothing is written until a restart
+      kReplaced,  // the database's files are not those that were opened any more; as kFailed
+      kHangs,     // a commit has been under way for kHangsAfter: what waits is committed when the disk comes back
+    };
+    Kind kind = Kind::kFailed;
+    base::Error error;  // kUnavailable; may be told to clients
+  };
+  virtual std::optional<Problem> FindProblem() const = 0;
+  // No disk that works takes as long for a commit.
+  static constexpr base::Nanos kHangsAfter = 2 * base::kNanosPerSecond;
 
   // A reader, given back when the lease ends.
   template <typename Reader>

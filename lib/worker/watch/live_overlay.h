@@ -4,11 +4,15 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/guarded.h"
 #include "worker/model/model.h"
+#include "worker/model/request.h"
 
 namespace jobd::worker {
 
@@ -16,6 +20,7 @@ struct LiveView {
   JobState state = JobState::kStarting;
   uint32_t attempt = 0;
   base::Nanos started_at = 0;
+  base::Nanos kill_after = 0;  // its grace, of what is with the launcher
 };
 
 // Thread-safe.
@@ -29,6 +34,22 @@ class LiveOverlay {
     found->second.erase(index);
     if (found->second.empty()) batches->erase(found);
   }
+  // A batch has live jobs, or none any more.
+  void Open(const BatchName& name, uint64_t batch) { (*names_.Lock())[name] = batch; }
+  void Close(const BatchName& name) { names_.Lock()->erase(name); }
+  // The selected jobs, or all, that the launcher has, with their graces: for who cannot ask the loop.
+  std::vector<std::pair<launch::JobKey, base::Nanos>> WithLauncher(const std::optional<JobSelector>& jobs) const {
+    std::vector<std::pair<launch::JobKey, base::Nanos>> found;
+    const auto names = *names_.Lock();
+    for (const auto& [name, batch] : names) {
+      if (jobs && jobs->batch != name) continue;
+      for (const auto& [index, job] : Of(batch)) {
+        if ((jobs && jobs->index && *jobs->index != index) || job.state == JobState::kScheduled) continue;
+        found.emplace_back(launch::JobKey{.batch = batch, .index = index, .attempt = job.attempt}, job.kill_after);
+      }
+    }
+    return found;
+  }
   // By index.
   std::map<uint32_t, LiveView> Of(uint64_t batch) const {
     const auto batches = batches_.Lock();
@@ -38,6 +59,7 @@ class LiveOverlay {
 
  private:
   base::Guarded<std::unordered_map<uint64_t, std::map<uint32_t, LiveView>>> batches_;
+  base::Guarded<std::map<BatchName, uint64_t>> names_;
 };
 
 }  // namespace jobd::worker

@@ -123,6 +123,8 @@ class FakeLauncher final : public Launcher {
     signals_.emplace_back(key, signal);
     return base::Ok();
   }
+  void CancelPastLoop(launch::JobKey key, base::Nanos grace) override { (void)Cancel(key, grace); }
+  void SignalPastLoop(launch::JobKey key, int signal) override { (void)Signal(key, signal); }
   base::Status Recover(const std::vector<Earlier>& attempts, bool host_restarted) override {
     for (const Earlier& earlier : attempts) RecoverOne(earlier, host_restarted);
     return recovery_;

@@ -55,7 +55,9 @@ class WorkerTest : public ::testing::Test {
   ~WorkerTest() override { worker_.reset(); }
 
   base::Status Open() {
-    auto worker = Worker::Create({.state_dir = state_.get(), .log_dir = logs_.get(), .limits = limits_}, *launcher_, clock_);
+    auto worker =
+        Worker::Create({.state_dir = state_.get(), .log_dir = logs_.get(), .limits = limits_, .answer_within = answer_within_},
+                       *launcher_, clock_);
     if (!worker.ok()) return std::move(worker).error();
     worker_ = std::move(*worker);
     return base::Ok();
@@ -119,6 +121,7 @@ class WorkerTest : public ::testing::Test {
   base::Fd logs_;
   FakeClock clock_;
   WorkerLimits limits_;
+  base::Nanos answer_within_ = WorkerOptions{}.answer_within;
   std::unique_ptr<FakeLauncher> launcher_;
   std::unique_ptr<Worker> worker_;
 };

@@ -111,5 +111,18 @@ TEST_F(WorkerQuotaTest, WhatMayBeAskedForIsWhatTheLauncherCanDoAtTheTimeOfTheLim
   EXPECT_EQ(refused.error().code(), base::Code::kInvalidArgument);
 }
 
+TEST_F(WorkerQuotaTest, FaultA16NoMoreJobsRunThanTheLauncherHasRoomFor) {
+  launch::Capabilities capabilities = TestCapabilities();
+  capabilities.most_jobs = 2;
+  launcher_->UseCapabilities(capabilities);
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(worker_->GetStatus().slots, 2u);
+  ASSERT_TRUE(Submit("b", Jobs(5)).ok());
+  const auto first = launcher_->WaitLaunched(2).key;
+  EXPECT_EQ(launcher_->launched(), 2u);
+  launcher_->Exit(first, ExitStatus::Exited(0));
+  launcher_->WaitLaunched(3);
+}
+
 }  // namespace
 }  // namespace jobd::worker

@@ -84,6 +84,14 @@ base::Status LocalLauncher::Signal(launch::JobKey key, int signal) {
   return jobd_.Send(launch::SignalJob{.key = key, .signal = signal});
 }
 
+void LocalLauncher::CancelPastLoop(launch::JobKey key, base::Nanos grace) {
+  (void)jobd_.Send(launch::CancelJob{.key = key, .grace = grace});
+}
+
+void LocalLauncher::SignalPastLoop(launch::JobKey key, int signal) {
+  (void)jobd_.Send(launch::SignalJob{.key = key, .signal = signal});
+}
+
 base::Status LocalLauncher::Alive() { return jobd_.Send(launch::Alive{}); }
 
 void LocalLauncher::OnFrame(launch::LauncherFrame frame) {

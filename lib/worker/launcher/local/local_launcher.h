@@ -52,6 +52,8 @@ class LocalLauncher final : public Launcher, private FrameReceiver {
   base::Status Start(const launch::LaunchRequest& request) override;
   base::Status Cancel(launch::JobKey key, base::Nanos grace) override;
   base::Status Signal(launch::JobKey key, int signal) override;
+  void CancelPastLoop(launch::JobKey key, base::Nanos grace) override;
+  void SignalPastLoop(launch::JobKey key, int signal) override;
   base::Status Recover(const std::vector<Earlier>& attempts, bool host_restarted) override;
   base::Status Alive() override;
 

@@ -19,11 +19,10 @@ class PlayedStore final : public Store {
     Add("submit " + batch.name.correlation_id, {});
   }
   void Apply(std::vector<Write> writes) override { Add("apply", std::move(writes)); }
-  void ApplyHere(std::vector<Write> writes) override { Add("here", std::move(writes)); }
-  bool writable() const override { return true; }
+  std::optional<Problem> FindProblem() const override { return std::nullopt; }
   base::Result<Lease> Read() override { return base::Error(base::Code::kInternal, "nothing to read"); }
 
-  // "here 2" for two writes.
+  // "apply 2" for two writes.
   std::vector<std::string> calls() const { return state_.Lock()->calls; }
   // Answers everything that was written and not answered yet.
   void Answer(const base::Status& status) {
@@ -88,7 +87,7 @@ TEST_F(JournalTest, WhatOneTurnAppendsIsOneCommit) {
   NextTurn();
   Turn([&] { journal_.Append(Meta("c"), {}); });
   NextTurn();
-  EXPECT_EQ(store_.calls(), (std::vector<std::string>{"here 2", "here 1"}));
+  EXPECT_EQ(store_.calls(), (std::vector<std::string>{"apply 2", "apply 1"}));
 }
 
 TEST_F(JournalTest, AFlushPutsItBeforeWhatIsSubmittedNext) {
@@ -99,7 +98,7 @@ TEST_F(JournalTest, AFlushPutsItBeforeWhatIsSubmittedNext) {
     journal_.Append(Meta("c"), {});
   });
   NextTurn();
-  EXPECT_EQ(store_.calls(), (std::vector<std::string>{"apply 1", "submit b", "here 1"}));
+  EXPECT_EQ(store_.calls(), (std::vector<std::string>{"apply 1", "submit b", "apply 1"}));
 }
 
 TEST_F(JournalTest, CompletionsComeOnTheLoopInALaterTurnAndInOrder) {

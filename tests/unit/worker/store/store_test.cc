@@ -204,17 +204,6 @@ class StoreThreadsTest : public StoreTest {
     }
     return write;
   }
-  std::thread::id CommittedBy(std::vector<Change> changes) {
-    std::promise<std::thread::id> who;
-    store_->ApplyHere(
-        {{.changes = std::move(changes), .done = [&](const base::Status&) { who.set_value(std::this_thread::get_id()); }}});
-    return who.get_future().get();
-  }
-  // The thread `store` may not have put away its last commit yet, and then it gets what comes: asks until this thread commits.
-  void UntilCommittedHere(const std::vector<Change>& changes) {
-    while (CommittedBy(changes) != std::this_thread::get_id()) {
-    }
-  }
   uint32_t Starting() {
     const auto reader = store_->Read();
     return (*reader)->Batch(batch_)->counts[JobState::kStarting];
@@ -224,26 +213,33 @@ class StoreThreadsTest : public StoreTest {
   uint64_t batch_ = 0;
 };
 
-TEST_F(StoreThreadsTest, AFewRowsAreCommittedByWhoeverWaitsForThem) {
-  const auto self = std::this_thread::get_id();
-  UntilCommittedHere(Begin(1, 2, [] {}).changes);
-  EXPECT_EQ(Starting(), 2u);
-  EXPECT_NE(CommittedBy(Begin(3, 50, [] {}).changes), self);
-  EXPECT_NE(CommittedBy({PutRange{.batch = batch_, .first = 90, .last = 100, .row = {.outcome = {.state = JobState::kCancelled}}}}),
-            self);
-  EXPECT_NE(CommittedBy({PutMeta{.key = "k", .value = "v"}}), self);
-  EXPECT_EQ(Starting(), 52u);
+TEST_F(StoreThreadsTest, FaultD8NobodyCommitsOnTheThreadOfTheCaller) {
+  std::promise<std::thread::id> who;
+  store_->Apply({Begin(1, 1, [&] { who.set_value(std::this_thread::get_id()); })});
+  EXPECT_NE(who.get_future().get(), std::this_thread::get_id());
+  EXPECT_EQ(Starting(), 1u);
 }
 
-TEST_F(StoreThreadsTest, NobodyWaitsForASlowDisk) {
-  const auto self = std::this_thread::get_id();
-  UntilCommittedHere(Begin(5, 1, [] {}).changes);
-  clock_.SetStep(5 * base::kNanosPerMilli);
-  EXPECT_EQ(CommittedBy(Begin(1, 1, [] {}).changes), self) << "which finds out how slow it is";
-  EXPECT_NE(CommittedBy(Begin(2, 1, [] {}).changes), self);
-  clock_.SetStep(1000);
-  EXPECT_NE(CommittedBy(Begin(3, 1, [] {}).changes), self) << "which finds out that it is quick again";
-  UntilCommittedHere(Begin(4, 1, [] {}).changes);
+TEST_F(StoreThreadsTest, FaultLeftoverAStartThatMustBeAndIsForbiddenFailsAloneAndWhole) {
+  std::promise<base::Status> cancelled, start, other;
+  const auto into = [](std::promise<base::Status>& promise) {
+    return [&promise](base::Status status) { promise.set_value(std::move(status)); };
+  };
+  store_->Apply({{.changes = {PutJob{.batch = batch_, .index = 1, .row = {.outcome = {.state = JobState::kCancelled}}}},
+                  .done = into(cancelled)}});
+  ASSERT_TRUE(cancelled.get_future().get().ok());
+  // In one group, or in two: the same.
+  store_->Apply({{.changes = {PutJob{.batch = batch_, .index = 1, .row = {.outcome = {.state = JobState::kStarting}}, .must = true},
+                              AddStart{.batch = batch_, .seq = 7, .index = 1, .attempt = 1}},
+                  .done = into(start)},
+                 {.changes = Begin(2, 1, [] {}).changes, .done = into(other)}});
+  const base::Status refused = start.get_future().get();
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), base::Code::kAborted);
+  EXPECT_TRUE(other.get_future().get().ok());
+  EXPECT_EQ(Starting(), 1u);
+  const auto reader = store_->Read();
+  EXPECT_EQ(*(*reader)->LastStart(batch_), 0);
 }
 
 TEST_F(StoreThreadsTest, ACommitUnderWayIsNotOvertaken) {
@@ -255,8 +251,8 @@ TEST_F(StoreThreadsTest, ACommitUnderWayIsNotOvertaken) {
     order.push_back(1);
   })});
   under_way.get_future().wait();
-  store_->ApplyHere({Begin(2, 1, [&] { order.push_back(2); })});
-  store_->ApplyHere({Begin(3, 1, [&] {
+  store_->Apply({Begin(2, 1, [&] { order.push_back(2); })});
+  store_->Apply({Begin(3, 1, [&] {
     order.push_back(3);
     all.set_value();
   })});
@@ -274,7 +270,7 @@ TEST_F(StoreThreadsTest, ThreadsThatCommitInTurnsLoseNothing) {
                      [&](const base::Result<Stored>& stored) { done += stored.ok() ? 1 : 0; });
     }
   });
-  for (uint32_t index = 1; index <= 100; ++index) store_->ApplyHere({Begin(index, 1, [&] { ++done; })});
+  for (uint32_t index = 1; index <= 100; ++index) store_->Apply({Begin(index, 1, [&] { ++done; })});
   submitter.join();
   store_.reset();  // commits what is waiting
   EXPECT_EQ(done, 150);

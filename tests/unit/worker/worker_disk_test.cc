@@ -1,0 +1,167 @@
+// A state disk that hangs, is full, or whose database goes: what runs can be ended, and everybody is told.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <future>
+#include <thread>
+#include <utility>
+
+#include "tests/unit/worker/disk_gate.h"
+#include "tests/unit/worker/worker_fixture.h"
+#include "worker/store/sqlite.h"
+
+namespace jobd::worker {
+namespace {
+
+using base::Code;
+using base::ExitStatus;
+
+class WorkerDiskTest : public WorkerTest {
+ protected:
+  void SetUp() override {
+    answer_within_ = base::kNanosPerSecond / 20;
+    ASSERT_TRUE(Open().ok());
+  }
+  void Sql(const std::string& sql) {
+    auto database = Database::Open(dir_ / "state/jobd.db", false);
+    ASSERT_TRUE(database.ok());
+    const base::Status done = database->Execute(sql.c_str());
+    ASSERT_TRUE(done.ok()) << done.error().message();
+  }
+  // Something is being committed, and does not come to its end.
+  void HangBehind(test::DiskGate& gate) {
+    worker_->Start([](const base::Result<ServiceState>&) {});
+    gate.WaitForOne();
+  }
+  void UntilStatus(const std::string& problem) {
+    while (worker_->GetStatus().disks[0].problem != problem) std::this_thread::yield();
+  }
+};
+
+TEST_F(WorkerDiskTest, FaultD8WhatRunsIsEndedWhileTheStateDiskHangs) {
+  ASSERT_TRUE(Submit("b", Jobs(3)).ok());
+  const auto first = launcher_->WaitLaunched(1).key;
+  const auto second = launcher_->WaitLaunched(2).key;
+  launcher_->Running(first);
+  launcher_->Running(second);
+  test::DiskGate gate;
+  HangBehind(gate);
+  std::promise<base::Result<CancelCounts>> answer;
+  worker_->Cancel({.batch = {"ann", "b"}, .index = first.index}, "bob", "", std::nullopt,
+                  [&](base::Result<CancelCounts> counts) { answer.set_value(std::move(counts)); });
+  EXPECT_EQ(launcher_->WaitCancelled(1), first) << "without the disk";
+  const auto counts = answer.get_future().get();
+  ASSERT_FALSE(counts.ok());
+  EXPECT_EQ(counts.error().code(), Code::kUnavailable) << counts.error().message();
+  EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Signal({.batch = {"ann", "b"}, .index = second.index}, 10, done); }), 1u);
+  std::promise<base::Result<uint32_t>> stopped;
+  worker_->Stop(true, "bob", [&](base::Result<uint32_t> jobs) { stopped.set_value(std::move(jobs)); });
+  launcher_->WaitCancelled(3);
+  EXPECT_EQ(stopped.get_future().get().error().code(), Code::kUnavailable);
+  gate.Open();
+  for (const auto& key : {first, second}) launcher_->Exit(key, ExitStatus::Signaled(15), launch::EndCause::kCancel);
+  UntilEnded("b");
+  for (const uint32_t index : {1u, 2u, 3u}) EXPECT_EQ(Job("b", index).outcome.state, JobState::kCancelled);
+  EXPECT_EQ(Job("b", first.index).outcome.reason.by, "bob");
+}
+
+TEST_F(WorkerDiskTest, FaultD8WhatNeedsTheDiskIsRefusedInBoundedTimeAndTheStatusNamesIt) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  launcher_->WaitLaunched(1);
+  test::DiskGate gate;
+  HangBehind(gate);
+  const auto submitted = Submit("c", Jobs(1));
+  EXPECT_EQ(submitted.error().code(), Code::kUnavailable);
+  UntilStatus("not answering");
+  EXPECT_FALSE(worker_->GetStatus().disks[0].accepting);
+  EXPECT_EQ(Submit("d", Jobs(1)).error().message(), "the state disk does not answer");
+  EXPECT_FALSE(Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", "b"}}, done); }).ok());
+  EXPECT_EQ(Batch("b").counts.size(), 1u) << "reading goes on";
+  launcher_->PingAndWait();
+  gate.Open();
+  UntilStatus("");
+  EXPECT_TRUE(Submit("c", Jobs(1)).ok()) << "the same, whether or not it was stored";
+  EXPECT_TRUE(Submit("d", Jobs(1)).ok());
+}
+
+TEST_F(WorkerDiskTest, FaultD16AFullDiskEndsWhatRunsAndRecordsTheRestWhenThereIsRoom) {
+  ASSERT_TRUE(Submit("b", Jobs(4)).ok());
+  ASSERT_TRUE(Submit("c", Jobs(2)).ok());
+  const auto first = launcher_->WaitLaunched(1).key;
+  const auto second = launcher_->WaitLaunched(2).key;
+  test::FullDisk full;
+  const auto cancelled = Cancel("c");
+  ASSERT_FALSE(cancelled.ok());
+  EXPECT_EQ(cancelled.error().code(), Code::kResourceExhausted);
+  EXPECT_NE(cancelled.error().message().find("2 that wait do not start"), std::string::npos) << cancelled.error().message();
+  const auto stopped = Await<uint32_t>([&](auto done) { worker_->Stop(true, "bob", done); });
+  ASSERT_FALSE(stopped.ok());
+  EXPECT_NE(stopped.error().message().find("not recorded yet"), std::string::npos) << stopped.error().message();
+  EXPECT_EQ(launcher_->cancelled(), 2u);
+  EXPECT_EQ(worker_->GetStatus().state, ServiceState::kStopped);
+  EXPECT_EQ(Job("c", 1).outcome.state, JobState::kQueued) << "as on disk";
+  full.Clear();
+  for (const auto& key : {first, second}) launcher_->Exit(key, ExitStatus::Signaled(15), launch::EndCause::kCancel);
+  UntilEnded("b");
+  UntilEnded("c");
+  EXPECT_EQ(Batch("c").counts, (std::map<JobState, uint32_t>{{JobState::kCancelled, 2}}));
+  EXPECT_EQ(Batch("b").counts, (std::map<JobState, uint32_t>{{JobState::kCancelled, 4}}));
+  EXPECT_EQ(launcher_->launched(), 2u);
+  Restart();
+  EXPECT_EQ(worker_->GetStatus().state, ServiceState::kStopped) << "recorded when there was room";
+}
+
+TEST_F(WorkerDiskTest, FaultD16WhatWasCancelledOnAFullDiskDoesNotStart) {
+  ASSERT_TRUE(Submit("b", Jobs(4), {.parallel = 1}).ok());
+  const auto first = launcher_->WaitLaunched(1).key;
+  test::FullDisk full;
+  EXPECT_FALSE(Cancel("b", 2).ok());
+  EXPECT_FALSE(Cancel("b", 3).ok());
+  launcher_->Exit(first, ExitStatus::Exited(0));
+  full.Clear();
+  const auto second = launcher_->WaitLaunched(2).key;
+  EXPECT_EQ(second.index, 4u);
+  launcher_->Exit(second, ExitStatus::Exited(0));
+  UntilEnded("b");
+  EXPECT_EQ(Batch("b").counts, (std::map<JobState, uint32_t>{{JobState::kSucceeded, 2}, {JobState::kCancelled, 2}}));
+}
+
+TEST_F(WorkerDiskTest, FaultD25ADatabaseThatWasDeletedIsNoticedAndNothingMoreIsTaken) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  const auto first = launcher_->WaitLaunched(1).key;
+  std::filesystem::remove(dir_ / "state/jobd.db");
+  const auto submitted = Submit("c", Jobs(1));
+  ASSERT_FALSE(submitted.ok());
+  EXPECT_EQ(submitted.error().code(), Code::kUnavailable);
+  EXPECT_NE(submitted.error().message().find("deleted"), std::string::npos) << submitted.error().message();
+  EXPECT_EQ(worker_->GetStatus().disks[0].problem, "without its database (deleted or replaced)");
+  EXPECT_FALSE(Cancel("b").ok() && Submit("d", Jobs(1)).ok());
+  EXPECT_EQ(launcher_->WaitCancelled(1), first) << "what runs can be ended";
+}
+
+TEST_F(WorkerDiskTest, FaultD25ADatabaseThatWasReplacedIsNoticed) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  std::filesystem::copy_file(dir_ / "state/jobd.db", dir_ / "state/other");
+  std::filesystem::rename(dir_ / "state/other", dir_ / "state/jobd.db");
+  EXPECT_NE(Submit("c", Jobs(1)).error().message().find("replaced"), std::string::npos);
+}
+
+TEST_F(WorkerDiskTest, FaultD25ALogOfTheDatabaseThatWasDeletedIsNoticed) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  std::filesystem::remove(dir_ / "state/jobd.db-wal");
+  EXPECT_NE(Submit("c", Jobs(1)).error().message().find("deleted"), std::string::npos);
+}
+
+TEST_F(WorkerDiskTest, FaultLeftoverAJobThatHasEndedOnDiskIsNotLaunched) {
+  ASSERT_TRUE(Submit("b", Jobs(4), {.parallel = 1}).ok());
+  const auto first = launcher_->WaitLaunched(1).key;
+  launcher_->Exit(first, ExitStatus::Exited(0));
+  const auto second = launcher_->WaitLaunched(2).key;
+  // What a cancel of the whole batch leaves that comes between a cancel of this job and its failure.
+  Sql("CREATE TEMP TABLE t AS SELECT * FROM jobs WHERE idx = 1; UPDATE t SET idx = 3; INSERT INTO jobs SELECT * FROM t");
+  launcher_->Exit(second, ExitStatus::Exited(0));
+  EXPECT_EQ(launcher_->WaitLaunched(3).key.index, 4u);
+}
+
+}  // namespace
+}  // namespace jobd::worker
