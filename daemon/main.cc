@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "base/listener.h"
+#include "base/starter.h"
 #include "base/text.h"
 #include "daemon/configuration.h"
 #include "daemon/maintenance.h"
@@ -38,8 +39,10 @@ void BlockSignals() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // 1. The command line.
-  const jobd::daemon::Options options = jobd::daemon::ParseOptions(argc, argv);
+  // 1. Whatever whoever started us has left to us, and the command line.
+  const jobd::base::Starter starter = jobd::base::ForgetStarter();
+  jobd::daemon::Options options = jobd::daemon::ParseOptions(argc, argv);
+  options.job_descriptors = starter.descriptors;
 
   // 2. From here on signals are read in the loop: a stop that comes while we start is not lost.
   BlockSignals();

@@ -1,6 +1,8 @@
 // jobd's command line.
 #pragma once
 
+#include <sys/resource.h>
+
 #include <string>
 #include <vector>
 
@@ -14,6 +16,7 @@ struct Options {
   std::string maintenance;             // "backup", "restore" or "recover": instead of running the service
   std::string maintenance_dir;         // of the backup
   bool replace = false;                // a restoration may put a database aside
+  rlimit job_descriptors{};            // RLIMIT_NOFILE that jobs get: the one we were started with
 };
 
 // Parses; help, version and errors are printed and end the process, as users expect of them: 0, 0 and 2.

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,7 +37,7 @@ launch::LauncherOptions LauncherOptionsOf(const Options& asked, const Configurat
   options.shim.driver = &driver;
   options.shim.isolation = &isolation;
   options.shim.default_workdir = configuration.config.default_workdir;
-  ::getrlimit(RLIMIT_NOFILE, &options.shim.job_files);
+  options.shim.job_files = asked.job_descriptors;
   options.policy = PolicyOf(configuration, account);
   options.job_uid_first = configuration.config.job_uid_first;
   options.job_uid_count = configuration.config.job_uid_count;
@@ -309,6 +308,7 @@ void ServerKeeper::BeginStop() {
     timer_.async_wait([this](const boost::system::error_code& cancelled) {
       if (cancelled || !server_) return;
       log_.error("jobd-server cannot be killed: it hangs on a disk that does not answer, and ends when that does");
+      (void)server_.release();  // to destroy it is to wait for it
       context_.stop();
     });
   });

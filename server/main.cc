@@ -3,7 +3,6 @@
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "base/clock.h"
 #include "base/listener.h"
 #include "base/notify.h"
+#include "base/starter.h"
 #include "base/text.h"
 #include "launch/contract/frames.h"
 #include "logging/logging.h"
@@ -56,13 +56,6 @@ sigset_t BlockSignals() {
   pthread_sigmask(SIG_BLOCK, &mask, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return mask;
-}
-
-void RaiseDescriptorLimit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // A page of a log is 256 KiB, which malloc by itself gets from the kernel anew and gives back each time: a fault for each 4 KiB of
@@ -109,7 +102,9 @@ void ServeUntilStopped(const sigset_t& signals, jobd::server::Service& service, 
 }  // namespace
 
 int main(int argc, char** argv) {
-  // 1. The command line.
+  // 1. Whatever whoever started us has left to us, and the command line. Connections and log files are descriptors; the soft limit
+  // only protects programs that use select(2).
+  jobd::base::ForgetStarter();
   const jobd::server::Options options = jobd::server::ParseOptions(argc, argv);
 
   if (!options.task.empty()) return jobd::server::RunMaintenance(options.task, options.replace);
@@ -123,8 +118,6 @@ int main(int argc, char** argv) {
   // No core file and no debugger: the private key is in our memory.
   prctl(PR_SET_DUMPABLE, 0);
   umask(027);
-  // Connections and log files are descriptors; the soft limit only protects programs that use select(2).
-  RaiseDescriptorLimit();
   KeepMemoryOfPages();
 
   // 4. Before gRPC makes its first TLS context, which takes its settings from here.

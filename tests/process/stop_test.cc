@@ -272,5 +272,56 @@ TEST_P(StopTest, SweepingNothingIsAnsweredToo) {
   EXPECT_EQ(std::get<launch::Swept>(host_.Receive()).key.batch, 999'999'999u);
 }
 
+constexpr const char* kListens = "trap 'echo bye; exit 7' TERM; echo up; while :; do sleep 0.05; done";
+
+TEST_P(StopTest, FaultA8AStoppedJobHearsThatItIsToEnd) {
+  const auto request = batch_.Request({"sh", "-c", kListens});
+  host_.Send(launch::Launch{request});
+  AwaitFile(batch_.path(), "1.out", EndsLine);
+  ASSERT_EQ(::kill(static_cast<pid_t>(batch_.AwaitSlot(IsRunning).job_pid), SIGSTOP), 0);
+  host_.Send(launch::CancelJob{request.key, 60'000 * kMilli});
+  const SlotRecord record = AwaitEnd(request);
+  EXPECT_EQ(record.exit, base::ExitStatus::Exited(7));
+  EXPECT_EQ(record.cause, EndCause::kCancel);
+}
+
+TEST_P(StopTest, FaultA8AStoppedJobHearsOfItsTimeout) {
+  auto request = batch_.Request({"sh", "-c", kListens});
+  request.timeout = 300 * kMilli;
+  request.kill_after = 60'000 * kMilli;
+  host_.Send(launch::Launch{request});
+  AwaitFile(batch_.path(), "1.out", EndsLine);
+  ::kill(static_cast<pid_t>(batch_.AwaitSlot(IsRunning).job_pid), SIGSTOP);
+  const SlotRecord record = AwaitEnd(request);
+  EXPECT_EQ(record.exit, base::ExitStatus::Exited(7));
+  EXPECT_EQ(record.cause, EndCause::kTimeout);
+}
+
+TEST_P(StopTest, FaultD20ACancelReachesAJobWhoseShimIsStopped) {
+  const auto request = batch_.Request({"sleep", "3600"});
+  host_.Send(launch::Launch{request});
+  ASSERT_EQ(::kill(static_cast<pid_t>(batch_.AwaitSlot(IsRunning).shim_pid), SIGSTOP), 0);
+  host_.Send(launch::CancelJob{request.key, 0});
+  EXPECT_EQ(AwaitEnd(request).cause, EndCause::kCancel);
+}
+
+TEST_P(StopTest, FaultD20ADeadlineHoldsWhenTheShimIsStopped) {
+  auto request = batch_.Request({"sleep", "3600"});
+  request.timeout = 500 * kMilli;
+  host_.Send(launch::Launch{request});
+  ASSERT_EQ(::kill(static_cast<pid_t>(batch_.AwaitSlot(IsRunning).shim_pid), SIGSTOP), 0);
+  EXPECT_EQ(AwaitEnd(request).cause, EndCause::kTimeout);
+}
+
+// Where SIGCHLD is ignored, the kernel tells nobody how a child ended.
+TEST(FaultA1, ALauncherThatIgnoresItsChildrenStillKnowsHowJobsEnd) {
+  const auto before = std::signal(SIGCHLD, SIG_IGN);
+  TempDir logs;
+  LauncherHost host({.log_dir = logs.path()});
+  std::signal(SIGCHLD, before);
+  const Batch batch(logs.path());
+  EXPECT_EQ(RunToEnd(host, batch, batch.Request({"sh", "-c", "exit 3"})).exit, base::ExitStatus::Exited(3));
+}
+
 }  // namespace
 }  // namespace jobd::process_test

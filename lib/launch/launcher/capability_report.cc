@@ -2,7 +2,17 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
+
 namespace jobd::launch {
+
+namespace {
+
+// Of the launcher: its own files, sockets and sweeps; and each job's shim, by its process and its channel.
+constexpr rlim_t kOwnDescriptors = 128;
+constexpr rlim_t kDescriptorsOfAJob = 2;
+
+}  // namespace
 
 ProfileCapabilities ProfileCapabilitiesOf(const ShimContext& context, const Policy& policy, const sandbox::Profile& profile) {
   ProfileCapabilities can{.name = profile.name,
@@ -26,6 +36,11 @@ Capabilities CapabilitiesOf(const ShimContext& context, const Policy& policy) {
     one.*limit = 1;
     if (!context.driver->Check(GroupLimitsOf(one)).ok()) capabilities.missing_limits.emplace_back(name);
   });
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY) {
+    const rlim_t free = files.rlim_cur > kOwnDescriptors ? files.rlim_cur - kOwnDescriptors : 0;
+    capabilities.most_jobs = static_cast<uint32_t>(std::clamp<rlim_t>(free / kDescriptorsOfAJob, 1, 10'000'000));
+  }
   // What we were started without we cannot give.
   rlimit core{};
   if (::getrlimit(RLIMIT_CORE, &core) == 0 && core.rlim_max == 0) capabilities.missing_limits.emplace_back("core_bytes");

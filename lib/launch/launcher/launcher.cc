@@ -93,7 +93,7 @@ void Launcher::Serve(base::Fd socket, uint32_t server_restarts) {
   server_restarts_ = server_restarts;
   outgoing_.clear();
   outgoing_size_ = 0;
-  server_.assign(socket.release());
+  if (!Watchable(server_, std::move(socket))) return hooks_.on_server_gone("its connection cannot be watched");
   AwaitFrames();
 }
 

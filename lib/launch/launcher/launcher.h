@@ -127,6 +127,10 @@ class Launcher {
   // A shim with the job, from among those that wait; nullptr when none can have it.
   std::shared_ptr<LiveShim> GiveToWaiting(Assignment& job);
   base::Result<std::shared_ptr<LiveShim>> ForkShim(Assignment job);
+  // False: the loop cannot watch another descriptor now, and this one is closed.
+  static bool Watchable(boost::asio::posix::stream_descriptor& watched, base::Fd fd);
+  // AwaitShim, as soon as the loop can watch another descriptor.
+  void WatchShim(const std::shared_ptr<LiveShim>& shim, base::Fd pidfd);
   void AwaitShim(const std::shared_ptr<LiveShim>& shim);
   void OnShimGone(const std::shared_ptr<LiveShim>& shim);
   void AwaitStatus(const std::shared_ptr<LiveShim>& shim);
@@ -137,6 +141,10 @@ class Launcher {
   static std::string GroupOf(JobKey key);
   void SweepThen(JobKey key, std::function<void()> done);
   void SendToShim(JobKey key, int signal, int value);
+  // The job of this shim is to be told to end in `terminate`, and to have ended `kill` after that: by us, if the shim hangs then.
+  void Enforce(const std::shared_ptr<LiveShim>& shim, base::Nanos terminate, base::Nanos kill);
+  void AwaitBackstop(const std::shared_ptr<LiveShim>& shim, std::chrono::steady_clock::time_point at);
+  void LookAtBackstop(const std::shared_ptr<LiveShim>& shim);
   void SendToServer(LauncherFrame frame, std::vector<base::Fd> fds = {});
   void FlushToServer();
   void ServerGone(const std::string& why);

@@ -1,4 +1,5 @@
 // The launcher towards its shims: watching, adopting, steering, and sweeping up.
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/files.h"
 #include "base/text.h"
 #include "launch/contract/step.h"
 #include "launch/launcher/adoption.h"
@@ -24,7 +26,20 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::chrono::seconds kSearchAgain{1};
+constexpr base::Nanos kCancelMargin = 300 * base::kNanosPerMilli;
+// A shim that writes much waits for its disk now and then: it hangs when it is found so again and again.
+constexpr int kHungLooks = 4;
+constexpr std::chrono::milliseconds kLookAgain{200};
+constexpr std::chrono::milliseconds kLookAgainCalmly{1000};
 constexpr size_t kMostKept = 64;  // signals for a shim that is being searched for
+
+// 'S', 'T', 'D', … of proc_pid_stat(5); 0 when it cannot be read.
+char StateOf(pid_t pid) {
+  const auto stat = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat", 4096);
+  if (!stat.ok()) return 0;
+  const size_t name_end = stat->rfind(") ");
+  return name_end == std::string::npos || name_end + 2 >= stat->size() ? 0 : (*stat)[name_end + 2];
+}
 
 }  // namespace
 
@@ -41,12 +56,11 @@ void Launcher::Handle(const Watch& frame) {
   auto shim = std::make_shared<LiveShim>(context_);
   shim->pid = found->pid;
   shim->job = frame.key;
-  shim->pidfd.assign(found->pidfd.release());
   if (found->job_uid) {
     uids_.Mark(*found->job_uid);
     shim->uid = found->job_uid;
   }
-  AwaitShim(shim);
+  WatchShim(shim, std::move(found->pidfd));
   shims_.emplace(frame.key, std::move(shim));
   if (kept.empty()) return;
   for (const auto& [signal, value] : kept.mapped()) SendToShim(frame.key, signal, value);
@@ -59,6 +73,72 @@ void Launcher::WatchLater(const Watch& frame) {
   timer->async_wait([this, timer, frame](const boost::system::error_code& error) {
     if (!error && searching_.contains(frame.key)) Handle(frame);
   });
+}
+
+bool Launcher::Watchable(asio::posix::stream_descriptor& watched, base::Fd fd) {
+  boost::system::error_code refused;
+  (void)watched.assign(fd.get(), refused);
+  if (refused) return false;
+  (void)fd.release();
+  return true;
+}
+
+void Launcher::WatchShim(const std::shared_ptr<LiveShim>& shim, base::Fd pidfd) {
+  boost::system::error_code refused;
+  (void)shim->pidfd.assign(pidfd.get(), refused);
+  if (!refused) {
+    (void)pidfd.release();
+    return AwaitShim(shim);
+  }
+  hooks_.report("watching a shim: " + refused.message());
+  auto timer = std::make_shared<asio::steady_timer>(context_, kSearchAgain);
+  auto held = std::make_shared<base::Fd>(std::move(pidfd));
+  timer->async_wait([this, timer, held, weak = std::weak_ptr(shim)](const boost::system::error_code& error) {
+    if (const auto waiting = weak.lock(); waiting && !error) WatchShim(waiting, std::move(*held));
+  });
+}
+
+void Launcher::Enforce(const std::shared_ptr<LiveShim>& shim, base::Nanos terminate, base::Nanos kill) {
+  const auto now = std::chrono::steady_clock::now();
+  const auto terminate_at = now + std::chrono::nanoseconds(terminate);
+  const auto kill_at = terminate_at + std::chrono::nanoseconds(kill);
+  if (shim->backstop == nullptr) {
+    shim->backstop = std::make_unique<Backstop>(context_);
+    shim->backstop->terminate_at = terminate_at;
+    shim->backstop->kill_at = kill_at;
+  } else {  // both can only come nearer
+    shim->backstop->terminate_at = std::min(shim->backstop->terminate_at, terminate_at);
+    shim->backstop->kill_at = std::min(shim->backstop->kill_at, kill_at);
+  }
+  AwaitBackstop(shim, shim->backstop->terminate_at);
+}
+
+void Launcher::AwaitBackstop(const std::shared_ptr<LiveShim>& shim, std::chrono::steady_clock::time_point at) {
+  shim->backstop->timer.expires_at(at);
+  shim->backstop->timer.async_wait([this, weak = std::weak_ptr(shim)](const boost::system::error_code& error) {
+    if (const auto live = weak.lock(); live && !error && live->backstop) LookAtBackstop(live);
+  });
+}
+
+// A shim that works ends its job by itself, and records why. One that was stopped is made to go on. One that waits for a disk
+// cannot be helped: its job is ended by us, and it records that, for the same reason, when the disk answers.
+void Launcher::LookAtBackstop(const std::shared_ptr<LiveShim>& shim) {
+  Backstop& backstop = *shim->backstop;
+  const auto now = std::chrono::steady_clock::now();
+  const char state = StateOf(shim->pid);
+  const bool stopped = state == 'T' || state == 't';
+  if (stopped && shim->pidfd.is_open()) ::syscall(SYS_pidfd_send_signal, shim->pidfd.native_handle(), SIGCONT, nullptr, 0);
+  backstop.hung = stopped || state == 'D' ? backstop.hung + 1 : 0;
+  if (backstop.hung >= kHungLooks && shim->job) {
+    const auto group = options_.shim.driver->Open(GroupOf(*shim->job));
+    if (group.ok() && now >= backstop.kill_at) {
+      (void)(*group)->Kill();
+    } else if (group.ok() && !std::exchange(backstop.terminated, true)) {
+      (void)(*group)->Signal(SIGTERM);
+      (void)(*group)->Signal(SIGCONT);
+    }
+  }
+  AwaitBackstop(shim, now + (backstop.hung > 0 ? kLookAgain : kLookAgainCalmly));
 }
 
 void Launcher::AwaitShim(const std::shared_ptr<LiveShim>& shim) {
@@ -117,6 +197,7 @@ void Launcher::Forget(JobKey key) {
   if (it == shims_.end()) return;
   const std::shared_ptr<LiveShim> shim = std::move(it->second);
   shims_.erase(it);
+  shim->backstop.reset();
   if (shim->uid) uids_.Release(*std::exchange(shim->uid, std::nullopt));
   if (std::exchange(shim->sweep_asked, false)) SendToServer(Swept{key});
 }
@@ -149,6 +230,8 @@ void Launcher::Handle(const Reconciled& /*frame*/) {
 void Launcher::Handle(const CancelJob& frame) {
   const auto millis = std::clamp<base::Nanos>(frame.grace / base::kNanosPerMilli, 0, std::numeric_limits<int>::max());
   SendToShim(frame.key, kCancelSignal, static_cast<int>(millis));
+  const auto it = shims_.find(frame.key);
+  if (it != shims_.end()) Enforce(it->second, kCancelMargin, millis * base::kNanosPerMilli + kCancelMargin);
 }
 
 void Launcher::Handle(const SignalJob& frame) {

@@ -18,6 +18,9 @@ namespace jobd::launch {
 
 namespace {
 
+// The shim counts from exec on, we from before; it is to be the first.
+constexpr base::Nanos kTimeoutMargin = base::kNanosPerSecond;
+
 base::Error PolicyError(std::string text) { return {base::Code::kPermissionDenied, std::move(text)}; }
 
 }  // namespace
@@ -80,6 +83,8 @@ void Launcher::Handle(Launch& frame) {
   identity->workdir_without_links = WorkdirIsBounded(options_.policy, request);
 
   const JobKey key = request.key;
+  const base::Nanos timeout = request.timeout;
+  const base::Nanos kill_after = request.kill_after;
   Assignment job{.request = std::move(request), .identity = *std::move(identity), .profile = (*profile)->name};
   std::shared_ptr<LiveShim> shim = GiveToWaiting(job);
   if (shim == nullptr) {
@@ -94,6 +99,7 @@ void Launcher::Handle(Launch& frame) {
   shim->job = key;
   shim->uid = own_uid;
   if (shim->channel.is_open()) AwaitStatus(shim);
+  if (timeout > 0) Enforce(shim, timeout + kTimeoutMargin, kill_after);
   shims_.emplace(key, std::move(shim));
 }
 
@@ -138,9 +144,9 @@ base::Result<std::shared_ptr<LiveShim>> Launcher::ForkShim(Assignment job) {
   shim->own_child = true;
   shim->serial = 1;
   shim->policy = policy_number_;
-  shim->pidfd.assign(cloned->pidfd.release());
-  if (ours) shim->channel.assign(ours.release());
-  AwaitShim(shim);
+  // Without a channel it is a shim for one job.
+  if (ours) (void)Watchable(shim->channel, std::move(ours));
+  WatchShim(shim, std::move(cloned->pidfd));
   return shim;
 }
 

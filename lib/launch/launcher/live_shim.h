@@ -5,12 +5,25 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "launch/contract/launch_request.h"
 
 namespace jobd::launch {
+
+// When a job is ended by the launcher, should its shim hang: stopped, or waiting for a disk.
+struct Backstop {
+  explicit Backstop(boost::asio::io_context& context) : timer(context) {}
+  boost::asio::steady_timer timer;
+  std::chrono::steady_clock::time_point terminate_at;
+  std::chrono::steady_clock::time_point kill_at;
+  int hung = 0;  // looks in a row that found the shim so
+  bool terminated = false;
+};
 
 // A shim that was forked or adopted, until it is gone and swept up after. Shared with the handlers that wait for its descriptors.
 struct LiveShim {
@@ -21,12 +34,13 @@ struct LiveShim {
   boost::asio::posix::stream_descriptor channel;
   pid_t pid = 0;
   bool own_child = false;
-  std::optional<JobKey> job;  // none: it waits for one, or is about to end
-  uint32_t serial = 0;        // of its job among those we gave it; 0: another launcher gave it
-  std::optional<uid_t> uid;   // its job's, of the pool
-  bool sweep_asked = false;   // Swept is owed when its job is over
-  uint64_t policy = 0;        // the policy it was forked under, by number
-  bool overslept = false;     // it has waited for a whole turn of the pool's clock
+  std::optional<JobKey> job;           // none: it waits for one, or is about to end
+  uint32_t serial = 0;                 // of its job among those we gave it; 0: another launcher gave it
+  std::optional<uid_t> uid;            // its job's, of the pool
+  bool sweep_asked = false;            // Swept is owed when its job is over
+  uint64_t policy = 0;                 // the policy it was forked under, by number
+  std::unique_ptr<Backstop> backstop;  // of its job, if that is to end at a time
+  bool overslept = false;              // it has waited for a whole turn of the pool's clock
 };
 
 }  // namespace jobd::launch

@@ -1,6 +1,7 @@
 #include "launch/launcher/sweeper.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -21,20 +22,32 @@ constexpr std::chrono::seconds kTryAgain{1};
 // One group, and everybody who waits for its end.
 class Sweeper::OneSweep : public std::enable_shared_from_this<OneSweep> {
  public:
-  OneSweep(Sweeper& sweeper, std::string name, std::unique_ptr<sandbox::JobGroup> group)
-      : sweeper_(sweeper), name_(std::move(name)), group_(std::move(group)), events_(sweeper.context_), timer_(sweeper.context_) {}
+  OneSweep(Sweeper& sweeper, std::string name)
+      : sweeper_(sweeper), name_(std::move(name)), events_(sweeper.context_), timer_(sweeper.context_) {}
 
   void Join(std::function<void()> done) { waiting_.push_back(std::move(done)); }
   std::vector<std::function<void()>> TakeWaiting() { return std::exchange(waiting_, {}); }
 
   void Step() {
+    if (group_ == nullptr) {
+      auto group = sweeper_.driver_.Open(name_);
+      if (!group.ok() && group.error().code() == base::Code::kNotFound) return sweeper_.Finish(name_);
+      // Want of descriptors, perhaps: what cannot be looked at may be there.
+      if (!group.ok()) return TryAgain(group.error());
+      group_ = *std::move(group);
+    }
     const auto gone = RemoveOrKill();
     if (!gone.ok()) return TryAgain(gone.error());
     if (*gone) return sweeper_.Finish(name_);
     if (!events_.is_open()) {
       const int events = ::fcntl(group_->events_fd(), F_DUPFD_CLOEXEC, 3);
       if (events < 0) return TryAgain(base::SysError("watching a job's group", errno));
-      events_.assign(events);
+      boost::system::error_code refused;
+      (void)events_.assign(events, refused);
+      if (refused) {
+        ::close(events);
+        return TryAgain(base::SysError("watching a job's group", refused.value()));
+      }
     }
     events_.async_wait(asio::posix::stream_descriptor::wait_error, [self = shared_from_this()](const boost::system::error_code& e) {
       if (!e) self->Step();
@@ -65,7 +78,7 @@ class Sweeper::OneSweep : public std::enable_shared_from_this<OneSweep> {
 
   Sweeper& sweeper_;
   const std::string name_;
-  const std::unique_ptr<sandbox::JobGroup> group_;
+  std::unique_ptr<sandbox::JobGroup> group_;  // once it could be opened
   asio::posix::stream_descriptor events_;
   asio::steady_timer timer_;
   bool reported_ = false;
@@ -79,13 +92,7 @@ Sweeper::~Sweeper() = default;
 
 void Sweeper::Sweep(const std::string& group_name, std::function<void()> done) {
   if (const auto under_way = sweeps_.find(group_name); under_way != sweeps_.end()) return under_way->second->Join(std::move(done));
-  auto group = driver_.Open(group_name);
-  if (!group.ok()) {
-    if (group.error().code() != base::Code::kNotFound) report_(group.error().message());
-    done();
-    return;
-  }
-  const auto sweep = std::make_shared<OneSweep>(*this, group_name, *std::move(group));
+  const auto sweep = std::make_shared<OneSweep>(*this, group_name);
   sweep->Join(std::move(done));
   sweeps_.emplace(group_name, sweep);
   sweep->Step();

@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/keyctl.h>
 #include <linux/openat2.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -118,6 +119,13 @@ void RunChild(const ChildPlan& plan) noexcept {
   }
 
   if (::setsid() < 0) Fail(plan, Step::kSession, errno);
+  // An empty session keyring of its own, while we are still who has room for many (kernel.keys.maxkeys). Without keys in the
+  // kernel, or where we may not use them, a job may not either; without room for more, what it has is the launcher's, which is
+  // empty too.
+  if (const long joined = Call(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0, 0);
+      joined < 0 && joined != -ENOSYS && joined != -EPERM && joined != -EACCES && joined != -EDQUOT) {
+    Fail(plan, Step::kSession, static_cast<int>(-joined));
+  }
 
   // exec resets handlers but keeps what is ignored, as whoever started jobd may have left it.
   for (size_t i = 0; i < plan.ignored_count; ++i) ResetSignal(plan.ignored_signals[i]);

@@ -216,7 +216,11 @@ void JobRun::Stop() {
   for (;;) {
     switch (schedule_.Due(clock_.Monotonic())) {
       case StopSchedule::Action::kNone: return;
-      case StopSchedule::Action::kTerminate: (void)group_->Signal(SIGTERM); break;
+      case StopSchedule::Action::kTerminate:
+        (void)group_->Signal(SIGTERM);
+        // What is stopped would take the signal only when it goes on.
+        (void)group_->Signal(SIGCONT);
+        break;
       case StopSchedule::Action::kKill:
         // Its own process first: it may not be in the group yet.
         ::kill(pid_, SIGKILL);
@@ -229,11 +233,21 @@ void JobRun::Stop() {
 void JobRun::End() {
   if (pid_ != 0) {
     int status = 0;
-    while (::wait4(pid_, &status, 0, &usage_) < 0 && errno == EINTR) {
+    pid_t ended = 0;
+    do {
+      ended = ::wait4(pid_, &status, 0, &usage_);
+    } while (ended < 0 && errno == EINTR);
+    if (ended == pid_) {
+      record_.exit = base::ExitStatus::FromWait(status);
+    } else if (record_.cause == EndCause::kSelf) {
+      // Nobody knows how it ended, which is not to say that it ended well.
+      record_.cause = EndCause::kShimError;
+      record_.step_errno = errno;
     }
-    record_.exit = base::ExitStatus::FromWait(status);
     if (report_) OnReport();  // the program was executed and over before we looked, or a step failed
   }
+  // The launcher kills at the deadline where we could not, for want of a disk that answers: the reason is the same.
+  if (record_.exit == base::ExitStatus::Signaled(SIGKILL)) (void)schedule_.Due(clock_.Monotonic());
   record_.ended_at = clock_.Realtime();
   record_.wall = started_ != 0 ? clock_.Monotonic() - started_ : 0;
   // Processes that a job leaves behind do not outlive it: those of its pid namespace end with it, and those of its group are

@@ -43,6 +43,8 @@ void Detach(const ShimContext& context, int channel) {
   sigset_t all;
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  // With SIGCHLD ignored the kernel would not tell us how the job ended.
+  for (const int signal : context.ignored_signals) ::signal(signal, SIG_DFL);
   ::prctl(PR_SET_NAME, "jobd-shim");
   ::prctl(PR_SET_DUMPABLE, 0);
   std::vector<int> keep = context.driver->fds();

@@ -94,6 +94,7 @@ base::Status KernelGroup::OpenEvents() {
 
 base::Status KernelGroup::Signal(int signal) {
   if (signal == SIGKILL) return Kill();
+  if (signal == SIGCONT) (void)WriteControl(dir_.get(), "cgroup.freeze", "0");  // the same, of a group as a whole
   // "0::/…/NAME": the last part of the path is ours alone.
   const auto is_ours = [this](pid_t pid) {
     const auto content = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/cgroup", 64 * 1024);

@@ -1,0 +1,122 @@
+#include "base/starter.h"
+
+#include <gtest/gtest.h>
+#include <linux/keyctl.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <initializer_list>
+#include <functional>
+
+namespace jobd::base {
+namespace {
+
+// In a process of its own: what `leave` does, then ForgetStarter, then `check`, whose answer is given.
+bool Holds(const std::function<void()>& leave, const std::function<bool()>& check) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    leave();
+    ForgetStarter();
+    ::_exit(check() ? 0 : 1);
+  }
+  int status = -1;
+  return ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+TEST(FaultA1, IgnoredAndBlockedSignalsAreAsOfAProcessThatNobodyTouched) {
+  EXPECT_TRUE(Holds(
+      [] {
+        for (const int signal : {SIGCHLD, SIGPIPE, SIGHUP, SIGTERM, 40}) std::signal(signal, SIG_IGN);
+        sigset_t all;
+        ::sigfillset(&all);
+        ::sigprocmask(SIG_SETMASK, &all, nullptr);
+      },
+      [] {
+        const pid_t child = ::fork();
+        if (child == 0) ::_exit(3);
+        int status = 0;
+        sigset_t blocked;
+        ::sigprocmask(SIG_SETMASK, nullptr, &blocked);
+        return ::waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 3 && sigisemptyset(&blocked) == 1 &&
+               std::signal(SIGHUP, SIG_DFL) == SIG_DFL && std::signal(40, SIG_DFL) == SIG_DFL;
+      }));
+}
+
+TEST(FaultA1, ClosedStandardDescriptorsAreDevNull) {
+  EXPECT_TRUE(Holds([] { ::close(0), ::close(1), ::close(2); },
+                    [] {
+                      char byte;
+                      return ::read(0, &byte, 1) == 0 && ::write(1, "x", 1) == 1 && ::write(2, "x", 1) == 1;
+                    }));
+}
+
+TEST(FaultA1, LimitsThatEndAProcessOrItsFilesAreLifted) {
+  EXPECT_TRUE(Holds(
+      [] {
+        for (const auto resource : {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_SIGPENDING, RLIMIT_NOFILE}) {
+          rlimit limit{};
+          ::getrlimit(resource, &limit);
+          limit.rlim_cur = resource == RLIMIT_NOFILE ? 64 : 1;
+          ::setrlimit(resource, &limit);
+        }
+      },
+      [] {
+        bool lifted = true;
+        for (const auto resource : {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_SIGPENDING, RLIMIT_NOFILE}) {
+          rlimit limit{};
+          lifted = lifted && ::getrlimit(resource, &limit) == 0 && limit.rlim_cur == limit.rlim_max;
+        }
+        return lifted;
+      }));
+}
+
+TEST(FaultA1, UmaskTimersAndPersonalityAreForgotten) {
+  EXPECT_TRUE(Holds(
+      [] {
+        ::umask(077);
+        ::personality(ADDR_NO_RANDOMIZE);
+        ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+        const itimerval soon{.it_interval = {}, .it_value = {.tv_sec = 3600, .tv_usec = 0}};
+        ::setitimer(ITIMER_REAL, &soon, nullptr);
+      },
+      [] {
+        itimerval left{};
+        ::getitimer(ITIMER_REAL, &left);
+        int subreaper = 1;
+        ::prctl(PR_GET_CHILD_SUBREAPER, &subreaper, 0, 0, 0);
+        return ::umask(0) == 022 && ::personality(0xffffffff) == PER_LINUX && left.it_value.tv_sec == 0 && subreaper == 0;
+      }));
+}
+
+TEST(FaultA1, DescriptorsAreRaisedAndTheStartersNumberIsKept) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = 64;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    ::_exit(ForgetStarter().descriptors.rlim_cur == 64 ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
+TEST(FaultD9, KeysOfTheStartersSessionAreOutOfReach) {
+  const auto search = [] { return ::syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user", "jobd-test", 0); };
+  EXPECT_TRUE(Holds(
+      [&] {
+        ::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr, 0, 0, 0);
+        ::syscall(SYS_add_key, "user", "jobd-test", "secret", 6, KEY_SPEC_SESSION_KEYRING);
+      },
+      [&] { return search() < 0; }));
+}
+
+}  // namespace
+}  // namespace jobd::base
