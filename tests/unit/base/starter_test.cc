@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <initializer_list>
 #include <functional>
+#include <initializer_list>
 
 namespace jobd::base {
 namespace {
