@@ -6,11 +6,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <iostream>
 
+#include "base/text.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/verbs.h"
 #include "cli/view/exit_code.h"
+#include "cli/view/json_view.h"
 #include "cli/view/suggest.h"
 
 namespace jobd::cli {
@@ -136,7 +139,23 @@ std::string SuggestFor(CLI::App& root, CLI::App& verb, const std::string& arg) {
   return DidYouMean(name, names);
 }
 
-int UsageError(const std::string& message, const std::string& verb) {
+// The format is not known yet where the command line cannot be understood; so it is looked for.
+bool WantsJson(const Arguments& args) {
+  const auto is_json = [](std::string_view format) { return format == "json" || format == "jsonl"; };
+  for (size_t i = 0; i < args.size() && args[i] != "--"; ++i) {
+    const std::string_view arg = args[i];
+    if (arg == "--json" || arg == "--output=json" || arg == "--output=jsonl" || arg == "-ojson" || arg == "-ojsonl") return true;
+    if ((arg == "-o" || arg == "--output") && i + 1 < args.size() && is_json(args[i + 1])) return true;
+  }
+  const char* const variable = std::getenv("JOBCTL_OUTPUT");
+  return variable != nullptr && is_json(variable);
+}
+
+int UsageError(const std::string& message, const std::string& verb, bool json) {
+  if (json) {
+    std::cerr << ErrorToJson(base::Error(base::Code::kInvalidArgument, message), {}).dump() << "\n";
+    return kExitUsage;
+  }
   std::cerr << "jobctl: " << message << "\nSee `jobctl " << (verb.empty() ? "" : verb + " ") << "--help`.\n";
   return kExitUsage;
 }
@@ -162,8 +181,12 @@ void FillStandardDescriptors() {
 int Run(Arguments args) {
   GlobalOptions options;
   Invocation invocation;
+  const bool json = WantsJson(args);
   CLI::App app("Runs commands on the machine of a jobd, and shows how they ended.", "jobctl");
-  app.footer("`jobctl VERB --help` tells more. Exit codes of jobctl itself: 2 usage, 124 timed out, 125 jobd or jobctl failed.");
+  app.footer(
+      "`jobctl VERB --help` tells more. Exit codes of jobctl itself: 2 usage, 3 no such batch or job, 4 not allowed, 124 timed "
+      "out,\n"
+      "125 jobd or jobctl failed. Of `run`, `wait` and `submit --wait` 3 and 4 are the jobs' own.");
   app.get_formatter()->column_width(34);
   app.require_subcommand(1);
   AddGlobalOptions(app, options);
@@ -184,7 +207,7 @@ int Run(Arguments args) {
     for (const CLI::App* candidate : VerbsOf(app)) names.push_back(candidate->get_name());
     std::string suggestion = VerbOfOthers(verb_name);
     if (suggestion.empty()) suggestion = DidYouMean(verb_name, names);
-    return UsageError("there is no verb '" + verb_name + "'" + suggestion, "");
+    return UsageError("there is no verb '" + base::EscapeForTerminal(verb_name) + "'" + suggestion, "", json);
   }
   if (verb_name == "run") {  // the parser must not see the command and its arguments
     const auto command = SkipOptions(app, *found, verb + 1, args.end());
@@ -201,8 +224,10 @@ int Run(Arguments args) {
     return app.exit(version);
   } catch (const CLI::ParseError& error) {
     const Arguments unexpected = app.remaining(/*recurse=*/true);
-    if (unexpected.empty()) return UsageError(error.what(), verb_name);
-    return UsageError("'" + unexpected[0] + "' is not expected here" + SuggestFor(app, *found, unexpected[0]), verb_name);
+    if (unexpected.empty()) return UsageError(error.what(), verb_name, json);
+    return UsageError(
+        "'" + base::EscapeForTerminal(unexpected[0]) + "' is not expected here" + SuggestFor(app, *found, unexpected[0]), verb_name,
+        json);
   }
 
   const Environment env = ProcessEnvironment();

@@ -57,8 +57,8 @@ inline constexpr size_t kMaxKeys = 16384;  // of one map
 // …".
 base::Result<Node> ParseJson(std::string_view text, int first_line);
 
-// One YAML document. Aliases are expanded, as long as the result stays in bounds; tags are ignored; `<<` is no merge key. Errors
-// read "line 3: …".
+// One YAML document. Aliases are expanded and maps behind `<<` merged, as long as the result stays in bounds; !!binary is decoded,
+// and a tag beyond those of plain values is an error. Errors read "line 3: …".
 base::Result<Node> ParseYaml(const std::string& text);
 
 }  // namespace jobd::cli

@@ -1,9 +1,12 @@
+#include <absl/strings/escaping.h>
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/parser.h>
 #include <yaml-cpp/yaml.h>
 
+#include <initializer_list>
 #include <map>
 #include <sstream>
+#include <string_view>
 
 #include "cli/batch/document.h"
 
@@ -34,16 +37,20 @@ class Builder final : public YAML::EventHandler {
     Add(std::move(copy), 0);
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+    CheckTag(tag, {"str", "int", "float", "bool", "null", "binary"}, mark);
     Node node = Make(Node::Kind::kScalar, mark);
-    node.scalar = value;
-    node.is_text = tag == "!";  // it was quoted; "?" is a plain one
+    node.scalar = tag == kStandardTag + "binary" ? Decoded(value, mark) : value;
+    // "!" is a quoted one, "?" a plain one.
+    node.is_text = tag == "!" || tag == kStandardTag + "str" || tag == kStandardTag + "binary";
     Add(std::move(node), anchor);
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+    CheckTag(tag, {"seq"}, mark);
     Open(Node::Kind::kList, mark, anchor);
   }
   void OnSequenceEnd() override { Close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+    CheckTag(tag, {"map"}, mark);
     Open(Node::Kind::kMap, mark, anchor);
   }
   void OnMapEnd() override { Close(); }
@@ -56,7 +63,9 @@ class Builder final : public YAML::EventHandler {
     YAML::anchor_t anchor = 0;
     size_t nodes_before = 0;
     bool has_key = false;
+    bool key_merges = false;
     std::string key;
+    std::vector<Node> merged;  // what << names
     KeySet keys;
   };
   struct Anchored {
@@ -64,6 +73,22 @@ class Builder final : public YAML::EventHandler {
     size_t size = 0;
   };
 
+  static inline const std::string kStandardTag = "tag:yaml.org,2002:";
+
+  // A tag says what a value is; one that is not understood may change its meaning.
+  static void CheckTag(const std::string& tag, std::initializer_list<std::string_view> known, const YAML::Mark& mark) {
+    if (tag.empty() || tag == "?" || tag == "!") return;
+    for (const std::string_view name : known) {
+      if (tag == kStandardTag + std::string(name)) return;
+    }
+    const bool standard = tag.starts_with(kStandardTag);
+    throw Refusal{Line(mark), "the tag " + (standard ? "!!" + tag.substr(kStandardTag.size()) : tag) + " is not known here"};
+  }
+  static std::string Decoded(const std::string& text, const YAML::Mark& mark) {
+    std::string decoded;
+    if (!absl::Base64Unescape(text, &decoded)) throw Refusal{Line(mark), "!!binary: is not base64"};
+    return decoded;
+  }
   static int Line(const YAML::Mark& mark) { return mark.line + 1; }
   static Node Make(Node::Kind kind, const YAML::Mark& mark) {
     Node node;
@@ -86,7 +111,33 @@ class Builder final : public YAML::EventHandler {
   void Close() {
     Frame frame = std::move(open_.back());
     open_.pop_back();
+    Merge(frame);
     Attach(std::move(frame.node), frame.anchor, nodes_ - frame.nodes_before + 1);
+  }
+  // Adds what the maps behind << have and the map itself has not; of several the first counts.
+  void Merge(Frame& frame) {
+    for (Node& map : frame.merged) {
+      for (Entry& entry : map.entries) {
+        if (!frame.keys.Add(frame.node, entry.key)) continue;
+        if (frame.node.entries.size() >= kMaxKeys) throw Refusal{frame.node.line, "too many keys"};
+        frame.node.entries.push_back(std::move(entry));
+      }
+    }
+  }
+  static std::vector<Node> MapsToMerge(Node node) {
+    std::vector<Node> maps;
+    const int line = node.line;
+    if (node.kind == Node::Kind::kMap) {
+      maps.push_back(std::move(node));
+    } else if (node.kind == Node::Kind::kList) {
+      maps = std::move(node.items);
+    }
+    for (const Node& map : maps) {
+      if (map.kind != Node::Kind::kMap) maps.clear();
+      if (maps.empty()) break;
+    }
+    if (maps.empty()) throw Refusal{line, "<< must be followed by a map, or a list of maps"};
+    return maps;
   }
   void Add(Node node, YAML::anchor_t anchor) { Attach(std::move(node), anchor, 1); }
 
@@ -104,8 +155,12 @@ class Builder final : public YAML::EventHandler {
       if (node.kind != Node::Kind::kScalar) throw Refusal{node.line, "a key must be a word"};
       if (!parent.keys.Add(parent.node, node.scalar)) throw Refusal{node.line, "the key '" + node.scalar + "' is there twice"};
       if (parent.node.entries.size() >= kMaxKeys) throw Refusal{node.line, "too many keys"};
+      parent.key_merges = !node.is_text && node.scalar == "<<";
       parent.key = std::move(node.scalar);
       parent.has_key = true;
+    } else if (parent.key_merges) {
+      for (Node& map : MapsToMerge(std::move(node))) parent.merged.push_back(std::move(map));
+      parent.has_key = false;
     } else {
       parent.node.entries.push_back({std::move(parent.key), std::move(node)});
       parent.has_key = false;

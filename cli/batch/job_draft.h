@@ -19,6 +19,7 @@ struct JobDraft {
   std::vector<std::pair<std::string, std::string>> env;  // in order; of equal names the last counts
   std::optional<std::string> stdin_data;
   FieldValues<v1::JobSpec> fields;
+  int line = 0;  // of a batch file, where it begins; 0: it stands in none
   bool operator==(const JobDraft&) const = default;
 };
 

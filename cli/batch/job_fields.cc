@@ -3,6 +3,8 @@
 #include <array>
 #include <charconv>
 
+#include "base/bounds.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "cli/view/proto_time.h"
 #include "cli/view/states.h"
@@ -30,6 +32,18 @@ Result<FieldValue> Positive(Result<FieldValue> value) {
   return value;
 }
 
+// "last" in place of an ID means the newest batch, so a batch of that name could not be named.
+Result<FieldValue> Id(const std::string& text) {
+  if (text == "last" || text.starts_with("last~")) {
+    return Bad("'" + base::EscapeForTerminal(text) + "' is no ID: jobctl takes it for a batch by its age; choose another");
+  }
+  if (!base::IsSafeName(text)) {
+    return Bad("'" + base::EscapeForTerminal(text) +
+               "' is no ID: letters, digits and . _ : - (the first a letter, a digit or _), at most " +
+               std::to_string(base::kMaxIdBytes) + " characters");
+  }
+  return FieldValue{0, text};
+}
 Result<FieldValue> Text(const std::string& text) { return FieldValue{0, text}; }
 Result<FieldValue> Size(const std::string& text) { return Positive(Number(base::ParseSize(text))); }
 Result<FieldValue> Cpus(const std::string& text) { return Positive(Number(base::ParseCpus(text))); }
@@ -97,7 +111,7 @@ constexpr std::array kJobFields{
 };
 
 constexpr std::array kBatchFields{
-    BatchField{"id", "ID", "Correlation ID; default: a new UUIDv7. The same ID with the same content is the same batch", Text,
+    BatchField{"id", "ID", "Correlation ID; default: a new UUIDv7. The same ID with the same content is the same batch", Id,
                [](const Value& v, Batch& batch) { batch.set_correlation_id(v.text); }},
     BatchField{"name", "NAME", "Name of the batch", Text, [](const Value& v, Batch& batch) { batch.set_name(v.text); }},
     BatchField{"priority", "urgent|normal|low", "Which waiting jobs go first", PriorityWord,

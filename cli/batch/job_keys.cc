@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/view/file_line.h"
 #include "cli/view/suggest.h"
 
 namespace jobd::cli {
@@ -19,7 +20,7 @@ using base::Result;
 using base::Status;
 
 constexpr std::array<std::string_view, 5> kOtherJobKeys{"argv", "shell", "env", "env_file", "stdin"};
-constexpr std::array<std::string_view, 2> kOtherBatchKeys{"labels", "jobs"};
+constexpr std::array<std::string_view, 3> kOtherBatchKeys{"labels", "defaults", "jobs"};
 
 // All keys of one kind, for people and for suggestions.
 template <typename Message, size_t N>
@@ -29,9 +30,7 @@ std::vector<std::string> KeysOf(const std::array<std::string_view, N>& others, s
   return keys;
 }
 
-Error Bad(const KeyContext& context, int line, const std::string& what) {
-  return {Code::kInvalidArgument, context.file_name + ":" + std::to_string(line) + ": " + what};
-}
+Error Bad(const KeyContext& context, int line, const std::string& what) { return AtLine(context.file_name, line, what); }
 
 Error UnknownKey(const KeyContext& context, const Node& value, const std::string& key, const std::vector<std::string>& names) {
   return Bad(context, value.line, "unknown key '" + key + "'" + DidYouMean(key, names));
@@ -143,19 +142,48 @@ Status ReadJobKey(const std::string& key, const Node& value, const KeyContext& c
   return UnknownKey(context, value, key, JobKeys());
 }
 
-}  // namespace
-
-std::vector<std::string> JobKeys() { return KeysOf(kOtherJobKeys, JobFields()); }
-std::vector<std::string> BatchKeys() { return KeysOf(kOtherBatchKeys, BatchFields()); }
-
-Result<JobDraft> ReadJob(const Node& node, const KeyContext& context) {
-  if (node.kind != Node::Kind::kMap) return Bad(context, node.line, "a job must be a map with argv or shell");
+Result<JobDraft> ReadKeys(const Node& node, const KeyContext& context) {
   JobDraft job;
+  job.line = node.line;
   // Variables of env count before those of env_file, and shell means another thing beside argv, whatever the order in the file.
   if (const Node* files = node.Find("env_file")) JOBD_RETURN_IF_ERROR(ReadEnvFiles(*files, context, job));
   if (const Node* argv = node.Find("argv")) JOBD_RETURN_IF_ERROR(ReadArgv(*argv, context, job));
   if (const Node* shell = node.Find("shell")) JOBD_RETURN_IF_ERROR(ReadShell(*shell, context, job));
   for (const auto& [key, value] : node.entries) JOBD_RETURN_IF_ERROR(ReadJobKey(key, value, context, job));
+  return job;
+}
+
+// `- make all`, but not `- 3`, which is hardly meant as a command.
+bool IsCommand(const Node& node) {
+  if (node.scalar.empty()) return false;
+  if (node.is_text) return true;
+  return node.scalar != "true" && node.scalar != "false" && node.scalar.find_first_not_of("0123456789+-.eE") != std::string::npos;
+}
+
+}  // namespace
+
+std::vector<std::string> JobKeys() { return KeysOf(kOtherJobKeys, JobFields()); }
+std::vector<std::string> BatchKeys() { return KeysOf(kOtherBatchKeys, BatchFields()); }
+
+Result<JobDraft> ReadDefaults(const Node& node, const KeyContext& context) {
+  if (node.kind != Node::Kind::kMap) return Bad(context, node.line, "defaults: must be a map of keys of a job");
+  for (const char* key : {"argv", "shell", "name"}) {
+    if (const Node* own = node.Find(key))
+      return Bad(context, own->line, std::string("defaults: ") + key + " is each job's own and cannot be given for all");
+  }
+  return ReadKeys(node, context);
+}
+
+Result<JobDraft> ReadJob(const Node& node, const KeyContext& context) {
+  if (node.kind == Node::Kind::kScalar && IsCommand(node)) {
+    JobDraft job;
+    job.shell = true;
+    job.line = node.line;
+    job.argv = {node.scalar};
+    return job;
+  }
+  if (node.kind != Node::Kind::kMap) return Bad(context, node.line, "a job must be a shell command, or a map with argv or shell");
+  JOBD_ASSIGN_OR_RETURN(JobDraft job, ReadKeys(node, context));
   if (job.argv.empty()) return Bad(context, node.line, "the job has neither argv nor shell");
   return job;
 }
@@ -163,7 +191,7 @@ Result<JobDraft> ReadJob(const Node& node, const KeyContext& context) {
 Result<BatchDraft> ReadBatchOptions(const Node& node, const KeyContext& context) {
   BatchDraft batch;
   for (const auto& [key, value] : node.entries) {
-    if (key == "jobs") continue;
+    if (key == "jobs" || key == "defaults") continue;
     if (const BatchField* field = FindField(BatchFields(), key)) {
       JOBD_RETURN_IF_ERROR(SetField(*field, value, context, batch.fields));
     } else if (key == "labels" && value.kind == Node::Kind::kMap) {

@@ -55,7 +55,7 @@ void AddJobOptions(CLI::App& app, JobOptions& options) {
   AddList(app, "--env-file", options.env_files, "FILE", "File of NAME=VALUE lines. Repeatable", group);
   app.add_option_function<std::string>(
          "--stdin", [&options](const std::string& value) { options.stdin_file = value; },
-         "File whose content the job reads; - is jobctl's own standard input. Default: nothing")
+         "File whose content the job reads; - is jobctl's own standard input. At most 3 MiB. Default: nothing")
       ->type_name("FILE")
       ->group(group);
 }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "cli/connect/answer_check.h"
 #include "cli/connect/channel.h"
 #include "cli/connect/rpc_error.h"
 #include "cli/connect/text_check.h"
@@ -94,10 +95,11 @@ struct Client::Impl {
   }
 
   // `rpc` makes the call with `request`, in a fresh context each time.
-  template <typename Request, typename Rpc>
-  Status Call(const Request& request, Repeat repeat, Nanos limit, Rpc rpc) const {
+  template <typename Request, typename Response, typename Rpc>
+  Status Call(const Request& request, const Response& response, Repeat repeat, Nanos limit, Rpc rpc) const {
     JOBD_RETURN_IF_ERROR(CheckTexts(request));
-    return Call(repeat, limit, rpc);
+    JOBD_RETURN_IF_ERROR(Call(repeat, limit, rpc));
+    return CheckAnswer(response);
   }
 
   template <typename Rpc>
@@ -141,10 +143,15 @@ struct Client::Impl {
     const auto reader = begin(context);
     Response message;
     bool stopped = false;
-    while (!stopped && reader->Read(&message)) stopped = !on_message(message);
+    Status checked;
+    while (!stopped && reader->Read(&message)) {
+      checked = CheckAnswer(message);
+      stopped = !checked.ok() || !on_message(message);
+    }
     if (stopped) context.TryCancel();
     const grpc::Status status = reader->Finish();
     canceller->Detach(&context);
+    JOBD_RETURN_IF_ERROR(std::move(checked));
     if (stopped || status.ok() || canceller->cancelled()) return base::Ok();
     return ToError(status);
   }
@@ -176,8 +183,8 @@ std::unique_ptr<Client> Client::FromChannel(std::shared_ptr<grpc::Channel> chann
 }
 
 // Each method is the same call with other types.
-#define JOBD_UNARY(service, method, repeat, limit)  \
-  impl_->Call(request, Impl::Repeat::repeat, limit, \
+#define JOBD_UNARY(service, method, repeat, limit)             \
+  impl_->Call(request, *response, Impl::Repeat::repeat, limit, \
               [&](auto& context) { return impl_->service()->method(&context, request, response); })
 
 Status Client::ExecuteJob(const v1::ExecuteJobRequest& request, v1::ExecuteJobResponse* response) {
@@ -213,8 +220,9 @@ Status Client::ListBatches(const v1::ListBatchesRequest& request, v1::ListBatche
   return JOBD_UNARY(Query, ListBatches, kYes, kUnaryLimit);
 }
 Status Client::WhoAmI(v1::WhoAmIResponse* response) {
-  return impl_->Call(Impl::Repeat::kYes, kUnaryLimit, [&](grpc::ClientContext& context) {
-    return v1::AuthService::NewStub(impl_->channel)->WhoAmI(&context, v1::WhoAmIRequest(), response);
+  const v1::WhoAmIRequest request;
+  return impl_->Call(request, *response, Impl::Repeat::kYes, kUnaryLimit, [&](grpc::ClientContext& context) {
+    return v1::AuthService::NewStub(impl_->channel)->WhoAmI(&context, request, response);
   });
 }
 Status Client::Start(v1::StartResponse* response) {
@@ -245,7 +253,6 @@ Status Client::GetConfig(v1::GetConfigResponse* response) {
 Status Client::SubmitBatch(const v1::BatchOptions& options, const std::vector<JobDraft>& jobs, v1::SubmitBatchResponse* response) {
   // The service takes messages of 4 MiB, and a single job may be nearly that large.
   constexpr size_t kFullMessage = size_t{256} << 10;
-  JOBD_RETURN_IF_ERROR(CheckTexts(options));
   for (size_t i = 0; i < jobs.size(); ++i) {
     v1::JobSpec spec;
     ToProto(jobs[i], &spec);
@@ -253,7 +260,7 @@ Status Client::SubmitBatch(const v1::BatchOptions& options, const std::vector<Jo
       return std::move(checked).error().WithContext("job " + std::to_string(i + 1));
     }
   }
-  return impl_->Call(Impl::Repeat::kYes, kSubmitLimit, [&](grpc::ClientContext& context) {
+  return impl_->Call(options, *response, Impl::Repeat::kYes, kSubmitLimit, [&](grpc::ClientContext& context) {
     const auto writer = impl_->Schedule()->SubmitBatch(&context, response);
     v1::SubmitBatchRequest message;
     *message.mutable_options() = options;

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/files.h"
+#include "cli/view/file_line.h"
 #include "cli/view/suggest.h"
 
 namespace jobd::cli {
@@ -21,7 +22,7 @@ using base::Status;
 constexpr size_t kMaxFile = size_t{1} << 20;
 
 Error Bad(const ContextFile& file, const toml::source_region& where, const std::string& what) {
-  return {Code::kInvalidArgument, file.path + ":" + std::to_string(where.begin.line) + ": " + what};
+  return AtLine(file.path, static_cast<int>(where.begin.line), what);
 }
 
 std::string FullPath(const std::string& path, const std::string& directory, const Environment& env) {

@@ -26,7 +26,7 @@ Result<std::string> LastBatch(Client& client, const std::string& owner) {
   request.set_page_size(1);
   v1::ListBatchesResponse response;
   JOBD_RETURN_IF_ERROR(client.ListBatches(request, &response));
-  if (response.batches().empty()) return Error(Code::kNotFound, "there is no batch yet, so there is no last one");
+  if (response.batches().empty()) return Error(Code::kNotFound, "there is no batch yet");
   return response.batches(0).correlation_id();
 }
 
@@ -47,6 +47,15 @@ Result<JobRef> ParseJobRef(std::string_view text, const std::string& owner) {
   if (error != std::errc() || stopped != end || index == 0) return Bad(text, "has no job number behind the '/': they count from 1");
   ref.index = index;
   return ref;
+}
+
+Result<std::vector<JobRef>> ParseJobRefs(const std::vector<std::string>& texts, const std::string& owner) {
+  std::vector<JobRef> refs;
+  for (const std::string& text : texts) {
+    JOBD_ASSIGN_OR_RETURN(JobRef ref, ParseJobRef(text, owner));
+    refs.push_back(std::move(ref));
+  }
+  return refs;
 }
 
 bool IsWholeId(std::string_view id) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -29,6 +30,9 @@ struct JobRef {
 
 // "ID", "ID/INDEX", "last", "last/INDEX", where ID may be a prefix.
 base::Result<JobRef> ParseJobRef(std::string_view text, const std::string& owner);
+
+// Each as ParseJobRef has it. The first mistake is the answer.
+base::Result<std::vector<JobRef>> ParseJobRefs(const std::vector<std::string>& texts, const std::string& owner);
 
 // True for a UUID in its usual form: it needs no look-up.
 bool IsWholeId(std::string_view id);

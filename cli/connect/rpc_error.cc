@@ -25,9 +25,8 @@ base::Code ToCode(grpc::StatusCode code) {
     case grpc::StatusCode::PERMISSION_DENIED: return base::Code::kPermissionDenied;
     case grpc::StatusCode::UNAUTHENTICATED: return base::Code::kUnauthenticated;
     case grpc::StatusCode::RESOURCE_EXHAUSTED: return base::Code::kResourceExhausted;
-    // kInvalidArgument stands for wrong usage that jobctl itself finds, and has another exit code.
     case grpc::StatusCode::INVALID_ARGUMENT:
-    case grpc::StatusCode::OUT_OF_RANGE:
+    case grpc::StatusCode::OUT_OF_RANGE: return base::Code::kInvalidArgument;
     case grpc::StatusCode::FAILED_PRECONDITION: return base::Code::kFailedPrecondition;
     case grpc::StatusCode::ABORTED: return base::Code::kAborted;
     case grpc::StatusCode::UNAVAILABLE: return base::Code::kUnavailable;
@@ -66,8 +65,7 @@ std::vector<base::FieldViolation> Violations(const std::string& details) {
 }  // namespace
 
 base::Error ToError(const grpc::Status& status) {
-  const std::string name = CodeText(status.error_code());
-  const std::string text = status.error_message().empty() ? name : Shown(status.error_message()) + " (" + name + ")";
+  const std::string text = status.error_message().empty() ? CodeText(status.error_code()) : Shown(status.error_message());
   return base::Error(ToCode(status.error_code()), text).WithViolations(Violations(status.error_details()));
 }
 

@@ -3,9 +3,23 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/view/exit_code.h"
+#include "cli/view/json_view.h"
 #include "cli/view/table.h"
 
 namespace jobd::cli {
+
+namespace {
+
+// A message that begins with the name of a field, "jobs[3].profile: you may not use it", with its author's name instead.
+std::string WithAuthorsName(const std::string& message, const Authored& authored) {
+  const size_t colon = message.find(": ");
+  const std::string_view field = std::string_view(message).substr(0, colon);
+  const bool is_field = field.starts_with("jobs[") || field.starts_with("job.") || field.starts_with("options.");
+  if (colon == std::string::npos || !is_field || field.find(' ') != std::string_view::npos) return message;
+  return AuthorsName(field, authored) + message.substr(colon);
+}
+
+}  // namespace
 
 Session::Session(GlobalOptions options, OutputFormat format, Environment env)
     : options_(std::move(options)), format_(format), env_(std::move(env)) {}
@@ -33,6 +47,10 @@ void Session::PrintJson(const nlohmann::ordered_json& document) {
   PrintLine(document.dump(indent, ' ', out_.is_terminal(), nlohmann::ordered_json::error_handler_t::replace));
 }
 
+void Session::PrintJsonLine(const nlohmann::ordered_json& document) {
+  PrintLine(document.dump(-1, ' ', out_.is_terminal(), nlohmann::ordered_json::error_handler_t::replace));
+}
+
 void Session::PrintJsonList(const nlohmann::ordered_json& list) {
   if (format_ != OutputFormat::kJsonLines) return PrintJson(list);
   for (const auto& item : list) PrintJson(item);
@@ -50,10 +68,20 @@ void Session::Say(std::string_view line) {
 }
 
 int Session::Fail(const base::Error& error) {
-  std::string text = "jobctl: " + error.message() + "\n";
-  for (const auto& violation : error.violations()) text += "  " + violation.field + ": " + violation.problem + "\n";
+  std::vector<base::FieldViolation> violations = error.violations();
+  for (auto& violation : violations) violation.field = AuthorsName(violation.field, authored_);
+  if (json()) {
+    const base::Error named(error.code(), WithAuthorsName(error.message(), authored_));
+    err_.Write(ErrorToJson(named, violations).dump(-1, ' ', err_.is_terminal(), nlohmann::ordered_json::error_handler_t::replace) +
+               "\n");
+    return ExitCodeOf(error, exit_as_jobs_);
+  }
+  std::string text;
+  // jobd's message repeats the first violation in its own words.
+  for (const auto& violation : violations) text += "jobctl: " + violation.field + ": " + violation.problem + "\n";
+  if (violations.empty()) text = "jobctl: " + WithAuthorsName(error.message(), authored_) + "\n";
   err_.Write(text);
-  return ExitCodeOf(error);
+  return ExitCodeOf(error, exit_as_jobs_);
 }
 
 int Session::Finish(int exit_code) {

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "cli/batch/author_names.h"
 #include "cli/connect/client.h"
 #include "cli/connect/settings.h"
 #include "cli/view/output.h"
@@ -37,6 +38,8 @@ class Session {
 
   // Data: a document, or with jsonl a line.
   void PrintJson(const nlohmann::ordered_json& document);
+  // One of many that come as they happen: a line, with json, too.
+  void PrintJsonLine(const nlohmann::ordered_json& document);
   // A list: with jsonl a line per item.
   void PrintJsonList(const nlohmann::ordered_json& list);
   void PrintTable(const Table& table);
@@ -44,8 +47,12 @@ class Session {
 
   // Talk, on standard error; not with --quiet.
   void Say(std::string_view line);
-  // An error and its violations, one per line. Returns the exit code for it.
+  // An error: a line, or a line for each field that is wrong; with JSON an object, as ErrorToJson has it. Returns the exit code.
   int Fail(const base::Error& error);
+  // For verbs whose exit code is that of jobs: an error of jobd's or jobctl's own is 125 there, whatever it is.
+  void ExitAsJobs() { exit_as_jobs_ = true; }
+  // Where the author wrote what jobd may find wrong. What `authored` points to must live until the last Fail.
+  void SetAuthored(Authored authored) { authored_ = std::move(authored); }
   // The exit code, unless standard output could not be written: then says so (but for a closed pipe) and returns the code for that.
   int Finish(int exit_code);
 
@@ -57,6 +64,8 @@ class Session {
   OutputStream err_{2};
   base::SystemClock clock_;
   std::unique_ptr<Client> client_;
+  Authored authored_;
+  bool exit_as_jobs_ = false;
 };
 
 }  // namespace jobd::cli

@@ -15,21 +15,18 @@ void AddActOptions(CLI::App& app, ActOptions& options) {
 
 int ForEach(Session& session, const ActOptions& options,
             const std::function<base::Result<ActionResult>(Client&, const JobRef&)>& act) {
-  std::vector<JobRef> refs;
-  for (const std::string& id : options.ids) {  // a mistake in one is found before another is acted on
-    auto ref = ParseJobRef(id, options.owner);
-    if (!ref.ok()) return session.Fail(ref.error());
-    refs.push_back(std::move(ref).value());
-  }
+  auto refs = ParseJobRefs(options.ids, options.owner);  // a mistake in one is found before another is acted on
+  if (!refs.ok()) return session.Fail(refs.error());
   const auto client = session.Connect();
   if (!client.ok()) return session.Fail(client.error());
   int code = 0;
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (JobRef& unresolved : refs) {
+  for (JobRef& unresolved : *refs) {
+    const std::string as_typed = unresolved.ToString();
     const auto ref = ResolveJobRef(**client, std::move(unresolved));
-    const base::Result<ActionResult> result = ref.ok() ? act(**client, *ref) : base::Result<ActionResult>(ref.error());
+    base::Result<ActionResult> result = ref.ok() ? act(**client, *ref) : base::Result<ActionResult>(ref.error());
     if (!result.ok()) {
-      code = session.Fail(result.error());
+      code = session.Fail(std::move(result).error().WithContext(as_typed));
       continue;
     }
     if (session.json()) {

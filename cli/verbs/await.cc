@@ -1,10 +1,13 @@
 #include "cli/verbs/await.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <thread>
 
+#include "base/bounds.h"
 #include "base/guarded.h"
+#include "cli/connect/answer_check.h"
 #include "cli/connect/client.h"
 #include "cli/connect/reconnect.h"
 #include "cli/view/exit_code.h"
@@ -29,29 +32,37 @@ v1::GetBatchRequest Request(const JobRef& ref) {
   return request;
 }
 
-// The exit code of one job; nothing while it has not ended.
-Result<std::optional<int>> CodeOfJob(Client& client, const JobRef& ref) {
+// How one job ended; nothing while it has not ended.
+Result<std::optional<Ended>> EndOfJob(Client& client, const JobRef& ref) {
   v1::GetBatchResponse response;
   JOBD_RETURN_IF_ERROR(client.GetBatch(Request(ref), &response));
   for (const v1::JobStatus& job : response.jobs()) {
     if (job.index() != *ref.index) continue;
-    if (!IsFinal(job.result().state())) return std::optional<int>();
-    return std::optional<int>(ExitCodeOf(job.result()));
+    if (!IsFinal(job.result().state())) return std::optional<Ended>();
+    return std::optional<Ended>(Ended{ref, ExitCodeOf(job.result()), {}, job.result()});
   }
   return Error(Code::kNotFound, ref.ToString() + ": there is no such job");
 }
 
-Result<int> LargestCode(Client& client, const JobRef& ref) {
+Result<Ended> EndOfBatch(Client& client, const JobRef& ref) {
   v1::GetBatchRequest request = Request(ref);
-  for (const v1::JobState state : FailureStates()) request.add_states(state);  // all others exited 0
+  for (const v1::JobState state : FailureStates()) request.add_states(state);
   LargestExitCode largest;
-  while (true) {
-    v1::GetBatchResponse response;
-    JOBD_RETURN_IF_ERROR(client.GetBatch(request, &response));
-    for (const v1::JobStatus& job : response.jobs()) largest.Add(job.result());
-    if (response.next_page_token().empty()) return largest.code();
+  PageGuard pages(base::kMaxJobs);
+  v1::GetBatchResponse response;
+  do {
     request.set_page_token(response.next_page_token());
+    JOBD_RETURN_IF_ERROR(client.GetBatch(request, &response));
+    JOBD_RETURN_IF_ERROR(pages.Add(static_cast<size_t>(response.jobs_size()), response.ByteSizeLong(), response.next_page_token()));
+    for (const v1::JobStatus& job : response.jobs()) largest.Add(job.result());
+  } while (!response.next_page_token().empty());
+  // That no job is listed as failed does not say that all exited 0.
+  const uint32_t succeeded = CountOf(response.batch(), v1::JOB_STATE_SUCCEEDED);
+  if (largest.code() == kExitOk && (succeeded == 0 || succeeded != response.batch().job_count())) {
+    return Error(Code::kAborted, ref.ToString() + ": only " + std::to_string(succeeded) + " of its " +
+                                     std::to_string(response.batch().job_count()) + " jobs have succeeded so far");
   }
+  return Ended{ref, largest.code(), std::move(*response.mutable_batch()), {}};
 }
 
 // One watch until the end, or until the link is lost.
@@ -76,10 +87,10 @@ Status Watch(Client& client, const JobRef& ref, const AwaitOptions& options, Nan
 // Some refs, each waited for by one of a few threads.
 class Race {
  public:
-  Race(Client& client, const std::vector<JobRef>& refs, AwaitWhich which, const AwaitOptions& options)
-      : client_(client), refs_(refs), any_(which == AwaitWhich::kAny), options_(options) {}
+  Race(Client& client, const std::vector<JobRef>& refs, AwaitWhich which, const AwaitOptions& options, Canceller* canceller)
+      : client_(client), refs_(refs), any_(which == AwaitWhich::kAny), options_(options), canceller_(canceller) {}
 
-  Result<int> Run() {
+  Result<std::vector<Ended>> Run() {
     // With kAny every ref needs a stream at once. With kAll the ends may be seen in any order.
     const size_t wanted = any_ ? refs_.size() : std::min(refs_.size(), kMaxAwaitAny);
     std::vector<std::thread> threads;
@@ -87,40 +98,42 @@ class Race {
     for (std::thread& thread : threads) thread.join();
     const auto state = state_.Lock();
     if (state->error) return std::move(*state->error);
-    return state->largest;
+    std::vector<Ended> ended;
+    for (auto& [position, one] : state->ended) ended.push_back(std::move(one));
+    return ended;
   }
 
  private:
   struct State {
-    size_t next = 0;       // the first ref that no thread has taken
-    bool decided = false;  // the answer is known
-    int largest = kExitOk;
+    size_t next = 0;                // the first ref that no thread has taken
+    bool decided = false;           // the answer is known
+    std::map<size_t, Ended> ended;  // by position in refs
     std::optional<Error> error;
   };
 
-  const JobRef* Take() {
+  std::optional<size_t> Take() {
     const auto state = state_.Lock();
-    if (state->decided || state->next == refs_.size()) return nullptr;
-    return &refs_[state->next++];
+    if (state->decided || state->next == refs_.size()) return std::nullopt;
+    return state->next++;
   }
 
   // Takes a result in. False when the answer is known, and nobody waits any longer.
-  bool Add(Result<int> code) {
+  bool Add(size_t position, Result<Ended> ended) {
     const auto state = state_.Lock();
     if (state->decided) return false;
-    if (code.ok()) {
-      state->largest = std::max(state->largest, *code);
+    if (ended.ok()) {
+      state->ended.emplace(position, std::move(ended).value());
     } else {
-      state->error = std::move(code).error();
+      state->error = std::move(ended).error();
     }
     state->decided = any_ || state->error.has_value();
     return !state->decided;
   }
 
   void Work() {
-    while (const JobRef* ref = Take()) {
-      if (Add(AwaitEnd(client_, *ref, options_, &canceller_))) continue;
-      canceller_.Cancel();
+    while (const auto position = Take()) {
+      if (Add(*position, AwaitEnd(client_, refs_[*position], options_, canceller_))) continue;
+      canceller_->Cancel();
       return;
     }
   }
@@ -129,23 +142,31 @@ class Race {
   const std::vector<JobRef>& refs_;
   const bool any_;
   const AwaitOptions& options_;
-  Canceller canceller_;
+  Canceller* const canceller_;
   base::Guarded<State> state_;
 };
 
 }  // namespace
 
-Result<int> AwaitEnds(Client& client, const std::vector<JobRef>& refs, AwaitWhich which, const AwaitOptions& options) {
-  return Race(client, refs, which, options).Run();
+Result<std::vector<Ended>> AwaitEnds(Client& client, const std::vector<JobRef>& refs, AwaitWhich which, const AwaitOptions& options,
+                                     Canceller* canceller) {
+  return Race(client, refs, which, options, canceller).Run();
 }
 
-Result<int> AwaitEnd(Client& client, const JobRef& ref, const AwaitOptions& options, Canceller* canceller) {
+Json ToJson(const Ended& ended) {
+  if (ended.ref.index) return EndToJson(ended.ref.correlation_id, *ended.ref.index, ended.result);
+  Json json = BatchToJson(ended.batch);
+  json["exit_code"] = ended.exit_code;
+  return json;
+}
+
+Result<Ended> AwaitEnd(Client& client, const JobRef& ref, const AwaitOptions& options, Canceller* canceller) {
   const base::SystemClock clock;
   const Nanos begun = clock.Monotonic();
   Reconnect reconnect(client, options.say);
   if (ref.index) {  // it may have ended long before its batch
-    JOBD_ASSIGN_OR_RETURN(const std::optional<int> code, CodeOfJob(client, ref));
-    if (code) return *code;
+    JOBD_ASSIGN_OR_RETURN(std::optional<Ended> ended, EndOfJob(client, ref));
+    if (ended) return std::move(*ended);
   }
   while (true) {
     const Nanos left = options.timeout == 0 ? 0 : std::max<Nanos>(options.timeout - (clock.Monotonic() - begun), 1);
@@ -153,9 +174,9 @@ Result<int> AwaitEnd(Client& client, const JobRef& ref, const AwaitOptions& opti
     Status status = Watch(client, ref, options, left, reconnect, canceller);
     if (canceller->cancelled()) return Error(Code::kCancelled, "cancelled");
     if (status.ok()) {
-      if (!ref.index) return LargestCode(client, ref);
-      JOBD_ASSIGN_OR_RETURN(const std::optional<int> code, CodeOfJob(client, ref));
-      if (code) return *code;
+      if (!ref.index) return EndOfBatch(client, ref);
+      JOBD_ASSIGN_OR_RETURN(std::optional<Ended> ended, EndOfJob(client, ref));
+      if (ended) return std::move(*ended);
       status = Error(Code::kUnavailable, "the stream ended early");
     }
     if (!reconnect.Again(status.error())) return std::move(status).error();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/bounds.h"
+#include "cli/connect/answer_check.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/verbs.h"
 #include "cli/view/json_view.h"
@@ -27,7 +28,7 @@ base::Error Bad(const std::string& what) { return {base::Code::kInvalidArgument,
 
 base::Status AddLabel(v1::ListBatchesRequest& request, const std::string& text) {
   const size_t equals = text.find('=');
-  if (equals == 0 || equals == std::string::npos) return Bad("'" + text + "' is not a label; write KEY=VALUE");
+  if (equals == 0 || equals == std::string::npos) return Bad("--label: '" + text + "' is not a label; write KEY=VALUE");
   (*request.mutable_labels())[text.substr(0, equals)] = text.substr(equals + 1);
   return base::Ok();
 }
@@ -62,12 +63,16 @@ int PrintBatches(Session& session, v1::ListBatchesRequest request, uint32_t limi
   if (!client.ok()) return session.Fail(client.error());
   Table table(BatchHeader(session.wide()));
   Json list = Json::array();
+  constexpr uint64_t kMostListed = 10'000'000;
+  PageGuard pages(kMostListed);
   uint32_t count = 0;
   bool more = false;
   while (true) {
     request.set_page_size(limit == 0 ? base::kMaxPageRows : std::min(base::kMaxPageRows, limit - count));
     v1::ListBatchesResponse page;
     if (auto status = (*client)->ListBatches(request, &page); !status.ok()) return session.Fail(status.error());
+    const auto good = pages.Add(static_cast<size_t>(page.batches_size()), page.ByteSizeLong(), page.next_page_token());
+    if (!good.ok()) return session.Fail(good.error());
     for (const v1::Batch& batch : page.batches()) {
       if (session.json()) {
         list.push_back(BatchToJson(batch));

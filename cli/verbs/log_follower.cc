@@ -1,7 +1,5 @@
 #include "cli/verbs/log_follower.h"
 
-#include <csignal>
-
 #include "cli/connect/reconnect.h"
 #include "cli/connect/session.h"
 #include "cli/view/exit_code.h"
@@ -80,15 +78,15 @@ class Follower {
                     {"data", BytesToJson(chunk.data())},
                     {"dropped", chunk.dropped()},
                     {"cursor", cursor.empty() ? Json(nullptr) : Json(cursor)}};
-    session_.PrintLine(json.dump());
+    session_.PrintJsonLine(json);
   }
 
   void OnEnd(const v1::LogEnd& end) {
     printer_.Finish(end.index());
     const int code = ExitCodeOf(end.result());
     largest_.Add(end.result());
-    if (session_.json()) session_.PrintLine(EndToJson(log_.ref.correlation_id, end.index(), end.result()).dump());
-    if (code != kExitOk) session_.Say(Name(end.index()) + " " + Ending(end.result()));
+    if (session_.json()) session_.PrintJsonLine(EndToJson(log_.ref.correlation_id, end.index(), end.result()));
+    if (code != kExitOk) session_.Say(Name(end.index()) + " " + Ending(end.result(), {"", "", end.attempt() == 0}));
   }
 
   Session& session_;
@@ -106,15 +104,6 @@ base::Result<int> FollowLogs(Session& session, Client& client, const LogRequest&
       [&session](const std::string& text) { session.Say(text); }, canceller));
   const int largest = follower.Finish();
   return canceller->cancelled() ? kExitInterrupted : largest;
-}
-
-base::Result<std::unique_ptr<SignalThread>> LeaveOnInterrupt(Session& session, Canceller* canceller) {
-  HangUp hang_up{.fd = session.out().fd(), .on_hang_up = [&session, canceller] {
-                   session.out().ReaderGone();
-                   canceller->Cancel();
-                 }};
-  return SignalThread::Create(
-      {SIGINT}, [canceller](int) { canceller->Cancel(); }, std::move(hang_up));
 }
 
 }  // namespace jobd::cli

@@ -2,14 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "cli/connect/job_ref.h"
-#include "cli/connect/signals.h"
 #include "cli/view/log_printer.h"
 
 namespace jobd::cli {
@@ -37,9 +35,5 @@ struct LogRequest {
 // where the cursor stands in the last line of a message, and each end a line as EndToJson has it. Returns the largest of the exit
 // codes of the jobs whose end was told (0 without following), or 130 when `canceller` ended it.
 base::Result<int> FollowLogs(Session& session, Client& client, const LogRequest& request, Canceller* canceller);
-
-// While it lives, Ctrl-C cancels instead of ending the program, and so does the end of the reader of our output (`| head`),
-// at once instead of at the next write. Make it before the connection, whose threads would take the signal.
-base::Result<std::unique_ptr<SignalThread>> LeaveOnInterrupt(Session& session, Canceller* canceller);
 
 }  // namespace jobd::cli

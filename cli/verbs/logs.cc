@@ -1,8 +1,12 @@
 // jobctl logs: what jobs printed.
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <charconv>
+#include <thread>
 
+#include "base/text.h"
 #include "cli/connect/session.h"
+#include "cli/verbs/lasting.h"
 #include "cli/verbs/log_follower.h"
 #include "cli/verbs/verbs.h"
 #include "cli/view/exit_code.h"
@@ -13,8 +17,11 @@ namespace jobd::cli {
 
 namespace {
 
+// jobd takes 128 streams on a connection.
+constexpr size_t kMaxFollowed = 100;
+
 struct Options {
-  std::string id;
+  std::vector<std::string> ids;
   std::string owner;
   std::optional<std::string> lines;
   std::optional<std::string> since;
@@ -37,12 +44,12 @@ base::Result<std::optional<base::Nanos>> Time(const std::optional<std::string>& 
 
 base::Result<LogRequest> Build(const Options& options, base::Nanos now) {
   LogRequest request;
-  if (options.lines) {
+  if (options.lines && *options.lines != "all") {
     uint64_t lines = 0;
     const char* const end = options.lines->data() + options.lines->size();
     const auto [stopped, error] = std::from_chars(options.lines->data(), end, lines);
     if (error != std::errc() || stopped != end)
-      return base::Error(base::Code::kInvalidArgument, "-n: '" + *options.lines + "' is not a number of lines");
+      return base::Error(base::Code::kInvalidArgument, "-n: '" + *options.lines + "' is neither a number of lines nor all");
     request.tail_lines = lines;
   }
   JOBD_ASSIGN_OR_RETURN(request.since, Time(options.since, "--since", now));
@@ -56,29 +63,55 @@ base::Result<LogRequest> Build(const Options& options, base::Nanos now) {
   return request;
 }
 
+// What to show of one batch or job; with `several`, lines say of which.
+base::Result<LogRequest> Resolve(Client& client, LogRequest request, const std::string& id, const Options& options, bool several) {
+  v1::Batch batch;
+  JOBD_ASSIGN_OR_RETURN(JobRef ref, ParseJobRef(id, options.owner));
+  const bool whole = !ref.index;
+  JOBD_ASSIGN_OR_RETURN(request.ref, ResolveJobRef(client, std::move(ref), whole ? &batch : nullptr));
+  // Lines of several jobs say whose they are.
+  request.format.prefix = request.format.prefix || several || (whole && batch.job_count() > 1);
+  if (several) request.format.label = id.substr(0, id.find('/')) + "/";
+  return request;
+}
+
+// Each as it comes, all at once. Returns the exit code.
+int FollowAll(Session& session, Lasting& lasting, const std::vector<LogRequest>& requests) {
+  std::atomic<int> code = kExitOk;
+  std::vector<std::thread> threads;
+  for (const LogRequest& request : requests) {
+    threads.emplace_back([&] {
+      auto shown = FollowLogs(session, lasting.client(), request, lasting.canceller());
+      if (!shown.ok()) code = session.Fail(std::move(shown).error().WithContext(request.ref.ToString()));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return code;
+}
+
 int Logs(Session& session, const Options& options) {
   auto request = Build(options, session.Now());
   if (!request.ok()) return session.Fail(request.error());
-  auto ref = ParseJobRef(options.id, options.owner);
-  if (!ref.ok()) return session.Fail(ref.error());
-  Canceller canceller;
-  std::unique_ptr<SignalThread> signals;
-  if (options.follow) {
-    auto made = LeaveOnInterrupt(session, &canceller);
-    if (!made.ok()) return session.Fail(made.error());
-    signals = std::move(made).value();
+  if (options.ids.size() > 1 && options.cursor)
+    return session.Fail(base::Error(base::Code::kInvalidArgument, "--cursor: belongs to one ID, not to several"));
+  if (options.follow && options.ids.size() > kMaxFollowed) {
+    return session.Fail(base::Error(base::Code::kInvalidArgument, "-f: follows at most " + std::to_string(kMaxFollowed) +
+                                                                      " IDs at once, not " + std::to_string(options.ids.size())));
   }
-  const auto client = session.Connect();
-  if (!client.ok()) return session.Fail(client.error());
-  v1::Batch batch;
-  const bool whole = !ref->index;
-  ref = ResolveJobRef(**client, std::move(ref).value(), whole ? &batch : nullptr);
-  if (!ref.ok()) return session.Fail(ref.error());
-  request->ref = *ref;
-  // Lines of several jobs say whose they are.
-  request->format.prefix = request->format.prefix || (whole && batch.job_count() > 1);
-  const auto code = FollowLogs(session, **client, *request, &canceller);
-  if (!code.ok()) return session.Fail(code.error());
+  const auto lasting = Lasting::Begin(session, options.follow ? Lasting::Reader::kNeeded : Lasting::Reader::kNotNeeded);
+  if (!lasting.ok()) return session.Fail(lasting.error());
+  std::vector<LogRequest> requests;
+  for (const std::string& id : options.ids) {
+    auto resolved = Resolve((*lasting)->client(), *request, id, options, options.ids.size() > 1);
+    if (!resolved.ok()) return session.Fail(std::move(resolved).error().WithContext(base::EscapeForTerminal(id)));
+    requests.push_back(std::move(resolved).value());
+  }
+  if (options.follow) (*lasting)->StreamsBegin();
+  if (options.follow && requests.size() > 1) return FollowAll(session, **lasting, requests);
+  for (const LogRequest& one : requests) {
+    auto code = FollowLogs(session, (*lasting)->client(), one, (*lasting)->canceller());
+    if (!code.ok()) return session.Fail(std::move(code).error().WithContext(one.ref.ToString()));
+  }
   return kExitOk;
 }
 
@@ -92,7 +125,8 @@ void AddLogs(CLI::App& root, Invocation& invocation) {
       "jobs of a batch are merged in order of arrival, with the job's number before each line. On a terminal colours, CR\n"
       "and BS pass, and other escape sequences are shown instead of obeyed; in a pipe, or with --raw, the bytes are exact.\n"
       "-o jsonl prints chunks as JSON, with the cursor behind which --cursor goes on.\n\n"
-      "TIME is 2026-01-02T15:04:05Z, '2026-01-02 15:04' (local), 15:04 (today), or how long ago: 10m.\n\n"
+      "TIME is 2026-01-02T15:04:05Z, '2026-01-02 15:04' (local), 15:04 (today), today, yesterday, a number of seconds since 1970,\n"
+      "or how long ago: 10m.\n\n"
       "With -f, Ctrl-C only leaves; a lost link is made again, and nothing is lost or repeated.\n"
       "Exit code: 0 when the log was shown to its end, however the jobs ended.");
   auto options = std::make_shared<Options>();
@@ -102,15 +136,15 @@ void AddLogs(CLI::App& root, Invocation& invocation) {
             flags, [keep = options, &field](const std::string& value) { field = value; }, help)
         ->type_name(type);
   };
-  app->add_option("ID", options->id, "A batch, or a job as ID/INDEX; `last` is the newest batch")->required();
+  app->add_option("ID", options->ids, "Batches, or jobs as ID/INDEX; `last` is the newest batch")->required();
   app->add_flag("-f,--follow", options->follow, "Go on until the end, and say how it ended");
-  auto* lines = text("-n,--tail", options->lines, "N", "Begin N lines before the end");
+  auto* lines = text("-n,--tail", options->lines, "N", "Begin N lines before the end; all: at the beginning");
   auto* since = text("--since", options->since, "TIME", "Begin with what was printed then");
   auto* cursor = text("--cursor", options->cursor, "CURSOR", "Begin behind an earlier message");
   lines->excludes(since)->excludes(cursor);
   since->excludes(cursor);
   text("--until", options->until, "TIME", "End with what was printed then");
-  app->add_flag("-t,--timestamps", options->timestamps, "Begin each line with the time it was printed");
+  app->add_flag("-t,--timestamps", options->timestamps, "Begin each line with the time it was printed, with fraction and zone");
   app->add_flag("--stdout", options->out, "Only standard output");
   app->add_flag("--stderr", options->err, "Only standard error");
   app->add_flag("--prefix", options->prefix, "Begin each line with the job's number, even if there is but one job");

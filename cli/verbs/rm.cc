@@ -13,7 +13,7 @@ namespace {
 
 int Remove(Session& session, const ActOptions& options) {
   return ForEach(session, options, [](Client& client, const JobRef& ref) -> base::Result<ActionResult> {
-    if (ref.index) return base::Error(base::Code::kInvalidArgument, ref.ToString() + ": only a whole batch can be removed");
+    if (ref.index) return base::Error(base::Code::kInvalidArgument, "only a whole batch can be removed, not one of its jobs");
     v1::RemoveBatchRequest request;
     request.set_correlation_id(ref.correlation_id);
     request.set_owner(ref.owner);

@@ -1,8 +1,13 @@
 // jobctl run: run a command on the machine of jobd as if it ran here.
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <optional>
 
+#include "base/text.h"
 #include "cli/batch/job_options.h"
 #include "cli/connect/reconnect.h"
 #include "cli/connect/session.h"
@@ -13,6 +18,7 @@
 #include "cli/view/json_view.h"
 #include "cli/view/log_printer.h"
 #include "cli/view/proto_time.h"
+#include "cli/view/time_text.h"
 #include "jobd/v1/job_query_service.pb.h"
 #include "jobd/v1/job_schedule_service.pb.h"
 
@@ -35,15 +41,42 @@ class RunFormatter final : public CLI::Formatter {
   }
 };
 
-int RunDetached(Session& session, const v1::ExecuteJobRequest& request) {
+// A job that is ready to be sent.
+struct Draft {
+  JobDraft job;
+  v1::BatchOptions options;  // with a correlation ID
+  bool own_id = false;       // the ID is the user's own, so there may be such a batch already
+};
+
+// Submits the job as a batch of its own. Says when jobd had it before and so does not run it again.
+base::Result<v1::SubmitBatchResponse> Submit(Session& session, Client& client, const Draft& draft) {
+  v1::SubmitBatchResponse response;
+  if (!draft.own_id) {  // the short way; it does not tell whether the batch is new, but this one is
+    v1::ExecuteJobRequest request;
+    *request.mutable_options() = draft.options;
+    ToProto(draft.job, request.mutable_job());
+    v1::ExecuteJobResponse executed;
+    JOBD_RETURN_IF_ERROR(client.ExecuteJob(request, &executed));
+    response.set_correlation_id(executed.correlation_id());
+    return response;
+  }
+  JOBD_RETURN_IF_ERROR(client.SubmitBatch(draft.options, {draft.job}, &response));
+  if (response.replayed()) {
+    session.Say("jobd had accepted this job before (" + RelativeTime(FromTimestamp(response.created_at()), session.Now()) +
+                "): it is not run again. To run it again, use another --id, or: jobctl retry " + response.correlation_id());
+  }
+  return response;
+}
+
+int RunDetached(Session& session, const Draft& draft) {
   const auto client = session.Connect();
   if (!client.ok()) return session.Fail(client.error());
-  v1::ExecuteJobResponse response;
-  if (auto status = (*client)->ExecuteJob(request, &response); !status.ok()) return session.Fail(status.error());
+  const auto response = Submit(session, **client, draft);
+  if (!response.ok()) return session.Fail(response.error());
   if (session.json()) {
-    session.PrintJson({{"correlation_id", response.correlation_id()}, {"job_count", 1}});
+    session.PrintJson({{"correlation_id", response->correlation_id()}, {"job_count", 1}, {"replayed", response->replayed()}});
   } else {
-    session.PrintLine(response.correlation_id());
+    session.PrintLine(response->correlation_id());
   }
   return 0;
 }
@@ -72,6 +105,8 @@ class Attachment {
   }
 
   const std::optional<v1::JobResult>& result() const { return result_; }
+  // The job was ended before it started.
+  bool never_started() const { return never_started_; }
   bool broken_pipe() const { return broken_pipe_; }
 
  private:
@@ -83,6 +118,7 @@ class Attachment {
     }
     for (const v1::LogEnd& end : message.ends()) {
       result_ = end.result();
+      never_started_ = end.attempt() == 0;
       if (end.dropped_bytes() > 0) session_.Say(std::to_string(end.dropped_bytes()) + " bytes of output were dropped in all");
     }
     if (session_.out().ok()) return true;
@@ -97,23 +133,40 @@ class Attachment {
   RunControl& control_;
   LogPrinter printer_;
   std::optional<v1::JobResult> result_;
+  bool never_started_ = false;
   bool broken_pipe_ = false;
 };
 
 // Returns the exit code, and says on standard error how a job ended that did not succeed.
-int Conclude(Session& session, const RunControl& control, const Attachment& attachment, const v1::JobResult& result) {
+int Conclude(Session& session, const RunControl& control, const Attachment& attachment, const v1::JobResult& result, StartedAs as) {
   int code = ExitCodeOf(result);
+  as.never = attachment.never_started() && result.state() == v1::JOB_STATE_CANCELLED;
   if (result.state() == v1::JOB_STATE_CANCELLED && control.interrupted()) code = kExitInterrupted;
   // That a job ends because the reader of its output left is usual in a pipeline: say nothing.
   const bool quietly = attachment.broken_pipe() && code == kExitBrokenPipe;
-  if (code != kExitOk && !quietly) session.Say("the job " + Ending(result));
+  if (code != kExitOk && !quietly) session.Say("the job " + Ending(result, as));
   return code;
 }
 
-// Submits the job, copies its output, passes signals on and returns the exit code that says how the job ended. The request must
-// carry a correlation ID.
-int RunAttached(Session& session, const v1::ExecuteJobRequest& request, bool raw) {
-  const std::string& id = request.options().correlation_id();
+// What the job was told to run, for messages. A script has no program of its own.
+StartedAs ToStartedAs(const JobDraft& job) {
+  v1::JobSpec spec;
+  job.fields.ToProto(spec);
+  return {job.shell ? "" : base::EscapeForTerminal(job.argv.at(0)), base::EscapeForTerminal(spec.workdir()), false};
+}
+
+// True when something waits at our standard input that somebody piped or redirected there on purpose.
+bool HasInput() {
+  struct stat info {};
+  if (::fstat(STDIN_FILENO, &info) != 0) return false;
+  if (S_ISREG(info.st_mode)) return info.st_size > 0 && ::lseek(STDIN_FILENO, 0, SEEK_CUR) == 0;
+  int available = 0;
+  return S_ISFIFO(info.st_mode) && ::ioctl(STDIN_FILENO, FIONREAD, &available) == 0 && available > 0;
+}
+
+// Submits the job, copies its output, passes signals on and returns the exit code that says how the job ended.
+int RunAttached(Session& session, const Draft& draft, bool raw) {
+  const std::string& id = draft.options.correlation_id();
   RunControl control(session, id);
   // Without SIGPIPE: when the reader of our output leaves, jobctl must live to tell the job.
   std::signal(SIGPIPE, SIG_IGN);
@@ -123,12 +176,12 @@ int RunAttached(Session& session, const v1::ExecuteJobRequest& request, bool raw
 
   const auto client = session.Connect();
   if (!client.ok()) return session.Fail(client.error());
-  v1::ExecuteJobResponse response;
-  if (auto status = (*client)->ExecuteJob(request, &response); !status.ok()) return session.Fail(status.error());
+  const auto response = Submit(session, **client, draft);
+  if (!response.ok()) return session.Fail(response.error());
   control.Accepted(*client);
 
   Attachment attachment(session, **client, control, raw);
-  if (auto status = attachment.Follow(response.correlation_id()); !status.ok()) {
+  if (auto status = attachment.Follow(response->correlation_id()); !status.ok()) {
     session.Say("the job goes on: jobctl logs -f " + id);
     session.Fail(status.error());
     return kExitFailed;
@@ -141,21 +194,32 @@ int RunAttached(Session& session, const v1::ExecuteJobRequest& request, bool raw
     return session.Fail(base::Error(base::Code::kInternal, "jobd ended the stream without telling how the job ended"));
   }
   if (session.json()) session.PrintJson(EndToJson(id, 1, *attachment.result()));
-  return Conclude(session, control, attachment, *attachment.result());
+  // Before the job has ended, a slow writer may not have written yet.
+  if (!draft.job.stdin_data && HasInput())
+    session.Say("the job did not get what was piped to jobctl; --stdin - passes it on (3 MiB at most)");
+  return Conclude(session, control, attachment, *attachment.result(), ToStartedAs(draft.job));
 }
 
-base::Result<v1::ExecuteJobRequest> BuildRequest(const Session& session, const Options& options,
-                                                 const std::vector<std::string>& command) {
+// A program that writes to this terminal through us has to know what it can do.
+void AddTerminal(Session& session, JobDraft& job) {
+  for (const char* name : {"TERM", "NO_COLOR"}) {
+    const auto value = session.env()(name);
+    if (value) job.env.insert(job.env.begin(), {name, *value});  // --env comes behind and counts
+  }
+}
+
+base::Result<Draft> BuildDraft(Session& session, const Options& options, const std::vector<std::string>& command) {
   if (command.empty())
     return base::Error(base::Code::kInvalidArgument, "no command: jobctl run [OPTIONS] [--] COMMAND [ARGUMENT…]");
-  JOBD_ASSIGN_OR_RETURN(JobDraft job, BuildJob(options.job));
+  Draft draft;
+  JOBD_ASSIGN_OR_RETURN(draft.job, BuildJob(options.job));
   JOBD_ASSIGN_OR_RETURN(BatchDraft batch, BuildBatch(options.job));
-  job.argv = command;
+  draft.job.argv = command;
+  if (!options.detach && !session.json() && session.out().is_terminal()) AddTerminal(session, draft.job);
+  draft.own_id = batch.fields.Find(*FindField(BatchFields(), "id")) != nullptr;
   EnsureId(batch, session.Now());
-  v1::ExecuteJobRequest request;
-  ToProto(job, request.mutable_job());
-  ToProto(batch, request.mutable_options());
-  return request;
+  ToProto(batch, &draft.options);
+  return draft;
 }
 
 }  // namespace
@@ -168,7 +232,9 @@ void AddRun(CLI::App& root, Invocation& invocation) {
       "--shell is given: then the first word is a script for sh -c.\n\n"
       "Exit code: the job's own; 128+n for signal n; 124 timed out; 125 jobd or jobctl failed; 126 not executable; 127 not found;\n"
       "137 out of memory; 143 cancelled.\n\n"
-      "Ctrl-C sends SIGINT to the job; a second within a second ends it with all its processes; a third leaves at once.\n"
+      "Ctrl-C sends SIGINT to the job, or cancels it if it has not started; a second within a second ends it with all its\n"
+      "processes; a third leaves at once. SIGTERM to jobctl cancels the job; a second one leaves. SIGHUP (the terminal is gone)\n"
+      "leaves the job alone: `jobctl logs -f ID` goes on.\n"
       "A lost link harms nothing: the job runs on, and run goes on where it was.\n\n"
       "Examples:\n"
       "  jobctl run -- make -j4 test\n"
@@ -183,9 +249,10 @@ void AddRun(CLI::App& root, Invocation& invocation) {
   AddBatchOptions(*app, options->job);
   app->callback([options, &invocation] {
     invocation.action = [options, &invocation](Session& session) {
-      auto request = BuildRequest(session, *options, invocation.command);
-      if (!request.ok()) return session.Fail(request.error());
-      return options->detach ? RunDetached(session, *request) : RunAttached(session, *request, options->raw);
+      session.ExitAsJobs();
+      const auto draft = BuildDraft(session, *options, invocation.command);
+      if (!draft.ok()) return session.Fail(draft.error());
+      return options->detach ? RunDetached(session, *draft) : RunAttached(session, *draft, options->raw);
     };
   });
 }

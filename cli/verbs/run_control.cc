@@ -7,6 +7,8 @@
 #include "cli/connect/client.h"
 #include "cli/connect/session.h"
 #include "cli/view/exit_code.h"
+#include "cli/view/states.h"
+#include "jobd/v1/job_query_service.pb.h"
 #include "jobd/v1/job_schedule_service.pb.h"
 
 namespace jobd::cli {
@@ -57,12 +59,7 @@ void RunControl::OnSignal(int signal) {
     session_.Say("cancelling the job; press Ctrl-C again to leave at once");
     return Enqueue(*state, [this](Client& client) { Cancel(client); });
   }
-  if (signal == SIGINT) {
-    session_.Say("sent SIGINT to the job; press Ctrl-C again within a second to end it and all its processes");
-  }
-  Enqueue(*state, [this, signal](Client& client) {
-    if (auto status = Send(client, signal); !status.ok()) session_.Say("signalling the job: " + status.error().message());
-  });
+  Enqueue(*state, [this, signal](Client& client) { Interrupt(client, signal); });
 }
 
 void RunControl::Accepted(Client* client) {
@@ -121,12 +118,42 @@ void RunControl::Cancel(Client& client) {
   ::_exit(kExitFailed);
 }
 
-base::Status RunControl::Send(Client& client, int signal) const {
+void RunControl::Interrupt(Client& client, int signal) {
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const auto signalled = Send(client, signal);
+    if (!signalled.ok()) return session_.Say("signalling the job: " + signalled.error().message());
+    if (*signalled > 0) {
+      if (signal != SIGINT) return;
+      return session_.Say("sent SIGINT to the job; press Ctrl-C again within a second to end it and all its processes");
+    }
+    const auto job = StateOfJob(client);
+    if (!job.ok()) return session_.Say("signalling the job: " + job.error().message());
+    if (IsFinal(*job)) return;
+    if (*job < v1::JOB_STATE_RUNNING) break;
+    // It started meanwhile: once more.
+  }
+  state_.Lock()->steps.Cancelled();
+  session_.Say("the job has not started yet; cancelling it");
+  Cancel(client);
+}
+
+base::Result<uint32_t> RunControl::Send(Client& client, int signal) const {
   v1::SignalRequest request;
   request.mutable_jobs()->set_correlation_id(id_);
   request.set_signal(signal);
   v1::SignalResponse response;
-  return client.Signal(request, &response);
+  JOBD_RETURN_IF_ERROR(client.Signal(request, &response));
+  return response.signalled();
+}
+
+base::Result<v1::JobState> RunControl::StateOfJob(Client& client) const {
+  v1::GetBatchRequest request;
+  request.set_correlation_id(id_);
+  request.set_index(1);
+  v1::GetBatchResponse response;
+  JOBD_RETURN_IF_ERROR(client.GetBatch(request, &response));
+  if (response.jobs().empty()) return base::Error(base::Code::kNotFound, "there is no such job");
+  return response.jobs(0).result().state();
 }
 
 }  // namespace jobd::cli

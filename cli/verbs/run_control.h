@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/guarded.h"
 #include "base/result.h"
+#include "jobd/v1/types.pb.h"
 
 namespace jobd::cli {
 
@@ -38,9 +39,10 @@ class InterruptSteps {
   bool cancelled_ = false;
 };
 
-// SIGINT goes through InterruptSteps, SIGQUIT is passed on, SIGTERM cancels the job, SIGHUP leaves the job alone: the terminal is
-// gone. When jobd cannot be reached to cancel, jobctl leaves with 125 instead of waiting for its return. RPCs are made on a thread
-// of this object, so that no signal waits for one. Thread-safe.
+// SIGINT goes through InterruptSteps, and so to a job that runs; one that has not started yet is cancelled instead, for a signal
+// would be lost on it. SIGQUIT likewise, without steps, SIGTERM cancels the job, SIGHUP leaves the job alone: the terminal is gone.
+// When jobd cannot be reached to cancel, jobctl leaves with 125 instead of waiting for its return. RPCs are made on a thread of
+// this object, so that no signal waits for one. Thread-safe.
 class RunControl {
  public:
   // `session` is borrowed.
@@ -74,7 +76,11 @@ class RunControl {
   void Enqueue(State& state, Call call);
   void Run();
   void Cancel(Client& client);
-  base::Status Send(Client& client, int signal) const;
+  // Sends a signal that asks the job to end; a job that has not started is cancelled.
+  void Interrupt(Client& client, int signal);
+  // How many jobs got it.
+  base::Result<uint32_t> Send(Client& client, int signal) const;
+  base::Result<v1::JobState> StateOfJob(Client& client) const;
 
   Session& session_;
   const std::string id_;

@@ -2,6 +2,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/bounds.h"
+#include "cli/connect/answer_check.h"
 #include "cli/connect/job_ref.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/list.h"
@@ -33,10 +35,12 @@ struct Found {
 // All pages of jobs, or the first `limit` jobs when it is not 0.
 base::Status GetJobs(Client& client, v1::GetBatchRequest request, uint32_t limit, Found& found) {
   const size_t begin = found.jobs.size();
+  PageGuard pages(base::kMaxJobs);
   while (true) {
     if (limit > 0) request.set_page_size(limit);
     v1::GetBatchResponse page;
     JOBD_RETURN_IF_ERROR(client.GetBatch(request, &page));
+    JOBD_RETURN_IF_ERROR(pages.Add(static_cast<size_t>(page.jobs_size()), page.ByteSizeLong(), page.next_page_token()));
     found.batch = page.batch();
     for (v1::JobStatus& job : *page.mutable_jobs()) found.jobs.push_back(std::move(job));
     if (page.next_page_token().empty()) return base::Ok();
@@ -108,24 +112,21 @@ int Status(Session& session, const Options& options) {
     for (const v1::JobState state : LiveStates()) request.add_states(state);
     return PrintBatches(session, request, 0);
   }
-  std::vector<JobRef> refs;
-  for (const std::string& id : options.ids) {
-    auto ref = ParseJobRef(id, options.owner);
-    if (!ref.ok()) return session.Fail(ref.error());
-    refs.push_back(std::move(ref).value());
-  }
+  auto refs = ParseJobRefs(options.ids, options.owner);
+  if (!refs.ok()) return session.Fail(refs.error());
   const auto client = session.Connect();
   if (!client.ok()) return session.Fail(client.error());
   int code = 0;
   bool first = true;
   Json list = Json::array();
-  for (JobRef& unresolved : refs) {
+  for (JobRef& unresolved : *refs) {
+    const std::string as_typed = unresolved.ToString();
     // GetBatch takes prefixes itself; only `last` must be resolved here.
     auto ref = unresolved.correlation_id == "last" ? ResolveJobRef(**client, std::move(unresolved))
                                                    : base::Result<JobRef>(std::move(unresolved));
     auto found = ref.ok() ? Get(session, **client, *ref, options.all) : base::Result<Found>(ref.error());
     if (!found.ok()) {
-      code = session.Fail(found.error());
+      code = session.Fail(std::move(found).error().WithContext(as_typed));
     } else if (session.json()) {
       list.push_back(ToJson(*found));
     } else if (session.format() == OutputFormat::kName) {

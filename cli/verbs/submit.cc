@@ -7,8 +7,10 @@
 #include "cli/batch/job_options.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/await.h"
+#include "cli/verbs/lasting.h"
 #include "cli/verbs/log_follower.h"
 #include "cli/verbs/verbs.h"
+#include "cli/view/exit_code.h"
 #include "cli/view/json_view.h"
 #include "cli/view/progress.h"
 #include "jobd/v1/job_schedule_service.pb.h"
@@ -20,22 +22,30 @@ namespace {
 struct Options {
   JobOptions job;
   std::string file;
+  std::string format;
   bool wait = false;
   bool follow = false;
   bool raw = false;
 };
 
-// The file's jobs and options, with what the command line adds to the one and overrides in the other.
-base::Result<BatchFile> Load(const Session& session, const Options& options) {
+// A batch as it will be sent, and where its author wrote what.
+struct Draft {
+  JobDraft job_options;
+  BatchDraft batch_options;
+  BatchFile batch;  // with what the options add to the jobs and override in the batch
+};
+
+base::Result<Draft> Load(const Session& session, const Options& options) {
   if (options.file.empty())
     return base::Error(base::Code::kInvalidArgument, "no batch file: jobctl submit -f FILE, or - for standard input");
-  JOBD_ASSIGN_OR_RETURN(const JobDraft defaults, BuildJob(options.job));
-  JOBD_ASSIGN_OR_RETURN(const BatchDraft over, BuildBatch(options.job));
-  JOBD_ASSIGN_OR_RETURN(BatchFile batch, LoadBatchFile(options.file));
-  for (JobDraft& job : batch.jobs) ApplyDefaults(job, defaults);
-  Override(batch.options, over);
-  EnsureId(batch.options, session.Now());
-  return batch;
+  Draft draft;
+  JOBD_ASSIGN_OR_RETURN(draft.job_options, BuildJob(options.job));
+  JOBD_ASSIGN_OR_RETURN(draft.batch_options, BuildBatch(options.job));
+  JOBD_ASSIGN_OR_RETURN(draft.batch, LoadBatchFile(options.file, options.format));
+  for (JobDraft& job : draft.batch.jobs) ApplyDefaults(job, draft.job_options);
+  Override(draft.batch.options, draft.batch_options);
+  EnsureId(draft.batch.options, session.Now());
+  return draft;
 }
 
 // "argv, shell, …", in lines that begin below each other.
@@ -53,7 +63,7 @@ std::string Listed(const std::vector<std::string>& words, std::string_view but =
   return text;
 }
 
-int WaitFor(Session& session, Client& client, const std::string& id) {
+int WaitFor(Session& session, Lasting& lasting, const std::string& id, Json accepted) {
   ProgressLine line(session.err(), !session.options().quiet);
   AwaitOptions options;
   options.on_update = [&line](const v1::Batch& batch) { line.Update(CountJobs(batch), base::SystemClock().Monotonic()); };
@@ -61,76 +71,92 @@ int WaitFor(Session& session, Client& client, const std::string& id) {
     line.Clear();
     session.Say(text);
   };
-  Canceller never;
-  const auto code = AwaitEnd(client, {id, std::nullopt, ""}, options, &never);
+  const auto ended = AwaitEnd(lasting.client(), {id, std::nullopt, ""}, options, lasting.canceller());
   line.Clear();
-  return code.ok() ? *code : session.Fail(code.error());
+  if (lasting.left()) {
+    session.Say("left; the batch goes on: jobctl wait " + id + ", or jobctl logs -f " + id);
+    return kExitInterrupted;
+  }
+  if (!ended.ok()) return session.Fail(ended.error());
+  if (session.json()) {
+    accepted.update(ToJson(*ended));
+    session.PrintJson(accepted);
+  }
+  return ended->exit_code;
+}
+
+int Follow(Session& session, Lasting& lasting, const v1::SubmitBatchResponse& accepted, bool raw) {
+  LogRequest request;
+  request.ref = {accepted.correlation_id(), std::nullopt, ""};
+  request.follow = true;
+  request.format.raw = raw;
+  request.format.prefix = accepted.job_count() > 1;
+  const auto code = FollowLogs(session, lasting.client(), request, lasting.canceller());
+  if (!code.ok()) return session.Fail(code.error());
+  if (lasting.left()) session.Say("left; the batch goes on: jobctl logs -f " + accepted.correlation_id());
+  return *code;
 }
 
 int Submit(Session& session, const Options& options) {
-  const auto batch = Load(session, options);
-  if (!batch.ok()) return session.Fail(batch.error());
-  Canceller canceller;
-  std::unique_ptr<SignalThread> signals;
-  if (options.follow) {
-    auto made = LeaveOnInterrupt(session, &canceller);
-    if (!made.ok()) return session.Fail(made.error());
-    signals = std::move(made).value();
-  }
-  const auto client = session.Connect();
-  if (!client.ok()) return session.Fail(client.error());
+  if (options.wait || options.follow) session.ExitAsJobs();
+  const auto draft = Load(session, options);
+  if (!draft.ok()) return session.Fail(draft.error());
+  session.SetAuthored(
+      {options.file == "-" ? "standard input" : options.file, &draft->batch.jobs, &draft->job_options, &draft->batch_options});
+  const auto lasting = Lasting::Begin(session, options.follow ? Lasting::Reader::kNeeded : Lasting::Reader::kNotNeeded);
+  if (!lasting.ok()) return session.Fail(lasting.error());
   v1::BatchOptions batch_options;
-  ToProto(batch->options, &batch_options);
+  ToProto(draft->batch.options, &batch_options);
   v1::SubmitBatchResponse response;
-  if (auto status = (*client)->SubmitBatch(batch_options, batch->jobs, &response); !status.ok())
+  if (auto status = (*lasting)->client().SubmitBatch(batch_options, draft->batch.jobs, &response); !status.ok())
     return session.Fail(status.error());
+  (*lasting)->StreamsBegin();
   const std::string& id = response.correlation_id();
+  const Json accepted{{"correlation_id", id},
+                      {"job_count", response.job_count()},
+                      {"created_at", TimeToJson(response.created_at())},
+                      {"replayed", response.replayed()}};
   if (options.follow) {
     session.Say("batch " + id);  // standard output is for what the jobs print
-  } else if (session.json()) {
-    session.PrintJson({{"correlation_id", id},
-                       {"job_count", response.job_count()},
-                       {"created_at", TimeToJson(response.created_at())},
-                       {"replayed", response.replayed()}});
-  } else {
+  } else if (!session.json()) {
     session.PrintLine(id);
+  } else if (!options.wait) {
+    session.PrintJson(accepted);
   }
   if (response.replayed()) session.Say("jobd had accepted this batch before; nothing is run again");
-  if (options.follow) {
-    LogRequest request;
-    request.ref = {id, std::nullopt, ""};
-    request.follow = true;
-    request.format.raw = options.raw;
-    request.format.prefix = response.job_count() > 1;
-    const auto code = FollowLogs(session, **client, request, &canceller);
-    return code.ok() ? *code : session.Fail(code.error());
-  }
-  return options.wait ? WaitFor(session, **client, id) : 0;
+  if (options.follow) return Follow(session, **lasting, response, options.raw);
+  return options.wait ? WaitFor(session, **lasting, id, accepted) : kExitOk;
 }
 
 }  // namespace
 
 void AddSubmit(CLI::App& root, Invocation& invocation) {
   CLI::App* app = root.add_subcommand("submit", "Submit a batch of jobs from a file and print its ID");
-  app->footer(std::string("The file has a job per line or list item. By its extension, or else its content, it is one of\n"
-                          "  JSON Lines   {\"argv\": [\"ls\", \"-l\"]}   or   {\"shell\": \"ls | wc -l\", \"timeout\": \"10m\"}\n"
-                          "  JSON, YAML   a list of such jobs, or `jobs:` beside batch options\n"
-                          "  plain lines  a shell command each; blank lines and lines that begin with # are skipped\n") +
-              "Batch options: " + Listed(BatchKeys(), "jobs") + ".\nKeys of a job: " + Listed(JobKeys()) +
-              ".\n"
-              "Options given here are defaults for every job; options of the batch given here override the file's.\n"
-              "Bytes that are no UTF-8 are written {\"base64\": \"…\"}.\n\n"
-              "Exit code: 0 when it was accepted; with --wait or --follow the largest of the jobs' (with --fail-fast, of\n"
-              "those that failed, not of those that were cancelled for it).\n\n"
-              "Examples:\n"
-              "  jobctl submit --parallel 4 -f jobs.yaml\n"
-              "  printf 'make a\\nmake b\\n' | jobctl submit --wait -");
+  app->footer(
+      std::string("The file has a job per line or list item. By its extension, or else its content, it is one of\n"
+                  "  JSON Lines   {\"argv\": [\"ls\", \"-l\"]}   or   {\"shell\": \"ls | wc -l\", \"timeout\": \"10m\"}\n"
+                  "  JSON, YAML   a list of such jobs, or `jobs:` beside batch options and `defaults:` for all jobs;\n"
+                  "               a job that is a text is a shell command\n"
+                  "  plain lines  a shell command each, which goes on in the next line behind a \\ at its end; blank lines and\n"
+                  "               lines that begin with # are skipped\n"
+                  "  a script     that begins with #!: one job\n") +
+      "Batch options: " + Listed(BatchKeys(), "jobs") + ".\nKeys of a job: " + Listed(JobKeys()) +
+      ".\n"
+      "Options given here are defaults for every job; options of the batch given here override the file's.\n"
+      "Bytes that are no UTF-8 are written {\"base64\": \"…\"}.\n\n"
+      "Exit code: 0 when it was accepted; with --wait or --follow the largest of the jobs' (with --fail-fast, of\n"
+      "those that failed, not of those that were cancelled for it). Ctrl-C leaves; the batch goes on.\n\n"
+      "Examples:\n"
+      "  jobctl submit --parallel 4 -f jobs.yaml\n"
+      "  printf 'make a\\nmake b\\n' | jobctl submit --wait -");
   auto options = std::make_shared<Options>();
   auto* file = app->add_option("-f,--file", options->file, "Batch file; - is standard input")->type_name("FILE");
   app->add_option_function<std::string>(
          "FILE", [options](const std::string& value) { options->file = value; }, "The same without -f")
       ->type_name("")
       ->excludes(file);
+  app->add_option("--format", options->format, "What the file is, when neither name nor content tells")
+      ->type_name("yaml|json|lines");
   auto* wait = app->add_flag("--wait", options->wait, "Wait for the end; on a terminal show how far it is");
   app->add_flag("--follow", options->follow, "Show the jobs' output until the end")->excludes(wait);
   app->add_flag("--raw", options->raw, "With --follow: show escape sequences to the terminal as they are");

@@ -2,9 +2,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/await.h"
+#include "cli/verbs/lasting.h"
 #include "cli/verbs/verbs.h"
 #include "cli/view/exit_code.h"
 #include "cli/view/progress.h"
@@ -21,7 +23,21 @@ struct Options {
   bool all = false;  // the default, which may be said
 };
 
+// Prints the ends, with JSON, and returns the largest exit code.
+int Conclude(Session& session, const std::vector<Ended>& ends, bool several) {
+  int largest = kExitOk;
+  Json list = Json::array();
+  for (const Ended& ended : ends) {
+    largest = std::max(largest, ended.exit_code);
+    if (session.json()) list.push_back(ToJson(ended));
+  }
+  if (session.json() && several) session.PrintJsonList(list);
+  if (session.json() && !several) session.PrintJson(list[0]);
+  return largest;
+}
+
 int Wait(Session& session, const Options& options) {
+  session.ExitAsJobs();
   AwaitOptions await;
   if (!options.timeout.empty()) {
     const auto parsed = base::ParseDuration(options.timeout);
@@ -33,14 +49,16 @@ int Wait(Session& session, const Options& options) {
                                                                       " IDs, not " + std::to_string(options.ids.size()) +
                                                                       "; to wait for the jobs of one batch, give its ID"));
   }
-  const auto client = session.Connect();
-  if (!client.ok()) return session.Fail(client.error());
+  const auto lasting = Lasting::Begin(session, Lasting::Reader::kNotNeeded);
+  if (!lasting.ok()) return session.Fail(lasting.error());
+  Client& client = (*lasting)->client();
   std::vector<JobRef> refs;
   for (const std::string& id : options.ids) {
-    auto ref = FindJob(**client, id, options.owner);
-    if (!ref.ok()) return session.Fail(ref.error());
+    auto ref = FindJob(client, id, options.owner);
+    if (!ref.ok()) return session.Fail(std::move(ref).error().WithContext(base::EscapeForTerminal(id)));
     refs.push_back(std::move(ref).value());
   }
+  (*lasting)->StreamsBegin();
   ProgressLine line(session.err(), refs.size() == 1 && !session.options().quiet);
   await.say = [&](const std::string& text) {
     line.Clear();
@@ -49,12 +67,16 @@ int Wait(Session& session, const Options& options) {
   if (refs.size() == 1) {
     await.on_update = [&line](const v1::Batch& batch) { line.Update(CountJobs(batch), base::SystemClock().Monotonic()); };
   }
-  const auto code = AwaitEnds(**client, refs, options.any ? AwaitWhich::kAny : AwaitWhich::kAll, await);
+  const auto ended = AwaitEnds(client, refs, options.any ? AwaitWhich::kAny : AwaitWhich::kAll, await, (*lasting)->canceller());
   line.Clear();
-  if (code.ok()) return *code;
-  if (code.error().code() != base::Code::kDeadlineExceeded) return session.Fail(code.error());
-  session.Say("timed out; the jobs go on");
-  return kExitTimedOut;
+  if (ended.ok()) return Conclude(session, *ended, refs.size() > 1);
+  if (ended.error().code() == base::Code::kDeadlineExceeded) {
+    session.Fail(base::Error(base::Code::kDeadlineExceeded, "timed out; the jobs go on"));
+    return kExitTimedOut;
+  }
+  if (ended.error().code() != base::Code::kCancelled) return session.Fail(ended.error());
+  session.Say("left; the jobs go on");
+  return kExitInterrupted;
 }
 
 }  // namespace
@@ -64,7 +86,9 @@ void AddWait(CLI::App& root, Invocation& invocation) {
   app->footer(
       "Exit code: the largest of the jobs' own, as `run` would show them; with --any, that of what ended first; 124 when "
       "--timeout\n"
-      "passed first. 0 only if every job exited 0.");
+      "passed first. 0 only if every job exited 0. Ctrl-C leaves; the jobs go on.\n"
+      "-o json: each batch as `status` shows it, with the \"exit_code\", or each job {\"correlation_id\", \"index\", \"state\",\n"
+      "\"exit_code\", \"signal\", \"reason\"}; a list for several IDs.");
   auto options = std::make_shared<Options>();
   app->add_option("ID", options->ids, "Batches, or jobs as ID/INDEX; `last` is the newest batch")->required();
   auto* any = app->add_flag("--any", options->any, "Until one of them has ended; its exit code counts");

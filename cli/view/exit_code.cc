@@ -22,18 +22,49 @@ int StartFailure(const v1::Reason& reason) {
   return kExitNotExecutable;
 }
 
+// What no program can end with must not come out as 0 once the shell has cut it to 8 bits.
+constexpr int kLastExitCode = 255;
+constexpr int kLastSignal = 64;
+
 // The code of a job that ended by itself. A code of 0 beside another state than SUCCEEDED must not read as success.
 int OwnCode(const v1::JobResult& result) {
-  if (result.has_signal()) return kExitSignalBase + result.signal();
-  if (result.has_exit_code() && result.exit_code() != 0) return result.exit_code() & 0xff;
+  if (result.has_signal()) {
+    return result.signal() >= 1 && result.signal() <= kLastSignal ? kExitSignalBase + result.signal() : kExitFailed;
+  }
+  if (result.has_exit_code() && result.exit_code() >= 1 && result.exit_code() <= kLastExitCode) return result.exit_code();
   return kExitFailed;
+}
+
+// SUCCEEDED alone is no proof.
+bool ExitedZero(const v1::JobResult& result) { return result.has_exit_code() && result.exit_code() == 0 && !result.has_signal(); }
+
+constexpr std::string_view kWorkdirStep = "changing to the working directory";
+
+// "executing the program: No such file or directory" with the program's name in it.
+std::string Named(const v1::Reason& reason, const StartedAs& as) {
+  const std::string& text = reason.text();
+  const std::string step = reason.step() + ": ";
+  if (!text.starts_with(step)) return text;
+  if (reason.step() == kWorkdirStep && !as.workdir.empty()) {
+    if (text.find(as.workdir) != std::string::npos) return text;
+    return "working directory " + as.workdir + ": " + text.substr(step.size());
+  }
+  if (reason.step() != kExecStep || as.program.empty() || text.find(as.program) != std::string::npos) return text;
+  std::string named = as.program + ": " + text.substr(step.size());
+  // The kernel says the same of a script whose interpreter is missing.
+  if (reason.errno_name() == "ENOENT" && as.program.find('/') != std::string::npos) {
+    named += " (or its interpreter, which its first line names)";
+  } else if (reason.errno_name() == "ENOENT") {
+    named += " in the job's PATH";
+  }
+  return named;
 }
 
 }  // namespace
 
 int ExitCodeOf(const v1::JobResult& result) {
   switch (result.state()) {
-    case v1::JOB_STATE_SUCCEEDED: return kExitOk;
+    case v1::JOB_STATE_SUCCEEDED: return ExitedZero(result) ? kExitOk : kExitFailed;
     case v1::JOB_STATE_TIMED_OUT: return kExitTimedOut;
     case v1::JOB_STATE_CANCELLED: return kExitSignalBase + SIGTERM;
     case v1::JOB_STATE_OOM_KILLED: return kExitSignalBase + SIGKILL;
@@ -50,21 +81,30 @@ void LargestExitCode::Add(const v1::JobResult& result) {
   largest = std::max(largest, ExitCodeOf(result));
 }
 
-std::string Describe(const v1::JobResult& result) {
+std::string Describe(const v1::JobResult& result, const StartedAs& as) {
   constexpr size_t kMaxText = 400;
-  const std::string text = base::EscapeForTerminal(result.reason().text().substr(0, kMaxText));
+  const std::string text = base::EscapeForTerminal(Named(result.reason(), as).substr(0, kMaxText));
   if (!text.empty()) return text;
   if (result.has_signal()) return base::SignalName(result.signal());
   if (result.has_exit_code()) return "exit " + std::to_string(result.exit_code());
   return "";
 }
 
-std::string Ending(const v1::JobResult& result) {
+std::string Ending(const v1::JobResult& result, const StartedAs& as) {
   const v1::ReasonCode code = result.reason().code();
-  const bool started = code != v1::REASON_CODE_START_FAILED && code != v1::REASON_CODE_REFUSED;
-  return (started ? "ended: " : "did not start: ") + Describe(result);
+  const bool started = code != v1::REASON_CODE_START_FAILED && code != v1::REASON_CODE_REFUSED && !as.never;
+  return (started ? "ended: " : "did not start: ") + Describe(result, as);
 }
 
-int ExitCodeOf(const base::Error& error) { return error.code() == base::Code::kInvalidArgument ? kExitUsage : kExitFailed; }
+int ExitCodeOf(const base::Error& error, bool of_jobs) {
+  if (error.code() == base::Code::kInvalidArgument) return kExitUsage;
+  if (of_jobs || error.sys_errno() != 0) return kExitFailed;  // a file of ours that is missing is no batch that is missing
+  switch (error.code()) {
+    case base::Code::kNotFound: return kExitNoSuch;
+    case base::Code::kPermissionDenied:
+    case base::Code::kUnauthenticated: return kExitNotAllowed;
+    default: return kExitFailed;
+  }
+}
 
 }  // namespace jobd::cli

@@ -43,6 +43,19 @@ Json BytesToJson(const std::string& bytes) {
   return {{"base64", absl::Base64Escape(bytes)}};
 }
 
+Json ErrorToJson(const base::Error& error, const std::vector<base::FieldViolation>& violations) {
+  Json reason = nullptr;
+  if (error.code() == base::Code::kAlreadyExists) reason = "CORRELATION_ID_REUSED";
+  if (error.code() == base::Code::kUnavailable && error.message().find("cannot reach jobd") != std::string::npos)
+    reason = "UNREACHABLE";
+  Json json{{"code", std::string(base::CodeName(error.code()))},
+            {"reason", reason},
+            {"message", BytesToJson(error.message())},
+            {"violations", Json::array()}};
+  for (const auto& [field, problem] : violations) json["violations"].push_back({{"field", field}, {"problem", problem}});
+  return json;
+}
+
 Json TimeToJson(const google::protobuf::Timestamp& time) { return Rfc3339(FromTimestamp(time)); }
 
 Json ResultToJson(const v1::JobResult& result) {

@@ -4,7 +4,9 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
+#include "base/result.h"
 #include "jobd/v1/types.pb.h"
 
 namespace jobd::cli {
@@ -13,6 +15,9 @@ using Json = nlohmann::ordered_json;
 
 // Bytes: a string where they are UTF-8, else {"base64": "…"}. Nothing is lost, and a batch file takes the same notation.
 Json BytesToJson(const std::string& bytes);
+// {"code", "reason", "message", "violations": [{"field", "problem"}]}: `code` as CodeName has it, `reason` a word for what is known
+// more exactly, or null. `violations` are those of the error under the names its author gave.
+Json ErrorToJson(const base::Error& error, const std::vector<base::FieldViolation>& violations);
 // RFC 3339 in UTC with nanoseconds.
 Json TimeToJson(const google::protobuf::Timestamp& time);
 

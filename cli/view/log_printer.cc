@@ -16,10 +16,10 @@ OutputStream& LogPrinter::Target(Stream stream) { return stream == Stream::kStde
 
 std::string LogPrinter::Prefix(const Key& key, int64_t time) const {
   std::string text;
-  if (format_.timestamps) text += AbsoluteTime(time) + " ";
+  if (format_.timestamps) text += Rfc3339Local(time) + " ";
   if (format_.prefix) {
     constexpr std::array kColors{Color::kBlue, Color::kGreen, Color::kYellow};
-    const std::string number = std::to_string(key.first) + "|";
+    const std::string number = format_.label + std::to_string(key.first) + "|";
     text += (format_.color ? Colored(number, kColors[key.first % kColors.size()]) : number) + " ";
   }
   return text;

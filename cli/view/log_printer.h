@@ -14,10 +14,11 @@ namespace jobd::cli {
 
 struct LogFormat {
   bool prefix = false;      // "3| " before each line
-  bool timestamps = false;  // before each line, when its first byte arrived
+  bool timestamps = false;  // before each line, when its first byte arrived: RFC 3339, local
   bool raw = false;         // bytes exact even on a terminal
   bool color = false;       // colours in prefixes
   bool merge_into_stdout = false;
+  std::string label;  // before the job's number: "nightly/3| "
 };
 
 // Without prefix and timestamps, bytes go out as they come; only for a terminal TerminalFilter stands between. With them, each

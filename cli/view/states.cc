@@ -44,6 +44,14 @@ std::string PriorityName(v1::Priority priority) {
 bool IsFinal(v1::JobState state) { return state >= v1::JOB_STATE_SUCCEEDED; }
 bool IsFailure(v1::JobState state) { return state > v1::JOB_STATE_SUCCEEDED; }
 
+uint32_t CountOf(const v1::Batch& batch, v1::JobState state) {
+  uint32_t count = 0;
+  for (const v1::StateCount& entry : batch.counts()) {
+    if (entry.state() == state) count += entry.count();
+  }
+  return count;
+}
+
 std::vector<v1::JobState> FailureStates() {
   return {v1::JOB_STATE_FAILED, v1::JOB_STATE_CANCELLED, v1::JOB_STATE_TIMED_OUT, v1::JOB_STATE_OOM_KILLED, v1::JOB_STATE_LOST};
 }

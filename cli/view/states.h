@@ -21,6 +21,9 @@ bool IsFinal(v1::JobState state);
 // Final, and not SUCCEEDED.
 bool IsFailure(v1::JobState state);
 
+// How many jobs of the batch are in that state.
+uint32_t CountOf(const v1::Batch& batch, v1::JobState state);
+
 // All final states but SUCCEEDED; all states that are not final.
 std::vector<v1::JobState> FailureStates();
 std::vector<v1::JobState> LiveStates();

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 
 #include "base/clock.h"
@@ -17,7 +18,7 @@ using base::kNanosPerSecond;
 
 base::Error Bad(std::string_view text) {
   return {base::Code::kInvalidArgument,
-          "'" + std::string(text) + "' is not a time (as in 2026-01-02T15:04:05Z, '2026-01-02 15:04' or 10m, for ago)"};
+          "'" + std::string(text) + "' is not a time (as in 2026-01-02T15:04:05Z, '2026-01-02 15:04', yesterday, or 10m for ago)"};
 }
 
 int64_t FloorSeconds(int64_t time) { return time / kNanosPerSecond - (time % kNanosPerSecond < 0 ? 1 : 0); }
@@ -104,6 +105,27 @@ base::Result<int64_t> ParseDate(std::string_view text, std::string_view whole) {
   return static_cast<int64_t>(seconds) * kNanosPerSecond + nanos;
 }
 
+// "1700000000.25".
+base::Result<int64_t> ParseSeconds(std::string_view text, std::string_view whole) {
+  int64_t seconds = 0;
+  int64_t nanos = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (error != std::errc() || seconds < 0 || seconds > INT64_MAX / kNanosPerSecond - 1) return Bad(whole);
+  text.remove_prefix(static_cast<size_t>(end - text.data()));
+  if (!TakeFraction(text, nanos) || !text.empty()) return Bad(whole);
+  return seconds * kNanosPerSecond + nanos;
+}
+
+int64_t BeginningOfDay(int64_t now, int days_before) {
+  const time_t seconds = FloorSeconds(now);
+  tm fields{};
+  ::localtime_r(&seconds, &fields);
+  fields.tm_hour = fields.tm_min = fields.tm_sec = 0;
+  fields.tm_mday -= days_before;
+  fields.tm_isdst = -1;
+  return static_cast<int64_t>(std::mktime(&fields)) * kNanosPerSecond;
+}
+
 }  // namespace
 
 std::string Rfc3339(int64_t time) {
@@ -117,6 +139,19 @@ std::string Rfc3339(int64_t time) {
   return std::string(date.data()) + fraction.data();
 }
 
+std::string Rfc3339Local(int64_t time) {
+  const time_t seconds = FloorSeconds(time);
+  tm fields{};
+  ::localtime_r(&seconds, &fields);
+  std::array<char, 24> date{};
+  std::strftime(date.data(), date.size(), "%Y-%m-%dT%H:%M:%S", &fields);
+  const long east = fields.tm_gmtoff / 60;
+  std::array<char, 24> rest{};
+  std::snprintf(rest.data(), rest.size(), ".%06d%c%02d:%02d", static_cast<int>((time - seconds * kNanosPerSecond) / 1000),
+                east < 0 ? '-' : '+', static_cast<int>(std::labs(east) / 60 % 100), static_cast<int>(std::labs(east) % 60));
+  return std::string(date.data()) + rest.data();
+}
+
 std::string AbsoluteTime(int64_t time) {
   const time_t seconds = FloorSeconds(time);
   tm fields{};
@@ -127,7 +162,9 @@ std::string AbsoluteTime(int64_t time) {
 }
 
 std::string RelativeTime(int64_t time, int64_t now) {
-  const int64_t seconds = (now - time) / kNanosPerSecond;
+  int64_t age = 0;
+  if (__builtin_sub_overflow(now, time, &age)) age = time > now ? 0 : INT64_MAX;
+  const int64_t seconds = age / kNanosPerSecond;
   if (seconds < 1) return "just now";
   if (seconds < 120) return std::to_string(seconds) + "s ago";
   if (seconds < 2 * 3600) return std::to_string(seconds / 60) + "m ago";
@@ -137,14 +174,14 @@ std::string RelativeTime(int64_t time, int64_t now) {
 
 base::Result<int64_t> ParseTime(std::string_view text, int64_t now) {
   if (text.size() >= 10 && text[4] == '-') return ParseDate(text, text);
-  if (text.starts_with('@')) {
-    int64_t seconds = 0;
-    const auto [end, error] = std::from_chars(text.data() + 1, text.data() + text.size(), seconds);
-    if (error != std::errc() || end != text.data() + text.size() || seconds < 0 || seconds > INT64_MAX / kNanosPerSecond - 1) {
-      return Bad(text);
-    }
-    return seconds * kNanosPerSecond;
-  }
+  if (text == "now") return now;
+  if (text == "today") return BeginningOfDay(now, 0);
+  if (text == "yesterday") return BeginningOfDay(now, 1);
+  // So many seconds ago would be years: it is a time as `date +%s` prints it.
+  constexpr size_t kDigitsOfTime = 9;
+  const bool is_number =
+      text.substr(0, text.find('.')).size() >= kDigitsOfTime && text.find_first_not_of("0123456789.") == std::string_view::npos;
+  if (text.starts_with('@') || is_number) return ParseSeconds(text.substr(is_number ? 0 : 1), text);
   if (text.find(':') != std::string_view::npos) {
     const time_t seconds = FloorSeconds(now);
     tm fields{};
@@ -156,7 +193,7 @@ base::Result<int64_t> ParseTime(std::string_view text, int64_t now) {
     if (!TakeClock(rest, fields, nanos) || !rest.empty()) return Bad(text);
     return static_cast<int64_t>(std::mktime(&fields)) * kNanosPerSecond + nanos;
   }
-  const auto ago = base::ParseDuration(text);
+  const auto ago = base::ParseDuration(text.starts_with('-') ? text.substr(1) : text);
   if (!ago.ok()) return Bad(text);
   return now - *ago;
 }

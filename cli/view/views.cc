@@ -52,6 +52,12 @@ std::string Quoted(const std::string& argument) {
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
+// Of a job that did not start, with the name of what could not be started.
+std::string ReasonOf(const v1::JobStatus& job) {
+  if (job.result().reason().text().empty()) return "";
+  return Describe(job.result(), {job.shell() || job.argv().empty() ? "" : job.argv(0), "", false});
+}
+
 }  // namespace
 
 Color StateColor(v1::JobState state) {
@@ -109,7 +115,7 @@ std::vector<Cell> JobRow(const v1::JobStatus& job, base::Nanos now, bool wide) {
   const v1::JobState state = job.result().state();
   std::vector<Cell> row{{std::to_string(job.index()), Color::kNone, true},
                         {StateName(state), StateColor(state)},
-                        {OrDash(job.result().reason().text())},
+                        {OrDash(ReasonOf(job))},
                         {When(job.has_executed_at(), job.executed_at(), now, wide)},
                         {Took(job, job.has_executed_at(), job.executed_at(), now), Color::kNone, true},
                         {OrDash(job.name())},

@@ -167,6 +167,53 @@ TEST_F(CliTest, FaultA5WaitForAnyReturnsAtTheFirst) {
   daemon_->Ok({"cancel", slow, also_slow});
 }
 
+// The signal was lost on a job that waited, and it ran later.
+TEST_F(CliTest, FaultA7CtrlCAtAJobThatHasNotStartedCancelsIt) {
+  Process run(daemon_->Ctl({"run", "--hold", "--id", "a7", "--", "echo", "never"}));
+  ASSERT_TRUE(WaitUntil([&] { return daemon_->Do({"status", "a7"}).code() == 0; }));
+  run.Signal(SIGINT);
+  const Output output = run.Finish();
+  EXPECT_EQ(output.code(), 130) << output.err;
+  EXPECT_EQ(output.out, "");
+  EXPECT_NE(output.err.find("cancel"), std::string::npos) << output.err;
+  EXPECT_NE(daemon_->Ok({"status", "--json", "a7"}).find("CANCELLED"), std::string::npos);
+}
+
+TEST_F(CliTest, FaultC8WhatWasAcceptedBeforeIsNotNew) {
+  const Output first = daemon_->Do({"run", "--id", "c8", "--", "echo", "once"});
+  EXPECT_EQ(first.err, "");
+  const Output again = daemon_->Do({"run", "--id", "c8", "--", "echo", "once"});
+  EXPECT_EQ(again.out, "once\n");
+  EXPECT_NE(again.err.find("had accepted this job before"), std::string::npos) << again.err;
+}
+
+TEST_F(CliTest, FaultC13InputThatIsNotPassedIsSaid) {
+  EXPECT_NE(daemon_->Do({"run", "--", "true"}, "operator", "x\n").err.find("--stdin -"), std::string::npos);
+  EXPECT_EQ(daemon_->Do({"run", "--stdin", "-", "--", "cat"}, "operator", "x\n").err, "");
+  EXPECT_EQ(daemon_->Do({"run", "--", "true"}).err, "");
+}
+
+TEST_F(CliTest, FaultC22ExitCodesAndErrorsForScripts) {
+  EXPECT_EQ(daemon_->Do({"status", "none-such"}).code(), 3);
+  EXPECT_EQ(daemon_->Do({"admin", "stop"}).code(), 4);
+  EXPECT_EQ(daemon_->Do({"run", "--memory", "1K", "--", "true"}).code(), 2) << "jobd finds it, usage it is";
+  const Output none = daemon_->Do({"--json", "cancel", "none-such"});
+  EXPECT_NE(none.err.find(R"("code":"NOT_FOUND")"), std::string::npos) << none.err;
+  EXPECT_NE(none.err.find("none-such: "), std::string::npos) << none.err;
+  const Output waited = daemon_->Do({"submit", "--wait", "--json", "-"}, "operator", "exit 3\ntrue\n");
+  EXPECT_EQ(waited.code(), 3);
+  EXPECT_NE(waited.out.find(R"("exit_code": 3)"), std::string::npos) << waited.out;
+}
+
+TEST_F(CliTest, FaultC24CtrlCInWaitLeavesTheJobs) {
+  const std::string id = daemon_->Ok({"run", "-d", "--hold", "--", "true"});
+  Process wait(daemon_->Ctl({"wait", id, "--timeout", "60"}));
+  wait.Signal(SIGINT);
+  const Output left = wait.Finish();
+  EXPECT_EQ(left.code(), 130);
+  EXPECT_EQ(daemon_->Ok({"cancel", id}).find("1 job cancelled"), id.size() + 2);
+}
+
 TEST_F(CliTest, AClosedPipeEndsItQuietly) {
   Command command = daemon_->Ctl({"run", "--", "seq", "1", "10000000"});
   command.argv.insert(command.argv.begin(), {"/bin/bash", "-c", "\"$0\" \"$@\" | head -n 1"});

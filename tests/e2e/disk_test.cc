@@ -60,7 +60,7 @@ class DiskTest : public testing::Test {
     EXPECT_EQ(refused.code(), 125);
     EXPECT_NE(refused.err.find(std::string("the ") + Name(which) + " disk"), std::string::npos) << refused.err;
     EXPECT_NE(refused.err.find(problem), std::string::npos) << refused.err;
-    EXPECT_EQ(daemon_.Do({"status", "refused"}).code(), 125) << "what was refused does not exist";
+    EXPECT_EQ(daemon_.Do({"status", "refused"}).code(), 3) << "what was refused does not exist";
   }
   void ExpectService() {
     EXPECT_EQ(daemon_.Do({"run", "--", "echo", "again"}).out, "again\n");

@@ -74,7 +74,7 @@ TEST_F(IdentityTest, IdentityIsExactlyOneUri) {
   for (const auto& [name, san] : bad) {
     MakeCert("id-" + name, kClient + san);
     const Output output = daemon_->Do({"list"}, "id-" + name);
-    EXPECT_EQ(output.code(), 125) << name << output.out << output.err;
+    EXPECT_EQ(output.code(), 4) << name << output.out << output.err;
     EXPECT_TRUE(output.out.empty()) << name;
   }
 }
@@ -86,7 +86,8 @@ TEST_F(IdentityTest, LeafMustBeAClientCertificate) {
   MakeCert("ca-true", "basicConstraints=CA:TRUE\\nkeyUsage=digitalSignature\\nextendedKeyUsage=clientAuth\\n" + uri);
   MakeCert("no-signature", "basicConstraints=CA:FALSE\\nkeyUsage=keyAgreement\\nextendedKeyUsage=clientAuth\\n" + uri);
   for (const char* name : {"no-eku", "server-eku", "ca-true", "no-signature"}) {
-    EXPECT_EQ(daemon_->Do({"list"}, name).code(), 125) << name;
+    const int code = daemon_->Do({"list"}, name).code();
+    EXPECT_TRUE(code == 4 || code == 125) << name << ": by jobd, or by the handshake already: " << code;
   }
 }
 
@@ -101,8 +102,8 @@ TEST_F(IdentityTest, ViewerSeesAllAndChangesNothing) {
                                                                                     {"admin", "stop"},
                                                                                     {"admin", "reload"}}) {
     const Output output = daemon_->Do(args, "viewer");
-    EXPECT_NE(output.code(), 0) << testing::PrintToString(args);
-    EXPECT_NE(output.err.find("PERMISSION_DENIED"), std::string::npos) << output.err;
+    EXPECT_EQ(output.code(), args[0] == "run" ? 125 : 4) << testing::PrintToString(args);
+    EXPECT_NE(output.err.find("your role does not allow this"), std::string::npos) << output.err;
   }
 }
 
@@ -126,8 +127,8 @@ TEST_F(IdentityTest, AnotherUsersBatchCannotBeToldFromNone) {
 TEST_F(IdentityTest, OperatorsDoNotAdminister) {
   for (const std::string verb : {"stop", "start", "drain", "reload", "config"}) {
     const Output output = daemon_->Do({"admin", verb});
-    EXPECT_NE(output.err.find("PERMISSION_DENIED"), std::string::npos) << verb << output.err;
-    EXPECT_NE(output.code(), 0);
+    EXPECT_NE(output.err.find("your role does not allow this"), std::string::npos) << verb << output.err;
+    EXPECT_EQ(output.code(), 4);
   }
   EXPECT_EQ(daemon_->Do({"admin", "status"}, "admin").code(), 0);
 }
@@ -140,8 +141,8 @@ TEST_F(IdentityTest, RevocationEndsOpenStreamsAndNewCalls) {
   const Output print = Sh("openssl x509 -in leaver.crt -noout -fingerprint -sha256 | cut -d= -f2");
   WriteFile(daemon_->CertDir() + "/revoked", print.out);
   daemon_->Ok({"admin", "reload"}, "admin");
-  EXPECT_EQ(follower.Finish(Seconds(30)).code(), 125);
-  EXPECT_EQ(daemon_->Do({"list"}, "leaver").code(), 125);
+  EXPECT_EQ(follower.Finish(Seconds(30)).code(), 4);
+  EXPECT_EQ(daemon_->Do({"list"}, "leaver").code(), 4);
   daemon_->Ok({"cancel", "-t", "1s", id}, "operator2");
   EXPECT_EQ(faithful.Finish().code(), 0) << "another certificate of the same user is not affected";
 }

@@ -43,11 +43,11 @@ TEST(BatchFileTest, NamesLineAndKeyOfAMistake) {
   EXPECT_THAT(Refusal(json, "{\"argv\":[[\"a\"]]}"), HasSubstr("argv[0]"));
   EXPECT_THAT(Refusal(json, "{\"argv\":[\"a\"],\"argv\":[\"b\"]}"), HasSubstr("twice"));
   EXPECT_THAT(Refusal(json, "{\"argv\":[\"a\"\n"), HasSubstr("f: line 1: not JSON"));
-  EXPECT_THAT(Refusal(json, "[1]"), HasSubstr("a job must be a map"));
+  EXPECT_THAT(Refusal(json, "[1]"), HasSubstr("a job must be a shell command, or a map"));
   EXPECT_THAT(Refusal(BatchFormat::kYaml, "jobs:\n- argv: [a]\n- argv: [a]\n  evn: {}\n"),
               HasSubstr("f:4: unknown key 'evn' (did you mean 'env'?)"));
   EXPECT_THAT(Refusal(BatchFormat::kYaml, "paralel: 3\njobs: [{shell: a}]\n"), HasSubstr("did you mean 'parallel'?"));
-  EXPECT_THAT(Refusal(BatchFormat::kYaml, "- 3\n"), HasSubstr("f:1: a job must be a map"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "- 3\n"), HasSubstr("f:1: a job must be a shell command, or a map"));
   EXPECT_THAT(Refusal(BatchFormat::kJson, "[\n{\"argv\":[\"a\"]},\n{\"nmae\":\"x\",\"argv\":[\"a\"]}\n]"),
               HasSubstr("f:3: unknown key 'nmae'"));
 }
@@ -176,7 +176,7 @@ TEST(BatchFileTest, PlainLinesAreShellCommandsAsTheyStand) {
 TEST(BatchFileTest, DetectsByExtensionThenContent) {
   EXPECT_EQ(DetectFormat("a.yaml", "echo hi"), BatchFormat::kYaml);
   EXPECT_EQ(DetectFormat("a.yml", ""), BatchFormat::kYaml);
-  EXPECT_EQ(DetectFormat("a.txt", "{\"argv\":[]}"), BatchFormat::kLines);
+  EXPECT_EQ(DetectFormat("a.txt", "echo hi"), BatchFormat::kLines);
   EXPECT_EQ(DetectFormat("a.jsonl", "{"), BatchFormat::kJsonLines);
   EXPECT_EQ(DetectFormat("a.json", "[\n"), BatchFormat::kJson);
   EXPECT_EQ(DetectFormat("", "{\"argv\":[\"a\"]}\n"), BatchFormat::kJsonLines);
@@ -201,9 +201,140 @@ TEST(BatchFileTest, EveryKeyAtTheBeginningIsYaml) {
       EXPECT_EQ(DetectFormat("", key + " x\n"), BatchFormat::kLines) << key;
     }
   }
-  for (const std::string command : {"outputs: x", "PATH=/x:/y make", "\": x", ": > file"}) {
+  for (const std::string command :
+       {"PATH=/x:/y make", "PATH=/x: make", "\": x", ": > file", "echo a: b", "! grep x", "%1", "*/run", "> f"}) {
     EXPECT_EQ(DetectFormat("", command + "\n"), BatchFormat::kLines) << command;
   }
+}
+
+// A key that this version does not know made each line a shell command.
+TEST(BatchFileTest, FaultA6WhatBeginsLikeDataIsNeverRunAsShell) {
+  for (const std::string data : {"output: x",
+                                 "outputs: x",
+                                 "frobnicate:\n  x",
+                                 "my-key: 1",
+                                 "\"a b\": 1",
+                                 "'a b': 1",
+                                 "jobs : []",
+                                 "!jobs []",
+                                 "!!map {}",
+                                 "%YAML 1.2\n---\njobs: []",
+                                 "%TAG ! x",
+                                 "--- !x",
+                                 "---",
+                                 "...",
+                                 "? a",
+                                 "&a jobs",
+                                 "-\n  argv: [a]",
+                                 "- make",
+                                 "{argv: [a]}",
+                                 "{ argv: [a] }",
+                                 "\xef\xbb\xbf"
+                                 "echo hi",
+                                 "\xff\xfe"
+                                 "e",
+                                 "\xfe\xff"
+                                 "e"}) {
+    EXPECT_EQ(DetectFormat("", data + "\n"), BatchFormat::kYaml) << data;
+    EXPECT_EQ(DetectFormat("b.txt", data + "\n"), BatchFormat::kYaml) << data;
+    EXPECT_EQ(DetectFormat("b.sh", "# a comment\n" + data + "\n"), data[0] < 0 ? BatchFormat::kLines : BatchFormat::kYaml) << data;
+  }
+  EXPECT_EQ(DetectFormat("", "[\"echo x\"]"), BatchFormat::kJson);
+  EXPECT_EQ(DetectFormat("", "\xef\xbb\xbf{\"argv\":[\"a\"]}"), BatchFormat::kJsonLines);
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "output: x\nmake: y\n"), HasSubstr("f:1: unknown key 'output'"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml,
+                      "\xef\xbb\xbf"
+                      "echo hi\n"),
+              HasSubstr("--format lines"));
+  EXPECT_EQ(*FormatNamed("lines", "output: x"), BatchFormat::kLines);
+  EXPECT_EQ(*FormatNamed("yaml", "echo"), BatchFormat::kYaml);
+  EXPECT_EQ(*FormatNamed("json", "{\"argv\":[\"a\"]}\n"), BatchFormat::kJsonLines);
+  EXPECT_EQ(*FormatNamed("json", "{\"jobs\":[]}\n"), BatchFormat::kJson);
+  EXPECT_FALSE(FormatNamed("toml", "").ok());
+}
+
+TEST(BatchFileTest, FaultC6AScriptIsOneJob) {
+  const std::string script = "#!/bin/bash -e\nif true; then\n  echo a\nfi\n";
+  EXPECT_EQ(DetectFormat("s.sh", script), BatchFormat::kScript);
+  EXPECT_EQ(DetectFormat("", script), BatchFormat::kScript);
+  const BatchFile batch = Accepted(BatchFormat::kScript, script);
+  ASSERT_EQ(batch.jobs.size(), 1u);
+  EXPECT_THAT(batch.jobs[0].argv, ElementsAre("/bin/bash", "-e", "-c", script, "f"));
+  EXPECT_FALSE(batch.jobs[0].shell);
+  const std::string python = "#!/usr/bin/env python3\nprint(1)\n";
+  EXPECT_THAT(Accepted(BatchFormat::kScript, python).jobs.at(0).argv, ElementsAre("/usr/bin/env", "python3", "-c", python));
+  const std::string split = "#!/usr/bin/env -S A=1 perl -w\nprint 1\n";
+  EXPECT_THAT(Accepted(BatchFormat::kScript, split).jobs.at(0).argv, ElementsAre("/usr/bin/env", "-S A=1 perl -w", "-e", split));
+  EXPECT_THAT(Refusal(BatchFormat::kScript, "#!/usr/bin/awk -f\n{print}\n"), HasSubstr("f:1: a script of 'awk'"));
+  EXPECT_THAT(Refusal(BatchFormat::kScript, "#!\n"), HasSubstr("f:1: "));
+  EXPECT_THAT(Refusal(BatchFormat::kScript, "#!/bin/sh\n" + std::string(200'000, 'x')), HasSubstr("bytes"));
+  EXPECT_THAT(Refusal(BatchFormat::kScript, std::string("#!/bin/sh\n\0", 11)), HasSubstr("NUL"));
+}
+
+TEST(BatchFileTest, FaultC6ALineGoesOnBehindABackslash) {
+  const BatchFile batch = Accepted(BatchFormat::kLines, "make \\\n  all \\\n  test\necho a\\\\\n# no \\\necho b\nlast \\");
+  ASSERT_EQ(batch.jobs.size(), 4u);
+  EXPECT_THAT(batch.jobs[0].argv, ElementsAre("make \\\n  all \\\n  test"));
+  EXPECT_EQ(batch.jobs[0].line, 1);
+  EXPECT_THAT(batch.jobs[1].argv, ElementsAre("echo a\\\\")) << "an escaped backslash escapes nothing";
+  EXPECT_THAT(batch.jobs[2].argv, ElementsAre("echo b"));
+  EXPECT_EQ(batch.jobs[2].line, 6);
+  EXPECT_THAT(batch.jobs[3].argv, ElementsAre("last \\"));
+}
+
+TEST(BatchFileTest, FaultC9DefaultsForAllJobs) {
+  const BatchFile batch = Accepted(BatchFormat::kYaml,
+                                   "defaults: {timeout: 10m, memory: 1G, env: {A: 1, B: 2}, profile: p}\n"
+                                   "jobs:\n  - echo x\n  - {argv: [a], memory: 2G, env: {B: 3}}\n");
+  ASSERT_EQ(batch.jobs.size(), 2u);
+  v1::JobSpec first;
+  ToProto(batch.jobs[0], &first);
+  EXPECT_EQ(first.timeout().seconds(), 600);
+  EXPECT_EQ(first.profile(), "p");
+  EXPECT_THAT(batch.jobs[0].argv, ElementsAre("echo x"));
+  EXPECT_TRUE(batch.jobs[0].shell);
+  v1::JobSpec second;
+  ToProto(batch.jobs[1], &second);
+  EXPECT_EQ(second.limits().memory_bytes(), uint64_t{2} << 30);
+  EXPECT_EQ(second.env_size(), 2);
+  EXPECT_EQ(second.env(1).value(), "3");
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "jobs: [a]\ndefaults: {argv: [a]}\n"), HasSubstr("f:2: defaults: argv"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "jobs: [a]\ndefaults: {tiemout: 3}\n"), HasSubstr("did you mean 'timeout'?"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "jobs: [a]\ndefaults: 3\n"), HasSubstr("must be a map"));
+}
+
+TEST(BatchFileTest, FaultC9MergeKeysTagsAndBinary) {
+  const BatchFile merged = Accepted(BatchFormat::kYaml,
+                                    "- &base {argv: [a], memory: 1G, name: one}\n- {<<: *base, name: two}\n"
+                                    "- {name: three, <<: [{memory: 3G}, *base]}\n");
+  ASSERT_EQ(merged.jobs.size(), 3u);
+  for (const auto& [index, memory, name] : {std::tuple{1, 1, "two"}, std::tuple{2, 3, "three"}}) {
+    v1::JobSpec spec;
+    ToProto(merged.jobs[static_cast<size_t>(index)], &spec);
+    EXPECT_EQ(spec.limits().memory_bytes(), static_cast<uint64_t>(memory) << 30);
+    EXPECT_EQ(spec.name(), name);
+    EXPECT_EQ(spec.argv(0), "a");
+  }
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "- {argv: [a], <<: 3}\n"), HasSubstr("<< must be followed by a map"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "- {argv: [a], \"<<\": {name: x}}\n"), HasSubstr("unknown key '<<'"));
+  EXPECT_THAT(Accepted(BatchFormat::kYaml, "- argv: [a, !!binary /w==, !!str 3]\n").jobs.at(0).argv, ElementsAre("a", "\xff", "3"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "- argv: [!!binary '*']\n"), HasSubstr("line 1: !!binary: is not base64"));
+  for (const std::string tag : {"!secret x", "!!set {a, b}", "!<tag:x,2020:y> z", "!!python/object x"}) {
+    EXPECT_THAT(Refusal(BatchFormat::kYaml, "- argv: [" + tag + "]\n"), HasSubstr("is not known here")) << tag;
+  }
+}
+
+TEST(BatchFileTest, FaultA11ReservedWordsAreNoIds) {
+  const BatchField& id = *FindField(BatchFields(), "id");
+  for (const std::string word : {"last", "last~1", "last~", "", "a b", "-x", "a/1", "\033[m"}) {
+    BatchDraft draft;
+    EXPECT_FALSE(draft.fields.Set(id, word).ok()) << word;
+  }
+  for (const std::string word : {"lasting", "LAST", "42", "a.b:c-d_e"}) {
+    BatchDraft draft;
+    EXPECT_TRUE(draft.fields.Set(id, word).ok()) << word;
+  }
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "id: last\njobs: [a]\n"), HasSubstr("f:1: id: 'last' is no ID"));
 }
 
 class BatchFileFilesTest : public testing::Test {

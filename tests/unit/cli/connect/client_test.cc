@@ -7,8 +7,10 @@
 
 #include <atomic>
 
+#include "cli/connect/answer_check.h"
 #include "cli/connect/reconnect.h"
 #include "cli/verbs/await.h"
+#include "cli/view/exit_code.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "jobd/v1/job_query_service.grpc.pb.h"
@@ -99,6 +101,13 @@ class FakeQuery final : public v1::JobQueryService::Service {
     if (!second) response->set_next_page_token("more");
     return grpc::Status::OK;
   }
+  // What no service of ours says: pages without end, IDs with escape sequences.
+  grpc::Status ListBatches(grpc::ServerContext*, const v1::ListBatchesRequest* request,
+                           v1::ListBatchesResponse* response) override {
+    response->add_batches()->set_correlation_id(request->owner() == "evil" ? "\033]0;x\007" : "a");
+    response->set_next_page_token("again");
+    return grpc::Status::OK;
+  }
   std::atomic<int> watches = 0;
   std::atomic<int> endless = 0;  // streams that do not end by themselves
   int others = 0;                // so many of those must run before "ended" or "gone" ends
@@ -128,8 +137,8 @@ TEST_F(ClientTest, TheServersTextsAreEscapedAndBounded) {
   v1::CancelResponse response;
   const auto status = client_->Cancel(v1::CancelRequest(), &response);
   ASSERT_FALSE(status.ok());
-  EXPECT_EQ(status.error().message(), "bad\\x1b]0;x\\x07 (INVALID_ARGUMENT)");
-  EXPECT_NE(status.error().code(), base::Code::kInvalidArgument) << "that is for what jobctl itself refuses";
+  EXPECT_EQ(status.error().message(), "bad\\x1b]0;x\\x07");
+  EXPECT_EQ(status.error().code(), base::Code::kInvalidArgument) << "wrong usage, whoever finds it";
   ASSERT_EQ(status.error().violations().size(), 50u);
   EXPECT_EQ(status.error().violations()[1], (base::FieldViolation{"jobs[1].argv", "must not be \\x1b[31mempty"}));
 }
@@ -215,7 +224,7 @@ TEST_F(ClientTest, WaitGivesTheLargestCodeOfAllPages) {
   Canceller never;
   const auto code = AwaitEnd(*client_, {"id", std::nullopt, ""}, {}, &never);
   ASSERT_TRUE(code.ok()) << code.error().message();
-  EXPECT_EQ(*code, 7);
+  EXPECT_EQ(code->exit_code, 7);
   EXPECT_EQ(query_.watches, 2);
 }
 
@@ -238,20 +247,24 @@ TEST_F(ClientTest, WaitTimesOutAndCanBeCancelled) {
 // With several streams only the one begun last was ended, and `wait --any A B` waited for both.
 TEST_F(ClientTest, FaultA5WaitForAnyReturnsAtTheFirst) {
   const JobRef endless{"endless", std::nullopt, ""};
-  const JobRef ended{"ended", std::nullopt, ""};
+  const JobRef quick{"ended", std::nullopt, ""};
   query_.others = 2;
   for (const std::vector<JobRef>& refs :
-       std::vector<std::vector<JobRef>>{{ended, endless, endless}, {endless, endless, ended}, {endless, ended, endless}}) {
+       std::vector<std::vector<JobRef>>{{quick, endless, endless}, {endless, endless, quick}, {endless, quick, endless}}) {
     query_.endless = 0;
-    const auto code = AwaitEnds(*client_, refs, AwaitWhich::kAny, {});
-    ASSERT_TRUE(code.ok()) << code.error().message();
-    EXPECT_EQ(*code, 7);
+    Canceller canceller;
+    const auto ended = AwaitEnds(*client_, refs, AwaitWhich::kAny, {}, &canceller);
+    ASSERT_TRUE(ended.ok()) << ended.error().message();
+    ASSERT_EQ(ended->size(), 1u);
+    EXPECT_EQ(ended->at(0).exit_code, 7);
+    EXPECT_EQ(ended->at(0).ref, (JobRef{"ended", std::nullopt, ""}));
   }
   query_.endless = 0;
   query_.others = 1;
-  const auto job = AwaitEnds(*client_, {endless, {"ended", 1, ""}}, AwaitWhich::kAny, {});
+  Canceller canceller;
+  const auto job = AwaitEnds(*client_, {endless, {"ended", 1, ""}}, AwaitWhich::kAny, {}, &canceller);
   ASSERT_TRUE(job.ok()) << job.error().message();
-  EXPECT_EQ(*job, 3) << "that of the job, not of its batch";
+  EXPECT_EQ(job->at(0).exit_code, 3) << "that of the job, not of its batch";
 }
 
 TEST_F(ClientTest, FaultA5AnErrorOfOneOfSeveralIsTheAnswerAtOnce) {
@@ -261,7 +274,8 @@ TEST_F(ClientTest, FaultA5AnErrorOfOneOfSeveralIsTheAnswerAtOnce) {
   for (const AwaitWhich which : {AwaitWhich::kAll, AwaitWhich::kAny}) {
     for (const std::vector<JobRef>& refs : std::vector<std::vector<JobRef>>{{gone, endless, endless}, {endless, endless, gone}}) {
       query_.endless = 0;
-      const auto code = AwaitEnds(*client_, refs, which, {});
+      Canceller canceller;
+      const auto code = AwaitEnds(*client_, refs, which, {}, &canceller);
       ASSERT_FALSE(code.ok());
       EXPECT_EQ(code.error().code(), base::Code::kNotFound);
     }
@@ -273,10 +287,66 @@ TEST_F(ClientTest, FaultA5SeveralTimeOutTogether) {
   options.timeout = 10 * base::kNanosPerMilli;
   const JobRef endless{"endless", std::nullopt, ""};
   for (const AwaitWhich which : {AwaitWhich::kAll, AwaitWhich::kAny}) {
-    const auto code = AwaitEnds(*client_, {endless, endless, endless}, which, options);
+    Canceller canceller;
+    const auto code = AwaitEnds(*client_, {endless, endless, endless}, which, options, &canceller);
     ASSERT_FALSE(code.ok());
     EXPECT_EQ(code.error().code(), base::Code::kDeadlineExceeded);
   }
+}
+
+TEST_F(ClientTest, FaultD21AnIdWithEscapeSequencesIsNoAnswer) {
+  v1::ListBatchesRequest request;
+  v1::ListBatchesResponse response;
+  EXPECT_TRUE(client_->ListBatches(request, &response).ok());
+  request.set_owner("evil");
+  const auto refused = client_->ListBatches(request, &response);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), base::Code::kDataLoss);
+  EXPECT_THAT(refused.error().message(), HasSubstr("\\x1b]0;x"));
+}
+
+v1::JobResult EndedAs(v1::JobState state, std::optional<int> exit_code, std::optional<int> signal) {
+  v1::JobResult result;
+  result.set_state(state);
+  if (exit_code) result.set_exit_code(*exit_code);
+  if (signal) result.set_signal(*signal);
+  return result;
+}
+
+TEST(AnswerCheckTest, FaultD21AnEndThatCannotBe) {
+  const std::vector<v1::JobResult> bad{
+      EndedAs(v1::JOB_STATE_FAILED, 256, {}),  EndedAs(v1::JOB_STATE_FAILED, -256, {}),  EndedAs(v1::JOB_STATE_FAILED, {}, 128),
+      EndedAs(v1::JOB_STATE_FAILED, {}, 0),    EndedAs(v1::JOB_STATE_FAILED, {}, -1),    EndedAs(v1::JOB_STATE_SUCCEEDED, 256, {}),
+      EndedAs(v1::JOB_STATE_SUCCEEDED, 3, {}), EndedAs(v1::JOB_STATE_SUCCEEDED, {}, {}), EndedAs(v1::JOB_STATE_FAILED, 1, 9)};
+  for (const v1::JobResult& result : bad) {
+    v1::StreamLogsResponse message;
+    *message.add_ends()->mutable_result() = result;
+    EXPECT_FALSE(CheckAnswer(message).ok()) << result.DebugString();
+    if (!(result.has_signal() && result.has_exit_code())) {
+      EXPECT_EQ(ExitCodeOf(result), 125) << result.DebugString();
+    }
+  }
+  v1::StreamLogsResponse good;
+  *good.add_ends()->mutable_result() = EndedAs(v1::JOB_STATE_SUCCEEDED, 0, {});
+  *good.add_ends()->mutable_result() = EndedAs(v1::JOB_STATE_FAILED, 255, {});
+  *good.add_ends()->mutable_result() = EndedAs(v1::JOB_STATE_CANCELLED, {}, 64);
+  good.add_ends()->set_index(1'000'000);
+  EXPECT_TRUE(CheckAnswer(good).ok());
+  good.add_chunks()->set_index(1'000'001);
+  EXPECT_FALSE(CheckAnswer(good).ok()) << "printed, each such job would cost memory";
+}
+
+TEST(AnswerCheckTest, FaultD21PagesEnd) {
+  PageGuard pages(100);
+  EXPECT_TRUE(pages.Add(50, 1, "a").ok());
+  EXPECT_FALSE(pages.Add(1, 1, "a").ok()) << "it leads to itself";
+  EXPECT_FALSE(PageGuard(100).Add(0, 1, "a").ok()) << "nothing, and more of it";
+  PageGuard more(100);
+  EXPECT_TRUE(more.Add(100, 1, "a").ok());
+  EXPECT_FALSE(more.Add(1, 1, "b").ok());
+  PageGuard large(100);
+  EXPECT_FALSE(large.Add(1, size_t{2} << 30, "").ok());
+  EXPECT_TRUE(PageGuard(100).Add(0, 0, "").ok());
 }
 
 }  // namespace

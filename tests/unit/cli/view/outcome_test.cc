@@ -14,6 +14,7 @@ v1::JobResult Result(v1::JobState state, v1::ReasonCode code = v1::REASON_CODE_U
   v1::JobResult result;
   result.set_state(state);
   result.mutable_reason()->set_code(code);
+  if (state == v1::JOB_STATE_SUCCEEDED) result.set_exit_code(0);
   return result;
 }
 
@@ -74,6 +75,55 @@ TEST(ExitCodeTest, FaultA12TheCodeOfWhatFailedNotOfItsConsequences) {
   EXPECT_EQ(code({failed, Result(v1::JOB_STATE_TIMED_OUT), consequence}), 124);
   EXPECT_EQ(code({failed, cancelled}), 143) << "who cancelled meant that job";
   EXPECT_EQ(code({Result(v1::JOB_STATE_SUCCEEDED), consequence}), 143) << "never 0 when not all succeeded";
+}
+
+TEST(ExitCodeTest, FaultD21ZeroOnlyForExitZero) {
+  v1::JobResult result;
+  result.set_state(v1::JOB_STATE_SUCCEEDED);
+  EXPECT_EQ(ExitCodeOf(result), 125) << "nobody saw an exit code";
+  for (const int code : {256, -256, 512, 1 << 30}) {
+    result.set_state(v1::JOB_STATE_FAILED);
+    result.set_exit_code(code);
+    EXPECT_EQ(ExitCodeOf(result), 125) << code;
+    result.set_state(v1::JOB_STATE_SUCCEEDED);
+    EXPECT_EQ(ExitCodeOf(result), 125) << code;
+  }
+  v1::JobResult signalled;
+  signalled.set_state(v1::JOB_STATE_FAILED);
+  for (const int signal : {128, 0, -128, 65}) {
+    signalled.set_signal(signal);
+    EXPECT_EQ(ExitCodeOf(signalled), 125) << signal;
+  }
+}
+
+TEST(ExitCodeTest, FaultC5AFailedStartNamesTheThing) {
+  v1::JobResult result = StartFailed("executing the program", "ENOENT");
+  result.mutable_reason()->set_text("executing the program: No such file or directory");
+  EXPECT_EQ(Ending(result, {"no-such-program", "", false}),
+            "did not start: no-such-program: No such file or directory in the job's PATH");
+  EXPECT_THAT(Ending(result, {"./x.sh", "", false}), testing::HasSubstr("./x.sh: No such file or directory (or its interpreter"));
+  EXPECT_EQ(Ending(result), "did not start: executing the program: No such file or directory");
+  result = StartFailed("changing to the working directory", "ENOENT");
+  result.mutable_reason()->set_text("changing to the working directory: No such file or directory");
+  EXPECT_EQ(Ending(result, {"make", "/w", false}), "did not start: working directory /w: No such file or directory");
+  result.mutable_reason()->set_text("changing to the working directory /w: No such file or directory");
+  EXPECT_EQ(Ending(result, {"make", "/w", false}),
+            "did not start: changing to the working directory /w: No such file or directory");
+}
+
+TEST(ExitCodeTest, FaultC22ErrorsOfVerbs) {
+  const auto code = [](base::Code what) { return ExitCodeOf(base::Error(what, "x"), /*of_jobs=*/false); };
+  EXPECT_EQ(code(base::Code::kInvalidArgument), 2);
+  EXPECT_EQ(code(base::Code::kNotFound), 3);
+  EXPECT_EQ(code(base::Code::kPermissionDenied), 4);
+  EXPECT_EQ(code(base::Code::kUnauthenticated), 4);
+  EXPECT_EQ(code(base::Code::kUnavailable), 125);
+  EXPECT_EQ(ExitCodeOf(base::SysError("opening x", ENOENT), false), 125) << "a file of ours is no batch";
+  for (const base::Code what : {base::Code::kNotFound, base::Code::kPermissionDenied})
+    EXPECT_EQ(ExitCodeOf(base::Error(what, "x")), 125);
+  EXPECT_EQ(
+      ErrorToJson(base::Error(base::Code::kAlreadyExists, "m"), {{"--id", "p"}}).dump(),
+      R"({"code":"ALREADY_EXISTS","reason":"CORRELATION_ID_REUSED","message":"m","violations":[{"field":"--id","problem":"p"}]})");
 }
 
 TEST(ExitCodeTest, TheServersTextIsEscapedAndCut) {

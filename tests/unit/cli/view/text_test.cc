@@ -38,7 +38,29 @@ TEST(TimeTextTest, LocalTimesGoThereAndBack) {
   EXPECT_EQ(AbsoluteTime(*ParseTime("11:12", time)), "2026-01-02 11:12:00");
 }
 
+TEST(TimeTextTest, FaultC11TimesAsPeopleWriteThem) {
+  const int64_t now = *ParseTime("2026-11-30 12:00:00.5", 0);
+  EXPECT_EQ(*ParseTime("1795993629", now), 1795993629 * kSecond) << "date +%s";
+  EXPECT_EQ(*ParseTime("1795993629.25", now), 1795993629 * kSecond + kSecond / 4);
+  EXPECT_EQ(*ParseTime("@1795993629.25", now), 1795993629 * kSecond + kSecond / 4);
+  EXPECT_EQ(*ParseTime("90", now), now - 90 * kSecond);
+  EXPECT_EQ(*ParseTime("-1h", now), now - 3600 * kSecond);
+  EXPECT_EQ(*ParseTime("now", now), now);
+  EXPECT_EQ(*ParseTime("today", now), *ParseTime("2026-11-30", 0));
+  EXPECT_EQ(*ParseTime("yesterday", now), *ParseTime("2026-11-29", 0));
+  for (const std::string text : {"-", "--1h", "tomorrowish", "1795993629x", "1795993629.", "99999999999999999999"})
+    EXPECT_FALSE(ParseTime(text, now).ok()) << text;
+}
+
+TEST(TimeTextTest, FaultC11TimestampsHaveFractionAndZone) {
+  const std::string text = Rfc3339Local(1795993629 * kSecond + 123456789);
+  EXPECT_EQ(text.size(), std::string("2026-11-29T15:07:09.123456+00:00").size()) << text;
+  EXPECT_EQ(*ParseTime(text, 0), 1795993629 * kSecond + 123456000) << text;
+}
+
 TEST(TimeTextTest, Relative) {
+  EXPECT_EQ(RelativeTime(INT64_MIN, INT64_MAX).substr(0, 3), "106") << "a hostile server's clock";
+
   EXPECT_EQ(RelativeTime(0, 0), "just now");
   EXPECT_EQ(RelativeTime(10 * kSecond, 0), "just now") << "another machine's clock";
   EXPECT_EQ(RelativeTime(0, 90 * kSecond), "90s ago");
