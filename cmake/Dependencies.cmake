@@ -52,6 +52,13 @@ foreach(library IN LISTS ABSL_STRINGS_STATIC_LIBRARIES)
   endif()
 endforeach()
 
+# argon2id, and random numbers. An archive, since jobd is static.
+find_path(JOBD_SODIUM_INCLUDE sodium.h REQUIRED)
+find_library(JOBD_SODIUM_ARCHIVE NAMES libsodium.a REQUIRED)
+add_library(jobd_sodium INTERFACE)
+target_include_directories(jobd_sodium SYSTEM INTERFACE ${JOBD_SODIUM_INCLUDE})
+target_link_libraries(jobd_sodium INTERFACE ${JOBD_SODIUM_ARCHIVE} Threads::Threads)
+
 # gRPC and Protobuf as static archives: a call of jobctl costs 10 ms instead of 16, most of the rest being dynamic linking.
 pkg_check_modules(GRPC REQUIRED grpc++)
 set(jobd_grpc_archives)

@@ -12,7 +12,7 @@ packages=(
   libabsl-dev golang-github-grpc-ecosystem-grpc-gateway-dev
   # the rest of the programs
   libboost1.81-dev libspdlog-dev libfmt-dev libsqlite3-dev libsqlitecpp-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libyaml-cpp-dev
-  prometheus-cpp-dev libzstd-dev
+  prometheus-cpp-dev libzstd-dev libsodium-dev
   # tests, certificates, demo
   libgtest-dev libgmock-dev openssl procps util-linux strace zstd
   # benchmarks of single pieces

@@ -20,7 +20,9 @@ done
 # Includes run one way: each folder and the folders it may include from, itself always. `proto` is the generated code.
 cat >"$work/arrows" <<'END'
 lib/base
-lib/config                  lib/base
+lib/auth                    lib/base
+lib/audit                   lib/base
+lib/config                  lib/base lib/auth
 lib/logging                 lib/base
 lib/sandbox/cgroup          lib/base
 lib/sandbox/rules           lib/base lib/config
@@ -82,6 +84,7 @@ prometheus       server/ops/metrics.cc
 CLI/             cli/|daemon/options.cc|server/options.cc
 boost/process    daemon/|lib/launch/
 toml             lib/config/|cli/connect/context_file.cc
+sodium           lib/auth/
 absl             lib/base/token_signer.cc|server/grpc/|server/main.cc|cli/
 END
 problems <"$work/found"
