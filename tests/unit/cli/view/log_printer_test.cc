@@ -92,10 +92,16 @@ class LogPrinterTerminalTest : public testing::Test {
     ::cfmakeraw(&mode);
     EXPECT_EQ(::tcsetattr(slave, TCSANOW, &mode), 0);
   }
-  std::string Read() const {
-    std::array<char, 4096> buffer{};
-    const ssize_t n = ::read(master_.get(), buffer.data(), buffer.size());
-    return std::string(buffer.data(), n > 0 ? static_cast<size_t>(n) : 0);
+  // What came out, once it is as long as `expected` should be: a terminal hands it over in pieces.
+  std::string Read(std::string_view expected) const {
+    std::string text;
+    while (text.size() < expected.size()) {
+      std::array<char, 4096> buffer{};
+      const ssize_t n = ::read(master_.get(), buffer.data(), buffer.size());
+      if (n <= 0) break;
+      text.append(buffer.data(), static_cast<size_t>(n));
+    }
+    return text;
   }
   base::Fd master_;
   base::Fd slave_;
@@ -106,7 +112,8 @@ TEST_F(LogPrinterTerminalTest, EscapesAreShownInsteadOfObeyed) {
   ASSERT_TRUE(stream.is_terminal());
   LogPrinter printer({}, stream, stream);
   printer.Print(1, Stream::kStdout, 0, "\033]0;title\007ok\r\n");
-  EXPECT_EQ(Read(), "\\x1b]0;title\\x07ok\r\n");
+  constexpr std::string_view kShown = "\\x1b]0;title\\x07ok\r\n";
+  EXPECT_EQ(Read(kShown), kShown);
 }
 
 TEST_F(LogPrinterTerminalTest, FaultC12ColoursAndProgressBarsPass) {
@@ -114,21 +121,24 @@ TEST_F(LogPrinterTerminalTest, FaultC12ColoursAndProgressBarsPass) {
   LogPrinter printer({}, stream, stream);
   printer.Print(1, Stream::kStdout, 0, "\033[1;31m50%\033[0m\r60%\b\b\033[32mgo");
   printer.FinishAll();
-  EXPECT_EQ(Read(), "\033[1;31m50%\033[0m\r60%\b\b\033[32mgo\033[0m") << "a colour ends with the job";
+  constexpr std::string_view kShown = "\033[1;31m50%\033[0m\r60%\b\b\033[32mgo\033[0m";
+  EXPECT_EQ(Read(kShown), kShown) << "a colour ends with the job";
 }
 
 TEST_F(LogPrinterTerminalTest, FaultC12NoJobOverwritesAPrefix) {
   OutputStream stream(slave_.get());
   LogPrinter printer({.prefix = true}, stream, stream);
   printer.Print(1, Stream::kStdout, 0, "\033[31mred\r2| x\b\r\nnext\r\n");
-  EXPECT_EQ(Read(), "1| \033[31mred\\x0d2| x\\x08\033[0m\n1| next\n");
+  constexpr std::string_view kShown = "1| \033[31mred\\x0d2| x\\x08\033[0m\n1| next\n";
+  EXPECT_EQ(Read(kShown), kShown);
 }
 
 TEST_F(LogPrinterTerminalTest, RawIsRaw) {
   OutputStream stream(slave_.get());
   LogPrinter printer({.raw = true}, stream, stream);
   printer.Print(1, Stream::kStdout, 0, "\033[1m");
-  EXPECT_EQ(Read(), "\033[1m");
+  constexpr std::string_view kShown = "\033[1m";
+  EXPECT_EQ(Read(kShown), kShown);
 }
 
 TEST(TerminalFilterTest, CharactersAndSequencesMayComeInPieces) {

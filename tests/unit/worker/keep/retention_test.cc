@@ -179,9 +179,10 @@ TEST_F(RetentionTest, UsersHaveRulesOfTheirOwn) {
       {.all = {.max_age = kDay}, .owners = {{"ann", {.max_age = 10 * kDay}}, {"bob", {.max_age = 10 * kDay, .max_batches = 1}}}});
   AwaitGone("b1", "bob");
   AwaitGone("c1", "carl");
-  const KeptStatus kept = AwaitKept(3);
+  // As many are kept before the rules are in force.
+  KeptStatus kept = AwaitKept(3);
+  while (kept.own_rules != 2) kept = AwaitKept(3);
   EXPECT_EQ(kept.rule, (RetentionRule{.max_age = kDay}));
-  EXPECT_EQ(kept.own_rules, 2u);
   EXPECT_EQ(Left("ann"), (Ids{"a1", "a2"}));
   EXPECT_EQ(Left("bob"), Ids{"b2"});
 }
