@@ -72,7 +72,6 @@ list(REMOVE_DUPLICATES jobd_grpc_archives)
 find_library(JOBD_PROTOBUF_ARCHIVE NAMES libprotobuf.a REQUIRED)
 add_library(jobd_protobuf INTERFACE)
 target_link_libraries(jobd_protobuf INTERFACE ${JOBD_PROTOBUF_ARCHIVE} Threads::Threads)
-find_library(JOBD_GRPC_REFLECTION_ARCHIVE NAMES libgrpc++_reflection.a REQUIRED)
 add_library(jobd_grpc INTERFACE)
 target_link_libraries(jobd_grpc INTERFACE
   -Wl,--start-group ${jobd_grpc_archives} ${JOBD_PROTOBUF_ARCHIVE} -Wl,--end-group

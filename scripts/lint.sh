@@ -67,7 +67,7 @@ xargs awk '
   FNR == 1 { here = folder(FILENAME); if (!(here in known)) { known[here] = 1; print here " has no arrows in scripts/lint.sh" } }
   /^#include "/ {
     split($0, part, "\""); to = folder(part[2])
-    if (to ~ /^(jobd\/v1|google\/)/) to = "proto"; else if (to !~ /^(server|cli|daemon)(\/|$)/) to = "lib/" to
+    if (to ~ /^(jobd\/v1|google|grpc)(\/|$)/) to = "proto"; else if (to !~ /^(server|cli|daemon)(\/|$)/) to = "lib/" to
     if (!((here, to) in may)) print FILENAME " includes " part[2]
   }' "$work/arrows" <"$work/sources" >"$work/found"
 problems <"$work/found"

@@ -13,11 +13,14 @@
 #include "server/auth/access.h"
 #include "server/auth/call_admission.h"
 #include "server/auth/call_limits.h"
+#include "server/grpc/connection_guard.h"
+#include "server/grpc/connection_table.h"
 #include "server/grpc/credentials.h"
-#include "server/grpc/gate.h"
 #include "server/grpc/rpc_server.h"
 #include "server/grpc/self_check.h"
 #include "server/grpc/table_service.h"
+#include "server/grpc/unknown_methods.h"
+#include "server/ops/heap_trimmer.h"
 #include "server/ops/metrics_endpoint.h"
 #include "server/rpc/method.h"
 #include "server/rpc/public_error.h"
@@ -44,7 +47,10 @@ class ServiceImpl final : public Service {
         max_batch_jobs_(Config().max_batch_jobs),
         admission_(access_, call_limits_,
                    [this](auto path, auto caller, const base::Error& error) { OnCallRefused(path, caller, error); }),
-        uploads_(kMaxUploadBytes),
+        uploads_(kMaxUploadBytes, "submissions are being received"),
+        decoding_(kDecodingBytes, "requests are being read"),
+        connections_(clock),
+        guard_(access_, connections_, heap_, clock),
         errors_(options_.log, [this](std::string_view code) { options_.metrics->OnRefused(code); }),
         tasks_("task", TaskThreads()),
         reloader_(
@@ -53,21 +59,24 @@ class ServiceImpl final : public Service {
              [this](const auto& config, const auto& users, const auto& capabilities) { Apply(config, users, capabilities); }}),
         api_{worker,          streams_,  tasks_, uploads_, *options_.metrics, *options_.log,
              max_batch_jobs_, reloader_, tls_,   clock,    clock.Monotonic(), options_.about},
-        support_{admission_, streams_, tasks_, errors_, *options_.log, clock} {}
+        support_{admission_, streams_, tasks_, errors_, *options_.log, clock, decoding_} {}
 
   ~ServiceImpl() override { Shutdown(0); }
 
   base::Status Serve(base::Listener listener) {
     RpcServerOptions options{.listener = std::move(listener),
+                             .connections = connections_,
                              .max_connections_per_address = Config().max_connections_per_address,
                              .on_refused = [this](const char* why) {
                                options_.metrics->OnConnectionRefused();
                                LogLine("connection refused: {}", why);
                              }};
+    guard_.SetMaxInProgress(Config().max_streams_per_user);
     JOBD_ASSIGN_OR_RETURN(methods_, MethodTable::Build(MethodRules(), Handlers(api_)));
-    gate_.emplace(access_, methods_, [this](auto path, auto caller, auto code, auto text) { OnRefused(path, caller, code, text); });
-    JOBD_ASSIGN_OR_RETURN(
-        rpc_, RpcServer::Start(std::move(options), MakeServerCredentials(tls_, *gate_), MakeServices(support_, methods_)));
+    auto unknown = MakeUnknownMethods(
+        access_, guard_, [this](auto path, auto caller, auto code, auto text) { OnRefused(path, caller, code, text); });
+    JOBD_ASSIGN_OR_RETURN(rpc_, RpcServer::Start(std::move(options), MakeServerCredentials(tls_, guard_),
+                                                 MakeServices(support_, methods_, guard_), std::move(unknown)));
     JOBD_RETURN_IF_ERROR(CheckHandshake(rpc_->address(), *options_.initial.tls));
     return CheckRefusals(rpc_->address(), *options_.initial.tls);
   }
@@ -103,6 +112,7 @@ class ServiceImpl final : public Service {
     if (options_.use_capabilities) options_.use_capabilities(capabilities);
     worker_.SetLimits(WorkerLimitsOf(config, users));
     call_limits_.SetMax(config.max_streams_per_user);
+    guard_.SetMaxInProgress(config.max_streams_per_user);
     max_batch_jobs_.store(config.max_batch_jobs, std::memory_order_relaxed);
     rpc_->SetMaxPerAddress(config.max_connections_per_address);
     (void)logging::Reopen(*options_.log);  // an error leaves the old file in use, which is no reason to refuse what was reloaded
@@ -137,7 +147,11 @@ class ServiceImpl final : public Service {
   CallLimits call_limits_;
   std::atomic<uint32_t> max_batch_jobs_;
   CallAdmission admission_;
-  UploadBudget uploads_;
+  MemoryBudget uploads_;
+  MemoryBudget decoding_;
+  ConnectionTable connections_;
+  HeapTrimmer heap_;
+  ConnectionGuard guard_;
   const ErrorReporter errors_;
   StreamRegistry streams_;
   TaskPool tasks_;
@@ -145,7 +159,6 @@ class ServiceImpl final : public Service {
   const Api api_;
   const CallSupport support_;
   MethodTable methods_;
-  std::optional<Gate> gate_;
   std::unique_ptr<RpcServer> rpc_;  // last but one: it ends before what its calls use
   std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
 };

@@ -23,10 +23,10 @@ class Reloader;
 class StreamRegistry;
 class TaskPool;
 class TlsState;
-class UploadBudget;
+class MemoryBudget;
 
 inline constexpr uint64_t kMaxBatchBytes = 256ull << 20;   // of one submission, as received
-inline constexpr uint64_t kMaxUploadBytes = 512ull << 20;  // of all submissions that are being received: see UploadBudget
+inline constexpr uint64_t kMaxUploadBytes = 512ull << 20;  // of all submissions that are being received: see Api
 
 // What the launcher and the start say about this process. Does not change.
 struct AboutProcess {
@@ -40,7 +40,7 @@ struct Api {
   worker::Worker& worker;
   StreamRegistry& streams;
   TaskPool& tasks;
-  UploadBudget& uploads;
+  MemoryBudget& uploads;
   Metrics& metrics;
   spdlog::logger& log;
   // As the worker's limit; here to bound what a submission may gather before the worker sees it.

@@ -10,6 +10,8 @@ std::vector<Handler> Handlers(const Api& api) {
   serve(&ExecuteJob, &SubmitBatch, &Cancel, &Signal, &Retry, &Hold, &Release, &RemoveBatch, &PruneBatches);
   serve(&GetBatch, &ListBatches, &SearchJob, &StreamLogs, &WatchBatch);
   serve(&Start, &Stop, &Drain, &GetStatus, &Reload, &GetConfig);
+  serve(&Check, &Watch);
+  serve(&ServerReflectionInfo);
   return all;
 }
 

@@ -6,6 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "grpc/health/v1/health.pb.h"
+#include "grpc/reflection/v1alpha/reflection.pb.h"
 #include "jobd/v1/admin_service.pb.h"
 #include "jobd/v1/auth_service.pb.h"
 #include "jobd/v1/job_query_service.pb.h"
@@ -58,6 +60,16 @@ void Drain(const Api& api, CallContext& call, const v1::DrainRequest& in, v1::Dr
 void GetStatus(const Api& api, CallContext& call, const v1::GetStatusRequest& in, v1::GetStatusResponse& out, Reply reply);
 void Reload(const Api& api, CallContext& call, const v1::ReloadRequest& in, v1::ReloadResponse& out, Reply reply);
 void GetConfig(const Api& api, CallContext& call, const v1::GetConfigRequest& in, v1::GetConfigResponse& out, Reply reply);
+
+// health.cc
+void Check(const Api& api, CallContext& call, const grpc::health::v1::HealthCheckRequest& in,
+           grpc::health::v1::HealthCheckResponse& out, Reply reply);
+Source<grpc::health::v1::HealthCheckResponse> Watch(const Api& api, CallContext& call,
+                                                    const grpc::health::v1::HealthCheckRequest& in);
+
+// reflection.cc
+std::unique_ptr<DialogueOf<grpc::reflection::v1alpha::ServerReflectionRequest, grpc::reflection::v1alpha::ServerReflectionResponse>>
+ServerReflectionInfo(const Api& api, CallContext& call);
 
 }  // namespace handlers
 }  // namespace jobd::server

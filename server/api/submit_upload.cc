@@ -70,7 +70,7 @@ class SubmitUpload final : public SinkOf<v1::SubmitBatchRequest, v1::SubmitBatch
 
   const Api& api_;
   CallContext& call_;
-  UploadBudget::Share share_;
+  MemoryBudget::Share share_;
   worker::BatchOptions options_;
   std::vector<worker::JobSpec> jobs_;
   bool first_ = true;

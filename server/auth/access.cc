@@ -13,7 +13,10 @@ constexpr size_t kMaxParsed = 1024;
 AccessControl::AccessControl(std::shared_ptr<const AccessRules> rules, const base::Clock& clock)
     : clock_(clock), rules_(std::move(rules)) {}
 
-void AccessControl::Replace(std::shared_ptr<const AccessRules> rules) { *rules_.Lock() = std::move(rules); }
+void AccessControl::Replace(std::shared_ptr<const AccessRules> rules) {
+  *rules_.Lock() = std::move(rules);
+  parsed_.Lock()->clear();  // the chains may be others now
+}
 
 base::Result<Caller> AccessControl::Authenticate(std::string_view pem) {
   if (pem.empty()) return base::Error(base::Code::kUnauthenticated, "a client certificate is needed");
@@ -24,7 +27,7 @@ base::Result<Caller> AccessControl::Authenticate(std::string_view pem) {
     if (const auto found = parsed->find(key); found != parsed->end()) certificate = found->second;
   }
   if (!certificate) {
-    auto fresh = ParseCertificate(pem);
+    auto fresh = ParseCertificate(key + (*rules_.Lock())->ca);
     if (!fresh.ok()) return base::Error(base::Code::kUnauthenticated, "the client certificate cannot be read");
     certificate = std::make_shared<const Certificate>(*std::move(fresh));
     const auto parsed = parsed_.Lock();

@@ -19,6 +19,7 @@ namespace jobd::server {
 struct AccessRules {
   config::Users users;
   RevocationList revoked;
+  std::string ca = {};  // in PEM: the certificates above a client's that it need not send
 };
 
 // An authenticated caller.
@@ -36,7 +37,8 @@ class AccessControl {
   // `clock` outlives this.
   AccessControl(std::shared_ptr<const AccessRules> rules, const base::Clock& clock);
 
-  // `pem` is the leaf certificate that TLS has verified. kUnauthenticated; the text is for the client.
+  // `pem` is the leaf certificate that TLS has verified, and behind it those that came with it. kUnauthenticated; the text is for
+  // the client.
   base::Result<Caller> Authenticate(std::string_view pem);
   // The same check again, for a caller who was authenticated before.
   base::Result<Caller> Authenticate(const std::shared_ptr<const Certificate>& certificate) const;

@@ -26,9 +26,6 @@ struct MethodRule {
   Scope For(config::Role role) const;
 };
 
-// Methods with this prefix are gRPC's own services. They have a rule and no handler of ours.
-inline constexpr std::string_view kGrpcServices = "/grpc.";
-
 std::span<const MethodRule> MethodRules();
 
 // The rule of a method; nullptr when there is none, and then nobody may call the method.

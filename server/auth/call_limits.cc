@@ -50,25 +50,25 @@ void CallLimits::Release(const std::string& user, uint64_t untaken) {
   if (held == Held()) counts->by_user.erase(found);
 }
 
-base::Status UploadBudget::Share::Take(uint64_t bytes) {
+base::Status MemoryBudget::Share::Take(uint64_t bytes) {
   JOBD_RETURN_IF_ERROR(budget_.Take(user_, bytes));
   bytes_ += bytes;
   return base::Ok();
 }
 
-base::Status UploadBudget::Take(const std::string& user, uint64_t bytes) {
+base::Status MemoryBudget::Take(const std::string& user, uint64_t bytes) {
   const auto held = held_.Lock();
   const auto found = held->by_user.find(user);
   const uint64_t own = found == held->by_user.end() ? 0 : found->second;
   if (bytes > held->free || own + bytes > held->free - bytes) {
-    return base::Error(base::Code::kResourceExhausted, "too many submissions are being received; try again");
+    return base::Error(base::Code::kResourceExhausted, "too many " + std::string(purpose_) + "; try again");
   }
   held->free -= bytes;
   held->by_user[user] = own + bytes;
   return base::Ok();
 }
 
-void UploadBudget::Return(const std::string& user, uint64_t bytes) {
+void MemoryBudget::Return(const std::string& user, uint64_t bytes) {
   const auto held = held_.Lock();
   held->free += bytes;
   const auto found = held->by_user.find(user);

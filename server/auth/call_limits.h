@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -72,17 +73,19 @@ class CallLimits {
   base::Guarded<Counts> counts_;
 };
 
-// Memory for submissions that are being received: they are in memory until the batch is whole. Shared by everybody so that nobody
-// can take it all: a user may hold at most as much as stays free. A user alone gets half of it, and each further one half of the
-// rest, so there is room for a newcomer however many others hold on to theirs. Thread-safe. It outlives its shares.
-class UploadBudget {
+// Memory for one purpose, such as submissions that are being received, which are in memory until the batch is whole. Shared by
+// everybody so that nobody can take it all: a user may hold at most as much as stays free. A user alone gets half of it, and each
+// further one half of the rest, so there is room for a newcomer however many others hold on to theirs. Thread-safe. It outlives its
+// shares.
+class MemoryBudget {
  public:
-  explicit UploadBudget(uint64_t bytes) { held_.Lock()->free = bytes; }
+  // `purpose` is named to who gets none: "submissions are being received". Static storage.
+  MemoryBudget(uint64_t bytes, std::string_view purpose) : purpose_(purpose) { held_.Lock()->free = bytes; }
 
-  // What one upload holds. Not thread-safe; its destructor gives everything back.
+  // What one call holds. Not thread-safe; its destructor gives everything back.
   class Share {
    public:
-    Share(UploadBudget& budget, std::string user) : budget_(budget), user_(std::move(user)) {}
+    Share(MemoryBudget& budget, std::string user) : budget_(budget), user_(std::move(user)) {}
     ~Share() { budget_.Return(user_, bytes_); }
     Share(const Share&) = delete;
     Share& operator=(const Share&) = delete;
@@ -91,7 +94,7 @@ class UploadBudget {
     uint64_t bytes() const { return bytes_; }
 
    private:
-    UploadBudget& budget_;
+    MemoryBudget& budget_;
     const std::string user_;
     uint64_t bytes_ = 0;
   };
@@ -104,6 +107,7 @@ class UploadBudget {
   base::Status Take(const std::string& user, uint64_t bytes);
   void Return(const std::string& user, uint64_t bytes);
 
+  const std::string_view purpose_;
   base::Guarded<Held> held_;
 };
 

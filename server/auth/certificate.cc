@@ -1,5 +1,6 @@
 #include "server/auth/certificate.h"
 
+#include <openssl/err.h>
 #include <openssl/pem.h>
 
 #include <algorithm>
@@ -11,6 +12,8 @@
 
 namespace jobd::server {
 namespace {
+
+constexpr size_t kMaxOthers = 64;
 
 base::Error Bad(const char* what) { return {base::Code::kInvalidArgument, std::string("the certificate ") + what}; }
 
@@ -48,6 +51,24 @@ std::string Serial(const X509* x509) {
   return first == std::string::npos ? "0" : hex.substr(first);
 }
 
+// Every one of `others` that issued `leaf`, or one that did, and so on: by name, usage and signature.
+std::vector<Issuer> IssuersOf(X509* leaf, std::vector<X509Ptr> others) {
+  std::vector<Issuer> issuers;
+  std::vector<X509Ptr> found;
+  std::vector<X509*> issued = {leaf};
+  for (size_t i = 0; i < issued.size(); ++i) {
+    for (X509Ptr& other : others) {
+      if (!other || X509_check_issued(other.get(), issued[i]) != X509_V_OK) continue;
+      if (X509_verify(issued[i], X509_get0_pubkey(other.get())) != 1) continue;
+      issuers.push_back({Fingerprint(other.get()), Serial(other.get())});
+      issued.push_back(other.get());
+      found.push_back(std::move(other));
+    }
+  }
+  ERR_clear_error();
+  return issuers;
+}
+
 }  // namespace
 
 base::Result<Certificate> ParseCertificate(std::string_view pem) {
@@ -68,6 +89,14 @@ base::Result<Certificate> ParseCertificate(std::string_view pem) {
   certificate.fingerprint = Fingerprint(x509.get());
   certificate.serial = Serial(x509.get());
   if (certificate.fingerprint.empty()) return Bad("cannot be digested");
+  std::vector<X509Ptr> others;
+  while (others.size() < kMaxOthers) {
+    X509Ptr other(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+    if (!other) break;
+    others.push_back(std::move(other));
+  }
+  ERR_clear_error();
+  certificate.issuers = IssuersOf(x509.get(), std::move(others));
   return certificate;
 }
 

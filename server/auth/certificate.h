@@ -10,6 +10,12 @@
 
 namespace jobd::server {
 
+// Who has signed a certificate.
+struct Issuer {
+  std::string fingerprint;  // as in Certificate
+  std::string serial;
+};
+
 struct Certificate {
   std::vector<std::string> uris;  // URI subject alternative names, byte for byte, in order
   int64_t not_before = 0;         // seconds since 1970
@@ -19,9 +25,11 @@ struct Certificate {
   bool digital_signature = false;  // a key usage is present and names digitalSignature
   std::string fingerprint;         // SHA-256 of the DER, 64 lower-case hex digits
   std::string serial;              // lower-case hex without leading zeros; "0" for zero
+  std::vector<Issuer> issuers;     // all certificates above it, of those that came with it
 };
 
-// The first certificate in `pem`. kInvalidArgument when there is none or it cannot be read. Thread-safe.
+// The first certificate in `pem`; its issuers are looked for among those behind it, of which at most 64 are read. kInvalidArgument
+// when there is none or it cannot be read. Thread-safe.
 base::Result<Certificate> ParseCertificate(std::string_view pem);
 
 }  // namespace jobd::server

@@ -26,6 +26,11 @@ std::string Digits(std::string_view entry) {
   return digits;
 }
 
+// A number above nine whose hex form cannot be told from a decimal one: nobody writes those with a zero in front.
+bool MayBeDecimal(std::string_view entry) {
+  return entry.size() > 1 && entry.front() != '0' && entry.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 }  // namespace
 
 base::Result<RevocationList> RevocationList::Parse(const std::string& file_name, std::string_view text) {
@@ -38,10 +43,15 @@ base::Result<RevocationList> RevocationList::Parse(const std::string& file_name,
     text.remove_prefix(std::min(end + 1, text.size()));
     line = Trim(line.substr(0, line.find('#')));
     if (line.empty()) continue;
-    std::string digits = Digits(line);
+    const bool marked = line.starts_with("0x") || line.starts_with("0X");
+    std::string digits = Digits(marked ? line.substr(2) : line);
     if (digits.size() == kFingerprintDigits) {
       list.fingerprints_.insert(std::move(digits));
     } else if (!digits.empty() && digits.size() <= kMaxSerialDigits) {
+      if (!marked && MayBeDecimal(line)) {
+        return base::Error(base::Code::kInvalidArgument,
+                           file_name + ":" + std::to_string(line_number) + ": hex or decimal? write the serial in hex, behind 0x");
+      }
       const size_t first = digits.find_first_not_of('0');
       list.serials_.insert(first == std::string::npos ? "0" : digits.substr(first));
     } else {
@@ -53,7 +63,8 @@ base::Result<RevocationList> RevocationList::Parse(const std::string& file_name,
 }
 
 bool RevocationList::Contains(const Certificate& certificate) const {
-  return fingerprints_.contains(certificate.fingerprint) || serials_.contains(certificate.serial);
+  const auto revoked = [&](const auto& one) { return fingerprints_.contains(one.fingerprint) || serials_.contains(one.serial); };
+  return revoked(certificate) || std::ranges::any_of(certificate.issuers, revoked);
 }
 
 }  // namespace jobd::server

@@ -10,8 +10,10 @@
 
 namespace jobd::server {
 
-// One entry a line: the SHA-256 fingerprint of a certificate (64 hex digits) or its serial number (up to 40 hex digits), in either
-// case, with or without colons between bytes; `#` begins a comment. Immutable after Parse, so safe to read from any thread.
+// One entry a line: the SHA-256 fingerprint of a certificate (64 hex digits) or its serial number in hex (up to 40 digits), in
+// either case, with or without colons between bytes; `#` begins a comment. A serial of decimal digits alone may be meant as
+// decimal, as some tools print it, and would be another certificate's in hex: it is refused unless "0x", a zero or colons show that
+// it is hex. The entry of an intermediate revokes all that it has issued. Immutable after Parse, so safe to read from any thread.
 class RevocationList {
  public:
   // An empty list.

@@ -19,6 +19,10 @@ constexpr int kShortageMs = 50;
 
 base::Fd OpenSpare() { return base::Fd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
+// What a client can have on its way to us in one piece, which is up to 6 MiB by itself: gRPC makes calls of all of it before it
+// looks at any of them, and the least call is 15 bytes.
+constexpr int kReceiveBuffer = 128 << 10;
+
 // Half of the descriptors are for connections; the rest for logs, the database and whatever a call needs. Looked up each time, as
 // prlimit(2) may change it.
 size_t MaxConnections() {
@@ -30,12 +34,13 @@ size_t MaxConnections() {
 }  // namespace
 
 base::Result<std::unique_ptr<AcceptLoop>> AcceptLoop::Start(base::Listener listener, std::unique_ptr<Acceptor> acceptor,
-                                                            uint32_t max_per_address, OnRefused on_refused) {
+                                                            ConnectionTable& connections, uint32_t max_per_address,
+                                                            OnRefused on_refused) {
   base::Fd stop(eventfd(0, EFD_CLOEXEC));
   base::Fd spare = OpenSpare();
   if (!stop || !spare) return base::SysError("making the accept loop's descriptors", errno);
-  std::unique_ptr<AcceptLoop> loop(new AcceptLoop(std::move(listener), std::move(acceptor), max_per_address, std::move(on_refused),
-                                                  std::move(stop), std::move(spare)));
+  std::unique_ptr<AcceptLoop> loop(new AcceptLoop(std::move(listener), std::move(acceptor), connections, max_per_address,
+                                                  std::move(on_refused), std::move(stop), std::move(spare)));
   loop->thread_ = std::thread([raw = loop.get()] {
     pthread_setname_np(pthread_self(), "accept");
     raw->Run();
@@ -43,10 +48,11 @@ base::Result<std::unique_ptr<AcceptLoop>> AcceptLoop::Start(base::Listener liste
   return loop;
 }
 
-AcceptLoop::AcceptLoop(base::Listener listener, std::unique_ptr<Acceptor> acceptor, uint32_t max_per_address, OnRefused on_refused,
-                       base::Fd stop, base::Fd spare)
+AcceptLoop::AcceptLoop(base::Listener listener, std::unique_ptr<Acceptor> acceptor, ConnectionTable& connections,
+                       uint32_t max_per_address, OnRefused on_refused, base::Fd stop, base::Fd spare)
     : listener_(std::move(listener)),
       acceptor_(std::move(acceptor)),
+      connections_(connections),
       max_per_address_(max_per_address),
       on_refused_(std::move(on_refused)),
       stop_(std::move(stop)),
@@ -99,6 +105,7 @@ bool AcceptLoop::AcceptOne(int listening, bool& shortage) {
   const int on = 1;
   setsockopt(connection.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(connection.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(connection.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
   Acceptor::NewConnectionParameters parameters;
   parameters.listener_fd = listening;
   parameters.fd = connection.release();

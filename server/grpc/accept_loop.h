@@ -25,9 +25,10 @@ class AcceptLoop {
   // Told of refused connections; called on the loop's thread.
   using OnRefused = std::function<void(const char* why)>;
 
-  // The server of `acceptor` has been started.
+  // The server of `acceptor` has been started. `connections` outlives the loop.
   static base::Result<std::unique_ptr<AcceptLoop>> Start(base::Listener listener, std::unique_ptr<Acceptor> acceptor,
-                                                         uint32_t max_per_address, OnRefused on_refused);
+                                                         ConnectionTable& connections, uint32_t max_per_address,
+                                                         OnRefused on_refused);
   // Closes the listening sockets and joins the thread; connections live on.
   ~AcceptLoop();
   AcceptLoop(const AcceptLoop&) = delete;
@@ -38,8 +39,8 @@ class AcceptLoop {
   void SetMaxPerAddress(uint32_t limit) { max_per_address_.store(limit, std::memory_order_relaxed); }
 
  private:
-  AcceptLoop(base::Listener listener, std::unique_ptr<Acceptor> acceptor, uint32_t max_per_address, OnRefused on_refused,
-             base::Fd stop, base::Fd spare);
+  AcceptLoop(base::Listener listener, std::unique_ptr<Acceptor> acceptor, ConnectionTable& connections, uint32_t max_per_address,
+             OnRefused on_refused, base::Fd stop, base::Fd spare);
   void Run();
   // False when the socket has no more to give, or must be left alone for a while.
   bool AcceptOne(int listening, bool& shortage);
@@ -47,11 +48,11 @@ class AcceptLoop {
 
   base::Listener listener_;
   std::unique_ptr<Acceptor> acceptor_;
+  ConnectionTable& connections_;
   std::atomic<uint32_t> max_per_address_;
   OnRefused on_refused_;
   base::Fd stop_;   // an eventfd
   base::Fd spare_;  // given up for a moment when there are no descriptors left
-  ConnectionTable connections_;
   std::thread thread_;
 };
 

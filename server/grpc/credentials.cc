@@ -4,6 +4,7 @@
 #include <grpc/grpc_security.h>
 #include <grpc/slice.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -20,13 +21,7 @@ grpc_ssl_certificate_config_reload_status Fetch(void* user_data, grpc_ssl_server
   return *config != nullptr ? GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW : GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_FAIL;
 }
 
-// ---- the gate, at each call ----
-
-std::string_view PropertyOf(const grpc_auth_context* context, const char* name) {
-  auto found = grpc_auth_context_find_properties_by_name(context, name);
-  const grpc_auth_property* property = grpc_auth_property_iterator_next(&found);
-  return property == nullptr ? std::string_view() : std::string_view(property->value, property->value_length);
-}
+// ---- the guard, at each call ----
 
 std::string_view Text(const grpc_slice& slice) {
   return {reinterpret_cast<const char*>(GRPC_SLICE_START_PTR(slice)), GRPC_SLICE_LENGTH(slice)};
@@ -34,30 +29,31 @@ std::string_view Text(const grpc_slice& slice) {
 
 void Process(void* state, grpc_auth_context* context, const grpc_metadata* metadata, size_t count,
              grpc_process_auth_metadata_done_cb done, void* user_data) {
-  std::string_view path;
-  for (size_t i = 0; i < count; ++i) {
-    if (Text(metadata[i].key) == ":path") path = Text(metadata[i].value);
+  // Without it gRPC drops the call behind this.
+  const bool has_authority =
+      std::any_of(metadata, metadata + count, [](const grpc_metadata& one) { return Text(one.key) == ":authority"; });
+  if (!has_authority || static_cast<ConnectionGuard*>(state)->Enter(context)) {
+    done(user_data, nullptr, 0, nullptr, 0, GRPC_STATUS_OK, nullptr);
+  } else {
+    done(user_data, nullptr, 0, nullptr, 0, GRPC_STATUS_RESOURCE_EXHAUSTED, "you have too many calls on their way");
   }
-  const grpc::Status status = static_cast<const Gate*>(state)->Check(PropertyOf(context, GRPC_X509_PEM_CERT_PROPERTY_NAME), path);
-  done(user_data, nullptr, 0, nullptr, 0, static_cast<grpc_status_code>(status.error_code()), status.error_message().c_str());
 }
 
 // gRPC's C++ API has no certificate config fetcher; its C API has. A server asks its credentials for nothing but AddPortToServer.
 class FetchingCredentials final : public grpc::ServerCredentials {
  public:
-  FetchingCredentials(TlsState& state, const Gate& gate) {
+  FetchingCredentials(TlsState& state, ConnectionGuard& guard) {
     auto* options = grpc_ssl_server_credentials_create_options_using_config_fetcher(
         GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY, &Fetch, &state);
     credentials_ = grpc_ssl_server_credentials_create_with_options(options);
-    // The C interface takes a mutable pointer for every processor; this one only reads.
-    const grpc_auth_metadata_processor processor{&Process, nullptr, const_cast<Gate*>(&gate)};
+    const grpc_auth_metadata_processor processor{&Process, nullptr, &guard};
     grpc_server_credentials_set_auth_metadata_processor(credentials_, processor);
   }
   ~FetchingCredentials() override { grpc_server_credentials_release(credentials_); }
   FetchingCredentials(const FetchingCredentials&) = delete;
   FetchingCredentials& operator=(const FetchingCredentials&) = delete;
 
-  // The gate is the processor; another would open the door beside it.
+  // The guard is the processor; with another, nothing would be counted.
   void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override {}
 
  private:
@@ -70,8 +66,8 @@ class FetchingCredentials final : public grpc::ServerCredentials {
 
 }  // namespace
 
-std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(TlsState& state, const Gate& gate) {
-  return std::make_shared<FetchingCredentials>(state, gate);
+std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(TlsState& state, ConnectionGuard& guard) {
+  return std::make_shared<FetchingCredentials>(state, guard);
 }
 
 }  // namespace jobd::server

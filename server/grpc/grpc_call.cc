@@ -8,6 +8,7 @@
 
 #include "server/grpc/grpc_status.h"
 #include "server/grpc/message_bytes.h"
+#include "server/rpc/dialogue_driver.h"
 #include "server/rpc/stream_driver.h"
 #include "server/rpc/upload_driver.h"
 
@@ -17,12 +18,17 @@ namespace {
 base::Error ClientIsGone() { return {base::Code::kCancelled, "the client is gone"}; }
 base::Error Malformed() { return {base::Code::kInvalidArgument, std::string(kMalformedRequest)}; }
 
-std::string_view CertificateOf(const grpc::AuthContext& context) {
-  const auto pem = context.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
-  return pem.size() == 1 ? std::string_view(pem.front().data(), pem.front().size()) : std::string_view();
-}
-
 }  // namespace
+
+std::string CertificateOf(const grpc::AuthContext& context) {
+  const auto pem = context.FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
+  if (pem.size() != 1) return {};
+  std::string chain(pem.front().data(), pem.front().size());
+  for (const auto& rest : context.FindPropertyValues(GRPC_X509_PEM_CERT_CHAIN_PROPERTY_NAME)) {
+    chain.append(rest.data(), rest.size());
+  }
+  return chain;
+}
 
 // The two messages of a stream: one that is made, and one that is sent.
 class GrpcCall::Stream final : public StreamDriver {
@@ -59,8 +65,32 @@ class GrpcCall::Upload final : public UploadDriver {
   GrpcCall& call_;
 };
 
-GrpcCall::Reactor* GrpcCall::Start(const CallSupport& support, const Method& method, grpc::CallbackServerContext* context) {
-  const auto call = std::make_shared<GrpcCall>(support, method, context);
+class GrpcCall::Talk final : public DialogueDriver {
+ public:
+  Talk(GrpcCall& call, std::unique_ptr<Dialogue> dialogue)
+      : DialogueDriver(call.support_, {call.shared_from_this(), call.call_.get()}, std::move(dialogue)), call_(call) {}
+  using DialogueDriver::OnSent;
+
+ private:
+  void SendAnswer(Message& message) override {
+    answer_ = ToBytes(message);
+    call_.Write(&answer_);
+  }
+  void Receive() override { call_.Wish(Ask::kRead); }
+  void FinishCall(const CallEnd& end) override { call_.Finish(end); }
+  void CancelCall() override { call_.Wish(Ask::kCancel); }
+
+  GrpcCall& call_;
+  grpc::ByteBuffer answer_;
+};
+
+GrpcCall::GrpcCall(const CallSupport& support, const Method& method, ConnectionGuard::Call guarded,
+                   grpc::CallbackServerContext* context)
+    : support_(support), method_(method), context_(context), guarded_(std::move(guarded)), started_(support.clock.Monotonic()) {}
+
+GrpcCall::Reactor* GrpcCall::Start(const CallSupport& support, const Method& method, ConnectionGuard::Call guarded,
+                                   grpc::CallbackServerContext* context) {
+  const auto call = std::make_shared<GrpcCall>(support, method, std::move(guarded), context);
   call->self_ = call;
   call->Admit();
   return call.get();
@@ -132,6 +162,8 @@ void GrpcCall::OnReadDone(bool ok) {
   if (call_ == nullptr) return;
   if (method_.is_upload()) {
     OnUploaded(ok);
+  } else if (method_.is_dialogue()) {
+    OnSaid(ok);
   } else {
     OnRequest(ok);
   }
@@ -140,11 +172,13 @@ void GrpcCall::OnReadDone(bool ok) {
 void GrpcCall::OnWriteDone(bool ok) {
   wishes_.Lock()->state.OnWritten();
   if (const auto driver = stream()) driver->OnSent(ok);
+  if (const auto driver = talk()) driver->OnSent(ok);
   AskAll();
 }
 
 void GrpcCall::OnSendInitialMetadataDone(bool ok) {
   wishes_.Lock()->state.OnHeaders();
+  if (unasked_) return EndUnanswered(ok && !context_->IsCancelled() ? Malformed() : ClientIsGone());
   const auto driver = upload();
   if (!driver) return;
   if (!ok || context_->IsCancelled()) return driver->End(ClientIsGone());
@@ -153,17 +187,21 @@ void GrpcCall::OnSendInitialMetadataDone(bool ok) {
 }
 
 void GrpcCall::OnCancel() {
+  guarded_.OnReset();
   std::shared_ptr<LiveCall> live;
   {
     const auto lasting = lasting_.Lock();
     lasting->cancelled = true;
-    live = lasting->stream ? std::static_pointer_cast<LiveCall>(lasting->stream) : lasting->upload;
+    live = lasting->stream;
+    if (!live) live = lasting->upload;
+    if (!live) live = lasting->talk;
   }
   if (live) live->End(ClientIsGone());
 }
 
 void GrpcCall::OnDone() {
   if (call_ != nullptr) call_->ReleaseQuota();
+  guarded_ = {};
   // They keep this call, as it keeps them.
   const auto lasting = std::exchange(*lasting_.Lock(), {});
   const auto last = std::move(self_);
@@ -179,19 +217,66 @@ void GrpcCall::Admit() {
     const auto driver = std::make_shared<Upload>(*this, (*handler)(*call_));
     lasting_.Lock()->upload = driver;
     driver->Start();
+  } else if (const auto* const dialogues = std::get_if<DialogueHandler>(&method_.handler.serve)) {
+    const auto driver = std::make_shared<Talk>(*this, (*dialogues)(*call_));
+    lasting_.Lock()->talk = driver;
+    // At once, as of a stream; and the first answer may be long in coming.
+    Wish(Ask::kHeaders);
+    return driver->Start();
+  } else {
+    awaiting_ = true;
+    registration_ = support_.streams.Add(shared_from_this());
   }
   Wish(Ask::kRead);
 }
 
+void GrpcCall::Recheck() {
+  if (!awaiting_) return;
+  const base::Status admitted = call_->StillAdmitted(support_);
+  if (!admitted.ok()) return End(admitted.error());
+  if (support_.clock.Monotonic() - started_ > kFirstMessageLimit) {
+    End(base::Error(base::Code::kDeadlineExceeded, "no request was received for a minute"));
+  }
+}
+
+void GrpcCall::End(const base::Error& error) {
+  if (!awaiting_.exchange(false)) return;
+  LogEnd(support_.log, *call_, base::CodeName(error.code()));
+  call_->ReleaseQuota();
+  Finish(ToPublic(error));
+}
+
+base::Status GrpcCall::Parse(Message& message, MemoryBudget::Share& memory) {
+  const uint64_t bytes = DecodedBytes(received_, *method_.shape, kMaxDecodedBytes);
+  if (bytes > kMaxDecodedBytes) {
+    return base::Error(base::Code::kResourceExhausted, "the request would take more than 64 MiB of memory; send it in parts");
+  }
+  JOBD_RETURN_IF_ERROR(memory.Take(bytes));
+  if (!FromBytes(received_, message)) return Malformed();
+  return base::Ok();
+}
+
+void GrpcCall::DropRequest() {
+  in_.reset();
+  in_memory_.reset();
+}
+
 void GrpcCall::OnRequest(bool ok) {
-  if (!ok) return EndUnanswered(Malformed());
+  if (!awaiting_.exchange(false)) return;
+  registration_ = {};
+  if (!ok) {
+    // As of an upload: only a client that is still there can be sent headers.
+    unasked_ = true;
+    return Wish(Ask::kHeaders);
+  }
   // A client may send its message days after the headers; what it may do is what it may do now.
   if (const base::Status admitted = call_->AdmitAgain(support_); !admitted.ok()) {
     call_->ReleaseQuota();
     return Finish(ToPublic(admitted.error()));
   }
   in_.reset(method_.request->New());
-  if (!FromBytes(received_, *in_)) return EndUnanswered(Malformed());
+  in_memory_.emplace(support_.decoding, call_->caller().name());
+  if (const base::Status parsed = Parse(*in_, *in_memory_); !parsed.ok()) return EndUnanswered(parsed.error());
   out_.reset(method_.response->New());
   if (const auto* const handler = std::get_if<UnaryHandler>(&method_.handler.serve)) {
     (*handler)(*call_, *in_, *out_, Reply(shared_from_this()));
@@ -211,13 +296,26 @@ void GrpcCall::OnUploaded(bool ok) {
   const auto driver = upload();
   if (!driver) return;
   const std::unique_ptr<Message> in(method_.request->New());
-  if (!FromBytes(received_, *in)) return driver->TakeMalformed();
+  MemoryBudget::Share memory(support_.decoding, call_->caller().name());
+  if (const base::Status parsed = Parse(*in, memory); !parsed.ok()) return driver->Fail(parsed.error());
   if (driver->Take(*in)) Wish(Ask::kRead);
+}
+
+void GrpcCall::OnSaid(bool ok) {
+  const auto driver = talk();
+  if (!driver) return;
+  if (!ok) return driver->Close();
+  if (!driver->Heard()) return;
+  const std::unique_ptr<Message> in(method_.request->New());
+  const std::unique_ptr<Message> out(method_.response->New());
+  MemoryBudget::Share memory(support_.decoding, call_->caller().name());
+  if (const base::Status parsed = Parse(*in, memory); !parsed.ok()) return driver->Fail(parsed.error());
+  driver->Answer(*in, *out);
 }
 
 void GrpcCall::Succeed() {
   LogEnd(support_.log, *call_, "OK");
-  in_.reset();
+  DropRequest();
   answer_ = ToBytes(*out_);
   out_.reset();
   // A client may let it lie here for as long as it likes.
@@ -230,13 +328,13 @@ void GrpcCall::Fail(const base::Error& error) { EndUnanswered(error); }
 void GrpcCall::EndUnanswered(const base::Error& error) {
   PublicError shown = support_.errors.Report(error, call_->path(), call_->about());
   LogEnd(support_.log, *call_, base::CodeName(error.code()));
-  in_.reset();
+  DropRequest();
   call_->ReleaseQuota();
   Finish(std::move(shown));
 }
 
 void GrpcCall::Await(std::unique_ptr<StreamSource> source) {
-  in_.reset();
+  DropRequest();
   const auto driver = std::make_shared<Stream>(*this, std::move(source));
   bool cancelled = false;
   {

@@ -89,6 +89,12 @@ bool FromBytes(grpc::ByteBuffer& bytes, Message& message) {
   return bytes.Valid() && grpc::SerializationTraits<Message>::Deserialize(&bytes, &message).ok();
 }
 
+uint64_t DecodedBytes(grpc::ByteBuffer& bytes, const MessageShape& shape, uint64_t most) {
+  if (!bytes.Valid()) return 0;
+  grpc::ProtoBufferReader reader(&bytes);
+  return reader.status().ok() ? shape.DecodedBytes(reader, most) : 0;
+}
+
 grpc::ByteBuffer ToBytes(Message& message) {
   if (message.ByteSizeLong() < kLargeMessage) {
     grpc::ByteBuffer bytes;

@@ -4,8 +4,8 @@
 // event for one second and, when there was none, sleeps for a tenth of one before it waits again. That is four wake-ups a second of
 // an idle service; and an event that comes while all of them sleep is late by up to 100 ms. There is no setting for it. So this
 // program's calls of the public grpc_completion_queue_next come here (ld --wrap), and a wait for a second becomes a wait without
-// end; what ends it is an event, and at shutdown that of the queue. All other waits are left as they are: those of the one thread
-// for reflection last ten seconds, and that of a shutdown for its calls three.
+// end; what ends it is an event, and at shutdown that of the queue. All other waits are left as they are: that
+// of a shutdown for its calls lasts three seconds.
 #include <grpc/grpc.h>
 #include <grpc/support/time.h>
 

@@ -1,8 +1,6 @@
 #include "server/grpc/rpc_server.h"
 
-#include <grpcpp/ext/health_check_service_server_builder_option.h>
-#include <grpcpp/ext/proto_server_reflection_plugin.h>
-#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/impl/service_type.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
@@ -15,7 +13,6 @@ namespace {
 
 constexpr int kMaxMessage = 4 << 20;
 constexpr size_t kTransportMemory = 64u << 20;
-constexpr int kMaxThreads = 32;  // for reflection, the one service left with the sync API
 constexpr int kMaxStreamsPerConnection = 128;
 constexpr int kMaxMetadata = 16 << 10;
 
@@ -23,11 +20,7 @@ constexpr int kMaxMetadata = 16 << 10;
 void SetLimits(grpc::ServerBuilder& builder) {
   grpc::ResourceQuota quota("jobd");
   quota.Resize(kTransportMemory);
-  quota.SetMaxThreads(kMaxThreads);
   builder.SetResourceQuota(quota);
-  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
-  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 1);
   builder.SetMaxReceiveMessageSize(kMaxMessage);
   builder.SetMaxSendMessageSize(kMaxMessage);
   // A megabyte of gzip may be a gigabyte of zeros.
@@ -36,7 +29,7 @@ void SetLimits(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadata);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, static_cast<int>(kHandshakeLimit / base::kNanosPerMilli));
   // Clients may ping every 30 s, to keep a quiet stream through a firewall; we find dead ones in 80 s.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 30'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
@@ -50,28 +43,27 @@ void SetLimits(grpc::ServerBuilder& builder) {
 
 base::Result<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions options,
                                                           std::shared_ptr<grpc::ServerCredentials> credentials,
-                                                          std::vector<std::unique_ptr<grpc::Service>> services) {
-  std::unique_ptr<RpcServer> result(new RpcServer(std::move(services)));
+                                                          std::vector<std::unique_ptr<grpc::Service>> services,
+                                                          std::unique_ptr<grpc::CallbackGenericService> unknown) {
+  std::unique_ptr<RpcServer> result(new RpcServer(std::move(services), std::move(unknown)));
   result->address_ = options.listener.address;
-  // Both reach every server that is built from now on in this process, which builds one.
-  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
-  grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   SetLimits(builder);
   using Builder = grpc::ServerBuilder::experimental_type;
   auto acceptor =
       builder.experimental().AddExternalConnectionAcceptor(Builder::ExternalConnectionType::FROM_FD, std::move(credentials));
   for (const auto& service : result->services_) builder.RegisterService(service.get());
+  builder.RegisterCallbackGenericService(result->unknown_.get());
   result->server_ = builder.BuildAndStart();
   if (!result->server_) return base::Error(base::Code::kInternal, "gRPC does not start with these credentials");
-  result->server_->GetHealthCheckService()->SetServingStatus(true);
   JOBD_ASSIGN_OR_RETURN(*result->accept_loop_.Lock(),
-                        AcceptLoop::Start(std::move(options.listener), std::move(acceptor), options.max_connections_per_address,
-                                          std::move(options.on_refused)));
+                        AcceptLoop::Start(std::move(options.listener), std::move(acceptor), options.connections,
+                                          options.max_connections_per_address, std::move(options.on_refused)));
   return result;
 }
 
-RpcServer::RpcServer(std::vector<std::unique_ptr<grpc::Service>> services) : services_(std::move(services)) {}
+RpcServer::RpcServer(std::vector<std::unique_ptr<grpc::Service>> services, std::unique_ptr<grpc::CallbackGenericService> unknown)
+    : services_(std::move(services)), unknown_(std::move(unknown)) {}
 
 RpcServer::~RpcServer() { Shutdown(0); }
 

@@ -12,6 +12,7 @@
 #include "server/grpc/accept_loop.h"
 
 namespace grpc {
+class CallbackGenericService;
 class Server;
 class ServerCredentials;
 class Service;
@@ -21,17 +22,19 @@ namespace jobd::server {
 
 struct RpcServerOptions {
   base::Listener listener;
+  ConnectionTable& connections;  // outlives the server
   uint32_t max_connections_per_address = 256;
   AcceptLoop::OnRefused on_refused;
 };
 
-// Serves `services`, and gRPC's health and reflection behind the same credentials.
+// Serves `services`, and answers with `unknown` what is none of their methods.
 class RpcServer {
  public:
   // Serves when it returns.
   static base::Result<std::unique_ptr<RpcServer>> Start(RpcServerOptions options,
                                                         std::shared_ptr<grpc::ServerCredentials> credentials,
-                                                        std::vector<std::unique_ptr<grpc::Service>> services);
+                                                        std::vector<std::unique_ptr<grpc::Service>> services,
+                                                        std::unique_ptr<grpc::CallbackGenericService> unknown);
   // Shuts down without waiting.
   ~RpcServer();
 
@@ -45,9 +48,10 @@ class RpcServer {
   void Shutdown(int grace_ms);
 
  private:
-  explicit RpcServer(std::vector<std::unique_ptr<grpc::Service>> services);
+  RpcServer(std::vector<std::unique_ptr<grpc::Service>> services, std::unique_ptr<grpc::CallbackGenericService> unknown);
 
-  const std::vector<std::unique_ptr<grpc::Service>> services_;  // outlives server_
+  const std::vector<std::unique_ptr<grpc::Service>> services_;   // outlives server_
+  const std::unique_ptr<grpc::CallbackGenericService> unknown_;  // as well
   std::unique_ptr<grpc::Server> server_;
   base::Guarded<std::unique_ptr<AcceptLoop>> accept_loop_;  // none: it has stopped
   std::string address_;

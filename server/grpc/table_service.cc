@@ -14,13 +14,13 @@ namespace {
 
 class TableService final : public grpc::Service {
  public:
-  void Add(const CallSupport& support, const Method& method) {
+  void Add(const CallSupport& support, const Method& method, ConnectionGuard& guard) {
     using grpc::internal::RpcMethod;
     using grpc::internal::RpcServiceMethod;
     AddMethod(new RpcServiceMethod(method.path.c_str(), RpcMethod::BIDI_STREAMING, nullptr));
     MarkMethodRawCallback(count_++, new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
-                                        [&support, &method](grpc::CallbackServerContext* context) {
-                                          return GrpcCall::Start(support, method, context);
+                                        [&support, &method, &guard](grpc::CallbackServerContext* context) {
+                                          return GrpcCall::Start(support, method, guard.Arrive(*context), context);
                                         }));
   }
 
@@ -30,12 +30,13 @@ class TableService final : public grpc::Service {
 
 }  // namespace
 
-std::vector<std::unique_ptr<grpc::Service>> MakeServices(const CallSupport& support, const MethodTable& methods) {
+std::vector<std::unique_ptr<grpc::Service>> MakeServices(const CallSupport& support, const MethodTable& methods,
+                                                         ConnectionGuard& guard) {
   std::map<const google::protobuf::ServiceDescriptor*, std::unique_ptr<TableService>> by_service;
   for (const auto& [path, method] : methods.by_path()) {
     auto& service = by_service[method->descriptor->service()];
     if (!service) service = std::make_unique<TableService>();
-    service->Add(support, *method);
+    service->Add(support, *method, guard);
   }
   std::vector<std::unique_ptr<grpc::Service>> services;
   services.reserve(by_service.size());

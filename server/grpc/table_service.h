@@ -6,12 +6,14 @@
 #include <memory>
 #include <vector>
 
+#include "server/grpc/connection_guard.h"
 #include "server/rpc/call_context.h"
 #include "server/rpc/method.h"
 
 namespace jobd::server {
 
-// One service of gRPC's for each service in the table, by whose names reflection lists them. Both arguments outlive the result.
-std::vector<std::unique_ptr<grpc::Service>> MakeServices(const CallSupport& support, const MethodTable& methods);
+// One service of gRPC's for each service in the table. The arguments outlive the result.
+std::vector<std::unique_ptr<grpc::Service>> MakeServices(const CallSupport& support, const MethodTable& methods,
+                                                         ConnectionGuard& guard);
 
 }  // namespace jobd::server

@@ -18,6 +18,7 @@ base::Result<FileSet> CheckFiles(FileContents contents, const std::string& confi
     if (!contents.revoked) return base::Error(base::Code::kInvalidArgument, "tls.revoked is configured, but was not read");
     JOBD_ASSIGN_OR_RETURN(rules.revoked, RevocationList::Parse(loaded.config.tls_revoked, *contents.revoked));
   }
+  rules.ca = "\n" + contents.tls.ca;
   JOBD_ASSIGN_OR_RETURN(TlsMaterial tls, CheckTlsFiles(std::move(contents.tls), now));
   return FileSet{.config = std::make_shared<const config::LoadedConfig>(std::move(loaded)),
                  .rules = std::make_shared<const AccessRules>(std::move(rules)),

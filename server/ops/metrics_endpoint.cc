@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
@@ -12,6 +13,7 @@
 #include <boost/beast/http.hpp>
 #include <cerrno>
 #include <chrono>
+#include <list>
 #include <thread>
 
 namespace jobd::server {
@@ -22,7 +24,7 @@ namespace http = boost::beast::http;
 using Protocol = asio::generic::stream_protocol;
 using Stream = boost::beast::basic_stream<Protocol>;
 
-constexpr int kMaxConnections = 16;
+constexpr size_t kMaxConnections = 64;
 constexpr auto kPatience = std::chrono::seconds(2);
 // accept(2) fails while descriptors are short, of whose end nothing tells.
 constexpr auto kShortage = std::chrono::milliseconds(100);
@@ -30,13 +32,14 @@ constexpr auto kShortage = std::chrono::milliseconds(100);
 // One request, one answer, and the end.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(Protocol::socket socket, const std::function<std::string()>& text, std::function<void()> on_end)
-      : stream_(std::move(socket)), text_(text), on_end_(std::move(on_end)) {
+  Session(Protocol::socket socket, const std::function<std::string()>& text) : stream_(std::move(socket)), text_(text) {
     parser_.header_limit(8 << 10);
     parser_.body_limit(0);
   }
-  ~Session() { on_end_(); }
 
+  bool asked() const { return asked_; }
+  // Makes room for somebody else.
+  void Close() { stream_.close(); }
   void Start() {
     stream_.expires_after(kPatience);
     http::async_read(stream_, buffer_, parser_, [self = shared_from_this()](const boost::system::error_code& error, size_t) {
@@ -46,6 +49,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
  private:
   void Answer() {
+    asked_ = true;
     const auto& request = parser_.get();
     const bool get = request.method() == http::verb::get || request.method() == http::verb::head;
     response_.version(11);
@@ -70,7 +74,7 @@ class Session : public std::enable_shared_from_this<Session> {
   http::request_parser<http::string_body> parser_;
   http::response<http::string_body> response_;
   const std::function<std::string()>& text_;
-  const std::function<void()> on_end_;
+  bool asked_ = false;
 };
 
 class Endpoint final : public MetricsEndpoint {
@@ -101,7 +105,7 @@ class Endpoint final : public MetricsEndpoint {
 
  private:
   void Accept() {
-    if (accepting_ || connections_ >= kMaxConnections) return;
+    if (accepting_) return;
     accepting_ = true;
     acceptor_.async_accept([this](const boost::system::error_code& error, Protocol::socket socket) {
       accepting_ = false;
@@ -110,17 +114,32 @@ class Endpoint final : public MetricsEndpoint {
         shortage_.async_wait([this](const boost::system::error_code&) { Accept(); });
         return;
       }
-      ++connections_;
-      std::make_shared<Session>(std::move(socket), text_, [this] {
-        --connections_;
-        if (!io_.stopped()) Accept();
-      })->Start();
+      if (MakeRoom()) {
+        const auto session = std::make_shared<Session>(std::move(socket), text_);
+        sessions_.push_back(session);
+        session->Start();
+      }
       Accept();
     });
   }
 
+  // The oldest that has not asked yet gives way, so that whoever asks is answered at once, however many others say nothing. False
+  // when all have asked and take their time with the answer: two seconds at most.
+  bool MakeRoom() {
+    std::erase_if(sessions_, [](const auto& session) { return session.expired(); });
+    if (sessions_.size() < kMaxConnections) return true;
+    const auto silent = std::ranges::find_if(sessions_, [](const auto& weak) {
+      const auto session = weak.lock();
+      return session && !session->asked();
+    });
+    if (silent == sessions_.end()) return false;
+    silent->lock()->Close();
+    sessions_.erase(silent);
+    return true;
+  }
+
   const std::function<std::string()> text_;
-  int connections_ = 0;
+  std::list<std::weak_ptr<Session>> sessions_;  // oldest first
   bool accepting_ = false;
   asio::io_context io_{1};
   asio::basic_socket_acceptor<Protocol> acceptor_;

@@ -11,7 +11,8 @@
 namespace jobd::server {
 
 // Plain HTTP/1.1, without TLS or names: it is reachable from this machine alone, and it tells numbers, no name of
-// anybody's. At most 16 connections, each with 2 s for a request; others wait. Runs a thread named "metrics", on which `text` is
+// anybody's. At most 64 connections, each with 2 s for a request; of those that have not sent theirs, the oldest gives
+// way to the next one. Runs a thread named "metrics", on which `text` is
 // called.
 class MetricsEndpoint {
  public:

@@ -31,7 +31,12 @@ struct CallSupport {
   const ErrorReporter& errors;
   spdlog::logger& log;
   const base::Clock& clock;
+  MemoryBudget& decoding;  // for requests, before they are parsed: see MessageShape
 };
+
+// What one request may take in memory when it is parsed, and all of them at once.
+inline constexpr uint64_t kMaxDecodedBytes = 64u << 20;
+inline constexpr uint64_t kDecodingBytes = 160u << 20;
 
 // What a transport knows of a request beside its message.
 struct RequestFacts {

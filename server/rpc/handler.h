@@ -70,16 +70,25 @@ class UploadSink {
   virtual void Submit(Message& out, Reply reply) = 0;
 };
 
+// Answers the messages of a call one by one, each before the next is taken. Used by one thread at a time; must not block.
+class Dialogue {
+ public:
+  virtual ~Dialogue() = default;
+  // Makes the answer in `out`, which is empty. An error ends the call.
+  virtual base::Status Answer(const Message& in, Message& out) = 0;
+};
+
 using UnaryHandler = std::function<void(CallContext& call, const Message& in, Message& out, Reply reply)>;
 // An error ends the call before it lasts.
 using StreamHandler = std::function<base::Result<std::unique_ptr<StreamSource>>(CallContext& call, const Message& in)>;
 using UploadHandler = std::function<std::unique_ptr<UploadSink>(CallContext& call)>;
+using DialogueHandler = std::function<std::unique_ptr<Dialogue>(CallContext& call)>;
 
 // A handler with the types of its messages, by which MethodTable finds its method.
 struct Handler {
   const google::protobuf::Descriptor* request = nullptr;
   const google::protobuf::Descriptor* response = nullptr;
-  std::variant<UnaryHandler, StreamHandler, UploadHandler> serve;
+  std::variant<UnaryHandler, StreamHandler, UploadHandler, DialogueHandler> serve;
 };
 
 // ---- handlers with typed messages ----
@@ -105,6 +114,17 @@ class SinkOf : public UploadSink {
   virtual void SubmitTyped(Out& out, Reply reply) = 0;
 };
 
+template <typename In, typename Out>
+class DialogueOf : public Dialogue {
+ public:
+  base::Status Answer(const Message& in, Message& out) final {
+    return AnswerTyped(static_cast<const In&>(in), static_cast<Out&>(out));
+  }
+
+ protected:
+  virtual base::Status AnswerTyped(const In& in, Out& out) = 0;
+};
+
 // `api` is whatever the handlers share; it outlives them.
 template <typename Api, typename In, typename Out>
 Handler Serve(const Api& api, void (*handler)(const Api&, CallContext&, const In&, Out&, Reply)) {
@@ -127,6 +147,12 @@ template <typename Api, typename In, typename Out>
 Handler Serve(const Api& api, std::unique_ptr<SinkOf<In, Out>> (*handler)(const Api&, CallContext&)) {
   return {In::descriptor(), Out::descriptor(),
           UploadHandler([&api, handler](CallContext& call) -> std::unique_ptr<UploadSink> { return handler(api, call); })};
+}
+
+template <typename Api, typename In, typename Out>
+Handler Serve(const Api& api, std::unique_ptr<DialogueOf<In, Out>> (*handler)(const Api&, CallContext&)) {
+  return {In::descriptor(), Out::descriptor(),
+          DialogueHandler([&api, handler](CallContext& call) -> std::unique_ptr<Dialogue> { return handler(api, call); })};
 }
 
 }  // namespace jobd::server

@@ -25,11 +25,12 @@ std::vector<const MethodDescriptor*> MethodsOf(const std::vector<Handler>& handl
   return methods;
 }
 
-bool AnswersAsDescribed(const Method& method) {
-  const bool sends = method.descriptor->client_streaming();
-  const bool receives = method.descriptor->server_streaming();
-  if (method.is_upload()) return sends && !receives;
-  if (method.is_stream()) return !sends && receives;
+bool AnswersAsDescribed(const Handler& handler, const MethodDescriptor& method) {
+  const bool sends = method.client_streaming();
+  const bool receives = method.server_streaming();
+  if (std::holds_alternative<DialogueHandler>(handler.serve)) return sends && receives;
+  if (std::holds_alternative<UploadHandler>(handler.serve)) return sends && !receives;
+  if (std::holds_alternative<StreamHandler>(handler.serve)) return !sends && receives;
   return !sends && !receives;
 }
 
@@ -42,15 +43,18 @@ base::Result<MethodTable> MethodTable::Build(std::span<const MethodRule> rules, 
     auto method = std::make_unique<Method>();
     method->descriptor = descriptor;
     method->path = "/" + descriptor->service()->full_name() + "/" + descriptor->name();
-    const auto serves = [&](const Handler& handler) {
+    const auto has_its_types = [&](const Handler& handler) {
       return handler.request == descriptor->input_type() && handler.response == descriptor->output_type();
     };
+    const auto serves = [&](const Handler& handler) { return has_its_types(handler) && AnswersAsDescribed(handler, *descriptor); };
     const auto handler = std::ranges::find_if(handlers, serves);
-    if (handler == handlers.end()) return Broken(method->path + " has no handler");
+    if (handler == handlers.end()) {
+      if (std::ranges::any_of(handlers, has_its_types)) return Broken(method->path + " is handled as another kind of call");
+      return Broken(method->path + " has no handler");
+    }
     method->handler = std::move(*handler);
     handlers.erase(handler);
     if (std::ranges::any_of(handlers, serves)) return Broken(method->path + " has two handlers");
-    if (!AnswersAsDescribed(*method)) return Broken(method->path + " is handled as another kind of call");
     const auto rule = std::ranges::find(rules, method->path, &MethodRule::method);
     if (rule == rules.end()) return Broken(method->path + " has no rule");
     method->rule = &*rule;
@@ -62,12 +66,12 @@ base::Result<MethodTable> MethodTable::Build(std::span<const MethodRule> rules, 
     auto* const factory = google::protobuf::MessageFactory::generated_factory();
     method->request = factory->GetPrototype(descriptor->input_type());
     method->response = factory->GetPrototype(descriptor->output_type());
+    method->shape = &table.shapes_.Of(*descriptor->input_type());
     std::string path = method->path;
     table.by_path_.emplace(std::move(path), std::move(method));
   }
   if (!handlers.empty()) return Broken("no method takes " + handlers.front().request->full_name());
   for (const MethodRule& rule : rules) {
-    if (rule.method.starts_with(kGrpcServices)) continue;
     if (table.Find(rule.method) == nullptr) return Broken("no handler for the rule of " + std::string(rule.method));
   }
   return table;

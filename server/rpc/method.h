@@ -15,6 +15,7 @@
 #include "server/auth/access_table.h"
 #include "server/rpc/handler.h"
 #include "server/rpc/http_binding.h"
+#include "server/rpc/message_shape.h"
 
 namespace jobd::server {
 
@@ -26,19 +27,20 @@ struct Method {
   Handler handler;
   const Message* request = nullptr;  // of these New() makes one
   const Message* response = nullptr;
+  const MessageShape* shape = nullptr;  // of the request
 
   bool is_unary() const { return std::holds_alternative<UnaryHandler>(handler.serve); }
   bool is_stream() const { return std::holds_alternative<StreamHandler>(handler.serve); }
   bool is_upload() const { return std::holds_alternative<UploadHandler>(handler.serve); }
+  bool is_dialogue() const { return std::holds_alternative<DialogueHandler>(handler.serve); }
 };
 
 // Immutable after Build, so safe to use from any thread. Methods keep their addresses as long as the table lives.
 class MethodTable {
  public:
-  // A handler belongs to the method that has its two message types, among the services of the files that define those messages.
-  // kInternal, for whoever builds this program, unless each method of these services has one handler that answers in the way the
-  // method does, each method has a rule, each rule has a method (kGrpcServices aside), and each HTTP binding names fields that
-  // exist and a route that no other has.
+  // A handler belongs to the method that has its two message types and is answered in its way, among the services of the files that
+  // define those messages. kInternal, for whoever builds this program, unless each method of these services has one handler, each
+  // method has a rule, each rule has a method, and each HTTP binding names fields that exist and a route that no other has.
   static base::Result<MethodTable> Build(std::span<const MethodRule> rules, std::vector<Handler> handlers);
 
   // nullptr: there is no such method.
@@ -47,6 +49,7 @@ class MethodTable {
 
  private:
   std::map<std::string, std::unique_ptr<const Method>, std::less<>> by_path_;
+  MessageShapes shapes_;
 };
 
 }  // namespace jobd::server

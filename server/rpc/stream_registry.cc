@@ -25,16 +25,16 @@ StreamRegistry::~StreamRegistry() {
 
 StreamRegistry::Registration StreamRegistry::Add(const std::shared_ptr<LiveCall>& call) {
   uint64_t id = 0;
-  bool first = false;
+  bool wake = false;
   std::optional<base::Error> ended;
   {
     const auto live = live_.Lock();
     id = live->next_id++;
     live->calls.emplace(id, call);
-    first = live->calls.size() == 1;
+    wake = std::exchange(live->idle, false);
     ended = live->ended;
   }
-  if (first) changed_.notify_all();
+  if (wake) changed_.notify_all();
   if (ended) call->End(*ended);
   return {this, id};
 }
@@ -66,7 +66,9 @@ void StreamRegistry::Run() {
   for (;;) {
     {
       auto live = live_.Lock();
+      live->idle = live->calls.empty();
       live.Wait(changed_, [&] { return live->stop || !live->calls.empty(); });
+      live->idle = false;
       if (live.WaitFor(changed_, kInterval, [&] { return live->stop; })) return;
     }
     for (const auto& call : Snapshot()) {

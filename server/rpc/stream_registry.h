@@ -69,6 +69,7 @@ class StreamRegistry {
     std::unordered_map<uint64_t, std::weak_ptr<LiveCall>> calls;
     uint64_t next_id = 1;
     std::optional<base::Error> ended;
+    bool idle = false;  // the thread waits for a call
     bool stop = false;
   };
   void Remove(uint64_t id);

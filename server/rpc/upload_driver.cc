@@ -55,8 +55,6 @@ bool UploadDriver::Take(Message& message) {
   return taken.ok();
 }
 
-void UploadDriver::TakeMalformed() { Fail(base::Error(base::Code::kInvalidArgument, std::string(kMalformedRequest))); }
-
 void UploadDriver::Submit(Message& out, std::shared_ptr<Answerable> call) {
   {
     const auto progress = progress_.Lock();

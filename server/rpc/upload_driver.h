@@ -32,8 +32,8 @@ class UploadDriver : public LiveCall, public std::enable_shared_from_this<Upload
   // Takes the next message; from one thread at a time. False: the call is over or has been ended by this, and what else comes is to
   // be dropped.
   bool Take(Message& message);
-  // The message did not parse.
-  void TakeMalformed();
+  // What has come is no message that can be taken.
+  void Fail(const base::Error& error);
   // The client has ended its upload and is still there. `out` is the answer, and `call` is answered by the sink; but not when the
   // upload has been ended or is ended by this: then FinishCall answers.
   void Submit(Message& out, std::shared_ptr<Answerable> call);
@@ -50,7 +50,6 @@ class UploadDriver : public LiveCall, public std::enable_shared_from_this<Upload
   };
   void EndWith(const PublicError& error);
   void FinishWith(const PublicError& error);
-  void Fail(const base::Error& error);
 
   const CallSupport& support_;
   const std::shared_ptr<CallContext> call_;

@@ -96,7 +96,8 @@ class ApiFixture : public ::testing::Test {
   CallAdmission admission_{access_, limits_, nullptr};
   ErrorReporter errors_{log_, nullptr};
   StreamRegistry streams_;
-  UploadBudget uploads_{kUploads};
+  MemoryBudget uploads_{kUploads, "submissions are being received"};
+  MemoryBudget decoding_{kDecodingBytes, "requests are being read"};
   std::atomic<uint32_t> max_batch_jobs_ = 1000;
   TlsState tls_{initial_.tls};
   Reloader reloader_{[this] { return base::Result<FileContents>(files_); },
@@ -107,7 +108,7 @@ class ApiFixture : public ::testing::Test {
                      {access_, tls_, [](const TlsMaterial&) { return base::Ok(); }, [](const auto&, const auto&, const auto&) {}}};
   const AboutProcess about_;
   const Api api_{worker_, streams_, tasks_, uploads_, metrics_, *log_, max_batch_jobs_, reloader_, tls_, clock_, 0, about_};
-  const CallSupport support_{admission_, streams_, tasks_, errors_, *log_, clock_};
+  const CallSupport support_{admission_, streams_, tasks_, errors_, *log_, clock_, decoding_};
   MethodTable methods_;
   TaskPool tasks_{"task", 2};  // last: its tasks use the others
 };

@@ -15,6 +15,7 @@
 
 #include "base/guarded.h"
 #include "server/rpc/call_context.h"
+#include "server/rpc/dialogue_driver.h"
 #include "server/rpc/method.h"
 #include "server/rpc/public_error.h"
 #include "server/rpc/stream_driver.h"
@@ -54,8 +55,21 @@ class FakeCall final : public Answerable, public std::enable_shared_from_this<Fa
   void Leave() { Live()->End(base::Error(base::Code::kCancelled, "the client is gone")); }
   // From now on it takes no message until TakeOne.
   void BeSlow() { seen_.Lock()->slow = true; }
-  void TakeOne() { stream_->Taken(true); }
+  void TakeOne() { talk_ ? talk_->OnSent(true) : stream_->Taken(true); }
   bool cancelled() { return seen_.Lock()->cancelled; }
+
+  // For a dialogue: says this; the answer comes as a message. False: the call has ended.
+  bool Say(const google::protobuf::Message& message) {
+    if (!talk_->Heard()) return false;
+    const Text out(method_.response->New());
+    talk_->Answer(message, *out);
+    return true;
+  }
+  // That was all.
+  CallEnd HangUp() {
+    talk_->Close();
+    return End();
+  }
 
   // For an upload: the next message. False: the call has ended.
   bool Send(const google::protobuf::Message& message) {
@@ -86,6 +100,10 @@ class FakeCall final : public Answerable, public std::enable_shared_from_this<Fa
       auto source = std::get<StreamHandler>(method_.handler.serve)(*call_, *in_);
       if (!source.ok()) return Fail(source.error());
       Await(*std::move(source));
+    } else if (method_.is_dialogue()) {
+      talk_ = std::make_shared<Talk>(*this, std::get<DialogueHandler>(method_.handler.serve)(*call_));
+      talk_->Start();
+      if (in != nullptr) Say(*in);
     } else {
       upload_ = std::make_shared<Upload>(*this, std::get<UploadHandler>(method_.handler.serve)(*call_));
       upload_->Start();
@@ -107,6 +125,7 @@ class FakeCall final : public Answerable, public std::enable_shared_from_this<Fa
   void Drop() {
     stream_.reset();
     upload_.reset();
+    talk_.reset();
   }
 
  private:
@@ -154,7 +173,31 @@ class FakeCall final : public Answerable, public std::enable_shared_from_this<Fa
     FakeCall& call_;
   };
 
-  LiveCall* Live() { return upload_ ? static_cast<LiveCall*>(upload_.get()) : stream_.get(); }
+  class Talk final : public DialogueDriver {
+   public:
+    Talk(FakeCall& call, std::unique_ptr<Dialogue> dialogue)
+        : DialogueDriver(call.support_, {call.shared_from_this(), call.call_.get()}, std::move(dialogue)), call_(call) {}
+
+   private:
+    void SendAnswer(google::protobuf::Message& message) override {
+      Text copy(message.New());
+      copy->CopyFrom(message);
+      if (call_.Receive(std::move(copy))) OnSent(true);
+    }
+    void Receive() override {}
+    void FinishCall(const CallEnd& end) override { call_.Finish(end); }
+    void CancelCall() override {
+      call_.seen_.Lock()->cancelled = true;
+      OnSent(false);
+    }
+    FakeCall& call_;
+  };
+
+  LiveCall* Live() {
+    if (upload_) return upload_.get();
+    if (talk_) return talk_.get();
+    return stream_.get();
+  }
   bool Receive(Text message) {
     const auto seen = seen_.Lock();
     seen->messages.push_back(std::move(message));
@@ -180,6 +223,7 @@ class FakeCall final : public Answerable, public std::enable_shared_from_this<Fa
   Text out_;
   std::shared_ptr<Stream> stream_;
   std::shared_ptr<Upload> upload_;
+  std::shared_ptr<Talk> talk_;
   base::Guarded<Seen> seen_;
   std::condition_variable changed_;
 };

@@ -49,7 +49,8 @@ class ServiceFixture : public ::testing::Test {
                                    .initial = *std::move(initial),
                                    .config_name = "/jobd.toml",
                                    .about = {.started_at = clock_.Realtime()},
-                                   .log = log_},
+                                   .log = log_,
+                                   .metrics = metrics_},
                                   *base::Listen("127.0.0.1:0"));
     ASSERT_TRUE(service.ok()) << service.error().message();
     service_ = *std::move(service);
@@ -82,6 +83,7 @@ class ServiceFixture : public ::testing::Test {
   std::ostringstream log_text_;
   std::shared_ptr<spdlog::logger> log_ =
       std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_text_));
+  const std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
   std::unique_ptr<Service> service_;
 };
 

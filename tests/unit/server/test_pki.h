@@ -52,6 +52,14 @@ class TestCa {
     x509_ = Make(spec, key_.get());
   }
 
+  // Of a certificate that another authority has issued.
+  explicit TestCa(const Issued& issued) {
+    const BioPtr cert = BioOf(issued.cert);
+    const BioPtr key = BioOf(issued.key);
+    x509_.reset(PEM_read_bio_X509(cert.get(), nullptr, nullptr, nullptr));
+    key_.reset(PEM_read_bio_PrivateKey(key.get(), nullptr, nullptr, nullptr));
+  }
+
   std::string pem() const { return Pem(x509_.get()); }
 
   Issued Issue(const CertSpec& spec) {
