@@ -93,8 +93,8 @@ TEST_F(LimitsTest, AUsersBoundsHoldForWhatIsAskedAndWhatIsNot) {
                        "\n[role.operator]\nprofiles = [\"standard\"]\nworkdirs = [\"/srv\"]\nmax_memory = "
                        "\"64M\"\nmax_open_files = 50\nmax_timeout = \"10m\"\n");
   daemon_->Ok({"admin", "reload"}, "admin");
-  ExpectRefused({"--memory", "65M"}, "limits.memory_bytes");
-  ExpectRefused({"--open-files", "51"}, "limits.open_files");
+  ExpectRefused({"--memory", "65M"}, "--memory: ");
+  ExpectRefused({"--open-files", "51"}, "--open-files: ");
   ExpectRefused({"--timeout", "11m"}, "timeout");
   ExpectRefused({"--profile", "strict"}, "profile");
   ExpectRefused({"--workdir", "/etc"}, "workdir");

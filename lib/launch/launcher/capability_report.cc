@@ -9,7 +9,7 @@ namespace jobd::launch {
 namespace {
 
 // Of the launcher: its own files, sockets and sweeps; and each job's shim, by its process and its channel.
-constexpr rlim_t kOwnDescriptors = 128;
+constexpr rlim_t kOwnDescriptors = 64;
 constexpr rlim_t kDescriptorsOfAJob = 2;
 
 }  // namespace

@@ -97,7 +97,8 @@ base::Result<Stored> SqliteWriter::Insert(const NewBatch& batch) {
     JOBD_ASSIGN_OR_RETURN(const bool known, find_batch_.Step());
     if (known) {
       if (find_batch_.Bytes(1) != batch.digest) {
-        return base::Error(base::Code::kAlreadyExists, "a batch with this correlation ID and other content exists");
+        return base::Error(base::Code::kAlreadyExists, "there is a batch '" + batch.name.correlation_id +
+                                                           "' with other content: choose another correlation ID");
       }
       return Stored{.id = find_batch_.Uint(0),
                     .receipt = {.correlation_id = batch.name.correlation_id,
