@@ -3,19 +3,28 @@
 #include <spdlog/spdlog.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <utility>
 
 #include "base/files.h"
 #include "base/listener.h"
 #include "base/starter.h"
 #include "base/text.h"
 #include "daemon/configuration.h"
+#include "daemon/hidden_paths.h"
 #include "daemon/maintenance.h"
 #include "daemon/options.h"
 #include "daemon/server_keeper.h"
 #include "daemon/service_dirs.h"
+#include "launch/launcher/job_accounts.h"
+#include "launch/launcher/owner_uids.h"
 #include "logging/logging.h"
 #include "sandbox/cgroup/job_group.h"
 #include "sandbox/isolation/isolation.h"
@@ -27,6 +36,12 @@ using jobd::base::Error;
 int Fail(const Error& error) {
   std::fprintf(stderr, "jobd: %s\n", jobd::base::EscapeForTerminal(error.message()).c_str());
   return 1;
+}
+
+// No job may run as jobd-server.
+jobd::base::Status CheckAccounts(const jobd::daemon::Configuration& configuration) {
+  JOBD_ASSIGN_OR_RETURN(const auto account, jobd::daemon::FindServerAccount(configuration.config));
+  return jobd::launch::CheckJobAccounts(jobd::daemon::PolicyOf(configuration, account));
 }
 
 void BlockSignals() {
@@ -52,8 +67,9 @@ int main(int argc, char** argv) {
   // 3. Configuration, certificates and users, before anything is touched.
   auto configuration = jobd::daemon::OpenConfiguration(options);
   if (options.check_only) {
-    if (!configuration.ok()) {
-      std::printf("%s\n", jobd::base::EscapeForTerminal(configuration.error().message()).c_str());
+    const auto checked = configuration.ok() ? CheckAccounts(*configuration) : jobd::base::Status(configuration.error());
+    if (!checked.ok()) {
+      std::printf("%s\n", jobd::base::EscapeForTerminal(checked.error().message()).c_str());
       return 1;
     }
     std::puts("OK");
@@ -64,10 +80,16 @@ int main(int argc, char** argv) {
 
   const auto account = jobd::daemon::FindServerAccount(config);
   if (!account.ok()) return Fail(account.error());
+  if (const auto status = CheckAccounts(*configuration); !status.ok()) return Fail(status.error());
   if (!options.maintenance.empty()) {
     const auto code = jobd::daemon::RunMaintenance(options, *configuration, *account);
     return code.ok() ? *code : Fail(code.error());
   }
+
+  // Nobody's folder is ours to stay in, and no path of a job's leads to where we were started.
+  std::error_code nowhere;
+  if (const auto file = std::filesystem::absolute(options.config_file, nowhere); !nowhere) options.config_file = file.string();
+  if (::chdir("/") != 0) return Fail(jobd::base::SysError("going to /", errno));
 
   // 4. Directories, the lock that keeps a second jobd away, the pid file.
   const auto dirs = jobd::daemon::PrepareDirs(config, *account);
@@ -91,20 +113,32 @@ int main(int argc, char** argv) {
   if (!tag.ok()) return Fail(tag.error());
   const auto driver = jobd::sandbox::DetectGroupDriver(*tag);
   if (!driver.ok()) return Fail(driver.error());
-  const auto isolation =
-      jobd::sandbox::Isolation::Make({.privileged = account->uid.has_value(), .hidden = jobd::daemon::HiddenPaths(config, *dirs)});
+  const auto secret = jobd::daemon::HiddenFromJobs(options, config, *dirs, account->uid.has_value());
+  auto isolation = jobd::sandbox::Isolation::Make({.privileged = account->uid.has_value(),
+                                                   .hidden = secret.hidden,
+                                                   .emptied = secret.emptied,
+                                                   .home = secret.home,
+                                                   .driver = driver->get()});
   auto capabilities = (*driver)->capabilities();
   for (auto& capability : isolation.capabilities()) capabilities.push_back(std::move(capability));
   for (const jobd::sandbox::Capability& capability : capabilities) {
     (*log)->log(capability.available ? spdlog::level::info : spdlog::level::warn, "{}: {}", capability.name, capability.detail);
   }
 
-  // 8. The server, started here or elsewhere, and the loop.
+  // 8. Whose files are whose: without that no job may start.
+  std::shared_ptr<jobd::launch::OwnerUids> uids;
+  if (account->uid) {
+    auto opened = jobd::launch::OwnerUids::Open(dirs->state.get(), config.job_uid_first, config.job_uid_count);
+    if (!opened.ok()) return Fail(opened.error());
+    uids = std::make_shared<jobd::launch::OwnerUids>(std::move(opened).value());
+  }
+
+  // 9. The server, started here or elsewhere, and the loop.
   const int code = jobd::daemon::ServerKeeper(options, *std::move(configuration), *account, *dirs, *listener, *metrics, **driver,
-                                              isolation, **log)
+                                              isolation, uids, **log)
                        .Run();
 
-  // 9. Nothing of ours stays behind but the jobs that run on.
+  // 10. Nothing of ours stays behind but the jobs that run on.
   jobd::daemon::RemoveRuntimeFiles(*dirs);
   (*driver)->RemoveRoot();
   return code;

@@ -17,6 +17,7 @@
 #include "daemon/server_keeper.h"
 #include "daemon/trusted_path.h"
 #include "launch/contract/frames.h"
+#include "launch/launcher/owner_uids.h"
 #include "launch/server/server_process.h"
 
 namespace jobd::daemon {
@@ -70,6 +71,32 @@ base::Result<base::Fd> OpenPart(const std::string& dir, const char* name) {
   return file;
 }
 
+// The map of uids goes with the database: whoever takes that elsewhere takes files of jobs along.
+base::Status SaveUids(const config::Config& config, const std::string& target) {
+  JOBD_ASSIGN_OR_RETURN(const base::Fd state, OpenDir(config.state_dir));
+  const auto text = base::ReadFile(state.get(), launch::kUidsFile);
+  if (!text.ok()) return text.error().code() == base::Code::kNotFound ? base::Ok() : base::Status(text.error());
+  const std::string path = target + "/" + launch::kUidsFile;
+  JOBD_ASSIGN_OR_RETURN(const base::Fd copy, base::OpenAt(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  JOBD_RETURN_IF_ERROR(base::WriteAll(copy.get(), *text));
+  return ::fsync(copy.get()) == 0 ? base::Ok() : base::Status(base::SysError("writing " + path, errno));
+}
+
+base::Status RestoreUids(const config::Config& config, const std::string& from, int state) {
+  const auto file = base::OpenAt(AT_FDCWD, from + "/" + launch::kUidsFile, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!file.ok()) return file.error().code() == base::Code::kNotFound ? base::Ok() : base::Status(file.error());
+  const std::string path = from + "/" + launch::kUidsFile;
+  struct stat about {};
+  if (::fstat(file->get(), &about) != 0 || !S_ISREG(about.st_mode) || about.st_uid != ::geteuid()) {
+    return Failed(path +
+                  " is not root's own, so it may say what somebody else wants: chown it to root if you know where it comes from");
+  }
+  JOBD_ASSIGN_OR_RETURN(const std::string text, base::ReadAll(file->get(), 64u << 20));
+  JOBD_ASSIGN_OR_RETURN(auto uids, launch::OwnerUids::Open(state, config.job_uid_first, config.job_uid_count));
+  auto merged = uids.Merge(text);
+  return merged.ok() ? base::Ok() : base::Status(std::move(merged).error().WithContext(path));
+}
+
 }  // namespace
 
 base::Result<int> RunMaintenance(const Options& options, const Configuration& configuration, const ServerAccount& account) {
@@ -87,6 +114,9 @@ base::Result<int> RunMaintenance(const Options& options, const Configuration& co
       given.Add("mark", std::move(mark));
     }
     JOBD_ASSIGN_OR_RETURN(dirs, PrepareDirs(config, account));
+    if (options.maintenance == "restore" && account.uid) {
+      JOBD_RETURN_IF_ERROR(RestoreUids(config, options.maintenance_dir, dirs->state.get()));
+    }
     given.Add("state", std::move(dirs->state));
     given.Add("log", std::move(dirs->log));
   }
@@ -114,6 +144,7 @@ base::Result<int> RunMaintenance(const Options& options, const Configuration& co
   if (server.ok()) context.run();
   if (dirs) RemoveRuntimeFiles(*dirs);
   if (!server.ok()) return std::move(server).error();
+  if (backup && code == 0 && account.uid) JOBD_RETURN_IF_ERROR(SaveUids(config, options.maintenance_dir));
   return code;
 }
 

@@ -14,6 +14,7 @@
 #include "base/errno_text.h"
 #include "base/notify.h"
 #include "base/text.h"
+#include "launch/launcher/job_accounts.h"
 #include "logging/fields.h"
 #include "logging/logging.h"
 
@@ -30,7 +31,7 @@ constexpr std::chrono::seconds kStopPatience{5};
 
 launch::LauncherOptions LauncherOptionsOf(const Options& asked, const Configuration& configuration, const ServerAccount& account,
                                           const ServiceDirs& dirs, const base::Listener& listener, sandbox::GroupDriver& driver,
-                                          const sandbox::Isolation& isolation) {
+                                          sandbox::Isolation& isolation, std::shared_ptr<launch::OwnerUids> uids) {
   launch::LauncherOptions options;
   options.shim.log_dir = dirs.log.get();
   if (account.uid) options.shim.log_owner = {.switch_user = true, .uid = *account.uid, .gid = account.gid};
@@ -39,8 +40,7 @@ launch::LauncherOptions LauncherOptionsOf(const Options& asked, const Configurat
   options.shim.default_workdir = configuration.config.default_workdir;
   options.shim.job_files = asked.job_descriptors;
   options.policy = PolicyOf(configuration, account);
-  options.job_uid_first = configuration.config.job_uid_first;
-  options.job_uid_count = configuration.config.job_uid_count;
+  options.uids = std::move(uids);
   options.hello_ack = {.config_name = asked.config_file,
                        .environment = OverridesOf(asked).environment,
                        .set_flags = asked.set_flags,
@@ -77,6 +77,9 @@ launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount&
   policy.own_account = policy.privileged ? "root" : account.name;
   policy.job_user = configuration.config.job_user;
   policy.server_uid = account.uid;
+  if (account.uid) policy.server_gid = account.gid;
+  policy.default_env = configuration.config.default_env;
+  policy.default_path = configuration.config.default_path;
   policy.profiles = configuration.profiles;
   policy.default_workdir = configuration.config.default_workdir;
   for (const config::User& user : configuration.users.all()) policy.owners.emplace(user.name, RightsOf(user));
@@ -85,15 +88,23 @@ launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount&
 
 ServerKeeper::ServerKeeper(const Options& options, Configuration configuration, const ServerAccount& account,
                            const ServiceDirs& dirs, const base::Listener& listener, const base::Fd& metrics,
-                           sandbox::GroupDriver& driver, const sandbox::Isolation& isolation, spdlog::logger& log)
+                           sandbox::GroupDriver& driver, sandbox::Isolation& isolation, std::shared_ptr<launch::OwnerUids> uids,
+                           spdlog::logger& log)
     : options_(options),
       account_(account),
       dirs_(dirs),
       log_(log),
       files_(
-          std::move(configuration), [&options] { return OpenConfiguration(options); },
+          std::move(configuration),
+          [&options, &account]() -> base::Result<Configuration> {
+            JOBD_ASSIGN_OR_RETURN(Configuration read, OpenConfiguration(options));
+            JOBD_RETURN_IF_ERROR(launch::CheckJobAccounts(PolicyOf(read, account)));
+            return read;
+          },
           [&account](const Configuration& read) { return PolicyOf(read, account); }, metrics),
-      launcher_(context_, LauncherOptionsOf(options, files_.in_force(), account, dirs, listener, driver, isolation), Hooks()),
+      launcher_(context_,
+                LauncherOptionsOf(options, files_.in_force(), account, dirs, listener, driver, isolation, std::move(uids)),
+                Hooks()),
       signals_(context_),
       timer_(context_),
       watchdog_(context_),

@@ -28,8 +28,8 @@ class ServerKeeper {
  public:
   // All references are borrowed and outlive the keeper. `configuration` is what was read at the start.
   ServerKeeper(const Options& options, Configuration configuration, const ServerAccount& account, const ServiceDirs& dirs,
-               const base::Listener& listener, const base::Fd& metrics, sandbox::GroupDriver& driver,
-               const sandbox::Isolation& isolation, spdlog::logger& log);
+               const base::Listener& listener, const base::Fd& metrics, sandbox::GroupDriver& driver, sandbox::Isolation& isolation,
+               std::shared_ptr<launch::OwnerUids> uids, spdlog::logger& log);
 
   // Runs until SIGTERM or SIGINT, or until the first server ends before it was ready. Returns the exit code. The signals it handles
   // must be blocked.

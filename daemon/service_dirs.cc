@@ -48,16 +48,16 @@ base::Result<ServerAccount> FindServerAccount(const config::Config& config) {
 
 base::Result<ServiceDirs> PrepareDirs(const config::Config& config, const ServerAccount& account) {
   ServiceDirs dirs;
-  JOBD_ASSIGN_OR_RETURN(dirs.state, MakeDirs(config.state_dir, 0750));
+  JOBD_ASSIGN_OR_RETURN(dirs.state, MakeDirs(config.state_dir, 0700));
   JOBD_ASSIGN_OR_RETURN(dirs.lock, base::OpenAt(AT_FDCWD, config.state_dir, O_RDONLY | O_DIRECTORY));
   if (::flock(dirs.lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return base::SysError("locking the state directory " + config.state_dir, errno);
     return base::Error(base::Code::kFailedPrecondition, "the state directory " + config.state_dir +
                                                             " is in use by another jobd: stop that one, or give this one its own");
   }
-  JOBD_RETURN_IF_ERROR(GiveTo(dirs.state.get(), config.state_dir, account, 0750));
-  JOBD_ASSIGN_OR_RETURN(dirs.log, MakeDirs(config.log_dir, 0750));
-  JOBD_RETURN_IF_ERROR(GiveTo(dirs.log.get(), config.log_dir, account, 0750));
+  JOBD_RETURN_IF_ERROR(GiveTo(dirs.state.get(), config.state_dir, account, 0700));
+  JOBD_ASSIGN_OR_RETURN(dirs.log, MakeDirs(config.log_dir, 0700));
+  JOBD_RETURN_IF_ERROR(GiveTo(dirs.log.get(), config.log_dir, account, 0700));
   JOBD_ASSIGN_OR_RETURN(dirs.runtime, MakeDirs(config.runtime_dir, 0755));
   JOBD_RETURN_IF_ERROR(GiveTo(dirs.runtime.get(), config.runtime_dir, account, 0755));
   dirs.owner = {.switch_user = account.uid.has_value(), .uid = account.uid.value_or(0), .gid = account.gid};
@@ -108,20 +108,6 @@ base::Result<std::string> StateTag(const ServiceDirs& dirs) {
   std::snprintf(text.data(), text.size(), "jobd-%llx-%llx", static_cast<unsigned long long>(info.st_dev),
                 static_cast<unsigned long long>(info.st_ino));
   return std::string(text.data());
-}
-
-std::vector<std::string> HiddenPaths(const config::Config& config, const ServiceDirs& dirs) {
-  std::vector<std::string> paths;
-  const auto add = [&paths](const std::string& path) {
-    std::error_code error;
-    const std::filesystem::path real = std::filesystem::canonical(path, error);
-    if (!error) paths.push_back(real.string());  // else there is nothing to hide
-  };
-  for (const base::Fd* dir : {&dirs.state, &dirs.log, &dirs.runtime}) add("/proc/self/fd/" + std::to_string(dir->get()));
-  for (const std::string* file : {&config.tls_key, &config.users_file, &config.log_file}) {
-    if (!file->empty()) add(*file);
-  }
-  return paths;
 }
 
 }  // namespace jobd::daemon

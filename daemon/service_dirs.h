@@ -32,7 +32,7 @@ struct ServiceDirs {
   launch::FileOwner owner;  // we write in them as the server's account: root must not be made to do more there than the server can
 };
 
-// Makes the directories, gives them to the server's account (state and log 0750, so that nobody else reads them; runtime 0755),
+// Makes the directories, gives them to the server's account (state and log 0700, so that nobody else reads them; runtime 0755),
 // locks the state directory and writes the pid file. kFailedPrecondition when another jobd has the lock.
 base::Result<ServiceDirs> PrepareDirs(const config::Config& config, const ServerAccount& account);
 
@@ -47,9 +47,5 @@ base::Status PrepareLogFile(const config::Config& config, const ServerAccount& a
 
 // Names this state directory among all of the machine: by its device and inode, so that no path can be mistaken.
 base::Result<std::string> StateTag(const ServiceDirs& dirs);
-
-// The paths that isolated jobs must not see: the three directories, the private key, the users file and our log, where they really
-// lie.
-std::vector<std::string> HiddenPaths(const config::Config& config, const ServiceDirs& dirs);
 
 }  // namespace jobd::daemon

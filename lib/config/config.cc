@@ -37,7 +37,14 @@ Status ApplyFile(const std::string& file, std::string_view text, Config& config,
       const std::string key = std::string(section.str()) + "." + std::string(name.str());
       const Setting* setting = Find(key);
       if (setting == nullptr) return ErrorAt(file, value, "unknown setting '" + base::EscapeForTerminal(key) + "'");
-      const std::optional<std::string> plain = ScalarText(value);
+      std::optional<std::string> plain = ScalarText(value);
+      if (const toml::table* variables = value.as_table(); variables != nullptr && setting->is_table) {
+        auto listed = VariablesOf(*variables);
+        if (!listed.ok()) return ErrorAt(file, value, key + ": " + listed.error().message());
+        plain = VariablesText(*listed);
+      } else if (setting->is_table) {
+        return ErrorAt(file, value, key + " must be a table, as in { NAME = \"value\" }");
+      }
       if (!plain) return ErrorAt(file, value, key + " must be a text or a number");
       if (Status status = setting->read(config, *plain); !status.ok()) {
         return ErrorAt(file, value, key + ": " + status.error().message());
@@ -105,6 +112,12 @@ Status CheckWhole(const std::string& file, const Config& config) {
   }
   if (config.default_workdir.empty() || config.default_workdir[0] != '/') {
     return Error(Code::kInvalidArgument, file + ": defaults.workdir must be an absolute path");
+  }
+  if (config.job_user == "root") {
+    return Error(Code::kInvalidArgument,
+                 file +
+                     ": policy.job_user must not be root: jobs run as root only where a user's entry in the "
+                     "users file names it (run_as)");
   }
   if (uint64_t{config.job_uid_first} + config.job_uid_count > 0xffff'fffeull) {
     return Error(Code::kInvalidArgument, file + ": policy.job_uid_first and job_uid_count reach beyond the last uid");

@@ -49,6 +49,7 @@ struct Config {
   uint32_t default_cpu_millis = 0;
   uint32_t default_pids = 0;
   std::string default_workdir = "/tmp";
+  std::vector<std::pair<std::string, std::string>> default_env;  // the job's own --env wins
   std::string default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   // [retention], of batches that have ended; 0: no bound
   base::Nanos retention_max_age = 0;

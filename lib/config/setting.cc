@@ -7,6 +7,7 @@
 #include "base/bounds.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "config/toml_text.h"
 
 namespace jobd::config {
 
@@ -105,6 +106,21 @@ Setting Cpus(std::string_view key, uint32_t Config::*field, bool reloadable, std
           }};
 }
 
+Setting Variables(std::string_view key, std::vector<std::pair<std::string, std::string>> Config::*field, bool reloadable,
+                  std::string_view help) {
+  Setting setting{key, help, reloadable,
+                  [field](Config& config, std::string_view text) -> Status {
+                    const auto parsed = ParseToml("", "value = " + std::string(text));
+                    const toml::table* table = parsed.ok() ? (*parsed)["value"].as_table() : nullptr;
+                    if (table == nullptr) return Error(Code::kInvalidArgument, "must be a table, as in { NAME = \"value\" }");
+                    JOBD_ASSIGN_OR_RETURN(config.*field, VariablesOf(*table));
+                    return base::Ok();
+                  },
+                  [field](const Config& config) { return VariablesText(config.*field); }};
+  setting.is_table = true;
+  return setting;
+}
+
 std::vector<Setting> Declare() {
   constexpr uint64_t kMax32 = std::numeric_limits<uint32_t>::max();
   return {
@@ -142,6 +158,7 @@ std::vector<Setting> Declare() {
       Cpus("defaults.cpus", &Config::default_cpu_millis, kReload, "processors of a job; 0: no limit"),
       Number("defaults.pids", &Config::default_pids, kReload, 0, base::kMaxPids, "processes of a job; 0: no limit"),
       Text("defaults.workdir", &Config::default_workdir, kReload, "working directory of a job"),
+      Variables("defaults.env", &Config::default_env, kReload, "variables of a job that neither its profile nor --env sets"),
       Text("defaults.path", &Config::default_path, kReload, "PATH of a job"),
       Duration("retention.max_age", &Config::retention_max_age, kReload,
                "batches that ended longer ago are deleted, logs and all; 0: none; users may have their own"),
@@ -154,8 +171,8 @@ std::vector<Setting> Declare() {
       Text("metrics.listen", &Config::metrics_listen, kRestart,
            "Prometheus metrics: 127.0.0.1:PORT, [::1]:PORT or unix:/PATH; empty: off"),
       Text("policy.job_user", &Config::job_user, kRestart,
-           "whom jobs run as unless they or their user's entry say; auto: each as a uid of its own (as root), else as jobd's own "
-           "user"),
+           "whom jobs run as unless they or their user's entry say; never root; auto: those of each user as a uid of their "
+           "own (as root), else as jobd's own user"),
       Number("policy.job_uid_first", &Config::job_uid_first, kRestart, 1000, kMax32 - 1, "the first uid for auto"),
       Number("policy.job_uid_count", &Config::job_uid_count, kRestart, 1, 16'777'216, "how many uids for auto"),
       Path("policy.profiles", &Config::profiles_file, kReload, "isolation profiles beside open, standard and strict"),

@@ -20,6 +20,7 @@ struct Setting {
   // Reads the text of a value; errors say what is wrong with it, not where.
   std::function<base::Status(Config&, std::string_view text)> read;
   std::function<std::string(const Config&)> show;
+  bool is_table = false;  // in a file it is a table of texts; elsewhere that table in one line
   // A path: relative ones are taken from the folder of the configuration file.
   std::string Config::*path = nullptr;
 };

@@ -75,8 +75,8 @@ TEST_F(RunTest, EnvironmentIsBuiltFromEmpty) {
   for (std::string line; std::getline(lines, line);) names.push_back(line.substr(0, line.find('=')));
   std::erase(names, "JOBD_GROUP");  // without cgroups
   std::sort(names.begin(), names.end());
-  EXPECT_EQ(names,
-            (std::vector<std::string>{"A", "JOBD_ATTEMPT", "JOBD_BATCH_ID", "JOBD_INDEX", "JOBD_JOB_ID", "LD_PRELOAD", "PATH"}))
+  EXPECT_EQ(names, (std::vector<std::string>{"A", "HOME", "JOBD_ATTEMPT", "JOBD_BATCH_ID", "JOBD_INDEX", "JOBD_JOB_ID", "LANG",
+                                             "LD_PRELOAD", "LOGNAME", "PATH", "SHELL", "USER"}))
       << output.out;
   EXPECT_NE(output.out.find("A=x y\n"), std::string::npos);
   EXPECT_NE(output.out.find("JOBD_JOB_ID=env-1/1\n"), std::string::npos) << output.out;

@@ -29,16 +29,22 @@ class Isolated : public EveryProfile {};
 INSTANTIATE_TEST_SUITE_P(Cells, Isolated, testing::Values("standard", "strict"),
                          [](const auto& profile) { return std::string(profile.param); });
 
-TEST_P(EveryProfile, RunsInACgroupOfItsOwn) { EXPECT_THAT(Run(GetParam(), "cat /proc/self/cgroup"), testing::HasSubstr("job-")); }
+TEST_F(CellsTest, RunsInACgroupOfItsOwn) { EXPECT_THAT(Run("open", "cat /proc/self/cgroup"), testing::HasSubstr("job-")); }
+
+TEST_P(Isolated, FaultB5SeesItsCgroupAsTheOnlyOne) { EXPECT_EQ(Run(GetParam(), "cut -d: -f3 /proc/self/cgroup | sort -u"), "/\n"); }
 
 TEST_P(EveryProfile, EndsWithAllItsProcesses) {
   Batch batch(logs_.path(), 1, "tree");
   auto request = batch.Request({"sh", "-c", "setsid sleep 1000 & setsid sleep 1000 & cat /proc/self/cgroup"});
   request.profile = GetParam();
   RunToEnd(host_, batch, request);
-  const std::string cgroup = batch.File("1.out");
-  const size_t begin = cgroup.rfind("0::") + 3;
-  EXPECT_FALSE(std::filesystem::exists("/sys/fs/cgroup/unified" + cgroup.substr(begin, cgroup.find('\n', begin) - begin)));
+  const std::string group = sandbox::GroupName(request.key.batch, request.key.index, request.key.attempt);
+  for (const std::string top : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
+    std::error_code none;
+    for (const auto& root : std::filesystem::directory_iterator(top, none)) {
+      EXPECT_FALSE(std::filesystem::exists(root.path() / group)) << root.path();
+    }
+  }
 }
 
 TEST_P(EveryProfile, HasNoTerminalAndThreeDescriptors) {
@@ -68,7 +74,7 @@ TEST_P(Isolated, HasNoPrivilegesEvenAsRoot) {
 }
 
 TEST_P(Isolated, HasNamespacesOfItsOwn) {
-  for (const std::string kind : {"pid", "ipc", "uts", "mnt"}) {
+  for (const std::string kind : {"pid", "ipc", "uts", "mnt", "cgroup"}) {
     EXPECT_NE(Run(GetParam(), "readlink /proc/self/ns/" + kind), NamespaceOfOurs(kind)) << kind;
   }
 }
@@ -93,7 +99,7 @@ TEST_P(Isolated, HasPrivateTemporaryFolders) {
 
 TEST_P(Isolated, HasFewDevices) {
   EXPECT_EQ(Run(GetParam(), "ls /dev; echo x >/dev/null && head -c 2 /dev/zero | wc -c && head -c 2 /dev/urandom | wc -c"),
-            "fd\nfull\nnull\nrandom\nshm\nstderr\nstdin\nstdout\nurandom\nzero\n2\n2\n");
+            "fd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n2\n2\n");
   EXPECT_EQ(Run(GetParam(), "rm /dev/null 2>/dev/null || echo refused; ln -s /etc/passwd /dev/x 2>/dev/null || echo refused"),
             "refused\nrefused\n");
 }
@@ -101,12 +107,13 @@ TEST_P(Isolated, HasFewDevices) {
 TEST_P(Isolated, SeesNothingOfTheService) {
   EXPECT_EQ(Run(GetParam(), "ls " + hidden_.path() + " 2>&1 | grep -c secret; cat " + secret_file() + " 2>/dev/null | wc -c"),
             "0\n0\n");
-  EXPECT_EQ(Run(GetParam(), "ls -A " + logs_.path() + " 2>/dev/null; ls -A /sys/fs/cgroup"), "");
+  EXPECT_EQ(Run(GetParam(), "ls -A " + logs_.path() + " 2>/dev/null; find /sys/fs/cgroup -name 'job*'"), "");
 }
 
 TEST_P(Isolated, SeesNothingThatRunsOnTheMachine) {
   const TempDir of_machine("/run");
-  EXPECT_EQ(Run(GetParam(), "ls -A /run; ls " + of_machine.path() + " 2>/dev/null; touch /run/x 2>/dev/null && echo written"), "");
+  EXPECT_EQ(Run(GetParam(), "ls -A /run; ls " + of_machine.path() + " 2>/dev/null; touch /run/x 2>/dev/null && echo written"),
+            "lock\n");
 }
 
 TEST_F(CellsTest, NamesCanStillBeResolvedByAServiceOfTheMachine) {
@@ -126,8 +133,8 @@ TEST_F(CellsTest, NamesCanStillBeResolvedByAServiceOfTheMachine) {
     return batch.File("1.out");
   };
   const std::string name = std::filesystem::path(service.path()).filename();
-  EXPECT_EQ(run("standard"), name + "\nnameserver 192.0.2.1\n");
-  EXPECT_EQ(run("strict"), "") << "it has no network";
+  EXPECT_EQ(run("standard"), name + "\nlock\nnameserver 192.0.2.1\n");
+  EXPECT_EQ(run("strict"), "lock\n") << "it has no network";
   EXPECT_FALSE(std::filesystem::exists(service.path() + "/x"));
 }
 

@@ -132,10 +132,22 @@ TEST_P(EscapeTest, Esc05KillingEverythingKillsOnlyItself) {
   EXPECT_TRUE(ProcessLives(host_.pid()));
 }
 
-TEST_P(EscapeTest, Esc06And07NoControlGroupIsToBeSeen) {
-  EXPECT_EQ(Run(GetParam(),
-                "ls -A /sys/fs/cgroup; for f in /sys/fs/cgroup/*/cgroup.procs; do (echo $$ >$f) 2>/dev/null && echo moved; done"),
-            "");
+TEST_P(EscapeTest, Esc06And07NoControlGroupButItsOwnIsToBeSeenAndNoneCanBeChanged) {
+  for (const char* user : {"", "root"}) {
+    Batch batch(logs_.path(), 1, std::string("groups") + user);
+    auto request =
+        batch.Request({"sh", "-c",
+                       "find /sys/fs/cgroup -mindepth 2 -type d; find /sys/fs/cgroup -type f -writable; "
+                       "for f in $(find /sys/fs/cgroup -name cgroup.procs -o -name tasks -o -name '*limit_in_bytes' -o -name "
+                       "release_agent -o -name notify_on_release); do (echo $$ >$f) 2>/dev/null && echo changed $f; done; "
+                       "mkdir /sys/fs/cgroup/x /sys/fs/cgroup/memory/x 2>/dev/null && echo made; cat "
+                       "$(find /sys/fs/cgroup -name cgroup.procs) /dev/null | grep -v -x -e $$ -e '[0-9]*' ; echo done"});
+    request.profile = GetParam();
+    request.user = user;
+    request.limits.memory_bytes = 64u << 20;
+    RunToEnd(host_, batch, request);
+    EXPECT_EQ(batch.File("1.out"), "done\n") << user;
+  }
 }
 
 TEST_P(EscapeTest, Esc08DevicesAreTheSameForFiveHundredStarts) {

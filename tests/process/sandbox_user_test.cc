@@ -3,6 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "tests/process/harness/sandbox_host.h"
 
 namespace jobd::process_test {
@@ -91,11 +94,80 @@ TEST_P(UserTest, ReadsAndChangesNothingOfTheKernels) {
                 "find /proc/sys /proc/irq /proc/bus /proc/fs /sys -type f ! -name ns_last_pid -writable 2>/dev/null | head -n 1; "
                 "for f in /proc/sys/kernel/hostname /proc/sys/kernel/ns_last_pid /proc/sysrq-trigger; do (echo 1 >$f) 2>/dev/null "
                 "&& echo $f; done; echo done"),
-            "done\n");
+            "lock\ndone\n");
 }
 
 TEST_P(UserTest, GetsNoNamespacesOfItsOwn) {
   EXPECT_EQ(Run(Payload("escape") + " | grep -c -E '^(mount|clone_user|setns) 1$'"), "3\n");
+}
+
+TEST_P(UserTest, FaultB4HasTerminalsOfItsOwn) {
+  EXPECT_EQ(Run("ls /dev/pts; script -qc 'echo hi' /dev/null </dev/null | tr -d '\\r'"), "ptmx\nhi\n");
+}
+
+TEST_P(UserTest, FaultB2HasVariablesAndAHome) {
+  EXPECT_EQ(Run("echo $USER $HOME; cd && touch .x && echo written"), "nobody /tmp\nwritten\n");
+}
+
+// As if its account's home were ours, with the service in it.
+class UserAtHomeTest : public UserTest {
+ protected:
+  std::string RunAtHome(const std::string& script, const std::string& workdir = {}) {
+    const std::string& home = home_.path();
+    for (const std::string folder : {"/jobd", "/jobd/certs", "/jobd/etc", "/project", "/.ssh"}) {
+      std::filesystem::create_directory(home + folder);
+      EXPECT_EQ(::chown((home + folder).c_str(), kNobody, kNobody), 0);
+    }
+    EXPECT_EQ(::chown(home.c_str(), kNobody, kNobody), 0);
+    for (const std::string file : {"/jobd/certs/admin.key", "/jobd/etc/users.toml", "/.bashrc"}) {
+      std::ofstream(home + file) << "secret\n";
+      EXPECT_EQ(::chown((home + file).c_str(), kNobody, kNobody), 0);
+    }
+    HostOptions options = MakeOptions();
+    options.hidden.push_back(home + "/jobd/certs");
+    options.emptied = {home + "/jobd/etc"};
+    options.home = home;
+    LauncherHost host(options);
+    Batch batch(logs_.path(), 1, "home" + std::to_string(++runs_));
+    for (const std::string& path : {batch.path(), batch.path() + "/exits", logs_.path() + "/owner"}) {
+      EXPECT_EQ(::chown(path.c_str(), kNobody, kNobody), 0);
+    }
+    auto request = batch.Request({"sh", "-c", "cd " + home + "; " + script});
+    request.profile = GetParam();
+    request.workdir = workdir.empty() ? workdir : home + workdir;
+    const launch::SlotRecord record = RunToEnd(host, batch, request);
+    EXPECT_NE(record.cause, launch::EndCause::kSetupFailed) << launch::StepText(record.step) << ": errno " << record.step_errno;
+    return batch.File("1.out");
+  }
+
+  TempDir home_{PayloadDir()};
+};
+INSTANTIATE_TEST_SUITE_P(Profiles, UserAtHomeTest, testing::Values("standard", "strict"),
+                         [](const auto& profile) { return std::string(profile.param); });
+
+TEST_P(UserAtHomeTest, FaultA2WhatJobdTrustsCannotBeReadNorTheHomeChanged) {
+  EXPECT_EQ(
+      RunAtHome("cat jobd/certs/* jobd/etc/* 2>/dev/null; for f in .bashrc jobd/certs/ca.crt jobd/etc/users.toml .ssh/key x; do "
+                "(echo x >>$f) 2>/dev/null && echo $f; done; cat .bashrc"),
+      "secret\n");
+}
+
+TEST_P(UserAtHomeTest, FaultD23AFolderAboveCannotBePutInAnotherPlace) {
+  const std::string move =
+      "mv jobd/certs jobd/c2 2>/dev/null && echo moved; mv jobd/etc jobd/e2 2>/dev/null && echo moved; "
+      "mv jobd j2 2>/dev/null && echo moved; cat jobd/certs/* jobd/etc/* 2>/dev/null; "
+      "(echo x >jobd/etc/users.toml) 2>/dev/null && echo written; echo done";
+  EXPECT_EQ(RunAtHome(move, "/jobd"), "done\n");
+  EXPECT_EQ(RunAtHome(move), "done\n");
+  EXPECT_TRUE(std::filesystem::exists(home_.path() + "/jobd/certs/admin.key"));
+}
+
+TEST_P(UserAtHomeTest, AFolderThatIsNamedCanBeWorkedIn) {
+  EXPECT_EQ(RunAtHome("echo x >project/r && cat project/r; (echo x >.ssh/key) 2>/dev/null && echo written; (echo x >jobd/a) "
+                      "2>/dev/null && echo written",
+                      "/project"),
+            "x\n");
+  EXPECT_EQ(RunAtHome("(echo x >.ssh/key) 2>/dev/null && echo written; echo done", "/.ssh"), "done\n");
 }
 
 TEST_P(UserTest, LeavesNothingBehind) { EXPECT_EQ(Run("setsid sleep 1000 >/dev/null & echo started"), "started\n"); }

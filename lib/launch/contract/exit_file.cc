@@ -39,7 +39,7 @@ uint64_t BootTag() {
 }
 
 base::Result<base::Fd> OpenExitFile(int dir, uint32_t job_count) {
-  auto opened = base::OpenBeneath(dir, kExitFileName, O_RDWR | O_CREAT | O_NOFOLLOW, 0640);
+  auto opened = base::OpenBeneath(dir, kExitFileName, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
   // What is there can be read on a disk that takes no writes, and tells what became of jobs.
   if (!opened.ok() && opened.error().sys_errno() == EROFS) opened = base::OpenBeneath(dir, kExitFileName, O_RDONLY | O_NOFOLLOW);
   JOBD_ASSIGN_OR_RETURN(base::Fd file, std::move(opened));

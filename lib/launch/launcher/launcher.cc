@@ -51,9 +51,6 @@ Launcher::Launcher(asio::io_context& context, LauncherOptions options, LauncherH
     : context_(context),
       options_(std::move(options)),
       hooks_(std::move(hooks)),
-      // Another launcher's jobs may still use the uids it gave out last; beginning elsewhere makes it unlikely to meet them.
-      uids_(options_.job_uid_first, options_.job_uid_count,
-            static_cast<uint32_t>(base::SystemClock().Realtime() / base::kNanosPerMilli)),
       server_(context),
       sharing_setting_(OpenSharingSetting()),
       pool_(context, options_.shim_turn),
@@ -70,6 +67,15 @@ Launcher::~Launcher() = default;
 void Launcher::SetPolicy(Policy policy) {
   options_.policy = std::move(policy);
   options_.shim.default_workdir = options_.policy.default_workdir;
+  ++policy_number_;
+  pool_.DismissAll();
+  renew_ = true;  // a file that jobs must not see may be another now
+}
+
+void Launcher::RenewViews() {
+  if (!options_.shim.isolation->Stale() && !renew_) return;
+  renew_ = false;
+  options_.shim.isolation->Renew();
   ++policy_number_;
   pool_.DismissAll();
 }

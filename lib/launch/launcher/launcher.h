@@ -16,11 +16,12 @@
 
 #include "base/fd.h"
 #include "launch/contract/frames.h"
+#include "launch/launcher/job_environment.h"
 #include "launch/launcher/live_shim.h"
+#include "launch/launcher/owner_uids.h"
 #include "launch/launcher/policy.h"
 #include "launch/launcher/shim_pool.h"
 #include "launch/launcher/sweeper.h"
-#include "launch/launcher/uid_pool.h"
 #include "launch/shim/shim.h"
 #include "sandbox/cgroup/job_group.h"
 
@@ -59,8 +60,7 @@ struct LauncherHooks {
 struct LauncherOptions {
   ShimContext shim;  // its driver and descriptors are borrowed and outlive the launcher
   Policy policy;
-  uid_t job_uid_first = 0;
-  uint32_t job_uid_count = 1;
+  std::shared_ptr<OwnerUids> uids;  // for jobs without an account; needed where the policy is privileged
   // A shim without a job is kept for one to two of these.
   std::chrono::milliseconds shim_turn{200};
   // The answer to a server's Hello; restarts and capabilities are filled in. The descriptors, one for each name, are borrowed and
@@ -117,11 +117,16 @@ class Launcher {
   void Commit();
   void DropPrepared();
 
+  // Makes the jobs' views again where they do not show the machine as it is now.
+  void RenewViews();
   // The profile of a request that may be started, whose limits are filled in.
   base::Result<const sandbox::Profile*> ProfileOf(LaunchRequest& request);
   // The machine's state, which passes, rather than the request's fault.
   static bool IsPassing(int error);
-  base::Result<Identity> IdentityOf(const LaunchRequest& request, std::optional<uid_t>& own_uid);
+  // Whom the job runs as, and who that is. `own_uid`: one that is this job's alone, to be released at its end.
+  base::Result<Identity> IdentityOf(const LaunchRequest& request, const sandbox::Profile& profile, std::optional<uid_t>& own_uid,
+                                    Person& person);
+  base::Result<Person> PersonOf(const LaunchRequest& request, const sandbox::Profile& profile, uid_t uid);
   void Refuse(JobKey key, const base::Error& error, bool retry, bool policy);
   void WatchLater(const Watch& frame);
   // A shim with the job, from among those that wait; nullptr when none can have it.
@@ -152,7 +157,7 @@ class Launcher {
   boost::asio::io_context& context_;
   LauncherOptions options_;
   LauncherHooks hooks_;
-  UidPool uids_;
+  Homes homes_;
   boost::asio::posix::stream_descriptor server_;
   const base::Fd sharing_setting_;
   uint32_t server_restarts_ = 0;
@@ -161,6 +166,7 @@ class Launcher {
   size_t outgoing_size_ = 0;
   // Of a reload that is prepared, and its revision. What it is made of is the program's.
   std::optional<std::pair<uint64_t, Policy>> prepared_;
+  bool renew_ = false;                                 // the views, before the next start
   uint64_t policy_number_ = 0;                         // shims that were forked under another get no more jobs
   std::map<JobKey, std::shared_ptr<LiveShim>> shims_;  // of every live job
   ShimPool pool_;

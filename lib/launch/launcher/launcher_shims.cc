@@ -57,7 +57,7 @@ void Launcher::Handle(const Watch& frame) {
   shim->pid = found->pid;
   shim->job = frame.key;
   if (found->job_uid) {
-    uids_.Mark(*found->job_uid);
+    if (options_.uids) options_.uids->Mark(*found->job_uid);
     shim->uid = found->job_uid;
   }
   WatchShim(shim, std::move(found->pidfd));
@@ -198,7 +198,8 @@ void Launcher::Forget(JobKey key) {
   const std::shared_ptr<LiveShim> shim = std::move(it->second);
   shims_.erase(it);
   shim->backstop.reset();
-  if (shim->uid) uids_.Release(*std::exchange(shim->uid, std::nullopt));
+  const auto uid = std::exchange(shim->uid, std::nullopt);
+  if (uid && options_.uids) options_.uids->Release(*uid);
   if (std::exchange(shim->sweep_asked, false)) SendToServer(Swept{key});
 }
 

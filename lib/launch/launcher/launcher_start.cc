@@ -8,6 +8,7 @@
 
 #include "launch/contract/step.h"
 #include "launch/launcher/capability_report.h"
+#include "launch/launcher/job_accounts.h"
 #include "launch/launcher/launcher.h"
 #include "launch/process/clone.h"
 #include "launch/shim/assignment.h"
@@ -21,27 +22,52 @@ namespace {
 // The shim counts from exec on, we from before; it is to be the first.
 constexpr base::Nanos kTimeoutMargin = base::kNanosPerSecond;
 
+// Of a job with a view and without an account: its own /tmp, which is its uid's.
+constexpr const char* kHomeInView = "/tmp";
+
+// One that takes no commands is there to keep people out; programs that start a shell would fail.
+std::string ShellOf(const sandbox::Account& account) {
+  const std::string& shell = account.shell;
+  return shell.empty() || shell.ends_with("/nologin") || shell.ends_with("/false") ? "/bin/sh" : shell;
+}
+
 base::Error PolicyError(std::string text) { return {base::Code::kPermissionDenied, std::move(text)}; }
 
 }  // namespace
 
-base::Result<Identity> Launcher::IdentityOf(const LaunchRequest& request, std::optional<uid_t>& own_uid) {
+base::Result<Person> Launcher::PersonOf(const LaunchRequest& request, const sandbox::Profile& profile, uid_t uid) {
+  Person person{.name = {}, .home = kHomeInView, .shell = "/bin/sh"};
+  if (!profile.namespaces) {
+    JOBD_ASSIGN_OR_RETURN(person.home, homes_.Of(uid));
+  }
+  JOBD_ASSIGN_OR_RETURN(person.name, options_.shim.isolation->NameAccount(profile, request.owner, uid, person.home));
+  return person;
+}
+
+base::Result<Identity> Launcher::IdentityOf(const LaunchRequest& request, const sandbox::Profile& profile,
+                                            std::optional<uid_t>& own_uid, Person& person) {
   JOBD_ASSIGN_OR_RETURN(const RunAs run_as, DecideRunAs(options_.policy, request));
   switch (run_as.kind) {
-    case RunAs::Kind::kSelf: return Identity{};
+    case RunAs::Kind::kSelf: {
+      const sandbox::Account self = sandbox::AccountOf(::geteuid());
+      // Its real home is not for jobs that have a /tmp of their own.
+      person = {.name = self.name, .home = profile.namespaces ? kHomeInView : self.home, .shell = ShellOf(self)};
+      return Identity{};
+    }
     case RunAs::Kind::kOwnUid: {
-      own_uid = uids_.Take();
-      if (!own_uid) return base::SysError("taking a uid of the job range", EAGAIN);
-      return Identity{.switch_user = true, .uid = *own_uid, .gid = static_cast<gid_t>(*own_uid), .groups = {}};
+      if (!options_.uids) return PolicyError("there is no range of uids for jobs");
+      const bool of_job = profile.uid == sandbox::UidPer::kJob;
+      JOBD_ASSIGN_OR_RETURN(const uid_t uid,
+                            of_job ? options_.uids->TakeForJob(request.owner) : options_.uids->OfOwner(request.owner));
+      if (of_job) own_uid = uid;
+      JOBD_ASSIGN_OR_RETURN(person, PersonOf(request, profile, uid));
+      return Identity{.switch_user = true, .uid = uid, .gid = static_cast<gid_t>(uid), .groups = {}, .named_in_view = true};
     }
     case RunAs::Kind::kAccount: break;
   }
-  auto account = sandbox::FindAccount(run_as.account);
-  if (!account.ok()) return std::move(account).error();
-  // Only the name "root" stands for uid 0; another name for it must not get the same.
-  if (account->uid == 0 && run_as.account != "root") return PolicyError("account '" + run_as.account + "' has uid 0");
-  if (account->uid == options_.policy.server_uid) return PolicyError("account '" + run_as.account + "' is jobd-server's own");
-  return Identity{.switch_user = true, .uid = account->uid, .gid = account->gid, .groups = std::move(account->groups)};
+  JOBD_ASSIGN_OR_RETURN(sandbox::Account account, FindJobAccount(options_.policy, run_as.account));
+  person = {.name = account.name, .home = account.home, .shell = ShellOf(account)};
+  return Identity{.switch_user = true, .uid = account.uid, .gid = account.gid, .groups = std::move(account.groups)};
 }
 
 base::Result<const sandbox::Profile*> Launcher::ProfileOf(LaunchRequest& request) {
@@ -65,6 +91,7 @@ void Launcher::Handle(Launch& frame) {
   if (sweeper_.IsSweeping(GroupOf(request.key))) {
     return Refuse(request.key, base::SysError("what an earlier start left is still being removed", EAGAIN), true, false);
   }
+  RenewViews();
   const auto profile = ProfileOf(request);
   if (!profile.ok()) {
     const bool denied = profile.error().code() == base::Code::kPermissionDenied;
@@ -73,8 +100,10 @@ void Launcher::Handle(Launch& frame) {
   }
 
   std::optional<uid_t> own_uid;
-  auto identity = IdentityOf(request, own_uid);
+  Person person;
+  auto identity = IdentityOf(request, **profile, own_uid, person);
   if (!identity.ok()) {
+    if (own_uid) options_.uids->Release(*own_uid);
     const base::Error& error = identity.error();
     const bool denied = error.code() == base::Code::kPermissionDenied;
     if (denied && hooks_.on_denied) hooks_.on_denied(request, error.message());
@@ -82,6 +111,7 @@ void Launcher::Handle(Launch& frame) {
   }
   identity->workdir_without_links = WorkdirIsBounded(options_.policy, request);
 
+  CompleteEnvironment(options_.policy, **profile, person, request);
   const JobKey key = request.key;
   const base::Nanos timeout = request.timeout;
   const base::Nanos kill_after = request.kill_after;
@@ -90,7 +120,7 @@ void Launcher::Handle(Launch& frame) {
   if (shim == nullptr) {
     auto forked = ForkShim(std::move(job));
     if (!forked.ok()) {
-      if (own_uid) uids_.Release(*own_uid);
+      if (own_uid) options_.uids->Release(*own_uid);
       const base::Error error = std::move(forked).error().WithContext(StepText(Step::kFork));
       return Refuse(key, error, IsPassing(error.sys_errno()), false);
     }

@@ -100,6 +100,7 @@ base::Result<RunAs> DecideRunAs(const Policy& policy, const LaunchRequest& reque
     if (policy.job_user == "auto") return RunAs{policy.privileged ? RunAs::Kind::kOwnUid : RunAs::Kind::kSelf, {}};
     if (!policy.privileged && policy.job_user == policy.own_account) return RunAs{RunAs::Kind::kSelf, {}};
     if (!policy.privileged) return Bad("jobs cannot run as '" + policy.job_user + "': jobd is not root");
+    if (policy.job_user == "root") return Denied("policy.job_user is root: only the users file can let jobs run as root");
     return RunAs{RunAs::Kind::kAccount, policy.job_user};
   }
   const auto owner = policy.owners.find(request.owner);

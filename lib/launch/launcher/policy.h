@@ -27,10 +27,16 @@ struct OwnerRights {
 struct Policy {
   bool privileged = false;  // we can switch users
   std::string own_account;  // jobs run as this when not privileged; a request may name it
-  // For requests that name no account. "auto": a uid of its own for each job when privileged, else our own account.
+  // For requests that name no account. "auto": as the profile says, a uid of the owner's or the job's own, when privileged, else
+  // our own account.
   std::string job_user = "auto";
   // The server's account, as which no job may run: what the launcher hands to it would be the job's for the asking.
   std::optional<uid_t> server_uid;
+  std::optional<gid_t> server_gid;  // nor in its group
+  // Variables of each job, and the PATH that the server gives to one without: what a profile says wins over them, and the job over
+  // that.
+  std::vector<std::pair<std::string, std::string>> default_env;
+  std::string default_path;
   // From the users file, which only root can write. Nothing is started for an owner who is not here.
   std::map<std::string, OwnerRights, std::less<>> owners;
   std::string default_workdir;  // everybody may work there, whatever their folders
@@ -61,7 +67,7 @@ base::Status ApplyBounds(const Policy& policy, const ProfileCapabilities& profil
 // True when the owner's folders are bounded and the request names one: then no symbolic link may lead out of it.
 bool WorkdirIsBounded(const Policy& policy, const LaunchRequest& request);
 
-// kPermissionDenied when the owner may not run as the account asked for.
+// kPermissionDenied when the owner may not run as the account asked for. Root is nobody's but where the users file names it.
 base::Result<RunAs> DecideRunAs(const Policy& policy, const LaunchRequest& request);
 
 }  // namespace jobd::launch

@@ -100,6 +100,13 @@ int EnterWorkdir(const ChildPlan& plan) noexcept {
   return folder < 0 ? -1 : ::fchdir(folder);
 }
 
+void SetLimits(const ChildPlan& plan, bool late) noexcept {
+  for (size_t i = 0; i < plan.limit_count; ++i) {
+    if (plan.limits[i].late != late) continue;
+    if (::syscall(SYS_prlimit64, 0, plan.limits[i].resource, &plan.limits[i].value, nullptr) != 0) Fail(plan, Step::kLimits, errno);
+  }
+}
+
 // Raw, because glibc's wrapper refuses the two signals it uses itself (32 and 33), which a job must not find ignored either. All
 // zero is the kernel's struct sigaction for SIG_DFL.
 void ResetSignal(int signal) noexcept {
@@ -140,11 +147,7 @@ void RunChild(const ChildPlan& plan) noexcept {
   // Close-on-exec rather than closed: the report must get through until exec has happened.
   if (::syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC) != 0) Fail(plan, Step::kDescriptors, errno);
 
-  for (size_t i = 0; i < plan.limit_count; ++i) {
-    if (::syscall(SYS_prlimit64, 0, plan.limits[i].resource, &plan.limits[i].value, nullptr) != 0) {
-      Fail(plan, Step::kLimits, errno);
-    }
-  }
+  SetLimits(plan, false);
 
   const sandbox::IsolationFailure failure = sandbox::EnterIsolation(*plan.isolation);
   if (failure.step != sandbox::IsolationStep::kNone) Fail(plan, StepOf(failure.step), failure.error);
@@ -165,9 +168,12 @@ void RunChild(const ChildPlan& plan) noexcept {
   if (no_capabilities && !ClearCapabilities()) Fail(plan, Step::kPrivileges, errno);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) Fail(plan, Step::kPrivileges, errno);
 
+  // Where the shim happens to be is nothing to a job: /proc/self/cwd must not lead there.
+  if (::chdir("/") != 0) Fail(plan, Step::kWorkdir, errno);
   if (EnterWorkdir(plan) != 0) Fail(plan, Step::kWorkdir, errno);
 
   if (const int error = sandbox::RestrictFiles(*plan.isolation); error != 0) Fail(plan, Step::kLandlock, error);
+  SetLimits(plan, true);
   if (const int error = sandbox::InstallFilter(*plan.isolation); error != 0) Fail(plan, Step::kSeccomp, error);
   const int error = ExecFirst(plan);
   Fail(plan, Step::kExec, error);

@@ -16,6 +16,7 @@ namespace jobd::launch {
 struct ChildLimit {
   int resource;
   rlimit value;
+  bool late = false;  // after what setting the job up takes of it itself
 };
 
 // Pointers are borrowed and must stay valid until exec. Descriptors are the child's copies of the parent's, all above 2 and

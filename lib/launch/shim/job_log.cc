@@ -34,7 +34,7 @@ JobLog::JobLog(int dir, FileOwner owner, uint32_t index, uint32_t attempt, uint6
 bool JobLog::EnsureOpen(base::Fd& fd, const std::string& name, uint64_t& offset) {
   if (fd) return true;
   const ScopedFsCredentials acting(owner_);
-  auto opened = base::OpenBeneath(dir_, name, O_WRONLY | O_CREAT | O_NOFOLLOW | (first_attempt_ ? O_EXCL : 0), 0640);
+  auto opened = base::OpenBeneath(dir_, name, O_WRONLY | O_CREAT | O_NOFOLLOW | (first_attempt_ ? O_EXCL : 0), 0600);
   struct stat info {};
   if (!opened.ok() || ::fstat(opened->get(), &info) != 0 || !S_ISREG(info.st_mode)) {
     disk_error_ = true;

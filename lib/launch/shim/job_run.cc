@@ -114,6 +114,12 @@ base::Status JobRun::Start() {
   auto capture = Capture::Create(log_, pipes);
   if (!capture.ok()) return Failed(Step::kPipes, std::move(capture).error());
   capture_.emplace(std::move(capture).value());
+  // So that the job can open them by name, as /dev/stderr.
+  for (const base::Fd* pipe : {&pipes.out, &pipes.err}) {
+    if (identity_.switch_user && ::fchown(pipe->get(), identity_.uid, identity_.gid) != 0) {
+      return Failed(Step::kPipes, base::SysError("giving the pipes to the job's user", errno));
+    }
+  }
 
   const std::string name = sandbox::GroupName(request_.key.batch, request_.key.index, request_.key.attempt);
   auto group = context_.driver->Create(name, GroupLimitsOf(request_.limits));

@@ -26,6 +26,8 @@ struct Identity {
   uid_t uid = 0;
   gid_t gid = 0;
   std::vector<gid_t> groups;
+  // A uid of the range, which /etc/passwd of the job's view is to name.
+  bool named_in_view = false;
   // The way to the working directory may not lead over symbolic links: its owner was allowed certain folders.
   bool workdir_without_links = false;
 };
@@ -35,7 +37,7 @@ struct ShimContext {
   int log_dir = -1;
   FileOwner log_owner;
   sandbox::GroupDriver* driver = nullptr;
-  const sandbox::Isolation* isolation = nullptr;
+  sandbox::Isolation* isolation = nullptr;
   std::string default_workdir;
   uint64_t boot = 0;                 // BootTag()
   std::vector<int> ignored_signals;  // those that a child of ours would inherit as ignored

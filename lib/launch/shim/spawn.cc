@@ -45,6 +45,10 @@ std::vector<ChildLimit> LimitsOf(const ShimContext& context, const JobLimits& ow
   const uint64_t open_files = own.open_files != 0 ? own.open_files : profile.open_files;
   const uint64_t file_bytes = own.file_bytes != 0 ? own.file_bytes : profile.file_bytes;
   if (open_files != 0) limits.back().value = {open_files, open_files};
+  // Lower ones hold for the job, not for the mounts and rules that are made for it. To raise one takes a privilege that is gone by
+  // then.
+  rlimit now{};
+  limits.back().late = ::getrlimit(RLIMIT_NOFILE, &now) == 0 && limits.back().value.rlim_max <= now.rlim_max;
   if (file_bytes != 0) limits.push_back({RLIMIT_FSIZE, {file_bytes, file_bytes}});
   return limits;
 }
@@ -142,7 +146,9 @@ base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& req
                               .switch_user = identity.switch_user,
                               .uid = uid,
                               .gid = identity.gid,
-                              .groups = &identity.groups},
+                              .groups = &identity.groups,
+                              .named_in_view = identity.named_in_view,
+                              .group = &group},
                              memory.isolation);
   memory.limits = LimitsOf(context, request.limits, profile);
 

@@ -11,12 +11,13 @@
 namespace jobd::sandbox {
 
 CgroupDriver::CgroupDriver(std::string_view name, std::string where, base::Fd root, std::vector<LimitRoot> limits,
-                           std::vector<Missing> missing)
+                           std::vector<Missing> missing, std::vector<GroupHierarchy> hierarchies)
     : name_(name),
       where_(std::move(where)),
       root_(std::move(root)),
       limits_(std::move(limits)),
       missing_(std::move(missing)),
+      hierarchies_(std::move(hierarchies)),
       can_be_born_into_(CanBeBornInto(root_.get())) {}
 
 std::vector<Capability> CgroupDriver::capabilities() const {
@@ -46,7 +47,7 @@ base::Status CgroupDriver::Check(const GroupLimits& limits) const {
 }
 
 base::Result<std::unique_ptr<JobGroup>> CgroupDriver::Create(const std::string& name, const GroupLimits& limits) {
-  return KernelGroup::Create(root_.get(), limits_, name, limits, can_be_born_into_);
+  return KernelGroup::Create(root_.get(), limits_, name, limits, can_be_born_into_, hierarchies_);
 }
 
 base::Result<std::unique_ptr<JobGroup>> CgroupDriver::Open(const std::string& name) {
@@ -68,6 +69,9 @@ std::vector<std::string> CgroupDriver::List() {
 
 void CgroupDriver::RemoveRoot() {
   const std::string name = where_.substr(where_.rfind('/') + 1);
+  for (const GroupHierarchy& hierarchy : hierarchies_) {
+    if (!hierarchy.shared_group.empty()) ::rmdir(hierarchy.shared_group.c_str());
+  }
   for (const LimitRoot& limit : limits_) {
     if (limit.dir) ::rmdir((std::string("/sys/fs/cgroup/") + ControllerNameV1(limit.controller) + "/" + name).c_str());
   }

@@ -19,11 +19,13 @@ class CgroupDriver final : public GroupDriver {
   // Adds every limit of `controller`.
   static void AddMissing(std::vector<Missing>& missing, Controller controller, const std::string& why);
 
-  CgroupDriver(std::string_view name, std::string where, base::Fd root, std::vector<LimitRoot> limits,
-               std::vector<Missing> missing);
+  CgroupDriver(std::string_view name, std::string where, base::Fd root, std::vector<LimitRoot> limits, std::vector<Missing> missing,
+               std::vector<GroupHierarchy> hierarchies = {});
 
   std::string_view name() const override { return name_; }
   std::vector<Capability> capabilities() const override;
+  GroupLayout layout() const override { return hierarchies_.empty() ? GroupLayout::kV2 : GroupLayout::kV1; }
+  std::vector<GroupHierarchy> hierarchies() const override { return hierarchies_; }
   base::Status Check(const GroupLimits& limits) const override;
   base::Result<std::unique_ptr<JobGroup>> Create(const std::string& name, const GroupLimits& limits) override;
   base::Result<std::unique_ptr<JobGroup>> Open(const std::string& name) override;
@@ -37,6 +39,7 @@ class CgroupDriver final : public GroupDriver {
   base::Fd root_;
   std::vector<LimitRoot> limits_;
   std::vector<Missing> missing_;
+  std::vector<GroupHierarchy> hierarchies_;  // none: pure v2
   bool can_be_born_into_;
 };
 

@@ -2,7 +2,11 @@
 #include <linux/magic.h>
 #include <sys/vfs.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <string>
+#include <system_error>
+#include <vector>
 
 #include "base/files.h"
 #include "sandbox/cgroup/cgroup_driver.h"
@@ -13,10 +17,47 @@ namespace jobd::sandbox {
 namespace {
 
 constexpr const char* kUnified = "/sys/fs/cgroup/unified";
+constexpr const char* kTop = "/sys/fs/cgroup/";
 
 base::Result<base::Fd> MakeRoot(const std::string& mount, const std::string& tag) {
   JOBD_ASSIGN_OR_RETURN(const base::Fd dir, base::OpenAt(AT_FDCWD, mount, O_RDONLY | O_DIRECTORY));
   return MakeGroupDir(dir.get(), tag, false);
+}
+
+// "cpu,cpuacct" of "cpu" where these are one hierarchy; nothing where there is none.
+std::string HierarchyOf(const std::string& controller) {
+  std::error_code error;
+  const auto real = std::filesystem::canonical(std::string(kTop) + controller, error);
+  return error ? "" : real.filename().string();
+}
+
+// Without processors and nodes of its own no process may enter a group of cpuset.
+bool FillCpuset(const std::string& group) {
+  const auto dir = base::OpenAt(AT_FDCWD, group, O_RDONLY | O_DIRECTORY);
+  for (const char* file : {"cpuset.cpus", "cpuset.mems"}) {
+    const auto all = base::ReadFile(AT_FDCWD, group + "/../" + file, 4096);
+    if (!dir.ok() || !all.ok() || !WriteControl(dir->get(), file, *all).ok()) return false;
+  }
+  return true;
+}
+
+// What runtimes look for, and what a job may have limits in.
+std::vector<GroupHierarchy> FindHierarchies(const std::string& tag) {
+  std::vector<GroupHierarchy> all;
+  for (const std::string controller : {"memory", "cpu", "cpuacct", "cpuset", "pids", "blkio"}) {
+    const std::string name = HierarchyOf(controller);
+    if (name.empty()) continue;
+    auto known = std::find_if(all.begin(), all.end(), [&](const GroupHierarchy& other) { return other.name == name; });
+    if (known == all.end()) known = all.insert(all.end(), {.name = name, .links = {}, .shared_group = {}});
+    if (controller != name) known->links.push_back(controller);
+    // In the others the job has a group of its own.
+    if (name != "cpuacct" && name != "cpuset") continue;
+    if (!MakeRoot(kTop + name, tag).ok()) continue;
+    const std::string group = kTop + name + "/" + tag;
+    if (name == "cpuset" && !FillCpuset(group)) continue;
+    known->shared_group = group;
+  }
+  return all;
 }
 
 }  // namespace
@@ -32,7 +73,7 @@ base::Result<std::unique_ptr<GroupDriver>> TryCgroupHybrid(const std::string& ta
   for (const Controller controller : kControllers) {
     auto made = MakeRoot(std::string("/sys/fs/cgroup/") + ControllerNameV1(controller), tag);
     if (made.ok()) {
-      limits.push_back({controller, std::move(made).value()});
+      limits.push_back({controller, std::move(made).value(), HierarchyOf(ControllerNameV1(controller))});
     } else {
       CgroupDriver::AddMissing(missing, controller, made.error().message());
     }
@@ -41,7 +82,7 @@ base::Result<std::unique_ptr<GroupDriver>> TryCgroupHybrid(const std::string& ta
   std::erase_if(missing, [](const CgroupDriver::Missing& m) { return m.limit == Limit::kIoWrite; });
   missing.push_back({Limit::kIoWrite, "cgroup v1 does not see what is written through the page cache"});
   return std::unique_ptr<GroupDriver>(std::make_unique<CgroupDriver>("hybrid", std::string(kUnified) + "/" + tag, std::move(root),
-                                                                     std::move(limits), std::move(missing)));
+                                                                     std::move(limits), std::move(missing), FindHierarchies(tag)));
 }
 
 }  // namespace jobd::sandbox

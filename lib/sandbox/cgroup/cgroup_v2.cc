@@ -58,7 +58,7 @@ base::Result<std::unique_ptr<GroupDriver>> BuildAt(const std::string& base_path,
     auto status = Enable(base_dir.get(), controller);
     if (status.ok() || IsOn(root.get(), controller)) status = Enable(root.get(), controller);
     if (status.ok()) {
-      limits.push_back({controller, {}});
+      limits.push_back({controller, {}, {}});
     } else {
       CgroupDriver::AddMissing(missing, controller, "the controller is not delegated to " + base_path);
     }

@@ -34,6 +34,18 @@ struct GroupUsage {
   bool pids_limit_hit = false;  // a fork was refused
 };
 
+// How a job can be shown its own groups: not, as a cgroup2 file system, or as one of cgroup v1 for each hierarchy.
+enum class GroupLayout { kNone, kV2, kV1 };
+
+// A hierarchy of cgroup v1 as programs look for it.
+struct GroupHierarchy {
+  std::string name;                // below /sys/fs/cgroup, and as a mount option: "memory", "cpu,cpuacct"
+  std::vector<std::string> links;  // other names of it there: "cpu"
+  // The path of a group without limits and without groups in it, which jobs with a limit of memory or processors enter: runtimes
+  // read these only where they find cpuset and cpuacct too. Empty: none.
+  std::string shared_group;
+};
+
 // One job's processes. Not thread-safe. The destructor leaves processes and kernel objects as they are.
 class JobGroup {
  public:
@@ -59,6 +71,8 @@ class JobGroup {
   virtual std::string mark() const { return {}; }
   // True when orphans of the job become children of the shim, which must reap them.
   virtual bool adopts_orphans() const = 0;
+  // The hierarchies of cgroup v1 in which the job has a group, by GroupHierarchy::name.
+  virtual std::vector<std::string> hierarchies() const { return {}; }
   virtual GroupUsage Usage() = 0;
   // Removes the kernel's objects. kFailedPrecondition while a process is left. Removing what is gone is no error.
   virtual base::Status Remove() = 0;
@@ -78,6 +92,8 @@ class GroupDriver {
   // "v2", "hybrid" or "none".
   virtual std::string_view name() const = 0;
   virtual std::vector<Capability> capabilities() const = 0;
+  virtual GroupLayout layout() const { return GroupLayout::kNone; }
+  virtual std::vector<GroupHierarchy> hierarchies() const { return {}; }  // kV1
   // kFailedPrecondition when one of the limits asked for cannot be enforced here; the message names it.
   virtual base::Status Check(const GroupLimits& limits) const = 0;
   // A fresh group. `name` is a safe file name, see GroupName. kAlreadyExists when there is one of that name. To be called in the

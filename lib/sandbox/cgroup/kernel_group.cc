@@ -19,6 +19,8 @@ namespace jobd::sandbox {
 
 namespace {
 
+bool IsReadByRuntimes(const GroupLimits& limits) { return limits.memory_bytes != 0 || limits.cpu_millis != 0; }
+
 // The group was removed by somebody while we held its directory open.
 bool IsGone(const base::Error& error) { return error.sys_errno() == ENODEV || error.sys_errno() == ENOENT; }
 
@@ -42,13 +44,21 @@ std::vector<pid_t> ReadPids(int dir) {
 }  // namespace
 
 base::Result<std::unique_ptr<JobGroup>> KernelGroup::Create(int root, const std::vector<LimitRoot>& roots, const std::string& name,
-                                                            const GroupLimits& limits, bool can_be_born_into) {
+                                                            const GroupLimits& limits, bool can_be_born_into,
+                                                            const std::vector<GroupHierarchy>& hierarchies) {
   JOBD_ASSIGN_OR_RETURN(base::Fd dir, MakeGroupDir(root, name, true));
   std::unique_ptr<KernelGroup> group(new KernelGroup(root, name, std::move(dir)));
   group->can_be_born_into_ = can_be_born_into;
   auto status = can_be_born_into ? base::Ok() : group->OpenJoin(group->dir_.get());
   for (const LimitRoot& limit_root : roots) {
-    if (status.ok() && Wanted(limit_root.controller, limits)) status = group->AddPart(limit_root, limits);
+    // Of v1 both of these or neither: runtimes look for them together.
+    const bool shown = limit_root.dir &&
+                       (limit_root.controller == Controller::kMemory || limit_root.controller == Controller::kCpu) &&
+                       IsReadByRuntimes(limits);
+    if (status.ok() && (shown || Wanted(limit_root.controller, limits))) status = group->AddPart(limit_root, limits);
+  }
+  for (const GroupHierarchy& hierarchy : hierarchies) {
+    if (status.ok() && !hierarchy.shared_group.empty() && IsReadByRuntimes(limits)) status = group->Share(hierarchy);
   }
   if (!status.ok()) {
     (void)group->Remove();  // the first error is the one to tell
@@ -73,10 +83,17 @@ base::Status KernelGroup::AddPart(const LimitRoot& limit_root, const GroupLimits
   }
   auto made = MakeGroupDir(limit_root.dir.get(), name_, true);
   if (!made.ok()) return std::move(made).error().WithContext(ControllerNameV1(limit_root.controller));
-  parts_.push_back({limit_root.controller, limit_root.dir.get(), std::move(made).value()});
+  parts_.push_back({limit_root.controller, limit_root.dir.get(), std::move(made).value(), limit_root.hierarchy});
   const int dir = parts_.back().dir.get();
-  JOBD_RETURN_IF_ERROR(ApplyV1(dir, limit_root.controller, limits));
+  if (Wanted(limit_root.controller, limits)) JOBD_RETURN_IF_ERROR(ApplyV1(dir, limit_root.controller, limits));
   return OpenJoin(dir);
+}
+
+base::Status KernelGroup::Share(const GroupHierarchy& hierarchy) {
+  JOBD_ASSIGN_OR_RETURN(const base::Fd dir, base::OpenAt(AT_FDCWD, hierarchy.shared_group, O_RDONLY | O_DIRECTORY));
+  JOBD_RETURN_IF_ERROR(OpenJoin(dir.get()));
+  shared_.push_back(hierarchy.name);
+  return base::Ok();
 }
 
 base::Status KernelGroup::OpenJoin(int dir) {
@@ -152,6 +169,14 @@ GroupUsage KernelGroup::Usage() {
     }
   }
   return usage;
+}
+
+std::vector<std::string> KernelGroup::hierarchies() const {
+  std::vector<std::string> names = shared_;
+  for (const Part& part : parts_) {
+    if (!part.hierarchy.empty()) names.push_back(part.hierarchy);
+  }
+  return names;
 }
 
 base::Status KernelGroup::Remove() {

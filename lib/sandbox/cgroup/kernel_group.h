@@ -15,7 +15,8 @@ namespace jobd::sandbox {
 // Where one controller's groups are made.
 struct LimitRoot {
   Controller controller;
-  base::Fd dir;  // absent: in the tracking group itself
+  base::Fd dir;             // absent: in the tracking group itself
+  std::string hierarchy{};  // of v1, as GroupHierarchy::name
 };
 
 class KernelGroup final : public JobGroup {
@@ -23,7 +24,8 @@ class KernelGroup final : public JobGroup {
   // All descriptors are borrowed and outlive the group; `roots` are those of the limits asked for.
   // A process is born into the group when can_be_born_into (see CanBeBornInto), else it joins.
   static base::Result<std::unique_ptr<JobGroup>> Create(int root, const std::vector<LimitRoot>& roots, const std::string& name,
-                                                        const GroupLimits& limits, bool can_be_born_into);
+                                                        const GroupLimits& limits, bool can_be_born_into,
+                                                        const std::vector<GroupHierarchy>& hierarchies);
   static base::Result<std::unique_ptr<JobGroup>> Open(int root, const std::vector<LimitRoot>& roots, const std::string& name);
 
   int birth_fd() const override { return can_be_born_into_ ? dir_.get() : -1; }
@@ -34,6 +36,7 @@ class KernelGroup final : public JobGroup {
   base::Result<bool> Empty() override;
   int events_fd() const override { return events_.get(); }
   bool adopts_orphans() const override { return false; }
+  std::vector<std::string> hierarchies() const override;
   GroupUsage Usage() override;
   base::Status Remove() override;
 
@@ -42,11 +45,13 @@ class KernelGroup final : public JobGroup {
     Controller controller;
     int root = -1;  // -1: the tracking group
     base::Fd dir;   // of v1
+    std::string hierarchy{};
   };
 
   KernelGroup(int root, std::string name, base::Fd dir) : root_(root), name_(std::move(name)), dir_(std::move(dir)) {}
   base::Status AddPart(const LimitRoot& limit_root, const GroupLimits& limits);
   base::Status OpenJoin(int dir);
+  base::Status Share(const GroupHierarchy& hierarchy);
   base::Status OpenEvents();
 
   int root_;
@@ -57,6 +62,7 @@ class KernelGroup final : public JobGroup {
   std::vector<Part> parts_;
   std::vector<base::Fd> joins_;
   std::vector<int> join_fds_;
+  std::vector<std::string> shared_;  // hierarchies of which it is in the shared group
 };
 
 }  // namespace jobd::sandbox

@@ -31,6 +31,9 @@ base::Result<Account> FindAccount(const std::string& name) {
     if (name != entry.pw_name) continue;
     account.uid = entry.pw_uid;
     account.gid = entry.pw_gid;
+    account.name = entry.pw_name;
+    account.home = entry.pw_dir;
+    account.shell = entry.pw_shell;
     found = true;
   }
   if (!found) return base::Error(base::Code::kNotFound, "no account '" + name + "' in /etc/passwd");
@@ -47,15 +50,59 @@ base::Result<Account> FindAccount(const std::string& name) {
   return account;
 }
 
-std::string AccountName(uid_t uid) {
+Account AccountOf(uid_t uid) {
   std::vector<char> space(kLineSpace);
   const File passwd_file = OpenForReading("/etc/passwd");
   passwd entry{};
   passwd* result = nullptr;
   while (passwd_file && ::fgetpwent_r(passwd_file.get(), &entry, space.data(), space.size(), &result) == 0 && result != nullptr) {
-    if (entry.pw_uid == uid) return entry.pw_name;
+    if (entry.pw_uid != uid) continue;
+    return {.uid = uid, .gid = entry.pw_gid, .groups = {}, .name = entry.pw_name, .home = entry.pw_dir, .shell = entry.pw_shell};
   }
-  return std::to_string(uid);
+  return {.uid = uid, .gid = static_cast<gid_t>(uid), .groups = {}, .name = std::to_string(uid), .home = "/", .shell = "/bin/sh"};
+}
+
+std::optional<gid_t> FindGroup(const std::string& name) {
+  std::vector<char> space(kLineSpace);
+  const File group_file = OpenForReading("/etc/group");
+  group entry{};
+  group* result = nullptr;
+  while (group_file && ::fgetgrent_r(group_file.get(), &entry, space.data(), space.size(), &result) == 0 && result != nullptr) {
+    if (name == entry.gr_name) return entry.gr_gid;
+  }
+  return std::nullopt;
+}
+
+std::string AccountName(uid_t uid) { return AccountOf(uid).name; }
+
+AccountFiles WithAccount(std::string_view passwd, std::string_view group, std::string_view owner, uid_t uid,
+                         std::string_view home) {
+  constexpr size_t kLongest = 28;  // useradd(8) allows 32, and there may be a suffix
+  std::string base;
+  for (const char c : owner.substr(0, kLongest)) {
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+    base += plain ? c : '_';
+  }
+  // A name of digits would be taken for a number, and one that begins with '-' for an option.
+  if (base.find_first_not_of("0123456789") == std::string::npos || base[0] == '-' || base[0] == '.') base.insert(0, "u");
+  const auto has = [](std::string_view file, const std::string& name) {
+    return file.starts_with(name + ":") || file.find("\n" + name + ":") != std::string_view::npos;
+  };
+  AccountFiles files;
+  files.name = base;
+  for (int suffix = 2; has(passwd, files.name) || has(group, files.name); ++suffix)
+    files.name = base + "-" + std::to_string(suffix);
+  const auto lines = [](std::string_view file) {
+    std::string text(file);
+    if (!text.empty() && text.back() != '\n') text += '\n';
+    return text;
+  };
+  const std::string number = std::to_string(uid);
+  files.passwd =
+      lines(passwd) + files.name + ":x:" + number + ":" + number + ":jobs of " + base + ":" + std::string(home) + ":/bin/sh\n";
+  files.group = lines(group) + files.name + ":x:" + number + ":\n";
+  return files;
 }
 
 }  // namespace jobd::sandbox

@@ -65,6 +65,31 @@ bool AttachFolder(const FolderBind& folder, int tree) noexcept {
   return ::move_mount(tree, "", AT_FDCWD, folder.target, MOVE_MOUNT_F_EMPTY_PATH) == 0;
 }
 
+// A file of the view, before the view is copied.
+int TakeAccounts(int folder, const char* name) noexcept {
+  return name == nullptr ? -1 : ::open_tree(folder, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+}
+
+bool CoverFile(int tree, const char* path) noexcept {
+  constexpr unsigned int kFollow = 0x10;  // MOVE_MOUNT_T_SYMLINKS
+  const bool done = ::move_mount(tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH | kFollow) == 0;
+  const int error = errno;
+  ::close(tree);
+  errno = error;
+  return done;
+}
+
+// In the job's cgroup namespace, whose roots are its own groups.
+bool MountGroups(const IsolationPlan& plan) noexcept {
+  constexpr unsigned long kFlags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY;
+  if (plan.groups_v2) return ::mount("cgroup2", "/sys/fs/cgroup", "cgroup2", kFlags, nullptr) == 0;
+  for (size_t i = 0; i < plan.group_mount_count; ++i) {
+    const GroupMount& mount = plan.group_mounts[i];
+    if (::mount("cgroup", mount.path, "cgroup", kFlags, mount.name) != 0) return false;
+  }
+  return true;
+}
+
 bool BringLoopbackUp() noexcept {
   const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (socket < 0) return false;
@@ -90,8 +115,11 @@ IsolationFailure EnterIsolation(const IsolationPlan& plan) noexcept {
     folder = OpenFolder(plan);
     if (folder < 0) return Failed(IsolationStep::kWorkdir);
   }
-  const int network = plan.network ? 0 : CLONE_NEWNET;
-  if (::unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | network) != 0) return Failed(IsolationStep::kNamespaces);
+  const int passwd = TakeAccounts(plan.accounts, plan.passwd);
+  const int group = TakeAccounts(plan.accounts, plan.group);
+  if ((plan.passwd != nullptr && passwd < 0) || (plan.group != nullptr && group < 0)) return Failed(IsolationStep::kMounts);
+  const int more = (plan.network ? 0 : CLONE_NEWNET) | (plan.own_groups ? CLONE_NEWCGROUP : 0);
+  if (::unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | more) != 0) return Failed(IsolationStep::kNamespaces);
   if (!plan.network && !BringLoopbackUp()) return Failed(IsolationStep::kNamespaces);
 
   // Only root could write to the files of /proc that steer the kernel: another user needs no read-only mounts for that.
@@ -105,6 +133,11 @@ IsolationFailure EnterIsolation(const IsolationPlan& plan) noexcept {
   }
   if (::mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, plan.tmp_options) != 0) return Failed(IsolationStep::kMounts);
   if (plan.var_tmp && ::mount("/tmp", "/var/tmp", nullptr, MS_BIND, nullptr) != 0) return Failed(IsolationStep::kMounts);
+  if (::mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, plan.terminal_options) != 0)
+    return Failed(IsolationStep::kMounts);
+  if (plan.own_groups && !MountGroups(plan)) return Failed(IsolationStep::kMounts);
+  if (passwd >= 0 && !CoverFile(passwd, "/etc/passwd")) return Failed(IsolationStep::kMounts);
+  if (group >= 0 && !CoverFile(group, "/etc/group")) return Failed(IsolationStep::kMounts);
   if (plan.bind_folder && !AttachFolder(plan.folder, folder)) return Failed(IsolationStep::kWorkdir);
   // Not the view's root, but the copy's: setns left us there, and unshare took us along. Only the working directory may be stale.
   if (::chdir("/") != 0) return Failed(IsolationStep::kMounts);

@@ -1,10 +1,16 @@
 #include "sandbox/isolation/isolation.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
 
 #include <filesystem>
 
+#include "base/files.h"
+#include "sandbox/isolation/accounts.h"
 #include "sandbox/rules/bpf_tree.h"
 #include "sandbox/rules/syscall_policy.h"
 
@@ -24,9 +30,11 @@ std::string Normal(const std::string& path) {
   return normal;
 }
 
-std::string TmpOptions(const Profile& profile, uint64_t own_bytes) {
+std::string TmpOptions(const Profile& profile, const IsolatedJob& job) {
   std::string options = "mode=1777";
-  const uint64_t bytes = own_bytes != 0 ? own_bytes : profile.tmp_bytes;
+  // It is the home of jobs without an account.
+  if (job.switch_user) options += ",uid=" + std::to_string(job.uid) + ",gid=" + std::to_string(job.gid);
+  const uint64_t bytes = job.tmp_bytes != 0 ? job.tmp_bytes : profile.tmp_bytes;
   if (bytes != 0) options += ",size=" + std::to_string(bytes);
   if (profile.tmp_inodes != 0) options += ",nr_inodes=" + std::to_string(profile.tmp_inodes);
   return options;
@@ -51,18 +59,77 @@ Isolation Isolation::Make(const IsolationOptions& options) {
     if ((info.st_mode & (S_IRGRP | S_IROTH)) != 0) isolation.masked_.push_back(path);
   }
   for (auto* list : {&isolation.masked_, &isolation.masked_for_root_}) list->push_back(nullptr);
+  isolation.options_ = options;
+  isolation.options_.driver = nullptr;
+  // In a user namespace the machine's groups stay to be seen, the job's own among them.
+  if (options.driver != nullptr && options.privileged) {
+    isolation.layout_ = options.driver->layout();
+    isolation.hierarchies_ = options.driver->hierarchies();
+  }
+  // As /etc/group has it, so that programs find the terminal's group to be what they expect; a user namespace knows one group.
+  isolation.terminal_options_ = "newinstance,ptmxmode=0666,mode=0620";
+  if (const auto tty = options.privileged ? FindGroup("tty") : std::nullopt) {
+    isolation.terminal_options_ += ",gid=" + std::to_string(*tty);
+  }
+  isolation.has_passwd_ = ::access("/etc/passwd", F_OK) == 0;
+  isolation.has_group_ = ::access("/etc/group", F_OK) == 0;
+  if (auto mounts = base::OpenAt(AT_FDCWD, "/proc/self/mountinfo", O_RDONLY); mounts.ok())
+    isolation.mounts_ = std::move(mounts).value();
+  isolation.MakeViews();
+  return isolation;
+}
+
+void Isolation::MakeViews() {
+  folder_stamps_ = FolderStamps();
+  plain_.reset();
+  read_only_.reset();
+  plain_accounts_ = {};
+  read_only_accounts_ = {};
+  views_missing_.clear();
   for (const bool read_only : {false, true}) {
-    auto view = MakeMountView({.privileged = options.privileged,
+    auto view = MakeMountView({.privileged = options_.privileged,
                                .read_only = read_only,
-                               .resolver = read_only ? "" : options.resolver,
-                               .hidden = options.hidden});
+                               .resolver = read_only ? "" : options_.resolver,
+                               .hidden = options_.hidden,
+                               .emptied = options_.emptied,
+                               .home = options_.home,
+                               .layout = layout_,
+                               .hierarchies = hierarchies_});
     if (!view.ok()) {
-      isolation.views_missing_ = view.error().message();
+      views_missing_ = view.error().message();
       break;
     }
-    (read_only ? isolation.read_only_ : isolation.plain_) = std::move(view).value();
+    (read_only ? read_only_ : plain_) = std::move(view).value();
   }
-  return isolation;
+}
+
+std::vector<int64_t> Isolation::FolderStamps() const {
+  std::vector<int64_t> stamps;
+  for (const std::string& folder : options_.emptied) {
+    struct stat info {};
+    (void)::stat(folder.c_str(), &info);
+    for (const int64_t part : {static_cast<int64_t>(info.st_ino), static_cast<int64_t>(info.st_ctim.tv_sec),
+                               static_cast<int64_t>(info.st_ctim.tv_nsec)}) {
+      stamps.push_back(part);
+    }
+  }
+  return stamps;
+}
+
+bool Isolation::Stale() {
+  // poll(2) tells each change once (proc(5)).
+  pollfd changed{mounts_.get(), POLLPRI, 0};
+  const bool mounted = mounts_ && ::poll(&changed, 1, 0) > 0;
+  return mounted || FolderStamps() != folder_stamps_;
+}
+
+void Isolation::Renew() { MakeViews(); }
+
+base::Result<std::string> Isolation::NameAccount(const Profile& profile, const std::string& owner, uid_t uid,
+                                                 const std::string& home) {
+  if (!profile.namespaces) return open_accounts_.Name(-1, owner, uid, home);
+  const auto& view = ViewOf(profile);
+  return (profile.read_only ? read_only_accounts_ : plain_accounts_).Name(view ? view->accounts.get() : -1, owner, uid, home);
 }
 
 base::Status Isolation::Check(const Profile& profile) const {
@@ -80,6 +147,10 @@ std::vector<Capability> Isolation::capabilities() const {
   std::string how = views_missing_;
   if (views) how = plain_->users ? "in a user namespace" : "as root";
   all.push_back({"namespaces", views, how});
+  all.push_back({"abstract socket scope", landlock_.socket_scope != 0,
+                 landlock_.socket_scope != 0 ? "jobs reach no abstract Unix socket of the machine"
+                                             : "this kernel's Landlock has none (ABI 6, Linux 6.12): abstract Unix sockets of the "
+                                               "machine can be reached from profiles with the network"});
   all.push_back(
       {"landlock", landlock_.abi != 0, landlock_.abi != 0 ? "ABI " + std::to_string(landlock_.abi) : "this kernel has none"});
   return all;
@@ -89,7 +160,8 @@ std::vector<int> Isolation::fds() const {
   std::vector<int> fds;
   for (const auto* view : {&plain_, &read_only_}) {
     if (!*view) continue;
-    for (const base::Fd* fd : {&(*view)->mounts, &(*view)->users, &(*view)->machine_tmp, &(*view)->machine_var_tmp}) {
+    for (const base::Fd* fd :
+         {&(*view)->mounts, &(*view)->users, &(*view)->machine_tmp, &(*view)->machine_var_tmp, &(*view)->accounts}) {
       if (*fd) fds.push_back(fd->get());
     }
   }
@@ -111,7 +183,7 @@ void Isolation::Prepare(const Profile& profile, const IsolatedJob& job, Prepared
   }
   if (!profile.namespaces) return;
   const MountView& view = *ViewOf(profile);
-  prepared.tmp_options_ = TmpOptions(profile, job.tmp_bytes);
+  prepared.tmp_options_ = TmpOptions(profile, job);
   plan.namespaces = true;
   plan.mount_view = view.mounts.get();
   plan.network = profile.network;
@@ -126,8 +198,47 @@ void Isolation::Prepare(const Profile& profile, const IsolatedJob& job, Prepared
   plan.group_count = job.groups->size();
   plan.landlock = profile.landlock;
   plan.landlock_files = landlock_.files;
-  plan.landlock_scopes = landlock_.scopes;
+  // Without the network there are none of the machine's in the first place.
+  plan.landlock_scopes = profile.landlock ? landlock_.scopes : profile.network ? landlock_.socket_scope : 0;
+  plan.terminal_options = terminal_options_.c_str();
+  if (job.named_in_view && view.accounts) {
+    prepared.passwd_ = PasswdFileName(job.uid);
+    prepared.group_ = GroupFileName(job.uid);
+    plan.accounts = view.accounts.get();
+    plan.passwd = has_passwd_ ? prepared.passwd_.c_str() : nullptr;
+    plan.group = has_group_ ? prepared.group_.c_str() : nullptr;
+  }
+  PrepareGroups(job, prepared);
   PrepareFolder(profile, job, view, prepared);
+}
+
+void Isolation::PrepareGroups(const IsolatedJob& job, PreparedIsolation& prepared) const {
+  if (layout_ == GroupLayout::kNone || job.group == nullptr) return;
+  IsolationPlan& plan = prepared.plan_;
+  plan.own_groups = true;
+  plan.groups_v2 = layout_ == GroupLayout::kV2;
+  prepared.group_texts_ = job.group->hierarchies();
+  const size_t count = prepared.group_texts_.size();
+  prepared.group_texts_.reserve(2 * count);  // pointers into it stay
+  for (size_t i = 0; i < count; ++i) {
+    const std::string& name = prepared.group_texts_[i];
+    const auto known =
+        std::find_if(hierarchies_.begin(), hierarchies_.end(), [&](const auto& other) { return other.name == name; });
+    if (known == hierarchies_.end()) continue;
+    prepared.group_texts_.push_back("/sys/fs/cgroup/" + name);
+    prepared.group_mounts_.push_back({name.c_str(), prepared.group_texts_.back().c_str()});
+  }
+  plan.group_mounts = prepared.group_mounts_.data();
+  plan.group_mount_count = prepared.group_mounts_.size();
+}
+
+bool Isolation::MayBeWritable(const Profile& profile, const std::string& path) const {
+  const std::string& home = options_.home;
+  const auto below = home.empty() ? std::nullopt : Below(path, home);
+  if (below) return (*below)[0] != '.';
+  // Nor a folder in which our home lies.
+  if (!home.empty() && (path == home || Below(home, path))) return false;
+  return profile.read_only;  // else it is as writable as it was
 }
 
 void Isolation::PrepareFolder(const Profile& profile, const IsolatedJob& job, const MountView& view,
@@ -141,7 +252,7 @@ void Isolation::PrepareFolder(const Profile& profile, const IsolatedJob& job, co
   } else if (const auto in_var_tmp = Below(path, "/var/tmp"); in_var_tmp && view.machine_var_tmp) {
     plan.folder.source_dir = view.machine_var_tmp.get();
     prepared.source_ = *in_var_tmp;
-  } else if (profile.read_only) {
+  } else if (MayBeWritable(profile, path)) {
     plan.folder.source_dir = AT_FDCWD;
     prepared.source_ = path;
   } else {

@@ -15,14 +15,18 @@
 #include "sandbox/isolation/isolation_plan.h"
 #include "sandbox/isolation/landlock.h"
 #include "sandbox/isolation/mount_view.h"
+#include "sandbox/isolation/owner_accounts.h"
 #include "sandbox/rules/profile.h"
 
 namespace jobd::sandbox {
 
 struct IsolationOptions {
   bool privileged = false;
-  std::vector<std::string> hidden;            // as in ViewOptions
+  std::vector<std::string> hidden;  // as in ViewOptions, and so the next two
+  std::vector<std::string> emptied;
+  std::string home;
   std::string resolver = "/etc/resolv.conf";  // as there, for profiles with the network
+  const GroupDriver* driver = nullptr;        // whose groups are shown to jobs; borrowed until Make returns
 };
 
 // The job's user and folder, as far as isolation needs them. Borrowed by the plan.
@@ -35,6 +39,8 @@ struct IsolatedJob {
   uid_t uid = 0;
   gid_t gid = 0;
   const std::vector<gid_t>* groups = nullptr;
+  bool named_in_view = false;       // NameAccount was called for its uid
+  const JobGroup* group = nullptr;  // its group, if it is to be shown
 };
 
 // The texts and arrays that a plan points to.
@@ -56,9 +62,13 @@ class PreparedIsolation {
   std::string tmp_options_;
   std::vector<std::string> to_make_;
   std::vector<const char*> to_make_pointers_;
+  std::string passwd_;
+  std::string group_;
+  std::vector<std::string> group_texts_;
+  std::vector<GroupMount> group_mounts_;
 };
 
-// Immutable once made.
+// Not thread-safe. What a shim has is a copy of the moment when it was forked.
 class Isolation {
  public:
   // Never fails: a part that cannot be had here is remembered with the reason. In a process with one thread.
@@ -66,6 +76,14 @@ class Isolation {
 
   // kFailedPrecondition when a part of the profile cannot be enforced here; the message names it.
   base::Status Check(const Profile& profile) const;
+  // True when the views may no longer show the machine: something was mounted or unmounted on it, or a file came to or went from a
+  // folder that is shown emptied. Asking costs a few microseconds.
+  bool Stale();
+  // Makes the views again; as Make. Shims that were forked before keep the old ones.
+  void Renew();
+  // The account name for jobs of `owner` that run as `uid`, a uid of jobd's range: in the profile's view, if it has one,
+  // /etc/passwd names it, with `home`. Errors carry errno.
+  base::Result<std::string> NameAccount(const Profile& profile, const std::string& owner, uid_t uid, const std::string& home);
   std::vector<Capability> capabilities() const;
   // Descriptors the shims need; borrowed.
   std::vector<int> fds() const;
@@ -75,9 +93,26 @@ class Isolation {
   void Prepare(const Profile& profile, const IsolatedJob& job, PreparedIsolation& prepared) const;
 
  private:
+  void MakeViews();
+  std::vector<int64_t> FolderStamps() const;
+  void PrepareGroups(const IsolatedJob& job, PreparedIsolation& prepared) const;
   const std::optional<MountView>& ViewOf(const Profile& profile) const { return profile.read_only ? read_only_ : plain_; }
+  // A folder that the job asked for is writable although it lies where nothing else is: in a read-only view, or in our own home;
+  // but never that itself, nor what programs keep there in folders with a dot.
+  bool MayBeWritable(const Profile& profile, const std::string& path) const;
   void PrepareFolder(const Profile& profile, const IsolatedJob& job, const MountView& view, PreparedIsolation& prepared) const;
 
+  IsolationOptions options_;
+  GroupLayout layout_ = GroupLayout::kNone;
+  std::vector<GroupHierarchy> hierarchies_;
+  base::Fd mounts_;  // /proc/self/mountinfo: says when it changes
+  std::vector<int64_t> folder_stamps_;
+  std::string terminal_options_;
+  bool has_passwd_ = false;
+  bool has_group_ = false;
+  OwnerAccounts plain_accounts_;
+  OwnerAccounts read_only_accounts_;
+  OwnerAccounts open_accounts_;  // of jobs without a view
   std::optional<MountView> plain_;
   std::optional<MountView> read_only_;
   std::string views_missing_;  // why

@@ -20,14 +20,32 @@ struct FolderBind {
   bool without_links = false;            // no part of `source` may be a symbolic link
 };
 
+// A hierarchy of cgroup v1: its name as a mount option, and the place.
+struct GroupMount {
+  const char* name;
+  const char* path;
+};
+
 // Pointers are borrowed and must stay valid until exec; so must descriptors.
 struct IsolationPlan {
   bool namespaces = false;
   int mount_view = -1;
   bool network = true;
-  const char* tmp_options = nullptr;    // of tmpfs: "mode=1777,size=…"
-  bool var_tmp = false;                 // the view has a /var/tmp
-  bool read_only_proc = false;          // for uid 0, who could write to /proc/sys without any capability
+  const char* tmp_options = nullptr;       // of tmpfs: "mode=1777,size=…"
+  bool var_tmp = false;                    // the view has a /var/tmp
+  bool read_only_proc = false;             // for uid 0, who could write to /proc/sys without any capability
+  const char* terminal_options = nullptr;  // of devpts, for the job's own terminals
+  // Files of OwnerAccounts, in the folder that the view has for them, to be seen as /etc/passwd and /etc/group; nullptr: the
+  // machine's are.
+  int accounts = -1;
+  const char* passwd = nullptr;
+  const char* group = nullptr;
+  // The job's groups in a cgroup namespace of its own, read-only: as cgroup2 in /sys/fs/cgroup, or a mount for each hierarchy of
+  // v1.
+  bool own_groups = false;
+  bool groups_v2 = false;
+  const GroupMount* group_mounts = nullptr;
+  size_t group_mount_count = 0;
   const char* const* masked = nullptr;  // files of /proc that read as empty; ends with nullptr
   bool bind_folder = false;
   FolderBind folder;
@@ -55,7 +73,8 @@ struct IsolationFailure {
 
 // Enters namespaces and mounts what is the job's own. In a process with CAP_SYS_ADMIN over the view.
 IsolationFailure EnterIsolation(const IsolationPlan& plan) noexcept;
-// Landlock, once the process is who the job is. 0 or an errno. Needs no_new_privs.
+// Landlock, once the process is who the job is: file access where the profile has it, scopes wherever there are any. 0 or an errno.
+// Needs no_new_privs.
 int RestrictFiles(const IsolationPlan& plan) noexcept;
 // The last thing of all. 0 or an errno. Needs no_new_privs.
 int InstallFilter(const IsolationPlan& plan) noexcept;

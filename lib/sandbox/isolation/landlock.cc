@@ -50,16 +50,24 @@ LandlockRights DetectLandlock() {
   if (abi >= 2) rights.files |= kRefer;
   if (abi >= 3) rights.files |= kTruncate;
   if (abi >= 5) rights.files |= kDeviceIoctl;
-  if (abi >= 6) rights.scopes = kScopeAbstractSockets | kScopeSignals;
+  if (abi >= 6) {
+    rights.socket_scope = kScopeAbstractSockets;
+    rights.scopes = kScopeAbstractSockets | kScopeSignals;
+  }
   return rights;
 }
 
 int RestrictFiles(const IsolationPlan& plan) noexcept {
-  if (!plan.landlock) return 0;
-  const RulesetAttr attr{plan.landlock_files, 0, plan.landlock_scopes};
+  if (!plan.landlock && plan.landlock_scopes == 0) return 0;
+  const RulesetAttr attr{plan.landlock ? plan.landlock_files : 0, 0, plan.landlock_scopes};
   // An older kernel knows a shorter struct, and refuses bytes that it doesn't know only where they are not zero.
   const auto ruleset = static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0));
   if (ruleset < 0) return errno;
+  if (!plan.landlock) {
+    const int error = ::syscall(SYS_landlock_restrict_self, ruleset, 0) == 0 ? 0 : errno;
+    ::close(ruleset);
+    return error;
+  }
   const uint64_t all = plan.landlock_files & ~kDevices;
   // The system may be read, and the job's own folders used in every way; devices may be written to, and /proc for own settings.
   int error = Allow(ruleset, "/", kRead);

@@ -26,6 +26,7 @@ struct Built {
   int users = -1;
   int machine_tmp = -1;
   int machine_var_tmp = -1;
+  int accounts = -1;
   int error = 0;
   char doing[192] = {};
 };
@@ -42,6 +43,7 @@ void Build(const ViewOptions& options, uid_t uid, gid_t gid, Built& built) {
   built.users = view.users.release();
   built.machine_tmp = view.machine_tmp.release();
   built.machine_var_tmp = view.machine_var_tmp.release();
+  built.accounts = view.accounts.release();
 }
 
 }  // namespace
@@ -88,6 +90,7 @@ base::Result<MountView> MakeMountView(const ViewOptions& options) {
   view.users.reset(built.users);
   view.machine_tmp.reset(built.machine_tmp);
   view.machine_var_tmp.reset(built.machine_var_tmp);
+  view.accounts.reset(built.accounts);
   return view;
 }
 

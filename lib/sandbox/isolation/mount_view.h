@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "sandbox/cgroup/job_group.h"
 
 namespace jobd::sandbox {
 
@@ -18,11 +19,21 @@ struct ViewOptions {
   std::string resolver;
   // Absolute paths, without symbolic links, of folders and files that no job may see. Those that do not exist are left out.
   std::vector<std::string> hidden;
+  // As those, folders: of them jobs see the folders in them and no file, whatever is put there later; nothing at all where there
+  // are too many folders, or where only their owner could walk through.
+  std::vector<std::string> emptied;
+  // Our own home, which jobs that run as we do must not change; empty: none.
+  std::string home;
+  // How a job's groups are to be shown.
+  GroupLayout layout = GroupLayout::kNone;
+  std::vector<GroupHierarchy> hierarchies;
 };
 
-// The machine's folders as they were when the view was made, with nothing mounted later; /dev with null, zero, full, random,
-// urandom and links, nothing else, read-only; /sys read-only, without firmware and energy meters; /run empty but for name
-// resolution; no set-user-id, no devices. In /proc, /tmp and /var/tmp the job mounts its own: until then the machine's are there.
+// The machine's folders; what is mounted on the machine later arrives in a view that is not read-only, where the machine's mounts
+// are shared (mount_namespaces(7)). /dev with null, zero, full, random, urandom, tty and links, and a place for the job's own
+// terminals, nothing else, read-only; /sys read-only, without firmware and energy meters; /run empty but for name resolution and a
+// lock folder, which leads to the job's own /tmp; no set-user-id, no devices. In /proc, /tmp and /var/tmp the job mounts its own:
+// until then the machine's are there.
 struct MountView {
   base::Fd mounts;  // the mount namespace
   base::Fd users;   // the user namespace that owns it; absent when privileged
@@ -30,6 +41,7 @@ struct MountView {
   // none.
   base::Fd machine_tmp;
   base::Fd machine_var_tmp;
+  base::Fd accounts;  // a folder in that namespace for the files of OwnerAccounts, out of the jobs' sight; only when privileged
 };
 
 // Forks a process that makes the view, and waits for it. Errors name the step: "making the jobs' file system: mounting /dev: …". To

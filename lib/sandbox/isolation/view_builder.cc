@@ -14,8 +14,11 @@
 #include <csignal>
 #include <filesystem>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/files.h"
+#include "sandbox/isolation/view_hiding.h"
 
 namespace jobd::sandbox {
 
@@ -32,16 +35,20 @@ int Attach(int tree, const char* path) { return ::move_mount(tree, "", AT_FDCWD,
 
 struct Device {
   const char* name;
-  unsigned int minor;  // of major 1
+  unsigned int major;
+  unsigned int minor;
 };
-constexpr std::array<Device, 5> kDevices{{{"null", 3}, {"zero", 5}, {"full", 7}, {"random", 8}, {"urandom", 9}}};
+// tty is the terminal of whoever opens it: of a job, one that it has made itself.
+constexpr std::array<Device, 6> kDevices{
+    {{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}}};
 
 struct Link {
   const char* path;
   const char* target;
 };
 // /dev/shm leads to the job's own /tmp: one file system less to make for each job.
-constexpr std::array<Link, 5> kLinks{{{"/dev/fd", "/proc/self/fd"},
+constexpr std::array<Link, 6> kLinks{{{"/dev/ptmx", "pts/ptmx"},
+                                      {"/dev/fd", "/proc/self/fd"},
                                       {"/dev/stdin", "/proc/self/fd/0"},
                                       {"/dev/stdout", "/proc/self/fd/1"},
                                       {"/dev/stderr", "/proc/self/fd/2"},
@@ -62,9 +69,11 @@ Status EnterUserNamespace(uid_t uid, gid_t gid) {
   return WriteOnce("/proc/self/gid_map", std::to_string(gid) + " " + std::to_string(gid) + " 1");
 }
 
-// A copy of every mount, without later changes of the machine's, becomes the root.
-Status EnterCopyOfRoot() {
-  if (::mount("", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return SysError("making mounts private", errno);
+// A copy of every mount becomes the root. It follows the machine's mounts, never the other way round; but not where all is to be
+// read-only: what arrived would not be.
+Status EnterCopyOfRoot(bool follow) {
+  if (::mount("", "/", nullptr, MS_REC | (follow ? MS_SLAVE : MS_PRIVATE), nullptr) != 0)
+    return SysError("making mounts our own", errno);
   const Fd tree(::open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
   if (!tree) return SysError("copying the root", errno);
   if (Attach(tree.get(), "/") != 0) return SysError("mounting the root", errno);
@@ -102,10 +111,12 @@ Status MakeDev(bool privileged) {
   for (size_t i = 0; i < kDevices.size(); ++i) {
     const std::string path = std::string("/dev/") + kDevices[i].name;
     const mode_t type = privileged ? S_IFCHR : S_IFREG;
-    const dev_t device = privileged ? ::makedev(1, kDevices[i].minor) : 0;
+    const dev_t device = privileged ? ::makedev(kDevices[i].major, kDevices[i].minor) : 0;
     if (::mknod(path.c_str(), type | 0666, device) != 0) return SysError("making " + path, errno);
     if (!privileged && Attach(machines[i].get(), path.c_str()) != 0) return SysError("mounting " + path, errno);
   }
+  // For the job's own terminals.
+  if (::mkdir("/dev/pts", 0755) != 0) return SysError("making /dev/pts", errno);
   for (const Link& link : kLinks) {
     if (::symlink(link.target, link.path) != 0) return SysError(std::string("making ") + link.path, errno);
   }
@@ -114,48 +125,6 @@ Status MakeDev(bool privileged) {
   }
   return base::Ok();
 }
-
-// A file system with nothing but one file, closed to everybody. It is mounted over hidden paths.
-class Mask {
- public:
-  static Result<Mask> Make() {
-    Mask mask;
-    const Fd context(::fsopen("tmpfs", FSOPEN_CLOEXEC));
-    if (!context) return SysError("making a mask", errno);
-    if (::fsconfig(context.get(), FSCONFIG_SET_STRING, "mode", "0", 0) != 0 ||
-        ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) {
-      return SysError("making a mask", errno);
-    }
-    mask.dir_.reset(
-        ::fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
-    if (!mask.dir_) return SysError("making a mask", errno);
-    return mask;
-  }
-  Status Cover(const std::string& path) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) return base::Ok();  // nothing there to be seen
-    if (!S_ISDIR(info.st_mode)) return CoverFile(path);
-    // The first time it is attached itself: before Linux 6.15 only what is attached can be copied.
-    if (!attached_) {
-      if (Attach(dir_.get(), path.c_str()) != 0) return SysError("hiding " + path, errno);
-      attached_ = true;
-      return base::Ok();
-    }
-    const Fd copy(::open_tree(dir_.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
-    if (!copy || Attach(copy.get(), path.c_str()) != 0) return SysError("hiding " + path, errno);
-    return base::Ok();
-  }
-
- private:
-  // /dev/null, of a /dev that is ours by now, reads as empty.
-  static Status CoverFile(const std::string& path) {
-    const Fd null(::open_tree(AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
-    if (!null || Attach(null.get(), path.c_str()) != 0) return SysError("hiding " + path, errno);
-    return base::Ok();
-  }
-  Fd dir_;
-  bool attached_ = false;
-};
 
 // The sockets of the machine's services are not for jobs. Where name resolution needs one, its folder stays; not the file
 // alone, which is replaced now and then.
@@ -183,7 +152,32 @@ Status MakeRun(const ViewOptions& options) {
     std::filesystem::create_directories(folder, error);
     if (error || Attach(kept.get(), folder.c_str()) != 0) return SysError("keeping " + folder, error ? error.value() : errno);
   }
+  // In the job's own /tmp: a lock among jobs would be one of somebody else's.
+  if (::symlink("/tmp", "/run/lock") != 0) return SysError("making /run/lock", errno);
   if (::mount("", "/run", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY | kPlain, nullptr) != 0) return SysError("closing /run", errno);
+  return base::Ok();
+}
+
+// The places where a job mounts its own groups.
+Status MakeCgroups(const ViewOptions& options) {
+  if (options.layout != GroupLayout::kV1) return base::Ok();  // of v2 there is one place, which sysfs has
+  const std::string top = "/sys/fs/cgroup";
+  if (::mount("tmpfs", top.c_str(), "tmpfs", kPlain, "mode=755,size=64k") != 0) return SysError("mounting " + top, errno);
+  for (const GroupHierarchy& hierarchy : options.hierarchies) {
+    const std::string folder = top + "/" + hierarchy.name;
+    if (::mkdir(folder.c_str(), 0555) != 0) return SysError("making " + folder, errno);
+    for (const std::string& link : hierarchy.links) {
+      if (::symlink(hierarchy.name.c_str(), (top + "/" + link).c_str()) != 0) return SysError("making " + top + "/" + link, errno);
+    }
+  }
+  if (::mount("", top.c_str(), nullptr, MS_REMOUNT | MS_RDONLY | kPlain, nullptr) != 0) return SysError("closing " + top, errno);
+  return base::Ok();
+}
+
+// Jobs mount their own /proc on it.
+Status MakeAccounts(MountView& view) {
+  if (::mount("tmpfs", "/proc", "tmpfs", kPlain, "mode=755") != 0) return SysError("mounting a folder for accounts", errno);
+  JOBD_ASSIGN_OR_RETURN(view.accounts, base::OpenAt(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY));
   return base::Ok();
 }
 
@@ -214,7 +208,7 @@ Status BuildView(const ViewOptions& options, uid_t uid, gid_t gid, MountView& vi
   if (::unshare(CLONE_NEWNS) != 0) return SysError("making a mount namespace", errno);
   // While /proc is still the machine's.
   JOBD_ASSIGN_OR_RETURN(view.mounts, base::OpenAt(AT_FDCWD, "/proc/self/ns/mnt", O_RDONLY));
-  JOBD_RETURN_IF_ERROR(EnterCopyOfRoot());
+  JOBD_RETURN_IF_ERROR(EnterCopyOfRoot(!options.read_only));
   if (options.privileged) {
     // Each mount less is one less to copy for each job. In a user namespace they cannot be taken away, only covered.
     for (const char* path : {"/proc", "/sys", "/dev"}) {
@@ -225,11 +219,11 @@ Status BuildView(const ViewOptions& options, uid_t uid, gid_t gid, MountView& vi
   const uint64_t read_only = options.read_only ? MOUNT_ATTR_RDONLY : 0;
   JOBD_RETURN_IF_ERROR(SetAttributes(MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | read_only));
   JOBD_RETURN_IF_ERROR(MakeSys(options.privileged));
+  if (options.privileged) JOBD_RETURN_IF_ERROR(MakeCgroups(options));
   JOBD_RETURN_IF_ERROR(MakeDev(options.privileged));
-  JOBD_ASSIGN_OR_RETURN(Mask mask, Mask::Make());
   JOBD_RETURN_IF_ERROR(MakeRun(options));
-  for (const std::string& path : options.hidden) JOBD_RETURN_IF_ERROR(mask.Cover(path));
-  for (const char* path : {"/sys/firmware", "/sys/devices/virtual/powercap"}) JOBD_RETURN_IF_ERROR(mask.Cover(path));
+  JOBD_RETURN_IF_ERROR(HideFrom(options));
+  if (options.privileged) JOBD_RETURN_IF_ERROR(MakeAccounts(view));
   view.machine_tmp.reset(::open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC));
   view.machine_var_tmp.reset(::open("/var/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC));
   return base::Ok();

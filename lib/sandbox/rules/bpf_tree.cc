@@ -51,6 +51,14 @@ void Append(Code& code, const Verdict& verdict) {
       code.push_back(Allow());
       code.push_back(Refuse(verdict.error));
       return;
+    case Verdict::Kind::kBitsAbsentIf:
+      code.push_back(Do(kLoad, LowHalf(verdict.condition)));
+      code.push_back(If(kIfAnySet, verdict.values[1], 0, 2));
+      code.push_back(Do(kLoad, LowHalf(verdict.argument)));
+      code.push_back(If(kIfAnySet, verdict.values[0], 1, 0));
+      code.push_back(Allow());
+      code.push_back(Refuse(verdict.error));
+      return;
     case Verdict::Kind::kValueAbsent:
     case Verdict::Kind::kValuePresent: {
       const bool allow_found = verdict.kind == Verdict::Kind::kValuePresent;

@@ -16,6 +16,7 @@ struct Verdict {
     kAllow,
     kErrno,         // refused with `error`
     kFlagsAbsent,   // allowed when no bit of `values[0]` is set in the low half of argument `argument`, else refused
+    kBitsAbsentIf,  // as kFlagsAbsent, but only where a bit of `values[1]` is set in argument `condition`
     kValueAbsent,   // allowed when the low half of the argument is none of `values`
     kValuePresent,  // allowed when it is one of them
   };
@@ -23,6 +24,7 @@ struct Verdict {
   uint16_t error = 0;
   uint8_t argument = 0;  // 0..5
   std::vector<uint32_t> values{};
+  uint8_t condition = 0;  // 0..5
   bool operator==(const Verdict&) const = default;
 };
 

@@ -27,7 +27,8 @@ Profiles Profiles::BuiltIn() {
        .filter = SyscallFilter::kStrict,
        .landlock = true,
        .tmp_bytes = kTmpBytes,
-       .tmp_inodes = kTmpInodes},
+       .tmp_inodes = kTmpInodes,
+       .uid = UidPer::kJob},
   };
   return profiles;
 }

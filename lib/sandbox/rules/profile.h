@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -16,6 +17,10 @@ enum class SyscallFilter {
   kStandard,  // denies what container runtimes deny
   kStrict,    // denies everything that is not on a list
 };
+
+// Where jobs have no account of their own: one uid for all jobs of an owner, or one for each job while it runs, out of a block that
+// is that owner's alone.
+enum class UidPer { kOwner, kJob };
 
 struct Profile {
   std::string name;
@@ -30,6 +35,8 @@ struct Profile {
   uint64_t tmp_inodes = 0;  // how many files in it; 0: no limit of its own
   uint64_t file_bytes = 0;  // RLIMIT_FSIZE; 0: none
   uint64_t open_files = 0;  // RLIMIT_NOFILE; 0: the service's own
+  UidPer uid = UidPer::kOwner;
+  std::vector<std::pair<std::string, std::string>> env;  // variables; the job's own win
   bool operator==(const Profile&) const = default;
 };
 
@@ -40,7 +47,8 @@ class Profiles {
 
   // The built-in ones and those of a TOML file with a [profile.NAME] for each: `inherits`, a profile that stands before it or is
   // built in, and any of namespaces, read_only, network, filter ("none", "standard", "strict"), landlock, tmp_size, tmp_files,
-  // file_size and open_files. A built-in profile cannot be changed. Errors read "FILE:LINE: what is wrong".
+  // file_size, open_files, uid ("owner", "job") and env, a table of variables that is added to the inherited one. A built-in
+  // profile cannot be changed. Errors read "FILE:LINE: what is wrong".
   static base::Result<Profiles> Parse(const std::string& file_name, std::string_view text);
 
   // nullptr when there is none. The pointer lives as long as this object.

@@ -56,6 +56,23 @@ Status ReadFilter(const toml::node& node, SyscallFilter& filter) {
   return base::Ok();
 }
 
+Status ReadUid(const toml::node& node, UidPer& uid) {
+  const auto text = config::ScalarText(node);
+  if (text != "owner" && text != "job") return Bad("must be one of: owner, job");
+  uid = text == "owner" ? UidPer::kOwner : UidPer::kJob;
+  return base::Ok();
+}
+
+Status ReadVariables(const toml::node& node, Profile& profile) {
+  if (!node.is_table()) return Bad("must be a table, as in { NAME = \"value\" }");
+  JOBD_ASSIGN_OR_RETURN(const auto more, config::VariablesOf(*node.as_table()));
+  for (const auto& [name, value] : more) {
+    std::erase_if(profile.env, [&](const auto& known) { return known.first == name; });
+    profile.env.emplace_back(name, value);
+  }
+  return base::Ok();
+}
+
 Status ReadKey(std::string_view key, const toml::node& node, Profile& profile) {
   if (key == "namespaces") return ReadFlag(node, profile.namespaces);
   if (key == "read_only") return ReadFlag(node, profile.read_only);
@@ -66,6 +83,8 @@ Status ReadKey(std::string_view key, const toml::node& node, Profile& profile) {
   if (key == "tmp_files") return ReadCount(node, profile.tmp_inodes);
   if (key == "file_size") return ReadSize(node, profile.file_bytes);
   if (key == "open_files") return ReadCount(node, profile.open_files);
+  if (key == "uid") return ReadUid(node, profile.uid);
+  if (key == "env") return ReadVariables(node, profile);
   return Bad("unknown key");
 }
 

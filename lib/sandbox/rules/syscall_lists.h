@@ -80,9 +80,9 @@ inline constexpr uint32_t kNeededByPrograms[] = {
     // Sockets: the network namespace decides where they lead. socket is looked at in syscall_policy.cc.
     SYS_socketpair, SYS_bind, SYS_listen, SYS_accept, SYS_accept4, SYS_connect, SYS_getsockname, SYS_getpeername, SYS_sendto,
     SYS_recvfrom, SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg, SYS_recvmmsg, SYS_getsockopt, SYS_setsockopt, SYS_shutdown,
-    // System V and POSIX interprocess communication: in a namespace of its own.
+    // System V interprocess communication, in a namespace of its own. Not POSIX message queues: they are files, which Landlock refuses.
     SYS_shmget, SYS_shmat, SYS_shmdt, SYS_shmctl, SYS_semget, SYS_semop, SYS_semtimedop, SYS_semctl, SYS_msgget, SYS_msgsnd,
-    SYS_msgrcv, SYS_msgctl, SYS_mq_open, SYS_mq_unlink, SYS_mq_timedsend, SYS_mq_timedreceive, SYS_mq_notify, SYS_mq_getsetattr,
+    SYS_msgrcv, SYS_msgctl,
     // More walls of its own.
     SYS_seccomp, SYS_landlock_create_ruleset, SYS_landlock_add_rule, SYS_landlock_restrict_self,
 #if defined(__x86_64__)

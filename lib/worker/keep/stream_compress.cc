@@ -19,7 +19,7 @@ namespace {
 using launch::Stream;
 
 constexpr std::array kStreams = {Stream::kOut, Stream::kErr};
-constexpr mode_t kMode = 0640;  // as the shim makes them
+constexpr mode_t kMode = 0600;  // as the shim makes them
 
 // The size of a regular file; nothing where there is none.
 std::optional<uint64_t> SizeOf(int folder, const std::string& name) {

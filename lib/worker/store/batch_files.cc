@@ -14,7 +14,7 @@
 namespace jobd::worker {
 namespace {
 
-constexpr mode_t kFolderMode = 0750;
+constexpr mode_t kFolderMode = 0700;
 // jobd itself puts no folder into a batch's folder.
 constexpr int kMaxDepth = 32;
 

@@ -14,7 +14,7 @@ namespace jobd::worker {
 // Opens the folder of a batch for reading in it. kNotFound when there is none.
 base::Result<base::Fd> OpenBatchFolder(int log_dir, const BatchName& batch);
 
-// The same, and makes the folder if there is none, with mode 0750.
+// The same, and makes the folder if there is none, with mode 0700.
 base::Result<base::Fd> MakeBatchFolder(int log_dir, const BatchName& batch);
 
 // Deletes the folder of a batch with all that is in it, also with folders that somebody has put there. Success when it is gone

@@ -89,8 +89,12 @@ void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
   const base::Fd log_dir = Must(base::OpenAt(AT_FDCWD, options.log_dir, O_RDONLY | O_DIRECTORY));
   const auto driver = options.without_cgroups ? sandbox::MakeProcessTreeDriver("asked for")
                                               : Must(sandbox::DetectGroupDriver(TagOf(options.log_dir)));
-  const auto isolation =
-      sandbox::Isolation::Make({.privileged = ::geteuid() == 0, .hidden = options.hidden, .resolver = options.resolver});
+  auto isolation = sandbox::Isolation::Make({.privileged = ::geteuid() == 0,
+                                             .hidden = options.hidden,
+                                             .emptied = options.emptied,
+                                             .home = options.home,
+                                             .resolver = options.resolver,
+                                             .driver = driver.get()});
   boost::asio::io_context context(1);
   launch::LauncherOptions launcher_options;
   launcher_options.shim.log_dir = log_dir.get();
@@ -108,8 +112,9 @@ void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
     for (const sandbox::Profile& profile : launcher_options.policy.profiles.all()) rights.profiles.push_back(profile.name);
   }
   launcher_options.policy.own_account = ::getpwuid(::geteuid())->pw_name;
-  launcher_options.job_uid_first = 1'879'048'192;
-  launcher_options.job_uid_count = 65'536;
+  const int uids_dir = options.keeps_uids ? log_dir.get() : -1;
+  launcher_options.uids =
+      std::make_shared<launch::OwnerUids>(Must(launch::OwnerUids::Open(uids_dir, 1'879'048'192, options.uid_count)));
   launch::LauncherHooks hooks;
   hooks.on_ready = [](const std::string&) {};
   hooks.on_server_gone = [&context, &options](const std::string&) {

@@ -26,8 +26,12 @@ struct HostOptions {
   bool without_cgroups = false;
   launch::Policy policy;  // privileged, own_account and the owner of batches are filled in
   launch::FileOwner log_owner;
-  std::vector<std::string> hidden;  // from isolated jobs
-  std::string resolver;             // as in IsolationOptions
+  std::vector<std::string> hidden;  // from isolated jobs, and so the next two
+  std::vector<std::string> emptied;
+  std::string home;
+  bool keeps_uids = false;  // in log_dir
+  uint32_t uid_count = 65'536;
+  std::string resolver;  // as in IsolationOptions
   std::string default_workdir = "/";
   bool as_nobody = false;  // log_dir must be nobody's
   // Instead of the one end of a socket pair that the test has else, a ServerSocket in log_dir for servers of this uid.

@@ -3,7 +3,6 @@
 
 #include <limits>
 
-#include "launch/launcher/uid_pool.h"
 #include "launch/shim/spawn.h"
 #include "launch/shim/stop_schedule.h"
 
@@ -93,24 +92,6 @@ TEST(JobEnvironmentTest, OursCannotBeForgedAndTheLastOfANameWins) {
   request.env.emplace_back("JOBD_GROUP", "job-9-4-2");
   expected.push_back("JOBD_GROUP=job-1-4-2");
   EXPECT_EQ(JobEnvironment(request, "JOBD_GROUP=job-1-4-2"), expected);
-}
-
-TEST(UidPoolTest, GoesRoundAndNeverGivesOneTwice) {
-  UidPool pool(1000, 3, 1);
-  EXPECT_EQ(pool.Take(), 1001u);
-  EXPECT_EQ(pool.Take(), 1002u);
-  pool.Release(1001);
-  EXPECT_EQ(pool.Take(), 1000u) << "used again as late as possible";
-  EXPECT_EQ(pool.Take(), 1001u);
-  EXPECT_FALSE(pool.Take().has_value());
-}
-
-TEST(UidPoolTest, LeavesAloneWhatWasFoundInUse) {
-  UidPool pool(1000, 2, 0);
-  pool.Mark(1000);
-  pool.Mark(5);
-  EXPECT_EQ(pool.Take(), 1001u);
-  EXPECT_FALSE(pool.Take().has_value());
 }
 
 }  // namespace

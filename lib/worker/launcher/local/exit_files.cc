@@ -89,7 +89,7 @@ base::Fd ExitFiles::OpenWhole(const BatchPlace& place) const {
 base::Status ExitFiles::MarkBegun(const BatchPlace& place, std::span<const launch::JobKey> attempts) {
   JOBD_ASSIGN_OR_RETURN(const base::Fd folder, MakeBatchFolder(log_dir_, place.name));
   JOBD_ASSIGN_OR_RETURN(const base::Fd file,
-                        base::OpenBeneath(folder.get(), launch::kExitFileName, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0640));
+                        base::OpenBeneath(folder.get(), launch::kExitFileName, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600));
   for (const launch::JobKey& key : attempts) {
     const auto slot = launch::ReadSlot(file.get(), key.index);
     if (slot.ok() && slot->phase != launch::Phase::kNone && slot->attempt == key.attempt) continue;

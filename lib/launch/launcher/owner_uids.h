@@ -1,0 +1,75 @@
+// Which uids the jobs of each owner run as. A uid that was once an owner's is that owner's for ever: files of its jobs may be left
+// anywhere. So the map is kept in a file, decided by the launcher alone, out of a range that belongs to jobd.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace jobd::launch {
+
+// The file in the state directory: "jobd uids 1", a line "owner|jobs NAME FIRST COUNT" for each grant, "end N" with their number.
+// Root's own, mode 0600: jobd-server, which owns the directory, could take it away but not write it; so an owner's place in the
+// range follows from its name, and a map that is lost comes out the same again unless two names wanted one place.
+inline constexpr const char* kUidsFile = "job-uids";
+
+// Not thread-safe. Each owner has one uid for its jobs, and, where a profile says a uid for each job, blocks of more, of which a
+// job gets one for as long as it lives.
+class OwnerUids {
+ public:
+  // `dir` is borrowed and outlives this; -1: the map is kept in memory alone. The range is first .. first + count - 1. Uids that
+  // were granted out of another range stay out of use, and their owners get new ones. An error when the file is damaged or somebody
+  // else's: then nothing can be said of who owns what, and no job may start.
+  static base::Result<OwnerUids> Open(int dir, uid_t first, uint32_t count);
+
+  // The owner's uid; it is on the disk before this returns. kFailedPrecondition when the range is used up; an errno of the disk.
+  base::Result<uid_t> OfOwner(const std::string& owner);
+  // One of the owner's blocks that no live job has; taken until Release. EAGAIN when all that the owner can have are taken.
+  base::Result<uid_t> TakeForJob(const std::string& owner);
+  // The uid of a live job that another launcher started.
+  void Mark(uid_t uid) { taken_.insert(uid); }
+  void Release(uid_t uid) { taken_.erase(uid); }
+
+  // Adds what a copy of the file says and this does not, and writes it: for a backup that comes back. An older copy takes nothing
+  // away.
+  base::Status Merge(std::string_view text);
+  std::string Text() const;
+  size_t owners() const;
+
+ private:
+  struct Grant {
+    std::string owner;
+    bool jobs = false;
+    uint32_t count = 1;
+  };
+  using Grants = std::map<uid_t, Grant>;  // by their first uid
+
+  OwnerUids(int dir, uid_t first, uint32_t count);
+  static base::Result<Grants> Parse(std::string_view text);
+  void Enter(uid_t first, const Grant& grant);
+  bool InRange(uid_t first, uint32_t count) const;
+  static bool IsFree(const Grants& grants, uid_t first, uint32_t count);
+  base::Status Add(uid_t first, Grant grant);
+  base::Status Save() const;
+
+  int dir_;
+  uid_t first_;
+  uint32_t count_;
+  uint32_t block_;   // uids for jobs are granted this many at a time
+  uint32_t blocks_;  // at the end of the range; before them are those of owners
+  Grants grants_;
+  // Those within the range.
+  std::map<std::string, uid_t, std::less<>> of_owner_;
+  std::map<std::string, std::vector<uid_t>, std::less<>> blocks_of_;
+  std::set<uid_t> taken_;
+};
+
+}  // namespace jobd::launch

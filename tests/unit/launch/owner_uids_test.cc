@@ -1,0 +1,178 @@
+// Whose uid is whose, for ever.
+#include "launch/launcher/owner_uids.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <set>
+
+#include "base/files.h"
+#include "launch/launcher/job_environment.h"
+#include "sandbox/isolation/accounts.h"
+#include "tests/support/temp_dir.h"
+
+namespace jobd::launch {
+namespace {
+
+constexpr uid_t kFirst = 1'879'048'192;
+
+class OwnerUidsTest : public testing::Test {
+ protected:
+  OwnerUids Open(uint32_t count = 65'536, uid_t first = kFirst) {
+    auto uids = OwnerUids::Open(dir_.get(), first, count);
+    EXPECT_TRUE(uids.ok()) << uids.error().message();
+    return std::move(uids).value();
+  }
+  std::string File() const { return folder_.path() + "/" + kUidsFile; }
+
+  test::TempDir folder_;
+  base::Fd dir_{base::OpenAt(AT_FDCWD, folder_.path(), O_RDONLY | O_DIRECTORY).value()};
+};
+
+TEST_F(OwnerUidsTest, FaultB1AnOwnerKeepsItsUidAcrossRestarts) {
+  const uid_t alice = *Open().OfOwner("alice");
+  EXPECT_GE(alice, kFirst);
+  EXPECT_LT(alice, kFirst + 65'536);
+  OwnerUids again = Open();
+  const uid_t bob = *again.OfOwner("bob");
+  EXPECT_NE(alice, bob);
+  EXPECT_EQ(*again.OfOwner("alice"), alice);
+  struct stat info {};
+  ASSERT_EQ(::stat(File().c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0600u);
+}
+
+TEST_F(OwnerUidsTest, FaultD10AUidIsNeverHandedOnAndAFullRangeSaysSo) {
+  OwnerUids uids = Open(4);  // two for owners, two blocks of one
+  std::set<uid_t> all{*uids.OfOwner("a"), *uids.OfOwner("b"), *uids.TakeForJob("a"), *uids.TakeForJob("b")};
+  EXPECT_EQ(all.size(), 4u);
+  const auto third = uids.OfOwner("c");
+  ASSERT_FALSE(third.ok());
+  EXPECT_EQ(third.error().code(), base::Code::kFailedPrecondition);
+  EXPECT_NE(third.error().message().find("job_uid_count"), std::string::npos);
+  // Not even when no job of theirs lives any more.
+  for (const uid_t uid : all) uids.Release(uid);
+  EXPECT_FALSE(uids.TakeForJob("c").ok());
+  EXPECT_TRUE(uids.TakeForJob("a").ok());
+  const auto second = uids.TakeForJob("a");
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().sys_errno(), EAGAIN) << "one of its own comes free again";
+}
+
+TEST_F(OwnerUidsTest, AUidOfAnotherRangeStaysOutOfUse) {
+  const uid_t before = *Open(4, 5000).OfOwner("alice");
+  OwnerUids moved = Open(8, 4999);
+  std::set<uid_t> given;
+  for (const char* owner : {"a", "b", "c", "d"}) {
+    if (const auto uid = moved.OfOwner(owner); uid.ok()) given.insert(*uid);
+  }
+  EXPECT_FALSE(given.contains(before));
+  EXPECT_EQ(*moved.OfOwner("alice"), before) << "it lies in both";
+  OwnerUids elsewhere = Open(8, 9000);
+  EXPECT_GE(*elsewhere.OfOwner("alice"), 9000u);
+}
+
+TEST_F(OwnerUidsTest, AMapThatIsLostComesOutTheSame) {
+  const uid_t alice = *Open().OfOwner("alice");
+  ASSERT_EQ(::unlink(File().c_str()), 0);
+  OwnerUids uids = Open();
+  (void)uids.OfOwner("bob");
+  EXPECT_EQ(*uids.OfOwner("alice"), alice);
+}
+
+TEST_F(OwnerUidsTest, AnOlderCopyTakesNothingAway) {
+  OwnerUids uids = Open();
+  const uid_t alice = *uids.OfOwner("alice");
+  const std::string copy = uids.Text();
+  const uid_t bob = *uids.OfOwner("bob");
+  ASSERT_TRUE(uids.Merge(copy).ok());
+  EXPECT_EQ(*Open().OfOwner("bob"), bob);
+  // Into a new machine's state.
+  ASSERT_EQ(::unlink(File().c_str()), 0);
+  ASSERT_TRUE(Open().Merge(copy).ok());
+  EXPECT_EQ(*Open().OfOwner("alice"), alice);
+  // Where somebody else has got the place meanwhile, it stays theirs.
+  ASSERT_EQ(::unlink(File().c_str()), 0);
+  OwnerUids taken = Open();
+  ASSERT_TRUE(taken.Merge("jobd uids 1\nowner carol " + std::to_string(alice) + " 1\nend 1\n").ok());
+  ASSERT_TRUE(taken.Merge(copy).ok());
+  EXPECT_EQ(*taken.OfOwner("carol"), alice);
+  EXPECT_NE(*taken.OfOwner("alice"), alice);
+}
+
+TEST_F(OwnerUidsTest, DamageAndForgeryAreRefused) {
+  const std::string good = "jobd uids 1\nowner alice 5 1\nend 1\n";
+  for (const std::string& bad :
+       {std::string(), good.substr(0, good.size() - 1), std::string("jobd uids 1\nend 1\n"), std::string("jobd uids 2\nend 0\n"),
+        std::string("jobd uids 1\nowner alice 0 1\nend 1\n"), std::string("jobd uids 1\nowner alice 5 2\nend 1\n"),
+        std::string("jobd uids 1\nroot alice 5 1\nend 1\n"), std::string("jobd uids 1\nowner a 5 1\nowner b 5 1\nend 2\n"),
+        std::string("jobd uids 1\njobs a 5 64\nowner b 6 1\nend 2\n"), std::string("jobd uids 1\njobs a 4294967290 64\nend 1\n")}) {
+    ::unlink(File().c_str());
+    std::ofstream(File()) << bad;
+    EXPECT_FALSE(OwnerUids::Open(dir_.get(), kFirst, 10).ok()) << bad;
+  }
+  ::unlink(File().c_str());
+  std::ofstream(File()) << good;
+  EXPECT_TRUE(OwnerUids::Open(dir_.get(), kFirst, 10).ok());
+  ASSERT_EQ(::chmod(File().c_str(), 0666), 0);
+  EXPECT_FALSE(OwnerUids::Open(dir_.get(), kFirst, 10).ok());
+  ::unlink(File().c_str());
+  ASSERT_EQ(::symlink("/etc/passwd", File().c_str()), 0);
+  EXPECT_FALSE(OwnerUids::Open(dir_.get(), kFirst, 10).ok());
+}
+
+TEST_F(OwnerUidsTest, WhatCannotBeWrittenIsNotGiven) {
+  OwnerUids uids = Open();
+  (void)uids.OfOwner("alice");
+  // Somebody has put a folder where the new file is to be.
+  ASSERT_EQ(::mkdir((folder_.path() + "/.job-uids.new").c_str(), 0700), 0);
+  EXPECT_FALSE(uids.OfOwner("bob").ok());
+  EXPECT_EQ(uids.owners(), 1u);
+  ASSERT_EQ(::rmdir((folder_.path() + "/.job-uids.new").c_str()), 0);
+  EXPECT_TRUE(uids.OfOwner("bob").ok());
+}
+
+TEST(AccountFilesTest, FaultB1OneEntryMoreNamedAfterTheOwner) {
+  const std::string passwd = "root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000::/home/alice:/bin/sh";
+  const std::string group = "root:x:0:\nbuild:x:7:\n";
+  const auto bob = sandbox::WithAccount(passwd, group, "bob", 77, "/tmp");
+  EXPECT_EQ(bob.name, "bob");
+  EXPECT_EQ(bob.passwd, passwd + "\nbob:x:77:77:jobs of bob:/tmp:/bin/sh\n");
+  EXPECT_EQ(bob.group, group + "bob:x:77:\n");
+  EXPECT_EQ(sandbox::WithAccount(passwd, group, "alice", 77, "/tmp").name, "alice-2");
+  EXPECT_EQ(sandbox::WithAccount(passwd, group, "build", 77, "/tmp").name, "build-2") << "a group of that name is one too many";
+  EXPECT_EQ(sandbox::WithAccount(passwd, group, "root", 77, "/tmp").name, "root-2");
+  EXPECT_EQ(sandbox::WithAccount(passwd, group, "a:b", 77, "/tmp").name, "a_b");
+  EXPECT_EQ(sandbox::WithAccount(passwd, group, "0", 77, "/tmp").name, "u0");
+  EXPECT_EQ(sandbox::WithAccount(passwd, group, std::string(128, 'x'), 77, "/tmp").name.size(), 28u);
+  EXPECT_EQ(sandbox::WithAccount("", "", "bob", 77, "/tmp").group, "bob:x:77:\n");
+}
+
+TEST(CompleteEnvironmentTest, FaultB2TheJobsOwnWinsThenTheProfileThenTheDefaults) {
+  Policy policy;
+  policy.default_env = {{"A", "default"}, {"B", "default"}, {"PATH", "/default"}};
+  policy.default_path = "/usr/bin";
+  sandbox::Profile profile;
+  profile.env = {{"B", "profile"}, {"C", "profile"}};
+  LaunchRequest request;
+  request.env = {{"C", "own"}, {"HOME", "/own"}, {"PATH", "/usr/bin"}};
+  CompleteEnvironment(policy, profile, {.name = "bob", .home = "/tmp", .shell = "/bin/sh"}, request);
+  std::map<std::string, std::string> last;
+  for (const auto& [name, value] : request.env) last[name] = value;
+  EXPECT_EQ(last, (std::map<std::string, std::string>{{"A", "default"},
+                                                      {"B", "profile"},
+                                                      {"C", "own"},
+                                                      {"HOME", "/own"},
+                                                      {"USER", "bob"},
+                                                      {"LOGNAME", "bob"},
+                                                      {"SHELL", "/bin/sh"},
+                                                      {"LANG", "C.UTF-8"},
+                                                      {"PATH", "/default"}}));
+}
+
+}  // namespace
+}  // namespace jobd::launch
