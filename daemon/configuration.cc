@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/files.h"
+#include "daemon/trusted_path.h"
 
 namespace jobd::daemon {
 
@@ -16,11 +17,10 @@ namespace {
 constexpr size_t kMaxFile = 16u << 20;
 
 base::Result<base::Fd> OpenFile(const std::string& what, const std::string& path, mode_t forbidden, const char* problem) {
-  auto file = base::OpenAt(AT_FDCWD, path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+  auto file = OpenTrustedFile(path);
   if (!file.ok()) return std::move(file).error().WithContext(what);
   struct stat info {};
   if (::fstat(file->get(), &info) != 0) return base::SysError(what + ": " + path, errno);
-  if (!S_ISREG(info.st_mode)) return base::Error(base::Code::kInvalidArgument, what + ": " + path + " is not a file");
   if ((info.st_mode & forbidden) != 0) return base::Error(base::Code::kPermissionDenied, what + ": " + path + " " + problem);
   return file;
 }
