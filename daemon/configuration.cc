@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/files.h"
+#include "daemon/trusted_path.h"
 
 namespace jobd::daemon {
 
@@ -17,13 +18,20 @@ namespace {
 
 constexpr size_t kMaxFile = 16u << 20;
 
-base::Result<base::Fd> OpenFile(const std::string& what, const std::string& path, mode_t forbidden, const char* problem) {
-  auto file = base::OpenAt(AT_FDCWD, path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+// `what` is the setting that names it.
+base::Result<base::Fd> OpenFile(const std::string& what, const std::string& path) {
+  auto file = OpenTrustedFile(path);
   if (!file.ok()) return std::move(file).error().WithContext(what);
+  return file;
+}
+
+base::Result<base::Fd> OpenKey(const std::string& path) {
+  JOBD_ASSIGN_OR_RETURN(base::Fd file, OpenFile("tls.key", path));
   struct stat info {};
-  if (::fstat(file->get(), &info) != 0) return base::SysError(what + ": " + path, errno);
-  if (!S_ISREG(info.st_mode)) return base::Error(base::Code::kInvalidArgument, what + ": " + path + " is not a file");
-  if ((info.st_mode & forbidden) != 0) return base::Error(base::Code::kPermissionDenied, what + ": " + path + " " + problem);
+  if (::fstat(file.get(), &info) != 0) return base::SysError("tls.key: " + path, errno);
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    return base::Error(base::Code::kPermissionDenied, "tls.key: " + path + " may be used by others than its owner: chmod 600 it");
+  }
   return file;
 }
 
@@ -73,33 +81,30 @@ base::Result<Configuration> OpenConfiguration(const Options& options) {
     ::explicit_bzero(bytes.data(), bytes.size());  // one of them is the private key
     return added;
   };
-  JOBD_ASSIGN_OR_RETURN(const base::Fd config_file, OpenFile("configuration", options.config_file, 0, ""));
+  JOBD_ASSIGN_OR_RETURN(const base::Fd config_file, OpenFile("configuration", options.config_file));
   JOBD_ASSIGN_OR_RETURN(const std::string text, ReadFrom(config_file, options.config_file));
   JOBD_ASSIGN_OR_RETURN(config::LoadedConfig loaded, config::Load(options.config_file, text, OverridesOf(options)));
   all.config = std::move(loaded.config);
   JOBD_RETURN_IF_ERROR(add("config", text));
-  JOBD_ASSIGN_OR_RETURN(const base::Fd ca, OpenFile("tls.ca", all.config.tls_ca, 0, ""));
+  JOBD_ASSIGN_OR_RETURN(const base::Fd ca, OpenFile("tls.ca", all.config.tls_ca));
   JOBD_RETURN_IF_ERROR(read_and_add("ca", ca, all.config.tls_ca));
-  JOBD_ASSIGN_OR_RETURN(const base::Fd cert, OpenFile("tls.cert", all.config.tls_cert, 0, ""));
+  JOBD_ASSIGN_OR_RETURN(const base::Fd cert, OpenFile("tls.cert", all.config.tls_cert));
   JOBD_RETURN_IF_ERROR(read_and_add("cert", cert, all.config.tls_cert));
-  JOBD_ASSIGN_OR_RETURN(const base::Fd key, OpenFile("tls.key", all.config.tls_key, S_IRWXG | S_IRWXO,
-                                                     "may be used by others than its owner: chmod 600 it"));
+  JOBD_ASSIGN_OR_RETURN(const base::Fd key, OpenKey(all.config.tls_key));
   JOBD_RETURN_IF_ERROR(read_and_add("key", key, all.config.tls_key));
   if (!all.config.tls_revoked.empty()) {
-    JOBD_ASSIGN_OR_RETURN(const base::Fd revoked, OpenFile("tls.revoked", all.config.tls_revoked, 0, ""));
+    JOBD_ASSIGN_OR_RETURN(const base::Fd revoked, OpenFile("tls.revoked", all.config.tls_revoked));
     JOBD_RETURN_IF_ERROR(read_and_add("revoked", revoked, all.config.tls_revoked));
   }
   // It decides whom jobs may run as, root included.
-  JOBD_ASSIGN_OR_RETURN(const base::Fd users,
-                        OpenFile("users.file", all.config.users_file, S_IWOTH, "can be written by everybody: chmod o-w it"));
+  JOBD_ASSIGN_OR_RETURN(const base::Fd users, OpenFile("users.file", all.config.users_file));
   JOBD_ASSIGN_OR_RETURN(const std::string users_text, ReadFrom(users, all.config.users_file));
   JOBD_ASSIGN_OR_RETURN(all.users, config::Users::Parse(all.config.users_file, users_text));
   JOBD_RETURN_IF_ERROR(add("users", users_text));
   if (!all.config.profiles_file.empty()) {
     // Only ours to read: the server knows profiles by name.
     const std::string& path = all.config.profiles_file;
-    JOBD_ASSIGN_OR_RETURN(const base::Fd profiles, OpenFile("policy.profiles", path, S_IWGRP | S_IWOTH,
-                                                            "can be written by others than its owner: chmod go-w it"));
+    JOBD_ASSIGN_OR_RETURN(const base::Fd profiles, OpenFile("policy.profiles", path));
     JOBD_ASSIGN_OR_RETURN(const std::string profiles_text, ReadFrom(profiles, path));
     JOBD_ASSIGN_OR_RETURN(all.profiles, sandbox::Profiles::Parse(path, profiles_text));
   }

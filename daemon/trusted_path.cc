@@ -4,7 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <deque>
 #include <string_view>
 
 #include "base/files.h"
@@ -45,7 +49,95 @@ base::Result<base::Fd> Walk(std::string_view path, mode_t mode, bool make) {
   return dir;
 }
 
+// As the kernel follows at most (MAXSYMLINKS).
+constexpr int kMaxLinks = 40;
+
+std::string Mode(const struct stat& info) {
+  std::array<char, 8> text{};
+  std::snprintf(text.data(), text.size(), "%04o", static_cast<unsigned>(info.st_mode & 07777));
+  return text.data();
+}
+
+// Nobody but root and we can change what `path` is. In a sticky folder that depends on the owner of each name, which is looked at.
+base::Status CheckTrusted(const std::string& path, const struct stat& info, const char* kind) {
+  if (info.st_uid != 0 && info.st_uid != ::geteuid()) {
+    return base::Error(base::Code::kPermissionDenied, "the " + std::string(kind) + " " + path + " belongs to uid " +
+                                                          std::to_string(info.st_uid) +
+                                                          ", which could change what jobd trusts: chown it to root");
+  }
+  const bool sticky = S_ISDIR(info.st_mode) && (info.st_mode & S_ISVTX) != 0;
+  if (S_ISLNK(info.st_mode) || sticky || (info.st_mode & (S_IWGRP | S_IWOTH)) == 0) return base::Ok();
+  return base::Error(base::Code::kPermissionDenied,
+                     "the " + std::string(kind) + " " + path + " (mode " + Mode(info) +
+                         ") can be written by others, who could change what jobd trusts: chmod go-w " + path);
+}
+
+// Puts the names of `path` before those that are still to be walked.
+void PutBefore(std::deque<std::string>& names, std::string_view path) {
+  std::deque<std::string> first;
+  while (!path.empty()) {
+    const size_t end = path.find('/');
+    if (const std::string_view name = path.substr(0, end); !name.empty() && name != ".") first.emplace_back(name);
+    path = end == std::string_view::npos ? std::string_view() : path.substr(end + 1);
+  }
+  names.insert(names.begin(), first.begin(), first.end());
+}
+
+base::Result<base::Fd> OpenTrustedFolder(int above, const char* name, const std::string& path) {
+  base::Fd dir(::openat(above, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!dir) return base::SysError("opening " + path, errno);
+  struct stat info {};
+  if (::fstat(dir.get(), &info) != 0) return base::SysError("looking at " + path, errno);
+  JOBD_RETURN_IF_ERROR(CheckTrusted(path, info, "folder"));
+  return dir;
+}
+
 }  // namespace
+
+base::Result<base::Fd> OpenTrustedFile(const std::string& path) {
+  std::deque<std::string> names;
+  PutBefore(names, path);
+  if (!path.starts_with('/')) {
+    std::array<char, PATH_MAX> here{};
+    if (::getcwd(here.data(), here.size()) == nullptr) return base::SysError("looking for the working directory", errno);
+    PutBefore(names, here.data());
+  }
+  if (names.empty()) return base::Error(base::Code::kInvalidArgument, "'" + path + "' is not a file");
+  JOBD_ASSIGN_OR_RETURN(base::Fd dir, OpenTrustedFolder(AT_FDCWD, "/", "/"));
+  std::string walked;  // the way to `dir`, for errors
+  for (int links = 0; !names.empty();) {
+    const std::string name = std::move(names.front());
+    names.pop_front();
+    const std::string here = walked + "/" + name;
+    struct stat info {};
+    if (::fstatat(dir.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return base::SysError("opening " + here, errno);
+    if (S_ISLNK(info.st_mode)) {
+      JOBD_RETURN_IF_ERROR(CheckTrusted(here, info, "symbolic link"));
+      if (++links > kMaxLinks) return base::SysError("opening " + path, ELOOP);
+      std::array<char, PATH_MAX> target{};
+      const ssize_t size = ::readlinkat(dir.get(), name.c_str(), target.data(), target.size());
+      if (size <= 0) return base::SysError("reading the symbolic link " + here, errno);
+      const std::string_view to(target.data(), static_cast<size_t>(size));
+      PutBefore(names, to);
+      if (!to.starts_with('/')) continue;
+      JOBD_ASSIGN_OR_RETURN(dir, OpenTrustedFolder(AT_FDCWD, "/", "/"));
+      walked.clear();
+    } else if (!names.empty()) {
+      JOBD_ASSIGN_OR_RETURN(dir, OpenTrustedFolder(dir.get(), name.c_str(), here));
+      walked = here;
+    } else {
+      // Not before it is known what it is: to open a device or a pipe can do something.
+      if (!S_ISREG(info.st_mode)) return base::Error(base::Code::kInvalidArgument, here + " is not a file");
+      base::Fd file(::openat(dir.get(), name.c_str(), O_RDONLY | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+      if (!file) return base::SysError("opening " + here, errno);
+      if (::fstat(file.get(), &info) != 0) return base::SysError("looking at " + here, errno);
+      if (!S_ISREG(info.st_mode)) return base::Error(base::Code::kInvalidArgument, here + " is not a file");
+      JOBD_RETURN_IF_ERROR(CheckTrusted(here, info, "file"));
+      return file;
+    }
+  }
+  return base::Error(base::Code::kInvalidArgument, path + " is not a file");
+}
 
 base::Result<base::Fd> MakeDirs(const std::string& path, mode_t mode) {
   auto dir = Walk(path, mode, true);

@@ -1,5 +1,5 @@
-// Paths, walked by root without being led astray: the server's account owns directories of ours, and a server that was taken over
-// could put links there that root would follow.
+// Paths that decide something, walked without being led astray: the server's account owns directories of ours, and a server that
+// was taken over could put links there that root would follow; and whoever can change a file that we trust decides in our place.
 #pragma once
 
 #include <sys/types.h>
@@ -17,6 +17,12 @@ base::Result<base::Fd> MakeDirs(const std::string& path, mode_t mode);
 
 // Opens the existing directory in which `path` lies; as MakeDirs, and nobody but root and ourselves may be able to write to it.
 base::Result<base::Fd> OpenTrustedParent(const std::string& path);
+
+// Opens a file that decides who is who or what may run, for reading. The one rule for all of them: it is a regular file, and it,
+// each folder above it and each symbolic link on the way belong to root or to us and can be written by nobody else. A folder that
+// others may write to is accepted where it is sticky, as /tmp is: what is ours there stays ours. kPermissionDenied names what
+// breaks the rule, with owner or mode and what to do.
+base::Result<base::Fd> OpenTrustedFile(const std::string& path);
 
 // "c" of "/a/b/c".
 std::string LastName(const std::string& path);
