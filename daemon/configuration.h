@@ -26,9 +26,9 @@ struct Configuration {
   std::vector<base::Fd> fds;
 };
 
-// Reads and checks the configuration and every file it names, each of them once. kPermissionDenied when the private key can be
-// read, or the users file or the profiles be written, by others than its owner. Errors are one line that says which file and what
-// is wrong.
+// Reads and checks the configuration and every file it names, each of them once. kPermissionDenied when somebody else than root or
+// we could change one of them (OpenTrustedFile), or can read the private key. Errors are one line that says which file and what is
+// wrong.
 base::Result<Configuration> OpenConfiguration(const Options& options);
 
 }  // namespace jobd::daemon
