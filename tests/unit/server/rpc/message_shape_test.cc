@@ -51,7 +51,9 @@ TEST(MessageShape, AnOrdinarySubmissionIsNotCountedForMuchMoreThanItTakes) {
     auto* const job = request.add_jobs();
     job->add_argv("/usr/bin/convert");
     job->add_argv("image-" + std::to_string(i) + ".png");
-    (*job->mutable_env())["LANG"] = "C.UTF-8";
+    auto* const variable = job->add_env();
+    variable->set_name("LANG");
+    variable->set_value("C.UTF-8");
   }
   const uint64_t counted = Decoded(*request.GetDescriptor(), request.SerializeAsString());
   EXPECT_GE(counted, static_cast<uint64_t>(request.SpaceUsedLong()) / 2);
