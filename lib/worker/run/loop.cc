@@ -8,10 +8,12 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <chrono>
+#include <deque>
 #include <map>
 #include <thread>
 #include <utility>
 
+#include "base/guarded.h"
 #include "base/thread_name.h"
 
 namespace jobd::worker {
@@ -42,6 +44,26 @@ struct Loop::Impl {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running{boost::asio::make_work_guard(io)};
   std::map<int, std::shared_ptr<ReadWatch>> watches;
   std::array<std::thread, 2> threads;
+  // Kept here, and not by Asio, which would keep what was dropped until it ends itself.
+  struct Asides {
+    std::deque<std::function<void()>> waiting;
+    bool stopped = false;
+  };
+  base::Guarded<Asides> asides;
+
+  std::function<void()> NextAside() {
+    const auto locked = asides.Lock();
+    if (locked->waiting.empty()) return {};
+    auto next = std::move(locked->waiting.front());
+    locked->waiting.pop_front();
+    return next;
+  }
+  void DropAsides() {
+    std::deque<std::function<void()>> dropped;
+    const auto locked = asides.Lock();
+    locked->stopped = true;
+    dropped.swap(locked->waiting);
+  }
 };
 
 Loop::Loop() : impl_(std::make_unique<Impl>()) {}
@@ -60,19 +82,29 @@ void Loop::Start() {
 }
 
 void Loop::Stop(std::function<void()> last) {
-  if (!impl_->threads[0].joinable()) return;
+  if (!impl_->threads[0].joinable()) return impl_->DropAsides();
   Post([this, last = std::move(last)] {
     last();
     impl_->io.stop();
   });
   for (std::thread& thread : impl_->threads) thread.join();
+  impl_->DropAsides();
 }
 
 // Both are deferred: what one of our threads asks for it does itself when it is through with the present, instead of waking the
 // other.
 void Loop::Post(std::function<void()> work) { boost::asio::defer(impl_->turns, std::move(work)); }
 
-void Loop::Aside(std::function<void()> work) { boost::asio::defer(impl_->io, std::move(work)); }
+void Loop::Aside(std::function<void()> work) {
+  {
+    const auto asides = impl_->asides.Lock();
+    if (asides->stopped) return;
+    asides->waiting.push_back(std::move(work));
+  }
+  boost::asio::defer(impl_->io, [this] {
+    if (const auto next = impl_->NextAside()) next();
+  });
+}
 
 void Loop::After(base::Nanos delay, std::function<void()> work) {
   auto timer = std::make_shared<boost::asio::steady_timer>(impl_->turns, std::chrono::nanoseconds(delay));

@@ -32,7 +32,7 @@ class Loop final : public LauncherLoop {
 
   // Does `work`, which may wait for a disk, outside of the turns: after this one, on this thread if the other has nothing to do
   // meanwhile, for it costs as much to wake a thread as to commit a row. One at a time, or nobody is left for the turns. What is
-  // dropped by Stop is destroyed without having been called.
+  // dropped by Stop has been destroyed when Stop returns.
   void Aside(std::function<void()> work);
   void After(base::Nanos delay, std::function<void()> work);
   // The clock that After goes by: monotonic, and never a test's.
