@@ -291,8 +291,11 @@ void ServerKeeper::OnSignal(int signal) {
     }
     if (!server_) return ReloadWithoutServer();
     // One that is still starting is asked when it is ready: until it expects the signal, that would end it.
-    if (!reached_ready_) reload_asked_ = true;
-    if (reached_ready_) server_->Signal(SIGHUP);
+    if (reached_ready_) {
+      server_->Signal(SIGHUP);
+    } else {
+      reload_asked_ = true;
+    }
     return;
   }
   if (!stopping_) BeginStop();

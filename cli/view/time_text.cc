@@ -126,39 +126,40 @@ int64_t BeginningOfDay(int64_t now, int days_before) {
   return static_cast<int64_t>(std::mktime(&fields)) * kNanosPerSecond;
 }
 
+// As strftime(3) has it; at most 31 bytes.
+std::string DateAndTime(const tm& fields, const char* format) {
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), format, &fields);
+  return text.data();
+}
+
 }  // namespace
 
 std::string Rfc3339(int64_t time) {
   const time_t seconds = FloorSeconds(time);
   tm fields{};
   ::gmtime_r(&seconds, &fields);
-  std::array<char, 24> date{};
-  std::strftime(date.data(), date.size(), "%Y-%m-%dT%H:%M:%S", &fields);
   std::array<char, 16> fraction{};
   std::snprintf(fraction.data(), fraction.size(), ".%09dZ", static_cast<int>(time - seconds * kNanosPerSecond));
-  return std::string(date.data()) + fraction.data();
+  return DateAndTime(fields, "%Y-%m-%dT%H:%M:%S") + fraction.data();
 }
 
 std::string Rfc3339Local(int64_t time) {
   const time_t seconds = FloorSeconds(time);
   tm fields{};
   ::localtime_r(&seconds, &fields);
-  std::array<char, 24> date{};
-  std::strftime(date.data(), date.size(), "%Y-%m-%dT%H:%M:%S", &fields);
   const long east = fields.tm_gmtoff / 60;
   std::array<char, 24> rest{};
   std::snprintf(rest.data(), rest.size(), ".%06d%c%02d:%02d", static_cast<int>((time - seconds * kNanosPerSecond) / 1000),
                 east < 0 ? '-' : '+', static_cast<int>(std::labs(east) / 60 % 100), static_cast<int>(std::labs(east) % 60));
-  return std::string(date.data()) + rest.data();
+  return DateAndTime(fields, "%Y-%m-%dT%H:%M:%S") + rest.data();
 }
 
 std::string AbsoluteTime(int64_t time) {
   const time_t seconds = FloorSeconds(time);
   tm fields{};
   ::localtime_r(&seconds, &fields);
-  std::array<char, 24> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S", &fields);
-  return text.data();
+  return DateAndTime(fields, "%Y-%m-%d %H:%M:%S");
 }
 
 std::string RelativeTime(int64_t time, int64_t now) {

@@ -14,9 +14,8 @@ struct Starter {
 //   descriptors 0-2    those that are closed become /dev/null, or the first files we open would get what others write there
 //   signals            all have their defaults and none is blocked: with SIGCHLD ignored no wait finds a child's end
 //   timers             none: an alarm would end us
-//   limits             soft ones as high as the hard ones, and those that would end us or spoil what we write (CPU, FSIZE, AS,
-//   DATA,
-//                      RTTIME, SIGPENDING) unlimited, where we have the right
+//   limits             NOFILE: the soft one as high as the hard one. Those that would end us or spoil what we write (CPU, FSIZE,
+//                      AS, DATA, RTTIME, SIGPENDING): unlimited, where we have the right. All others stay
 //   umask              022
 //   personality, timer slack, transparent huge pages, subreaper    as of a process that nobody has touched
 //   scheduling         no real-time policy

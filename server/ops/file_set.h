@@ -23,7 +23,8 @@ struct FileContents {
   std::optional<std::string> revoked;  // absent when none is configured
   launch::Capabilities capabilities;   // what the launcher makes of its own files
   // The second step of a reload, where these were given for one: the launcher takes them, when they have been checked here. When it
-  // is OK they must be put in force; else nothing has changed. Called at most once; if it is not, the launcher drops them.
+  // is OK they must be put in force; else nothing has changed. Called at most once; where it goes without a
+  // call, the launcher is told to drop them.
   std::function<base::Status()> commit;
 };
 

@@ -1,5 +1,6 @@
 #include "server/ops/launcher_files.h"
 
+#include <memory>
 #include <string_view>
 
 #include "base/files.h"
@@ -34,6 +35,27 @@ base::Result<FileContents> ContentsOf(worker::JobdConnection::GivenFiles given) 
   return contents;
 }
 
+// What jobd keeps beside the files in force, the private key among it: it is told when that is not taken.
+class PreparedReload {
+ public:
+  PreparedReload(worker::JobdConnection& jobd, uint64_t revision) : jobd_(jobd), revision_(revision) {}
+  ~PreparedReload() {
+    if (!asked_) (void)jobd_.AbortReload(revision_);
+  }
+  PreparedReload(const PreparedReload&) = delete;
+  PreparedReload& operator=(const PreparedReload&) = delete;
+
+  base::Status Commit() {
+    asked_ = true;
+    return jobd_.CommitReload(revision_);
+  }
+
+ private:
+  worker::JobdConnection& jobd_;
+  const uint64_t revision_;
+  bool asked_ = false;
+};
+
 }  // namespace
 
 base::Result<FileContents> ReadLauncherFiles(worker::JobdConnection& jobd) {
@@ -43,9 +65,9 @@ base::Result<FileContents> ReadLauncherFiles(worker::JobdConnection& jobd) {
 
 base::Result<FileContents> ReloadLauncherFiles(worker::JobdConnection& jobd) {
   JOBD_ASSIGN_OR_RETURN(auto given, jobd.PrepareReload());
-  const uint64_t revision = given.revision;
+  const auto prepared = std::make_shared<PreparedReload>(jobd, given.revision);
   JOBD_ASSIGN_OR_RETURN(FileContents contents, ContentsOf(std::move(given)));
-  contents.commit = [&jobd, revision] { return jobd.CommitReload(revision); };
+  contents.commit = [prepared] { return prepared->Commit(); };
   return contents;
 }
 

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "config/setting.h"
-
 #include "server/auth/access.h"
 #include "server/auth/tls_material.h"
 

@@ -19,7 +19,8 @@ void Journal::Append(std::vector<Change> changes, std::function<void(base::Statu
   // Behind what this turn still does: the end of a job and the start of the next travel together.
   loop_.Post([this] {
     flush_posted_ = false;
-    if (!outbox_.empty()) store_.Apply(std::exchange(outbox_, {}));
+    if (outbox_.empty()) return;
+    if (auto commit = store_.BeginApply(std::exchange(outbox_, {}))) loop_.Aside(std::move(commit));
   });
 }
 

@@ -1,22 +1,28 @@
 #include "worker/run/loop.h"
 
+#include <array>
+#include <boost/asio/defer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
 #include <chrono>
+#include <deque>
 #include <map>
 #include <thread>
 #include <utility>
 
+#include "base/guarded.h"
 #include "base/thread_name.h"
 
 namespace jobd::worker {
 namespace {
 
+using Turns = boost::asio::strand<boost::asio::io_context::executor_type>;
+
 struct ReadWatch {
-  ReadWatch(boost::asio::io_context& io, int fd, std::function<void()> on_ready) : descriptor(io, fd), ready(std::move(on_ready)) {}
+  ReadWatch(const Turns& turns, int fd, std::function<void()> on_ready) : descriptor(turns, fd), ready(std::move(on_ready)) {}
   boost::asio::posix::stream_descriptor descriptor;  // borrows it: released before it ends
   std::function<void()> ready;
 };
@@ -33,10 +39,31 @@ void Await(const std::shared_ptr<ReadWatch>& watch) {
 }  // namespace
 
 struct Loop::Impl {
-  boost::asio::io_context io{1};
+  boost::asio::io_context io{2};
+  Turns turns{io.get_executor()};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running{boost::asio::make_work_guard(io)};
   std::map<int, std::shared_ptr<ReadWatch>> watches;
-  std::thread thread;
+  std::array<std::thread, 2> threads;
+  // Kept here, and not by Asio, which would keep what was dropped until it ends itself.
+  struct Asides {
+    std::deque<std::function<void()>> waiting;
+    bool stopped = false;
+  };
+  base::Guarded<Asides> asides;
+
+  std::function<void()> NextAside() {
+    const auto locked = asides.Lock();
+    if (locked->waiting.empty()) return {};
+    auto next = std::move(locked->waiting.front());
+    locked->waiting.pop_front();
+    return next;
+  }
+  void DropAsides() {
+    std::deque<std::function<void()>> dropped;
+    const auto locked = asides.Lock();
+    locked->stopped = true;
+    dropped.swap(locked->waiting);
+  }
 };
 
 Loop::Loop() : impl_(std::make_unique<Impl>()) {}
@@ -46,25 +73,41 @@ Loop::~Loop() {
 }
 
 void Loop::Start() {
-  impl_->thread = std::thread([this] {
-    base::NameThisThread("loop");
-    impl_->io.run();
-  });
+  for (std::thread& thread : impl_->threads) {
+    thread = std::thread([this] {
+      base::NameThisThread("loop");
+      impl_->io.run();
+    });
+  }
 }
 
 void Loop::Stop(std::function<void()> last) {
-  if (!impl_->thread.joinable()) return;
+  if (!impl_->threads[0].joinable()) return impl_->DropAsides();
   Post([this, last = std::move(last)] {
     last();
     impl_->io.stop();
   });
-  impl_->thread.join();
+  for (std::thread& thread : impl_->threads) thread.join();
+  impl_->DropAsides();
 }
 
-void Loop::Post(std::function<void()> work) { boost::asio::post(impl_->io, std::move(work)); }
+// Both are deferred: what one of our threads asks for it does itself when it is through with the present, instead of waking the
+// other.
+void Loop::Post(std::function<void()> work) { boost::asio::defer(impl_->turns, std::move(work)); }
+
+void Loop::Aside(std::function<void()> work) {
+  {
+    const auto asides = impl_->asides.Lock();
+    if (asides->stopped) return;
+    asides->waiting.push_back(std::move(work));
+  }
+  boost::asio::defer(impl_->io, [this] {
+    if (const auto next = impl_->NextAside()) next();
+  });
+}
 
 void Loop::After(base::Nanos delay, std::function<void()> work) {
-  auto timer = std::make_shared<boost::asio::steady_timer>(impl_->io, std::chrono::nanoseconds(delay));
+  auto timer = std::make_shared<boost::asio::steady_timer>(impl_->turns, std::chrono::nanoseconds(delay));
   timer->async_wait([timer, work = std::move(work)](const boost::system::error_code& cancelled) {
     if (!cancelled) work();
   });
@@ -75,7 +118,7 @@ base::Nanos Loop::Now() const {
 }
 
 void Loop::WatchReadable(int fd, std::function<void()> ready) {
-  const auto watch = std::make_shared<ReadWatch>(impl_->io, fd, std::move(ready));
+  const auto watch = std::make_shared<ReadWatch>(impl_->turns, fd, std::move(ready));
   impl_->watches[fd] = watch;
   Await(watch);
 }

@@ -1,5 +1,6 @@
-// The thread `loop`. It owns the queue, the slots, the live jobs and all else in this folder that does not say otherwise; other
-// threads reach them by Post alone.
+// The loop. It owns the queue, the slots, the live jobs and all else in this folder that does not say otherwise; other threads
+// reach them by Post alone. Its turns come one after the other, on one of two threads: while the one waits for a disk (Aside), the
+// other takes the turns, so that the loop goes on whatever that disk does. "The loop's thread" is the one that has the turn.
 #pragma once
 
 #include <functional>
@@ -13,21 +14,26 @@ namespace jobd::worker {
 class Loop final : public LauncherLoop {
  public:
   Loop();
-  // The thread has ended.
+  // The threads have ended.
   ~Loop() override;
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Starts the thread, which begins with what was posted before. Once.
+  // Starts the threads, which begin with what was posted before. Once.
   void Start();
-  // Does `last` on the thread and ends it; what was posted behind is dropped, as is what is posted later. If the thread was never
-  // started, nothing is done.
+  // Does `last` in a turn and ends both threads, when what they do aside is done; what was posted behind is dropped, as is what is
+  // posted later. If they were never started, nothing is done.
   void Stop(std::function<void()> last);
 
   // Thread-safe.
   void Post(std::function<void()> work) override;
 
   // The rest is for the loop's thread, or for the one that sets things up before it runs.
+
+  // Does `work`, which may wait for a disk, outside of the turns: after this one, on this thread if the other has nothing to do
+  // meanwhile, for it costs as much to wake a thread as to commit a row. One at a time, or nobody is left for the turns. What is
+  // dropped by Stop has been destroyed when Stop returns.
+  void Aside(std::function<void()> work);
   void After(base::Nanos delay, std::function<void()> work);
   // The clock that After goes by: monotonic, and never a test's.
   base::Nanos Now() const;

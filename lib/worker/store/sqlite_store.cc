@@ -22,6 +22,10 @@ namespace {
 
 // The most rows of one commit: enough for its fsync to be shared widely, few enough for the first of them not to wait long.
 constexpr size_t kMaxRowsPerCommit = 20'000;
+// Up to so many rows whoever brings them may commit: to wake another thread and to be woken again would cost more.
+constexpr size_t kFewRows = 16;
+// They may do so only while commits are quick: on a slow disk they have better things to do than to wait.
+constexpr base::Nanos kQuick = base::kNanosPerMilli;
 constexpr size_t kMaxIdleReaders = 8;
 
 struct Submission {
@@ -30,6 +34,18 @@ struct Submission {
 };
 using Operation = std::variant<Submission, Write>;
 using Group = std::vector<Operation>;
+
+// Whether these are a few rows of single jobs, and nothing whose cost grows with the size of a batch.
+bool AreFew(const std::vector<Write>& writes) {
+  size_t rows = 0;
+  for (const Write& write : writes) {
+    for (const Change& change : write.changes) {
+      if (!std::holds_alternative<PutJob>(change) && !std::holds_alternative<AddStart>(change)) return false;
+    }
+    rows += write.changes.size();
+  }
+  return rows <= kFewRows;
+}
 
 size_t Rows(const Operation& operation) {
   if (const auto* submission = std::get_if<Submission>(&operation)) return submission->batch.specs.size() + 1;
@@ -70,6 +86,18 @@ class SqliteStore final : public Store {
     wake_.notify_one();
   }
 
+  std::function<void()> BeginApply(std::vector<Write> writes) override {
+    if (last_took_.load() <= kQuick && AreFew(writes)) {
+      const auto queue = queue_.Lock();
+      if (!queue->committing && queue->waiting.empty()) {
+        queue->committing = true;
+        return [turn = std::make_shared<Turn>(*this, std::move(writes))] { turn->Commit(); };
+      }
+    }
+    Apply(std::move(writes));
+    return {};
+  }
+
   std::optional<Problem> FindProblem() const override {
     const auto lost = lost_.Lock();
     if (*lost) return **lost;
@@ -98,25 +126,65 @@ class SqliteStore final : public Store {
   }
 
  private:
+  // The turn to commit, as somebody else than the store's thread has it.
+  class Turn {
+   public:
+    Turn(SqliteStore& store, std::vector<Write> writes)
+        : store_(store), group_(std::make_move_iterator(writes.begin()), std::make_move_iterator(writes.end())) {}
+    ~Turn() {
+      if (!used_) store_.EndTurn(std::move(group_));
+    }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+    void Commit() {
+      used_ = true;
+      store_.CommitTimed(group_);
+      store_.EndTurn({});
+    }
+
+   private:
+    SqliteStore& store_;
+    Group group_;
+    bool used_ = false;
+  };
+
+  // `left` comes before all that waits.
+  void EndTurn(Group left) {
+    {
+      const auto queue = queue_.Lock();
+      queue->committing = false;
+      queue->waiting.insert(queue->waiting.begin(), std::make_move_iterator(left.begin()), std::make_move_iterator(left.end()));
+      if (queue->waiting.empty() && !queue->stopping) return;
+    }
+    wake_.notify_one();
+  }
+
   void Run() {
     base::NameThisThread("store");
     for (;;) {
       Group group;
       {
         auto queue = queue_.Lock();
-        queue.Wait(wake_, [&] { return queue->stopping || !queue->waiting.empty(); });
+        queue.Wait(wake_, [&] { return !queue->committing && (queue->stopping || !queue->waiting.empty()); });
         auto& waiting = queue->waiting;
         if (waiting.empty()) return;
+        queue->committing = true;
         for (size_t rows = 0; !waiting.empty() && rows < kMaxRowsPerCommit;) {
           rows += Rows(waiting.front());
           group.push_back(std::move(waiting.front()));
           waiting.pop_front();
         }
       }
-      committing_since_.store(steady_.Monotonic());
-      CommitGroup(group);
-      committing_since_.store(0);
+      CommitTimed(group);
+      queue_.Lock()->committing = false;
     }
+  }
+
+  void CommitTimed(Group& group) {
+    committing_since_.store(steady_.Monotonic());
+    CommitGroup(group);
+    committing_since_.store(0);
   }
 
   // Nothing is written any more. The first reason stays.
@@ -152,6 +220,7 @@ class SqliteStore final : public Store {
     const bool wrote = std::any_of(group.begin(), group.end(), [](const Operation& one) { return Rows(one) > 0; });
     if (wrote) {
       const base::Nanos took = clock_.Monotonic() - began;
+      last_took_.store(took);
       if (observer_ != nullptr) observer_->OnCommit(took, status.ok());
     }
     for (size_t i = 0; i < group.size(); ++i) {
@@ -224,9 +293,11 @@ class SqliteStore final : public Store {
   mutable DatabaseFiles files_;
   base::Guarded<std::optional<Problem>> lost_;
   std::atomic<base::Nanos> committing_since_{0};  // 0: no commit is under way
+  std::atomic<base::Nanos> last_took_{0};         // the last commit
 
   struct Queue {
     std::deque<Operation> waiting;
+    bool committing = false;  // somebody has the writer
     bool stopping = false;
   };
   base::Guarded<Queue> queue_;

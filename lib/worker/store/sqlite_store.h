@@ -1,5 +1,6 @@
-// The store in SQLite: one writing connection, with which the thread `store` commits whatever is waiting as one transaction; and a
-// pool of reading connections for everybody else. No other thread commits: a disk that hangs keeps whoever waits for it, for good.
+// The store in SQLite: one writing connection, with which the thread `store` commits whatever is waiting as one transaction, or
+// whoever called BeginApply what it brings; and a pool of reading connections for everybody else. A disk that hangs keeps whoever
+// commits, for good.
 #pragma once
 
 #include <memory>

@@ -32,6 +32,15 @@ class Store {
   virtual ~Store() = default;
   virtual void Submit(NewBatch batch, std::function<void(base::Result<Stored>)> done) = 0;
   virtual void Apply(std::vector<Write> writes) = 0;
+  // Apply for whoever has a thread to spare, which costs less than to wake the store's: for a few rows of jobs, while the disk is
+  // quick and nobody else's commit is under way or waiting. What is returned is to be called, on any thread; it commits them and
+  // waits for the disk, and the completions have come when it returns. All that is applied or submitted from now on comes behind.
+  // Destroyed without a call, it leaves them to the store's thread. It must not outlive the store. Empty: they were left to the
+  // store's thread at once.
+  virtual std::function<void()> BeginApply(std::vector<Write> writes) {
+    Apply(std::move(writes));
+    return {};
+  }
 
   // Why nothing can be written, if so. Reading goes on.
   struct Problem {

@@ -204,6 +204,12 @@ class StoreThreadsTest : public StoreTest {
     }
     return write;
   }
+  // Until the thread `store` has put away its last commit, and commits are quick: then BeginApply gives the turn.
+  void UntilIdle() {
+    for (;;) {
+      if (const auto turn = store_->BeginApply({{.changes = {}, .done = {}}})) return turn();
+    }
+  }
   uint32_t Starting() {
     const auto reader = store_->Read();
     return (*reader)->Batch(batch_)->counts[JobState::kStarting];
@@ -262,6 +268,56 @@ TEST_F(StoreThreadsTest, ACommitUnderWayIsNotOvertaken) {
   EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
 }
 
+TEST_F(StoreThreadsTest, WhoHasTheTurnCommitsAndWhatComesLaterComesBehind) {
+  UntilIdle();
+  std::promise<void> all;
+  std::vector<int> order;
+  std::thread::id who;
+  const auto turn = store_->BeginApply({Begin(1, 1, [&] {
+    order.push_back(1);
+    who = std::this_thread::get_id();
+  })});
+  ASSERT_TRUE(turn);
+  EXPECT_FALSE(store_->BeginApply({Begin(2, 1, [&] { order.push_back(2); })})) << "there is one turn";
+  store_->Apply({Begin(3, 1, [&] {
+    order.push_back(3);
+    all.set_value();
+  })});
+  EXPECT_TRUE(order.empty());
+  turn();
+  EXPECT_EQ(who, std::this_thread::get_id());
+  all.get_future().wait();
+  EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
+  EXPECT_EQ(Starting(), 3u);
+}
+
+TEST_F(StoreThreadsTest, ATurnThatIsNotTakenLosesNothingAndHoldsNobodyUp) {
+  UntilIdle();
+  std::promise<void> all;
+  std::vector<int> order;
+  auto turn = store_->BeginApply({Begin(1, 1, [&] { order.push_back(1); })});
+  ASSERT_TRUE(turn);
+  store_->Apply({Begin(2, 1, [&] {
+    order.push_back(2);
+    all.set_value();
+  })});
+  turn = {};
+  all.get_future().wait();
+  EXPECT_EQ(order, (std::vector<int>{1, 2}));
+  turn = store_->BeginApply({Begin(3, 1, [&] { order.push_back(3); })});
+  turn = {};
+  store_.reset();  // commits what is waiting
+  EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
+}
+
+TEST_F(StoreThreadsTest, WhatIsLongIsLeftToTheStoresThread) {
+  UntilIdle();
+  std::promise<void> done;
+  EXPECT_FALSE(store_->BeginApply({Begin(1, 100, [&] { done.set_value(); })}));
+  done.get_future().wait();
+  EXPECT_EQ(Starting(), 100u);
+}
+
 TEST_F(StoreThreadsTest, ThreadsThatCommitInTurnsLoseNothing) {
   std::atomic<int> done = 0;
   std::thread submitter([&] {
@@ -270,7 +326,9 @@ TEST_F(StoreThreadsTest, ThreadsThatCommitInTurnsLoseNothing) {
                      [&](const base::Result<Stored>& stored) { done += stored.ok() ? 1 : 0; });
     }
   });
-  for (uint32_t index = 1; index <= 100; ++index) store_->Apply({Begin(index, 1, [&] { ++done; })});
+  for (uint32_t index = 1; index <= 100; ++index) {
+    if (const auto turn = store_->BeginApply({Begin(index, 1, [&] { ++done; })})) turn();
+  }
   submitter.join();
   store_.reset();  // commits what is waiting
   EXPECT_EQ(done, 150);
