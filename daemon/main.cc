@@ -64,6 +64,12 @@ int main(int argc, char** argv) {
   // No core file and no debugger: the private key passes through this process.
   ::prctl(PR_SET_DUMPABLE, 0);
 
+  // Paths in it are taken from its folder, and we leave ours. A check says its name as it was given.
+  std::error_code nowhere;
+  if (const auto file = std::filesystem::absolute(options.config_file, nowhere); !nowhere && !options.check_only) {
+    options.config_file = file.string();
+  }
+
   // 3. Configuration, certificates and users, before anything is touched.
   auto configuration = jobd::daemon::OpenConfiguration(options);
   if (options.check_only) {
@@ -87,8 +93,6 @@ int main(int argc, char** argv) {
   }
 
   // Nobody's folder is ours to stay in, and no path of a job's leads to where we were started.
-  std::error_code nowhere;
-  if (const auto file = std::filesystem::absolute(options.config_file, nowhere); !nowhere) options.config_file = file.string();
   if (::chdir("/") != 0) return Fail(jobd::base::SysError("going to /", errno));
 
   // 4. Directories, the lock that keeps a second jobd away, the pid file.

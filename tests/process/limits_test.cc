@@ -7,6 +7,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "tests/process/harness/launcher_host.h"
 #include "tests/support/require.h"
@@ -96,13 +97,24 @@ TEST_P(PolicyTest, RunsAsTheAccountThatIsNamed) {
   EXPECT_EQ(batch_.File("1.out"), "65534\n65534\n65534\n");
 }
 
-TEST_P(PolicyTest, EveryJobHasAnAccountOfItsOwn) {
+TEST_P(PolicyTest, JobsOfAnOwnerRunAsOneUidUnlessTheProfileSaysOneForEach) {
   JOBD_REQUIRE(::geteuid() == 0, "needs root");
-  Batch batch(logs_.path(), 2, "two");
+  Batch batch(logs_.path(), 4, "uids");
   RunToEnd(host_, batch, batch.Request({"id", "-u"}, 1));
   RunToEnd(host_, batch, batch.Request({"id", "-u"}, 2));
-  EXPECT_NE(batch.File("1.out"), batch.File("2.out"));
+  EXPECT_EQ(batch.File("1.out"), batch.File("2.out"));
   EXPECT_GE(std::stol(batch.File("1.out")), 1'879'048'192);
+  // Two that live at once.
+  for (const uint32_t index : {3u, 4u}) {
+    auto request = batch.Request({"sh", "-c", "id -u; exec sleep 1000"}, index);
+    request.profile = "strict";
+    host_.Send(launch::Launch{request});
+    AwaitFile(batch.path(), std::to_string(index) + ".out");
+  }
+  const std::set<std::string> uids{batch.File("1.out"), batch.File("3.out"), batch.File("4.out")};
+  EXPECT_EQ(uids.size(), 3u);
+  for (const uint32_t index : {3u, 4u}) host_.Send(launch::CancelJob{.key = batch.Request({"x"}, index).key, .grace = 0});
+  for (int i = 0; i < 2; ++i) host_.Receive();
 }
 
 TEST_P(PolicyTest, ABadFrameEndsTheConnection) {

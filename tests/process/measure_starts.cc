@@ -1,5 +1,6 @@
-// Measures what a job costs through launcher and shim: `process_measure_starts [JOBS [WIDTH [PROGRAM [ARG…]]]]`. Prints jobs per
-// second of posix_spawn and of the launcher, in turn, the ratio of the medians, and the private memory of an idle shim.
+// Measures what a job costs through launcher and shim: `process_measure_starts [JOBS [WIDTH [PROGRAM [ARG…]]]]`, with PROFILE=NAME
+// in the environment under another profile than `open`. Prints jobs per second of posix_spawn and of the launcher, in turn, the
+// ratio of the medians, and the private memory of an idle shim.
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -67,11 +68,17 @@ double Launched(uint32_t jobs, uint32_t width, const std::vector<std::string>& a
   const Batch batch(logs.path(), jobs);
   host.Send(launch::Hello{});
   host.Receive();
+  const char* const profile = std::getenv("PROFILE");
+  const auto request = [&](uint32_t index) {
+    auto made = batch.Request(argv, index);
+    if (profile != nullptr) made.profile = profile;
+    return made;
+  };
   const auto begin = std::chrono::steady_clock::now();
   uint32_t started = 0;
   uint32_t ended = 0;
   while (ended < jobs) {
-    while (started < jobs && started - ended < width) host.Send(launch::Launch{batch.Request(argv, ++started)});
+    while (started < jobs && started - ended < width) host.Send(launch::Launch{request(++started)});
     if (!std::holds_alternative<launch::ShimExited>(host.Receive())) std::abort();
     ++ended;
   }

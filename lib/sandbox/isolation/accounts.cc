@@ -89,10 +89,14 @@ AccountFiles WithAccount(std::string_view passwd, std::string_view group, std::s
   const auto has = [](std::string_view file, const std::string& name) {
     return file.starts_with(name + ":") || file.find("\n" + name + ":") != std::string_view::npos;
   };
+  // Each file has its own names: an account may be called as some group is that is not its own.
+  const auto free_in = [&](std::string_view file) {
+    std::string name = base;
+    for (int suffix = 2; has(file, name); ++suffix) name = base + "-" + std::to_string(suffix);
+    return name;
+  };
   AccountFiles files;
-  files.name = base;
-  for (int suffix = 2; has(passwd, files.name) || has(group, files.name); ++suffix)
-    files.name = base + "-" + std::to_string(suffix);
+  files.name = free_in(passwd);
   const auto lines = [](std::string_view file) {
     std::string text(file);
     if (!text.empty() && text.back() != '\n') text += '\n';
@@ -101,7 +105,7 @@ AccountFiles WithAccount(std::string_view passwd, std::string_view group, std::s
   const std::string number = std::to_string(uid);
   files.passwd =
       lines(passwd) + files.name + ":x:" + number + ":" + number + ":jobs of " + base + ":" + std::string(home) + ":/bin/sh\n";
-  files.group = lines(group) + files.name + ":x:" + number + ":\n";
+  files.group = lines(group) + free_in(group) + ":x:" + number + ":\n";
   return files;
 }
 

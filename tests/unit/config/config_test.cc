@@ -100,9 +100,10 @@ TEST(Load, RevisionChangesWithASetting) {
 // What is shown is what is compared after a reload: a changed setting must not look as before.
 TEST(Settings, FaultC20WhatIsShownReadsAsTheSame) {
   // For each kind of setting, texts with different values.
-  const std::vector<std::string> texts = {
-      "0",   "1",      "7",   "1000",  "1001",  "20000", "3600s", "3630s", "90s",  "90.5s",  "90.000000001s",
-      "1ms", "36500d", "1.5", "0.002", "10.25", "debug", "info",  "text",  "json", "/a b/c", "x:1"};
+  const std::vector<std::string> texts = {"0",      "1",     "7",      "1000",  "1001",          "20000",
+                                          "3600s",  "3630s", "90s",    "90.5s", "90.000000001s", "1ms",
+                                          "36500d", "1.5",   "0.002",  "10.25", "debug",         "info",
+                                          "text",   "json",  "/a b/c", "x:1",   "{A = \"x y\"}", "{\"A\" = \"\\\"\", B = \"\\n\"}"};
   size_t durations = 0;
   for (const Setting& setting : Settings()) {
     std::map<std::string, std::string> shown;
