@@ -67,6 +67,13 @@ config::Overrides OverridesOf(const Options& options) {
   return overrides;
 }
 
+base::Result<config::Config> LoadConfig(const Options& options) {
+  JOBD_ASSIGN_OR_RETURN(const base::Fd file, OpenFile("configuration", options.config_file));
+  JOBD_ASSIGN_OR_RETURN(const std::string text, ReadFrom(file, options.config_file));
+  JOBD_ASSIGN_OR_RETURN(config::LoadedConfig loaded, config::Load(options.config_file, text, OverridesOf(options)));
+  return std::move(loaded.config);
+}
+
 base::Result<Configuration> OpenConfiguration(const Options& options) {
   Configuration all;
   const auto add = [&all](const char* name, const std::string& bytes) -> base::Status {

@@ -17,6 +17,9 @@ namespace jobd::daemon {
 // The environment's JOBD_* variables, as NAME and value, and the --set flags.
 config::Overrides OverridesOf(const Options& options);
 
+// The settings alone, checked, without the files that they name.
+base::Result<config::Config> LoadConfig(const Options& options);
+
 struct Configuration {
   config::Config config;
   config::Users users;

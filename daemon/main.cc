@@ -17,12 +17,14 @@
 #include "base/listener.h"
 #include "base/starter.h"
 #include "base/text.h"
+#include "daemon/audit_check.h"
 #include "daemon/configuration.h"
 #include "daemon/hidden_paths.h"
 #include "daemon/maintenance.h"
 #include "daemon/options.h"
 #include "daemon/server_keeper.h"
 #include "daemon/service_dirs.h"
+#include "daemon/user_command.h"
 #include "launch/launcher/job_accounts.h"
 #include "launch/launcher/owner_uids.h"
 #include "logging/logging.h"
@@ -58,6 +60,10 @@ int main(int argc, char** argv) {
   const jobd::base::Starter starter = jobd::base::ForgetStarter();
   jobd::daemon::Options options = jobd::daemon::ParseOptions(argc, argv);
   options.job_descriptors = starter.descriptors;
+
+  // What needs no service, nor all the files of one.
+  if (!options.user.verb.empty()) return jobd::daemon::RunUserCommand(options);
+  if (options.verify_audit) return jobd::daemon::RunAuditCheck(options);
 
   // 2. From here on signals are read in the loop: a stop that comes while we start is not lost.
   BlockSignals();

@@ -33,12 +33,26 @@ Options ParseOptions(int argc, char** argv) {
       ->excludes("--check-config")
       ->excludes("--backup")
       ->excludes(restoring);
+  auto* verifying =
+      app.add_option("--verify-audit", options.audit_files,
+                     "Check the audit log, or these files of it, and name the first line that was altered or is missing")
+          ->type_name("[FILE...]")
+          ->expected(0, 100'000)
+          ->excludes("--check-config")
+          ->excludes("--backup")
+          ->excludes(restoring)
+          ->excludes("--recover");
+  app.add_option("--anchors", options.audit_anchors, "With --verify-audit: the file of anchors, when it is not in its usual place")
+      ->needs(verifying);
+  AddUserCommand(app, options.user);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     const int code = app.exit(error);
     std::exit(code == 0 ? 0 : 2);
   }
+  options.verify_audit = verifying->count() > 0;
+  std::erase(options.audit_files, "");
   options.maintenance = !backup.empty() ? "backup" : !restore.empty() ? "restore" : recover ? "recover" : "";
   options.maintenance_dir = !backup.empty() ? backup : restore;
   if (!to_check.empty()) {

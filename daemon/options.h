@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "daemon/user_options.h"
+
 namespace jobd::daemon {
 
 struct Options {
@@ -16,7 +18,11 @@ struct Options {
   std::string maintenance;             // "backup", "restore" or "recover": instead of running the service
   std::string maintenance_dir;         // of the backup
   bool replace = false;                // a restoration may put a database aside
-  rlimit job_descriptors{};            // RLIMIT_NOFILE that jobs get: the one we were started with
+  bool verify_audit = false;
+  std::vector<std::string> audit_files;  // empty: the whole log of the configuration
+  std::string audit_anchors;             // empty: those of the configuration
+  UserRequest user;
+  rlimit job_descriptors{};  // RLIMIT_NOFILE that jobs get: the one we were started with
 };
 
 // Parses; help, version and errors are printed and end the process, as users expect of them: 0, 0 and 2.

@@ -32,6 +32,7 @@ runtime_dir = "run"
 ca = "certs/ca.crt"
 cert = "certs/server.crt"
 key = "certs/server.key"
+revoked = "certs/revoked.txt"
 
 [users]
 file = "certs/users.toml"

@@ -32,7 +32,7 @@ lib/launch/process          lib/base lib/sandbox/cgroup lib/sandbox/rules lib/sa
 lib/launch/shim             lib/base lib/sandbox/cgroup lib/sandbox/rules lib/sandbox/isolation lib/launch/contract lib/launch/process
 lib/launch/launcher         lib/base lib/sandbox/cgroup lib/sandbox/rules lib/sandbox/isolation lib/launch/contract lib/launch/process lib/launch/shim
 lib/launch/server           lib/base lib/sandbox/cgroup lib/sandbox/rules lib/sandbox/isolation lib/launch/contract lib/launch/process
-daemon                      lib/base lib/config lib/logging lib/sandbox/cgroup lib/sandbox/rules lib/sandbox/isolation lib/launch/contract lib/launch/process lib/launch/shim lib/launch/launcher lib/launch/server
+daemon                      lib/base lib/auth lib/audit lib/config lib/logging lib/sandbox/cgroup lib/sandbox/rules lib/sandbox/isolation lib/launch/contract lib/launch/process lib/launch/shim lib/launch/launcher lib/launch/server
 
 lib/worker/model            lib/base lib/launch/contract
 lib/worker/plan             lib/base lib/worker/model
@@ -81,7 +81,7 @@ google/protobuf  server/|cli/
 sqlite3|SQLiteCpp lib/worker/store/sqlite
 zstd             lib/worker/logs/zstd_frame.cc
 prometheus       server/ops/metrics.cc
-CLI/             cli/|daemon/options.cc|server/options.cc
+CLI/             cli/|daemon/options.cc|daemon/user_options.cc|server/options.cc
 boost/process    daemon/|lib/launch/
 toml             lib/config/|cli/connect/context_file.cc
 sodium           lib/auth/

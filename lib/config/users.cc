@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "auth/password_hash.h"
 #include "base/bounds.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -28,6 +29,12 @@ Result<Role> ParseRole(const std::string& file, const toml::node& node) {
   const auto role = RoleNamed(ScalarText(node).value_or(""));
   if (!role) return ErrorAt(file, node, "role must be one of: admin, operator, viewer");
   return *role;
+}
+
+Result<std::string> ParseName(const std::string& file, const toml::node& node) {
+  std::string name = ScalarText(node).value_or("");
+  if (!base::IsSafeName(name)) return ErrorAt(file, node, "name must be letters, digits, '_', and then also '.', ':', '-'");
+  return name;
 }
 
 Result<std::vector<std::string>> ParseList(const std::string& file, std::string_view key, const toml::node& node) {
@@ -117,8 +124,7 @@ Result<UserRetention> ParseRetention(const std::string& file, const toml::node& 
 Status ParseField(const std::string& file, std::string_view key, const toml::node& node, User& user) {
   const auto text = [&]() -> std::string { return ScalarText(node).value_or(""); };
   if (key == "name") {
-    user.name = text();
-    if (!base::IsSafeName(user.name)) return ErrorAt(file, node, "name must be letters, digits, '_', and then also '.', ':', '-'");
+    JOBD_ASSIGN_OR_RETURN(user.name, ParseName(file, node));
   } else if (key == "role") {
     JOBD_ASSIGN_OR_RETURN(user.role, ParseRole(file, node));
   } else if (key == "disabled") {
@@ -126,7 +132,9 @@ Status ParseField(const std::string& file, std::string_view key, const toml::nod
     user.disabled = node.as_boolean()->get();
   } else if (key == "password") {
     user.password = text();
-    if (!user.password.starts_with("$argon2id$")) return ErrorAt(file, node, "password must be an argon2id hash");
+    if (auto cost = auth::ParsePasswordHash(user.password); !cost.ok()) {
+      return ErrorAt(file, node, "password " + cost.error().message());
+    }
   } else if (key == "profiles") {
     JOBD_ASSIGN_OR_RETURN(user.profiles, ParseList(file, key, node));
   } else if (key == "run_as") {
@@ -189,6 +197,43 @@ Result<User> ParseUser(const std::string& file, const toml::node& entry, const R
   return user;
 }
 
+Result<Host> ParseHost(const std::string& file, const toml::node& entry) {
+  const toml::table* table = entry.as_table();
+  if (table == nullptr) return ErrorAt(file, entry, "expected [[host]] entries only");
+  Host host;
+  for (const auto& [key, value] : *table) {
+    if (key == "name") {
+      JOBD_ASSIGN_OR_RETURN(host.name, ParseName(file, value));
+    } else if (key == "max_role") {
+      const auto role = RoleNamed(ScalarText(value).value_or(""));
+      if (!role) return ErrorAt(file, value, "max_role must be one of: admin, operator, viewer");
+      host.max_role = *role;
+    } else if (key == "users") {
+      JOBD_ASSIGN_OR_RETURN(host.users, ParseList(file, "users", value));
+      for (const std::string& user : *host.users) {
+        if (!base::IsSafeName(user)) return ErrorAt(file, value, "users must be names of users");
+      }
+    } else {
+      return ErrorAt(file, value, "unknown key '" + base::EscapeForTerminal(key.str()) + "'");
+    }
+  }
+  if (host.name.empty()) return ErrorAt(file, entry, "a host needs a name");
+  return host;
+}
+
+// In the order of their names.
+template <typename Entries>
+auto PlaceOf(Entries& entries, std::string_view name) {
+  return std::lower_bound(entries.begin(), entries.end(), name,
+                          [](const auto& other, std::string_view wanted) { return other.name < wanted; });
+}
+
+template <typename Entry>
+const Entry* FindIn(const std::vector<Entry>& entries, std::string_view name) {
+  const auto place = PlaceOf(entries, name);
+  return place != entries.end() && place->name == name ? &*place : nullptr;
+}
+
 }  // namespace
 
 std::string_view RoleName(Role role) {
@@ -210,24 +255,27 @@ Result<Users> Users::Parse(const std::string& file_name, std::string_view text) 
   for (const auto& [key, node] : root) {
     if (key.str() == "role") continue;
     const toml::array* list = node.as_array();
-    if (key.str() != "user" || list == nullptr) {
-      return ErrorAt(file_name, node, "expected [[user]] entries and [role.NAME] sections only");
+    const bool hosts = key.str() == "host";
+    if ((key.str() != "user" && !hosts) || list == nullptr) {
+      return ErrorAt(file_name, node, "expected [[user]] and [[host]] entries and [role.NAME] sections only");
     }
     for (const toml::node& entry : *list) {
-      JOBD_ASSIGN_OR_RETURN(User user, ParseUser(file_name, entry, roles));
-      if (users.Find(user.name) != nullptr) return ErrorAt(file_name, entry, "user '" + user.name + "' is given twice");
-      const auto place = std::lower_bound(users.users_.begin(), users.users_.end(), user.name,
-                                          [](const User& other, const std::string& name) { return other.name < name; });
-      users.users_.insert(place, std::move(user));
+      if (hosts) {
+        JOBD_ASSIGN_OR_RETURN(Host host, ParseHost(file_name, entry));
+        if (users.FindHost(host.name) != nullptr) return ErrorAt(file_name, entry, "host '" + host.name + "' is given twice");
+        users.hosts_.insert(PlaceOf(users.hosts_, host.name), std::move(host));
+      } else {
+        JOBD_ASSIGN_OR_RETURN(User user, ParseUser(file_name, entry, roles));
+        if (users.Find(user.name) != nullptr) return ErrorAt(file_name, entry, "user '" + user.name + "' is given twice");
+        users.users_.insert(PlaceOf(users.users_, user.name), std::move(user));
+      }
     }
   }
   return users;
 }
 
-const User* Users::Find(std::string_view name) const {
-  const auto place = std::lower_bound(users_.begin(), users_.end(), name,
-                                      [](const User& user, std::string_view wanted) { return user.name < wanted; });
-  return place != users_.end() && place->name == name ? &*place : nullptr;
-}
+const User* Users::Find(std::string_view name) const { return FindIn(users_, name); }
+
+const Host* Users::FindHost(std::string_view name) const { return FindIn(hosts_, name); }
 
 }  // namespace jobd::config

@@ -45,7 +45,7 @@ struct User {
   std::string name;  // the last part of spiffe://jobd/user/NAME; IsSafeName
   Role role = Role::kViewer;
   bool disabled = false;
-  std::string password;                // argon2id hash, or empty
+  std::string password;                // argon2id hash that auth::ParsePasswordHash accepts; empty: no login by password
   std::vector<std::string> profiles;   // that may be asked for; empty: all that need no grant
   std::vector<std::string> run_as;     // accounts jobs may run as; the first is the default. Empty: only the policy's
   std::optional<uint64_t> max_queued;  // quotas; absent: the service's
@@ -56,17 +56,28 @@ struct User {
   bool operator==(const User&) const = default;
 };
 
+// A [[host]] entry: a machine or program in front of several people, whose certificate names it and lets it log them in.
+struct Host {
+  std::string name;                               // the last part of spiffe://jobd/host/NAME; IsSafeName
+  Role max_role = Role::kOperator;                // whatever the user's own is
+  std::optional<std::vector<std::string>> users;  // who may log in from it, also those who do not exist yet; absent: all
+  bool operator==(const Host&) const = default;
+};
+
 class Users {
  public:
-  // Errors read "FILE:LINE: what is wrong". Duplicate names are errors.
+  // Errors read "FILE:LINE: what is wrong". Duplicate names are errors, among users and among hosts.
   static base::Result<Users> Parse(const std::string& file_name, std::string_view text);
 
   // nullptr when there is none. The pointer lives as long as this object.
   const User* Find(std::string_view name) const;
   const std::vector<User>& all() const { return users_; }
+  const Host* FindHost(std::string_view name) const;
+  const std::vector<Host>& hosts() const { return hosts_; }
 
  private:
   std::vector<User> users_;  // by name
+  std::vector<Host> hosts_;  // by name
 };
 
 }  // namespace jobd::config

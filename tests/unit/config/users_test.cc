@@ -21,7 +21,7 @@ TEST(Users, RefusesWhatIsNotAUser) {
             "users.toml:4: password must be an argon2id hash");
   EXPECT_EQ(ErrorOf("[[user]]\nname=\"a\"\nrole=\"admin\"\n[[user]]\nname=\"a\"\nrole=\"viewer\"\n"),
             "users.toml:4: user 'a' is given twice");
-  EXPECT_EQ(ErrorOf("[users]\n"), "users.toml:1: expected [[user]] entries and [role.NAME] sections only");
+  EXPECT_EQ(ErrorOf("[users]\n"), "users.toml:1: expected [[user]] and [[host]] entries and [role.NAME] sections only");
   EXPECT_EQ(ErrorOf("[[user]]\nname=\"a\"\nrole=\"admin\"\nmax_queued = -1\n"),
             "users.toml:4: max_queued must be a number from 0 to 100000000");
   const std::string user = "[[user]]\nname=\"a\"\nrole=\"admin\"\n";
@@ -78,6 +78,44 @@ role = "viewer"
   EXPECT_EQ(b.most.cpu_millis, 1500u);
   EXPECT_EQ(b.most.io_read, 10u << 20);
   EXPECT_EQ(*users->Find("c"), (User{.name = "c", .role = Role::kViewer}));
+}
+
+TEST(Users, RefusesAPasswordThatIsNoHashOrCostsTooMuch) {
+  const std::string user = "[[user]]\nname=\"a\"\nrole=\"operator\"\npassword = ";
+  const std::string rest = ",p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"\n";
+  EXPECT_EQ(ErrorOf(user + "\"$argon2id$v=19$m=65536,t=2" + rest), "OK");
+  EXPECT_EQ(ErrorOf(user + "\"$argon2id$v=19$m=4194304,t=2" + rest),
+            "users.toml:4: password is an argon2id hash that costs too much to check: at most m=131072,t=16");
+  EXPECT_EQ(ErrorOf(user + "\"$argon2id$v=19$m=65536,t=2,p=1$\"\n"),
+            "users.toml:4: password is not a whole argon2id hash: a salt of 16 bytes and a hash of 32 belong to it");
+  EXPECT_EQ(ErrorOf(user + "12345678\n"), "users.toml:4: password must be an argon2id hash");
+}
+
+TEST(Users, RefusesWhatIsNotAHost) {
+  EXPECT_EQ(ErrorOf("[host]\n"), "users.toml:1: expected [[user]] and [[host]] entries and [role.NAME] sections only");
+  EXPECT_EQ(ErrorOf("host = [1]\n"), "users.toml:1: expected [[host]] entries only");
+  EXPECT_EQ(ErrorOf("[[host]]\nmax_role = \"viewer\"\n"), "users.toml:1: a host needs a name");
+  EXPECT_EQ(ErrorOf("[[host]]\nname = \"../web\"\n"),
+            "users.toml:2: name must be letters, digits, '_', and then also '.', ':', '-'");
+  EXPECT_EQ(ErrorOf("[[host]]\nname = \"web\"\nmax_role = \"root\"\n"),
+            "users.toml:3: max_role must be one of: admin, operator, viewer");
+  EXPECT_EQ(ErrorOf("[[host]]\nname = \"web\"\nusers = \"a\"\n"), "users.toml:3: users must be a list of texts");
+  EXPECT_EQ(ErrorOf("[[host]]\nname = \"web\"\nusers = [\"a b\"]\n"), "users.toml:3: users must be names of users");
+  EXPECT_EQ(ErrorOf("[[host]]\nname = \"web\"\npassword = \"x\"\n"), "users.toml:3: unknown key 'password'");
+  EXPECT_EQ(ErrorOf("[[host]]\nname=\"web\"\n[[host]]\nname=\"web\"\n"), "users.toml:3: host 'web' is given twice");
+}
+
+TEST(Users, HostsAreNoUsers) {
+  const auto users =
+      Users::Parse("f",
+                   "[[user]]\nname=\"a\"\nrole=\"viewer\"\n[[host]]\nname=\"web\"\nmax_role=\"admin\"\nusers=[\"a\"]\n"
+                   "[[host]]\nname=\"a\"\n");
+  ASSERT_TRUE(users.ok()) << users.error().message();
+  EXPECT_EQ(users->all().size(), 1u);
+  EXPECT_EQ(users->Find("web"), nullptr);
+  EXPECT_EQ(*users->FindHost("web"), (Host{.name = "web", .max_role = Role::kAdmin, .users = {{"a"}}}));
+  EXPECT_EQ(*users->FindHost("a"), (Host{.name = "a"}));
+  EXPECT_EQ(users->FindHost("b"), nullptr);
 }
 
 TEST(Users, FindsByExactName) {
