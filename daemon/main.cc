@@ -40,10 +40,11 @@ int Fail(const Error& error) {
   return 1;
 }
 
-// No job may run as jobd-server.
-jobd::base::Status CheckAccounts(const jobd::daemon::Configuration& configuration) {
+// No job may run as jobd-server, and no folder of somebody else becomes ours.
+jobd::base::Status CheckMachine(const jobd::daemon::Configuration& configuration) {
   JOBD_ASSIGN_OR_RETURN(const auto account, jobd::daemon::FindServerAccount(configuration.config));
-  return jobd::launch::CheckJobAccounts(jobd::daemon::PolicyOf(configuration, account));
+  JOBD_RETURN_IF_ERROR(jobd::launch::CheckJobAccounts(jobd::daemon::PolicyOf(configuration, account)));
+  return jobd::daemon::CheckDirs(configuration.config, account);
 }
 
 void BlockSignals() {
@@ -79,7 +80,7 @@ int main(int argc, char** argv) {
   // 3. Configuration, certificates and users, before anything is touched.
   auto configuration = jobd::daemon::OpenConfiguration(options);
   if (options.check_only) {
-    const auto checked = configuration.ok() ? CheckAccounts(*configuration) : jobd::base::Status(configuration.error());
+    const auto checked = configuration.ok() ? CheckMachine(*configuration) : jobd::base::Status(configuration.error());
     if (!checked.ok()) {
       std::printf("%s\n", jobd::base::EscapeForTerminal(checked.error().message()).c_str());
       return 1;
@@ -92,7 +93,7 @@ int main(int argc, char** argv) {
 
   const auto account = jobd::daemon::FindServerAccount(config);
   if (!account.ok()) return Fail(account.error());
-  if (const auto status = CheckAccounts(*configuration); !status.ok()) return Fail(status.error());
+  if (const auto status = CheckMachine(*configuration); !status.ok()) return Fail(status.error());
   if (!options.maintenance.empty()) {
     const auto code = jobd::daemon::RunMaintenance(options, *configuration, *account);
     return code.ok() ? *code : Fail(code.error());

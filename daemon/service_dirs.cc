@@ -11,8 +11,11 @@
 #include <filesystem>
 #include <system_error>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/listener.h"
+#include "base/uuid7.h"
+#include "daemon/service_folder.h"
 #include "daemon/trusted_path.h"
 #include "launch/contract/frames.h"
 #include "sandbox/isolation/accounts.h"
@@ -22,11 +25,56 @@ namespace jobd::daemon {
 namespace {
 
 base::Status GiveTo(int fd, const std::string& path, const ServerAccount& account, mode_t mode) {
-  if (account.uid && ::fchown(fd, *account.uid, account.gid) != 0)
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) return base::SysError("looking at " + path, errno);
+  // A disk that takes no changes is none to stop for where none are needed.
+  const bool owned = !account.uid || (info.st_uid == *account.uid && info.st_gid == account.gid);
+  if (!owned && ::fchown(fd, *account.uid, account.gid) != 0)
     return base::SysError("giving " + path + " to " + account.name, errno);
-  // Not ours to change when somebody else owns it; then using it will tell.
-  if (::fchmod(fd, mode) != 0 && errno != EPERM) return base::SysError("setting the mode of " + path, errno);
+  if ((!owned || (info.st_mode & 07777) != mode) && ::fchmod(fd, mode) != 0)
+    return base::SysError("setting the mode of " + path, errno);
   return base::Ok();
+}
+
+base::Result<base::Fd> LockDir(int dir, const FolderClaim& claim) {
+  // A description of its own: the other one is passed on, and a lock ends with the last of those that share it.
+  JOBD_ASSIGN_OR_RETURN(base::Fd lock, base::OpenAt(dir, ".", O_RDONLY | O_DIRECTORY));
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
+  if (errno != EWOULDBLOCK) return base::SysError("locking " + claim.path, errno);
+  return base::Error(base::Code::kFailedPrecondition, "the " + std::string(RoleName(claim.role)) + " directory " + claim.path +
+                                                          " is in use by another jobd: stop that one, or give this one its own");
+}
+
+// One folder cannot be two: each would find the other's files in it.
+base::Status CheckDistinct(const std::vector<FolderClaim>& claims, const std::vector<const base::Fd*>& dirs) {
+  for (size_t i = 0; i < dirs.size(); ++i) {
+    struct stat one {};
+    if (!*dirs[i] || ::fstat(dirs[i]->get(), &one) != 0) continue;
+    for (size_t j = 0; j < i; ++j) {
+      struct stat other {};
+      if (!*dirs[j] || ::fstat(dirs[j]->get(), &other) != 0 || one.st_dev != other.st_dev || one.st_ino != other.st_ino) continue;
+      return base::Error(base::Code::kInvalidArgument, "server." + std::string(RoleName(claims[j].role)) + "_dir and server." +
+                                                           RoleName(claims[i].role) + "_dir are one folder, " + claims[i].path +
+                                                           ": give each its own");
+    }
+  }
+  return base::Ok();
+}
+
+// Of the state folder; of a new one when it has none.
+base::Result<FolderMark> MarkOf(int state_dir, const FolderClaim& claim) {
+  JOBD_ASSIGN_OR_RETURN(FolderMark mark, ReadMark(state_dir, claim));
+  if (mark.instance.empty()) mark.instance = base::MakeUuid7(base::SystemClock().Realtime());
+  mark.state_path = claim.path;
+  return mark;
+}
+
+// A disk that takes nothing at the moment keeps no service away: the next start marks it.
+base::Status MarkIfPossible(int dir, const FolderClaim& claim, const FolderMark& mark) {
+  auto marked = MarkFolder(dir, claim, mark);
+  if (marked.ok() || marked.error().code() == base::Code::kResourceExhausted || marked.error().sys_errno() == EROFS)
+    return base::Ok();
+  return marked;
 }
 
 }  // namespace
@@ -46,20 +94,44 @@ base::Result<ServerAccount> FindServerAccount(const config::Config& config) {
   return ServerAccount{name, account->uid, account->gid};
 }
 
-base::Result<ServiceDirs> PrepareDirs(const config::Config& config, const ServerAccount& account) {
-  ServiceDirs dirs;
-  JOBD_ASSIGN_OR_RETURN(dirs.state, MakeDirs(config.state_dir, 0700));
-  JOBD_ASSIGN_OR_RETURN(dirs.lock, base::OpenAt(AT_FDCWD, config.state_dir, O_RDONLY | O_DIRECTORY));
-  if (::flock(dirs.lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return base::SysError("locking the state directory " + config.state_dir, errno);
-    return base::Error(base::Code::kFailedPrecondition, "the state directory " + config.state_dir +
-                                                            " is in use by another jobd: stop that one, or give this one its own");
+base::Status CheckDirs(const config::Config& config, const ServerAccount& account) {
+  const std::vector<FolderClaim> claims = ClaimsOf(config);
+  std::vector<base::Fd> dirs(claims.size());
+  for (size_t i = 0; i < claims.size(); ++i) {
+    auto dir = OpenDirs(claims[i].path);
+    if (!dir.ok() && dir.error().code() != base::Code::kNotFound) return std::move(dir).error();
+    if (dir.ok()) dirs[i] = *std::move(dir);
   }
-  JOBD_RETURN_IF_ERROR(GiveTo(dirs.state.get(), config.state_dir, account, 0700));
-  JOBD_ASSIGN_OR_RETURN(dirs.log, MakeDirs(config.log_dir, 0700));
-  JOBD_RETURN_IF_ERROR(GiveTo(dirs.log.get(), config.log_dir, account, 0700));
-  JOBD_ASSIGN_OR_RETURN(dirs.runtime, MakeDirs(config.runtime_dir, 0755));
-  JOBD_RETURN_IF_ERROR(GiveTo(dirs.runtime.get(), config.runtime_dir, account, 0755));
+  JOBD_RETURN_IF_ERROR(CheckDistinct(claims, {&dirs[0], &dirs[1], &dirs[2]}));
+  FolderMark mark{.instance = "none yet", .state_path = claims[0].path};
+  if (dirs[0]) {
+    JOBD_ASSIGN_OR_RETURN(mark, MarkOf(dirs[0].get(), claims[0]));
+  }
+  for (size_t i = 0; i < claims.size(); ++i) {
+    if (dirs[i]) JOBD_RETURN_IF_ERROR(JudgeFolder(dirs[i].get(), claims[i], account, mark));
+  }
+  return base::Ok();
+}
+
+base::Result<ServiceDirs> PrepareDirs(const config::Config& config, const ServerAccount& account) {
+  // Before any is made, and again when they are locked.
+  JOBD_RETURN_IF_ERROR(CheckDirs(config, account));
+  ServiceDirs dirs;
+  const std::vector<FolderClaim> claims = ClaimsOf(config);
+  const std::vector<base::Fd*> all{&dirs.state, &dirs.log, &dirs.runtime};
+  const std::vector<mode_t> modes{0700, 0700, 0755};
+  for (size_t i = 0; i < all.size(); ++i) {
+    JOBD_ASSIGN_OR_RETURN(*all[i], MakeDirs(claims[i].path, modes[i]));
+    JOBD_RETURN_IF_ERROR(CheckDistinct(claims, {all.begin(), all.end()}));
+    JOBD_ASSIGN_OR_RETURN(base::Fd lock, LockDir(all[i]->get(), claims[i]));
+    dirs.locks.push_back(std::move(lock));
+  }
+  JOBD_ASSIGN_OR_RETURN(const FolderMark mark, MarkOf(dirs.state.get(), claims[0]));
+  for (size_t i = 0; i < all.size(); ++i) JOBD_RETURN_IF_ERROR(JudgeFolder(all[i]->get(), claims[i], account, mark));
+  for (size_t i = 0; i < all.size(); ++i) {
+    JOBD_RETURN_IF_ERROR(GiveTo(all[i]->get(), claims[i].path, account, modes[i]));
+    JOBD_RETURN_IF_ERROR(MarkIfPossible(all[i]->get(), claims[i], mark));
+  }
   dirs.owner = {.switch_user = account.uid.has_value(), .uid = account.uid.value_or(0), .gid = account.gid};
   RemoveRuntimeFiles(dirs);
   const launch::ScopedFsCredentials acting(dirs.owner);

@@ -25,15 +25,20 @@ struct ServerAccount {
 base::Result<ServerAccount> FindServerAccount(const config::Config& config);
 
 struct ServiceDirs {
-  base::Fd lock;  // on the state directory; keeps a second jobd away. Never passed on: it is to end with this process
+  std::vector<base::Fd> locks;  // on the three; keep a second jobd away. Never passed on: they are to end with this process
   base::Fd state;
   base::Fd log;
   base::Fd runtime;         // holds our pid file
   launch::FileOwner owner;  // we write in them as the server's account: root must not be made to do more there than the server can
 };
 
-// Makes the directories, gives them to the server's account (state and log 0700, so that nobody else reads them; runtime 0755),
-// locks the state directory and writes the pid file. kFailedPrecondition when another jobd has the lock.
+// Judges those of the three directories that are there (service_folder.h), as a start would, and changes nothing. Not whether
+// another jobd has them: it may be the one whose configuration is checked.
+base::Status CheckDirs(const config::Config& config, const ServerAccount& account);
+
+// Makes the directories, locks them, judges them, and only then changes anything: gives them to the server's account (state and log
+// 0700, so that nobody else reads them; runtime 0755), marks them as ours and writes the pid file. kFailedPrecondition when another
+// jobd has one of them, or it is somebody else's.
 base::Result<ServiceDirs> PrepareDirs(const config::Config& config, const ServerAccount& account);
 
 // The socket of [metrics] listen, as the server's account where it is a path; empty when there is none.

@@ -145,6 +145,12 @@ base::Result<base::Fd> MakeDirs(const std::string& path, mode_t mode) {
   return dir;
 }
 
+base::Result<base::Fd> OpenDirs(const std::string& path) {
+  auto dir = Walk(path, 0, false);
+  if (!dir.ok()) return std::move(dir).error().WithContext(path);
+  return dir;
+}
+
 base::Result<base::Fd> OpenTrustedParent(const std::string& path) {
   const size_t slash = path.rfind('/');
   auto dir = Walk(slash == std::string::npos ? "." : path.substr(0, slash + 1), 0, false);

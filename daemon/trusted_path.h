@@ -15,6 +15,9 @@ namespace jobd::daemon {
 // followed only where nobody but root and ourselves could have put it; else kPermissionDenied.
 base::Result<base::Fd> MakeDirs(const std::string& path, mode_t mode);
 
+// As MakeDirs, of what is there: kNotFound when it, or something on the way, is missing.
+base::Result<base::Fd> OpenDirs(const std::string& path);
+
 // Opens the existing directory in which `path` lies; as MakeDirs, and nobody but root and ourselves may be able to write to it.
 base::Result<base::Fd> OpenTrustedParent(const std::string& path);
 
