@@ -66,9 +66,11 @@ void StreamRegistry::Run() {
   for (;;) {
     {
       auto live = live_.Lock();
-      live->idle = live->calls.empty();
-      live.Wait(changed_, [&] { return live->stop || !live->calls.empty(); });
-      live->idle = false;
+      live.Wait(changed_, [&] {
+        // Anew each time it is asked: a call that woke this thread may be gone before the thread looks.
+        live->idle = live->calls.empty();
+        return live->stop || !live->idle;
+      });
       if (live.WaitFor(changed_, kInterval, [&] { return live->stop; })) return;
     }
     for (const auto& call : Snapshot()) {

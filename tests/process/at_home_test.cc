@@ -63,11 +63,8 @@ TEST_P(AtHome, FaultB1OfTwoOwnersNoneHasTheUidOfTheOther) {
   LauncherHost host(options);
   Batch batch(logs_.path(), 1, "mine");
   const auto mine = Ask(host, "id -u").out;
-  Batch second(logs_.path(), 1, "second");
-  fs::create_directories(logs_.path() + "/second");
-  fs::rename(second.path(), logs_.path() + "/second/second");
+  Batch second(logs_.path(), 1, "second", "second");
   auto request = second.Request({"sh", "-c", "id -u"});
-  request.owner = "second";
   request.profile = GetParam();
   host.Send(launch::Launch{request});
   host.Receive();

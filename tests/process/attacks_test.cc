@@ -92,8 +92,8 @@ TEST_F(OpenAttack, Esc13And16NoTerminalAndNoneOfTheMachinesLevers) {
   }
 }
 
-TEST_F(OpenAttack, Esc15And17AnotherJobHasAnotherAccount) {
-  Batch other(logs_.path(), 1, "other");
+TEST_F(OpenAttack, Esc15And17AJobOfAnotherOwnerHasAnotherAccount) {
+  Batch other(logs_.path(), 1, "other", "second");
   auto request = other.Request({"sh", "-c", "umask 077; echo mine >theirs; echo started; sleep 1000; :"});
   request.workdir = open_.path();
   host_.Send(launch::Launch{request});
@@ -101,7 +101,7 @@ TEST_F(OpenAttack, Esc15And17AnotherJobHasAnotherAccount) {
   const SlotRecord running = other.AwaitSlot([](const auto& r) { return r.phase == launch::Phase::kRunning; });
   const std::string pid = std::to_string(running.job_pid);
   EXPECT_EQ(Against("cat theirs 2>/dev/null; kill -9 " + pid + " 2>/dev/null && echo killed; head -c 1 /proc/" + pid +
-                    "/environ 2>/dev/null; cat " + logs_.path() + "/owner/other/1.out 2>/dev/null; echo done"),
+                    "/environ 2>/dev/null; cat " + other.path() + "/1.out 2>/dev/null; echo done"),
             "done\n");
   EXPECT_TRUE(ProcessLives(static_cast<pid_t>(running.job_pid)));
   host_.Send(launch::CancelJob{.key = request.key, .grace = 0});
@@ -244,7 +244,7 @@ TEST_P(InputTest, Inp07And09VariablesReachTheJobAndNobodyElse) {
       {"GCONV_PATH", "/tmp/x"}, {"IFS", "x"}, {"LD_AUDIT", "/none.so"}, {"LD_PRELOAD", "/none.so"}, {"PATH", "/usr/bin:/bin"}};
   host_.Send(launch::Launch{request});
   const std::string out = AwaitFile(batch.path(), "1.out", [](const std::string& text) { return text.ends_with("ready\n"); });
-  EXPECT_EQ(out.find("HOME="), std::string::npos) << "nothing of ours";
+  EXPECT_EQ(out.find("HOME=/root"), std::string::npos) << "nothing of ours";
   for (const auto& [name, value] : request.env) {
     if (name == "IFS") continue;  // which the shell sets anew
     EXPECT_NE(out.find(name + "=" + value + "\n"), std::string::npos) << name;

@@ -94,9 +94,16 @@ TEST_P(BasicTest, GivesExactlyTheEnvironmentAskedFor) {
   auto request = batch_.Request({"/usr/bin/env"});
   request.env = {{"A", "first"}, {"B", "x=y\nz"}, {"A", "last"}, {"JOBD_INDEX", "forged"}};
   RunToEnd(host_, batch_, request);
+  const std::string out = batch_.File("1.out");
+  const size_t asked = out.find("\nSHELL=");
+  ASSERT_NE(asked, std::string::npos) << out;
+  std::string names;  // of the account, and before what was asked for
+  for (size_t begin = 0; begin <= asked + 1; begin = out.find('\n', begin) + 1)
+    names += out.substr(begin, out.find('=', begin) - begin) + " ";
+  EXPECT_EQ(names, "LANG HOME USER LOGNAME SHELL ") << out;
   std::string expected = "B=x=y\nz\nA=last\nJOBD_JOB_ID=batch/1\nJOBD_BATCH_ID=batch\nJOBD_INDEX=1\nJOBD_ATTEMPT=1\n";
   if (GetParam()) expected += "JOBD_GROUP=" + sandbox::GroupName(request.key.batch, 1, 1) + "\n";
-  EXPECT_EQ(batch_.File("1.out"), expected);
+  EXPECT_EQ(out.substr(out.find('\n', asked + 1) + 1), expected);
 }
 
 TEST_P(BasicTest, GivesArgumentsByteForByte) {

@@ -101,7 +101,7 @@ TEST_F(CaptureTest, FilesBelongToTheServersAccount) {
     struct stat info {};
     ASSERT_EQ(::stat((batch.path() + "/" + name).c_str(), &info), 0);
     EXPECT_EQ(info.st_uid, 65534u);
-    EXPECT_EQ(info.st_mode & 07777, 0640u);
+    EXPECT_EQ(info.st_mode & 07777, 0600u);
   }
 }
 

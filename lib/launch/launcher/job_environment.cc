@@ -25,8 +25,12 @@ base::Result<bool> MakeHome(int dir, const std::string& name, uid_t uid) {
   const bool made = ::mkdirat(dir, name.c_str(), 0700) == 0;
   if (!made && errno != EEXIST) return base::SysError("making a home", errno);
   const auto home = base::OpenAt(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!home.ok()) {
+    if (home.error().code() == base::Code::kResourceExhausted) return home.error();
+    return false;  // somebody else's file or link, or gone
+  }
   struct stat info {};
-  if (!home.ok() || ::fstat(home->get(), &info) != 0) return false;
+  if (::fstat(home->get(), &info) != 0) return base::SysError("looking at a home", errno);
   if (!made) return IsOf(info, uid);
   if (!IsOf(info, ::geteuid())) return false;  // not the one that we made
   if (::fchown(home->get(), uid, static_cast<gid_t>(uid)) != 0) return base::SysError("giving a home away", errno);
@@ -56,7 +60,10 @@ base::Result<std::string> Homes::Of(uid_t uid) {
   base::Error why{base::Code::kNotFound, "there is neither /var/tmp nor /tmp"};
   for (const std::string folder : {"/var/tmp", "/tmp"}) {
     const auto dir = base::OpenAt(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY);
-    if (!dir.ok()) continue;
+    if (!dir.ok()) {
+      if (dir.error().code() != base::Code::kNotFound) why = dir.error();
+      continue;
+    }
     for (int i = 0; i < kMostNames; ++i) {
       const std::string name = "jobd-home-" + std::to_string(uid) + (i == 0 ? "" : "-" + std::to_string(i));
       const auto is_ours = MakeHome(dir->get(), name, uid);

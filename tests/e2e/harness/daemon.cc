@@ -1,6 +1,8 @@
 #include "tests/e2e/harness/daemon.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@
 #include <sstream>
 #include <utility>
 
+#include "base/fd.h"
 #include "base/sha256.h"
 #include "base/text.h"
 
@@ -101,6 +104,11 @@ bool Daemon::Start(Seconds patience) {
   if (WaitReady(-1, patience) && (!options_.external_server || WaitSaid("jobd info ready at", log_begin))) return true;
   process_.reset();
   server_.reset();
+  // A process that it was about to start shares its lock until exec, which comes late where the calls are watched.
+  EXPECT_TRUE(WaitUntil([&] {
+    const base::Fd state(::open((folder() + "/state").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return !state || ::flock(state.get(), LOCK_EX | LOCK_NB) == 0;
+  }));
   return false;
 }
 

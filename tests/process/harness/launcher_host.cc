@@ -191,8 +191,8 @@ base::Fd LauncherHost::Connect() const {
   return socket;
 }
 
-Batch::Batch(std::string log_dir, uint32_t jobs, std::string id)
-    : log_dir_(std::move(log_dir)), id_(std::move(id)), number_(NextNumber()), jobs_(jobs) {
+Batch::Batch(std::string log_dir, uint32_t jobs, std::string id, std::string owner)
+    : log_dir_(std::move(log_dir)), id_(std::move(id)), owner_(std::move(owner)), number_(NextNumber()), jobs_(jobs) {
   std::filesystem::create_directories(path());
   const base::Fd dir = Must(base::OpenAt(AT_FDCWD, path(), O_RDONLY | O_DIRECTORY));
   exits_ = Must(launch::OpenExitFile(dir.get(), jobs_));
@@ -201,7 +201,7 @@ Batch::Batch(std::string log_dir, uint32_t jobs, std::string id)
 launch::LaunchRequest Batch::Request(std::vector<std::string> argv, uint32_t index, uint32_t attempt) const {
   launch::LaunchRequest request;
   request.key = {number_, index, attempt};
-  request.owner = "owner";
+  request.owner = owner_;
   request.correlation_id = id_;
   request.job_count = jobs_;
   request.argv = std::move(argv);

@@ -71,7 +71,7 @@ class LauncherHost {
 // A batch's folder as the server makes it, and requests for its jobs.
 class Batch {
  public:
-  explicit Batch(std::string log_dir, uint32_t jobs = 1, std::string id = "batch");
+  explicit Batch(std::string log_dir, uint32_t jobs = 1, std::string id = "batch", std::string owner = "owner");
 
   launch::LaunchRequest Request(std::vector<std::string> argv, uint32_t index = 1, uint32_t attempt = 1) const;
   launch::Watch WatchOf(const launch::LaunchRequest& request) const;
@@ -81,11 +81,12 @@ class Batch {
   // Waits, woken by inotify, until the slot satisfies the condition.
   launch::SlotRecord AwaitSlot(const std::function<bool(const launch::SlotRecord&)>& condition, uint32_t index = 1) const;
   int exits() const { return exits_.get(); }
-  std::string path() const { return log_dir_ + "/owner/" + id_; }
+  std::string path() const { return log_dir_ + "/" + owner_ + "/" + id_; }
 
  private:
   std::string log_dir_;
   std::string id_;
+  std::string owner_;
   uint64_t number_;
   uint32_t jobs_;
   base::Fd exits_;

@@ -37,6 +37,7 @@ HostOptions SandboxTest::MakeOptions() const {
   options.hidden = {logs_.path(), hidden_.path(), secret_file()};
   options.policy.profiles = TestProfiles();
   options.policy.owners["owner"].run_as = {"root"};
+  options.policy.owners["second"] = {};
   return options;
 }
 
