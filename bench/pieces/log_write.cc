@@ -47,7 +47,8 @@ void LogAppend(benchmark::State& state) {
     bool kept = false;
     {
       launch::JobLog log(folder.fd(), {}, index, 1, 0);
-      for (int i = 0; i < kChunks; ++i) log.Append(Stream::kOut, std::as_bytes(std::span(chunk)), kThen + i);
+      for (int i = 0; i < kChunks; ++i)
+        log.Append(Stream::kOut, std::as_bytes(std::span(chunk)), kThen + i, i * launch::kGatherWindow);
       log.Finish(kThen + kChunks);
       kept = log.kept(Stream::kOut) == kChunks * chunk.size() && log.dropped() == 0;
     }

@@ -145,7 +145,7 @@ std::vector<Setting> Declare() {
       Number("limits.max_queued_per_user", &Config::max_queued_per_user, kReload, 1, base::kMaxQueued, "jobs waiting, of one user"),
       Number("limits.max_batch_jobs", &Config::max_batch_jobs, kReload, 1, base::kMaxJobs, "jobs in one batch"),
       Size("limits.max_output_bytes", &Config::max_output_bytes, kReload,
-           "kept of one job's output; what is beyond is dropped, counted and said; 0: all"),
+           "kept of one job's output, with its index beyond 48 KiB; what is more is dropped, counted and said; 0: all"),
       Number("limits.max_streams_per_user", &Config::max_streams_per_user, kReload, 1, kMax32, "calls of one user at once"),
       Number("limits.max_connections_per_address", &Config::max_connections_per_address, kReload, 1, kMax32,
              "connections from one address at once"),

@@ -14,17 +14,20 @@
 namespace jobd::launch {
 
 inline constexpr size_t kIndexRecordSize = 24;
+// The bytes of a gathered record came within so much of its time.
+inline constexpr base::Nanos kGatherWindow = 10 * base::kNanosPerMilli;
 
 enum class Stream : uint8_t { kOut = 1, kErr = 2 };
 
-// A chunk of one stream: bytes [offset, offset + length) of its file arrived at `time`. A gap is where `length` bytes were dropped
-// at this place: nothing of them is in the file.
+// A chunk of one stream: bytes [offset, offset + length) of its file arrived at `time`, or, where it is gathered, from then on. A
+// gap is where `length` bytes were dropped at this place: nothing of them is in the file.
 struct IndexRecord {
   base::Nanos time = 0;  // wall clock
   uint64_t offset = 0;   // below 2^56
   uint32_t length = 0;
   Stream stream = Stream::kOut;
   bool gap = false;
+  bool gathered = false;
   bool operator==(const IndexRecord&) const = default;
 };
 

@@ -71,15 +71,16 @@ void Capture::Read(const std::array<pollfd, 2>& ready, const base::Clock& clock)
     const timespec gather{0, kGather};
     if (gathers && last_size_ < kPlenty) ::nanosleep(&gather, nullptr);
   }
-  const base::Nanos time = clock.Realtime();
   last_size_ = 0;
+  const base::Nanos time = clock.Realtime();
+  const base::Nanos now = clock.Monotonic();
   for (size_t stream = 0; stream < pipes_.size(); ++stream) {
-    if (ready[stream].revents != 0) ReadOnce(stream, time);
+    if (ready[stream].revents != 0) ReadOnce(stream, time, now);
   }
   last_read_ = clock.Monotonic();
 }
 
-bool Capture::ReadOnce(size_t stream, base::Nanos time) {
+bool Capture::ReadOnce(size_t stream, base::Nanos time, base::Nanos now) {
   const ssize_t n = ::read(pipes_[stream].get(), buffer_.get(), kBufferSize);
   if (n < 0) return errno == EINTR;
   if (n == 0) {
@@ -89,7 +90,7 @@ bool Capture::ReadOnce(size_t stream, base::Nanos time) {
   const auto size = static_cast<size_t>(n);
   last_size_ += size;
   used_ = used_ || size > kKeptSize;
-  log_->Append(stream == 0 ? Stream::kOut : Stream::kErr, std::span<const std::byte>(buffer_.get(), size), time);
+  log_->Append(stream == 0 ? Stream::kOut : Stream::kErr, std::span<const std::byte>(buffer_.get(), size), time, now);
   return true;
 }
 
@@ -99,7 +100,7 @@ void Capture::Drain(const base::Clock& clock) {
     int waiting = 0;
     if (!pipes_[stream] || ::ioctl(pipes_[stream].get(), FIONREAD, &waiting) != 0) continue;
     const size_t end = last_size_ + static_cast<size_t>(waiting);
-    while (pipes_[stream] && last_size_ < end && ReadOnce(stream, clock.Realtime())) {
+    while (pipes_[stream] && last_size_ < end && ReadOnce(stream, clock.Realtime(), clock.Monotonic())) {
     }
   }
 }

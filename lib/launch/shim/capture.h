@@ -49,7 +49,7 @@ class Capture {
 
   Capture(JobLog& log, base::Fd out, base::Fd err, Buffer buffer);
   // True when the stream may have more at once.
-  bool ReadOnce(size_t stream, base::Nanos time);
+  bool ReadOnce(size_t stream, base::Nanos time, base::Nanos now);
   void Grow();
 
   JobLog* log_;

@@ -7,12 +7,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <utility>
 
 #include "base/files.h"
 
 namespace jobd::launch {
 
 namespace {
+
+// A record that is so long is not held back: its followers have something to read.
+constexpr uint64_t kPlenty = 1024 * 1024;
 
 // Writes as much as the disk takes; returns how much that was.
 size_t WriteSome(int fd, std::span<const std::byte> bytes, uint64_t offset) {
@@ -58,6 +62,7 @@ bool JobLog::WriteRecord(const IndexRecord& record) {
     return false;
   }
   index_offset_ += bytes.size();
+  index_bytes_ += bytes.size();
   return true;
 }
 
@@ -77,32 +82,77 @@ bool JobLog::EnsureData(Stream stream) {
   return EnsureOpen(f.fd, stream == Stream::kOut ? OutName(index_) : ErrName(index_), f.offset);
 }
 
-size_t JobLog::Keep(Stream stream, std::span<const std::byte> bytes, base::Nanos time) {
+bool JobLog::FlushPending(base::Nanos now) {
+  if (!pending_) return true;
+  const IndexRecord record = *std::exchange(pending_, std::nullopt);
+  if (WriteRecord(record)) {
+    last_record_ = now;
+    return true;
+  }
+  File& f = file(record.stream);
+  (void)!::ftruncate(f.fd.get(), static_cast<off_t>(record.offset));  // what is not in the index was not kept
+  f.offset = record.offset;
+  f.kept -= record.length;
+  f.gap += record.length;
+  dropped_ += record.length;
+  return false;
+}
+
+std::optional<base::Nanos> JobLog::due() const {
+  if (!pending_) return std::nullopt;
+  return last_record_.value_or(0) + kGatherWindow;
+}
+
+void JobLog::Settle(base::Nanos now) {
+  if (const auto when = due(); when && now >= *when) (void)FlushPending(now);
+}
+
+bool JobLog::Extends(Stream stream, size_t size) const {
+  return pending_ && pending_->stream == stream && file(stream).gap == 0 &&
+         pending_->length + uint64_t{size} <= std::numeric_limits<uint32_t>::max();
+}
+
+size_t JobLog::Room(Stream stream, size_t size) const {
+  if (limit_ == 0) return size;
+  uint64_t records = pending_ ? 1 : 0;
+  if (!Extends(stream, size)) records += file(stream).gap > 0 ? 2u : 1u;
+  const uint64_t index = index_bytes_ + records * kIndexRecordSize;
+  const uint64_t used = files_[0].kept + files_[1].kept + (index - std::min(index, kFreeIndexBytes));
+  return static_cast<size_t>(std::min<uint64_t>(size, limit_ - std::min(limit_, used)));
+}
+
+size_t JobLog::Keep(Stream stream, std::span<const std::byte> bytes, base::Nanos time, base::Nanos now) {
   File& f = file(stream);
-  if (!EnsureData(stream) || !FlushGap(stream, time)) return 0;
+  if (!EnsureData(stream)) return 0;
+  const bool extends = Extends(stream, bytes.size());
+  // Records are in the order of arrival.
+  if (!extends && (!FlushPending(now) || !FlushGap(stream, time))) return 0;
   const size_t size = WriteSome(f.fd.get(), bytes, f.offset);
   if (size < bytes.size()) disk_error_ = true;
   if (size == 0) return 0;
-  const IndexRecord record{.time = time, .offset = f.offset, .length = static_cast<uint32_t>(size), .stream = stream};
-  if (!WriteRecord(record)) {
-    (void)!::ftruncate(f.fd.get(), static_cast<off_t>(f.offset));  // what is not in the index was not kept
-    return 0;
+  if (extends) {
+    pending_->length += static_cast<uint32_t>(size);
+    pending_->gathered = true;
+  } else {
+    pending_ = {.time = time, .offset = f.offset, .length = static_cast<uint32_t>(size), .stream = stream};
   }
   f.offset += size;
   f.kept += size;
+  // The first after a silence does not wait.
+  if (!last_record_ || now - *last_record_ >= kGatherWindow || pending_->length >= kPlenty) (void)FlushPending(now);
   return size;
 }
 
-void JobLog::Append(Stream stream, std::span<const std::byte> bytes, base::Nanos time) {
-  size_t room = bytes.size();
-  if (limit_ != 0) room = std::min<uint64_t>(room, limit_ - std::min(limit_, files_[0].kept + files_[1].kept));
+void JobLog::Append(Stream stream, std::span<const std::byte> bytes, base::Nanos time, base::Nanos now) {
+  const size_t room = Room(stream, bytes.size());
   if (room < bytes.size()) cut_ = true;
-  const size_t kept = room > 0 ? Keep(stream, bytes.first(room), time) : 0;
+  const size_t kept = room > 0 ? Keep(stream, bytes.first(room), time, now) : 0;
   file(stream).gap += bytes.size() - kept;
   dropped_ += bytes.size() - kept;
 }
 
 void JobLog::Finish(base::Nanos time) {
+  (void)FlushPending(0);
   (void)FlushGap(Stream::kOut, time);  // what the index cannot tell, the exit record does
   (void)FlushGap(Stream::kErr, time);
 }

@@ -159,6 +159,7 @@ void JobRun::Loop() {
     if (sources[2].revents != 0) OnReport();
     if (sources[3].revents != 0) OnSignals();
     capture_->Read({sources[0], sources[1]}, clock_);
+    log_.Settle(clock_.Monotonic());
     if (sources[4].revents != 0) return;
     Stop();
   }
@@ -170,11 +171,18 @@ bool JobRun::Wait(std::span<pollfd> sources) {
   // Nothing is given back while the job's process may still be using our memory.
   const bool holds_memory = !plan_ && (!settled_ || capture_->holds_memory());
   if (holds_memory) left = std::min(left.value_or(kIdleAfter), kIdleAfter);
+  if (const auto due = log_.due()) {
+    const base::Nanos until = std::max<base::Nanos>(*due - clock_.Monotonic(), 0);
+    left = std::min(left.value_or(until), until);
+  }
   timespec timeout{};
   if (left) timeout = {.tv_sec = *left / base::kNanosPerSecond, .tv_nsec = *left % base::kNanosPerSecond};
   const int ready = ::ppoll(sources.data(), sources.size(), left ? &timeout : nullptr, nullptr);
   if (ready > 0) return true;
-  if (ready == 0) {
+  if (ready == 0 && log_.due()) {
+    log_.Settle(clock_.Monotonic());
+    Stop();
+  } else if (ready == 0) {
     capture_->Idle();
     if (!std::exchange(settled_, true)) GiveBackMemory();
     Stop();

@@ -248,6 +248,11 @@ base::Result<LogPosition> SeekTime(int folder, uint32_t index, base::Nanos time)
   JOBD_ASSIGN_OR_RETURN(IndexFile file, IndexFile::Open(folder, index));
   JOBD_ASSIGN_OR_RETURN(const uint64_t number,
                         Search(file, [&](const IndexRecord& record) { return std::optional<bool>(record.time >= time); }));
+  if (number > 0) {
+    // Some of its bytes may have come later than it began.
+    JOBD_ASSIGN_OR_RETURN(const auto before, file.At(number - 1));
+    if (before && before->gathered && time - before->time < launch::kGatherWindow) return AtRecord(number - 1);
+  }
   return AtRecord(number);
 }
 

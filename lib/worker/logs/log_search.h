@@ -15,7 +15,7 @@
 
 namespace jobd::worker {
 
-// The first record that arrived at `time` or later: a binary search in the index.
+// The first record of which something arrived at `time` or later: a binary search in the index.
 base::Result<LogPosition> SeekTime(int folder, uint32_t index, base::Nanos time);
 
 // The record that holds a byte of a stream.

@@ -134,7 +134,8 @@ TEST(LogIndexTest, EveryFlippedBitIsFound) {
 
 TEST(LogIndexTest, SurvivesTheRoundTrip) {
   for (const IndexRecord& record :
-       {IndexRecord{.time = -1, .offset = 0, .length = 0, .stream = Stream::kOut, .gap = false},
+       {IndexRecord{.time = 3, .offset = 1, .length = 2, .stream = Stream::kErr, .gathered = true},
+        IndexRecord{.time = -1, .offset = 0, .length = 0, .stream = Stream::kOut, .gap = false},
         IndexRecord{.time = 1ll << 62, .offset = (1ull << 56) - 1, .length = ~0u, .stream = Stream::kErr, .gap = true}}) {
     EXPECT_EQ(DecodeIndex(EncodeIndex(record)).value(), record);
   }

@@ -30,11 +30,15 @@ class FakeOutput {
  public:
   FakeOutput(int log_dir, std::string folder, uint32_t index) : log_dir_(log_dir), folder_(std::move(folder)), index_(index) {}
 
-  void Write(launch::Stream stream, const std::string& data, base::Nanos time) {
+  void Write(launch::Stream stream, const std::string& data, base::Nanos time, bool gathered = false) {
     const std::string name = stream == launch::Stream::kOut ? launch::OutName(index_) : launch::ErrName(index_);
     const uint64_t offset = Append(name, data);
-    const auto record = launch::EncodeIndex(
-        {.time = time, .offset = offset, .length = static_cast<uint32_t>(data.size()), .stream = stream, .gap = false});
+    const auto record = launch::EncodeIndex({.time = time,
+                                             .offset = offset,
+                                             .length = static_cast<uint32_t>(data.size()),
+                                             .stream = stream,
+                                             .gap = false,
+                                             .gathered = gathered});
     Append(launch::IndexName(index_), std::string(reinterpret_cast<const char*>(record.data()), record.size()));
   }
   void Gap(launch::Stream stream, uint64_t offset, uint32_t length, base::Nanos time) {

@@ -122,6 +122,23 @@ TEST_F(LogSearchTest, LinesOfManyJobsInTurnAreCountedOnce) {
   }
 }
 
+TEST_F(LogSearchTest, FaultD13ATimeWithinAGatheredRecordBeginsAtThatRecord) {
+  constexpr base::Nanos kMs = base::kNanosPerMilli;
+  Output(1).Write(Stream::kOut, "alone ", kT);
+  Output(1).Write(Stream::kOut, "several ", kT + 20 * kMs, true);
+  Output(1).Write(Stream::kErr, "after ", kT + 40 * kMs);
+  const auto from = [&](base::Nanos time) {
+    const auto found = SeekTime(dir_.get(), 1, time);
+    return found.ok() ? TextFrom(1, std::nullopt, *found) : found.error().message();
+  };
+  EXPECT_EQ(from(kT + 1), "several after ") << "a record of one chunk is of its time alone";
+  EXPECT_EQ(from(kT + 20 * kMs), "several after ");
+  EXPECT_EQ(from(kT + 21 * kMs), "several after ");
+  EXPECT_EQ(from(kT + 30 * kMs - 1), "several after ");
+  EXPECT_EQ(from(kT + 30 * kMs), "after ");
+  EXPECT_EQ(from(kT + 41 * kMs), "");
+}
+
 TEST_F(LogSearchTest, DamagedRecordsArePassedOver) {
   std::vector<bool> damaged(kRecords);
   std::string index;
