@@ -1,7 +1,9 @@
 // What is asked for is enforced, or the job does not run.
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -271,10 +273,16 @@ TEST_F(LimitsTest, ReconcilingRemovesWhatNobodyKnows) {
   host_.Send(launch::Launch{request});
   const auto grandchild = static_cast<pid_t>(std::stol(AwaitFile(batch_.path(), "1.out")));
   host_.Kill();
+  const auto shim = static_cast<pid_t>(batch_.Slot().shim_pid);
+  const base::Fd held(static_cast<int>(::syscall(SYS_pidfd_open, shim, 0)));
+  ::kill(shim, SIGKILL);
+  pollfd gone{held.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&gone, 1, 10'000), 1);
+  const base::Fd orphan(static_cast<int>(::syscall(SYS_pidfd_open, grandchild, 0)));
   LauncherHost next({.log_dir = logs_.path()});
   next.Send(launch::Reconciled{});
-  batch_.AwaitSlot([](const SlotRecord& r) { return r.phase == launch::Phase::kEnded; });
-  EXPECT_FALSE(ProcessLives(grandchild));
+  pollfd swept{orphan.get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&swept, 1, 10'000), 1) << "its shim is dead, and no database knows it";
 }
 
 }  // namespace

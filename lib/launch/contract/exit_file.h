@@ -45,6 +45,8 @@ inline constexpr uint32_t kFlagPidsLimitHit = 1u << 0;  // a fork was refused by
 inline constexpr uint32_t kFlagOutputCut = 1u << 1;     // the output limit was reached
 inline constexpr uint32_t kFlagLogDiskError = 1u << 2;  // output was dropped because the log disk refused it
 
+inline constexpr base::Nanos kNoDeadline = -1;
+
 // One slot, decoded.
 struct SlotRecord {
   Phase phase = Phase::kNone;
@@ -70,6 +72,9 @@ struct SlotRecord {
   uint64_t stdout_bytes = 0;  // kept in the .out file
   uint64_t stderr_bytes = 0;
   uint64_t dropped_bytes = 0;  // of both
+  // When the shim tells the job to end (CLOCK_MONOTONIC), and what it waits then before it kills. 0: not said; kNoDeadline: never.
+  base::Nanos deadline = 0;
+  base::Nanos kill_after = 0;
 };
 
 using SlotBytes = std::array<std::byte, kSlotSize>;

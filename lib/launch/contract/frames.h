@@ -62,11 +62,12 @@ struct SignalJob {
   JobKey key;
   int32_t signal = 0;
 };
-// No shim lives for this attempt: kill and remove what may be left of it. Answered by Swept.
+// The server knows of no shim for this attempt: kill and remove what may be left of it. Answered by Swept. When a shim lives all
+// the same, its job is not touched: Swept comes when it is gone, behind its ShimExited.
 struct Sweep {
   JobKey key;
 };
-// Every live job of the store has been named by Watch or Sweep: cgroups of others are killed and removed.
+// Every live job of the store has been named by Watch or Sweep: cgroups of others whose shim is dead are killed and removed.
 struct Reconciled {};
 // Configuration, certificates, key, revocation list and users, as they are in force. Answered by Files.
 struct ReadFiles {};

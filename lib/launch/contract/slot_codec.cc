@@ -39,6 +39,8 @@ void EachField(Record& r, Field&& field) {
   field(128, r.stdout_bytes);
   field(136, r.stderr_bytes);
   field(144, r.dropped_bytes);
+  field(152, r.deadline);
+  field(160, r.kill_after);
 }
 
 base::Error Damaged(const char* what) { return {base::Code::kDataLoss, std::string("damaged exit record: ") + what}; }

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <string>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -16,10 +17,16 @@ struct FoundShim {
   base::Fd pidfd;  // none: no shim lives for the slot
   pid_t pid = 0;
   std::optional<uid_t> job_uid;  // of its job, when that can be seen
+  base::Nanos deadline = 0;      // as in the slot
+  base::Nanos kill_after = 0;
 };
 
 // Takes hold of the process that has the slot of frame.key locked. The lock is what proves that a pid is that shim and not one that
 // got its number since: it is asked for before and after.
 base::Result<FoundShim> FindShim(const ShimContext& context, const Watch& frame);
+
+// The same without the slot, for when the log folder was unmounted, emptied or replaced, or its disk fails: a shim is above the
+// processes of its job's group (GroupName). None: no process is left, or their shim is dead.
+FoundShim FindShimOf(const ShimContext& context, const std::string& group);
 
 }  // namespace jobd::launch

@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "launch/contract/frames.h"
+#include "launch/launcher/adoption.h"
 #include "launch/launcher/job_environment.h"
 #include "launch/launcher/live_shim.h"
 #include "launch/launcher/owner_uids.h"
@@ -129,6 +130,10 @@ class Launcher {
   base::Result<Person> PersonOf(const LaunchRequest& request, const sandbox::Profile& profile, uid_t uid);
   void Refuse(JobKey key, const base::Error& error, bool retry, bool policy);
   void WatchLater(const Watch& frame);
+  // Watches a shim that another launcher forked, and holds it to its deadline.
+  std::shared_ptr<LiveShim> Adopt(JobKey key, FoundShim found);
+  // Makes a shim go on whenever it is stopped.
+  void KeepAwake(const std::shared_ptr<LiveShim>& shim);
   // A shim with the job, from among those that wait; nullptr when none can have it.
   std::shared_ptr<LiveShim> GiveToWaiting(Assignment& job);
   base::Result<std::shared_ptr<LiveShim>> ForkShim(Assignment job);

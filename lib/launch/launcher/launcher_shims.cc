@@ -12,6 +12,8 @@
 #include <limits>
 #include <utility>
 
+#include "base/bounds.h"
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/text.h"
 #include "launch/contract/step.h"
@@ -26,6 +28,8 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::chrono::seconds kSearchAgain{1};
+// The shim counts from exec on, and is to be the first.
+constexpr base::Nanos kTimeoutMargin = base::kNanosPerSecond;
 constexpr base::Nanos kCancelMargin = 300 * base::kNanosPerMilli;
 // A shim that writes much waits for its disk now and then: it hangs when it is found so again and again.
 constexpr int kHungLooks = 4;
@@ -52,18 +56,40 @@ void Launcher::Handle(const Watch& frame) {
   }
   const auto kept = searching_.extract(frame.key);
   if (!found.ok()) hooks_.report("looking for a shim: " + found.error().message());
-  if (!found.ok() || !found->pidfd) return SweepThen(frame.key, [this, key = frame.key] { SendToServer(ShimExited{key}); });
-  auto shim = std::make_shared<LiveShim>(context_);
-  shim->pid = found->pid;
-  shim->job = frame.key;
-  if (found->job_uid) {
-    if (options_.uids) options_.uids->Mark(*found->job_uid);
-    shim->uid = found->job_uid;
-  }
-  WatchShim(shim, std::move(found->pidfd));
-  shims_.emplace(frame.key, std::move(shim));
+  FoundShim shim = found.ok() ? *std::move(found) : FoundShim{};
+  // A lock that cannot be seen proves nothing: the file may be another one by now, or out of reach.
+  if (!shim.pidfd) shim = FindShimOf(options_.shim, GroupOf(frame.key));
+  if (!shim.pidfd) return SweepThen(frame.key, [this, key = frame.key] { SendToServer(ShimExited{key}); });
+  Adopt(frame.key, std::move(shim));
   if (kept.empty()) return;
   for (const auto& [signal, value] : kept.mapped()) SendToShim(frame.key, signal, value);
+}
+
+std::shared_ptr<LiveShim> Launcher::Adopt(JobKey key, FoundShim found) {
+  auto shim = std::make_shared<LiveShim>(context_);
+  shim->pid = found.pid;
+  shim->job = key;
+  if (found.job_uid) {
+    if (options_.uids) options_.uids->Mark(*found.job_uid);
+    shim->uid = found.job_uid;
+  }
+  WatchShim(shim, std::move(found.pidfd));
+  shims_.emplace(key, shim);
+  if (found.deadline > 0) {
+    // The server can write there, too: any number.
+    const base::Nanos left = std::clamp<base::Nanos>(found.deadline - base::SystemClock().Monotonic(), 0, base::kMaxJobTime);
+    Enforce(shim, left + kTimeoutMargin, std::clamp<base::Nanos>(found.kill_after, 0, base::kMaxJobTime));
+  } else if (found.deadline == 0) {
+    KeepAwake(shim);
+  }
+  return shim;
+}
+
+// When its job is due is not known to us, but to the shim, which keeps to it unless it is stopped.
+void Launcher::KeepAwake(const std::shared_ptr<LiveShim>& shim) {
+  shim->backstop = std::make_unique<Backstop>(context_);
+  shim->backstop->terminate_at = shim->backstop->kill_at = std::chrono::steady_clock::time_point::max();
+  AwaitBackstop(shim, std::chrono::steady_clock::now() + kLookAgainCalmly);
 }
 
 // Without descriptors or memory we cannot tell whether the shim lives. A job must not end for that.
@@ -129,7 +155,7 @@ void Launcher::LookAtBackstop(const std::shared_ptr<LiveShim>& shim) {
   const bool stopped = state == 'T' || state == 't';
   if (stopped && shim->pidfd.is_open()) ::syscall(SYS_pidfd_send_signal, shim->pidfd.native_handle(), SIGCONT, nullptr, 0);
   backstop.hung = stopped || state == 'D' ? backstop.hung + 1 : 0;
-  if (backstop.hung >= kHungLooks && shim->job) {
+  if (backstop.hung >= kHungLooks && shim->job && now >= backstop.terminate_at) {
     const auto group = options_.shim.driver->Open(GroupOf(*shim->job));
     if (group.ok() && now >= backstop.kill_at) {
       (void)(*group)->Kill();
@@ -180,8 +206,9 @@ void Launcher::OnShimGone(const std::shared_ptr<LiveShim>& shim) {
   }
   // Killed, or another launcher's child, whose status we cannot have: there may be something left.
   SweepThen(key, [this, key] {
-    Forget(key);
+    // Before the answer to a sweep: that there was a shim tells that its job may have begun.
     SendToServer(ShimExited{key});
+    Forget(key);
   });
 }
 
@@ -211,6 +238,13 @@ void Launcher::Handle(const Sweep& frame) {
     it->second->sweep_asked = true;
     return;
   }
+  // Nor does a server that finds no record, or a lock that nobody holds, know that nobody does: where the evidence is missing, what
+  // runs is left to its end.
+  if (FoundShim found = FindShimOf(options_.shim, GroupOf(frame.key)); found.pidfd) {
+    hooks_.report("a job whose exit record is not where it should be runs on: " + GroupOf(frame.key));
+    Adopt(frame.key, std::move(found))->sweep_asked = true;
+    return;
+  }
   SweepThen(frame.key, [this, key = frame.key] { SendToServer(Swept{key}); });
 }
 
@@ -223,6 +257,12 @@ void Launcher::Handle(const Reconciled& /*frame*/) {
   for (const std::string& name : options_.shim.driver->List()) {
     if (std::find(live.begin(), live.end(), name) != live.end()) continue;
     if (sweeper_.IsSweeping(name)) continue;
+    if (const FoundShim found = FindShimOf(options_.shim, name); found.pidfd) {
+      // A database that came back from an earlier time does not know it, which is no reason to end it.
+      hooks_.report("a job runs that the database does not know: " + name + ", shim " + std::to_string(found.pid) +
+                    "; it is left alone until its end");
+      continue;
+    }
     hooks_.report("removing what is left of an unknown job: " + name);
     sweeper_.Sweep(name, [] {});
   }

@@ -82,6 +82,8 @@ JobRun::JobRun(const ShimContext& context, const Assignment& job, const sandbox:
 void JobRun::Run() {
   // Written before anything could start the job: an attempt without a record may be started again.
   record_.phase = Phase::kBorn;
+  record_.deadline = request_.timeout > 0 ? clock_.Monotonic() + request_.timeout : kNoDeadline;
+  record_.kill_after = request_.kill_after;
   auto status = slot_.Write(record_);
   if (!status.ok()) {
     (void)Failed(Step::kExitRecord, std::move(status).error());
@@ -205,6 +207,7 @@ void JobRun::OnReport() {
   started_ = clock_.Monotonic();
   record_.started_at = clock_.Realtime();
   record_.phase = Phase::kRunning;
+  if (request_.timeout > 0) record_.deadline = started_ + request_.timeout;
   schedule_.Started(started_, request_.timeout, request_.kill_after);
   (void)slot_.Write(record_);  // only the server's view depends on it, and ENDED will tell all
 }

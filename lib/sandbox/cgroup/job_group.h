@@ -63,6 +63,8 @@ class JobGroup {
   virtual base::Status KillAndWait() = 0;
   // True too when somebody has removed the group.
   virtual base::Result<bool> Empty() = 0;
+  // The processes that are in it now, those whose shim lives included. A moment's picture.
+  virtual std::vector<pid_t> Processes() = 0;
   // Signals POLLPRI when Empty() may have changed since it was last called; -1 when there is no such event, and then Kill() has
   // waited already. Borrowed.
   virtual int events_fd() const = 0;

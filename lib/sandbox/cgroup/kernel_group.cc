@@ -155,6 +155,8 @@ base::Result<bool> KernelGroup::Empty() {
   return KeyedNumber({reinterpret_cast<const char*>(buffer.data()), *size}, "populated") == 0u;
 }
 
+std::vector<pid_t> KernelGroup::Processes() { return ReadPids(dir_.get()); }
+
 GroupUsage KernelGroup::Usage() {
   GroupUsage usage;
   if (const auto stat = ReadControl(dir_.get(), "cpu.stat"); stat.ok()) {

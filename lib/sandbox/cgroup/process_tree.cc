@@ -70,6 +70,7 @@ class ProcessTree final : public JobGroup {
     return ::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD;
   }
 
+  std::vector<pid_t> Processes() override { return DescendantsOf(::getpid(), ParentsOfAll()); }
   int events_fd() const override { return -1; }
   std::string mark() const override { return mark_; }
   bool adopts_orphans() const override { return true; }
@@ -114,6 +115,13 @@ class Orphans final : public JobGroup {
     return base::Error(base::Code::kInternal, "processes of a dead job cannot be killed");
   }
   base::Result<bool> Empty() override { return Find().empty(); }
+  std::vector<pid_t> Processes() override {
+    std::vector<pid_t> found;
+    for (const auto& [pid, parent] : ParentsOfAll()) {
+      if (IsOfJob(pid)) found.push_back(pid);
+    }
+    return found;
+  }
   int events_fd() const override { return -1; }
   bool adopts_orphans() const override { return false; }
   GroupUsage Usage() override { return {}; }
