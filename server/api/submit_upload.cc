@@ -33,7 +33,8 @@ class SubmitUpload final : public SinkOf<v1::SubmitBatchRequest, v1::SubmitBatch
   base::Status TakeTyped(v1::SubmitBatchRequest& message) override {
     const auto count = static_cast<size_t>(message.jobs_size());
     if (jobs_.size() + count > api_.max_batch_jobs.load(std::memory_order_relaxed)) {
-      return base::Error(base::Code::kResourceExhausted, "the batch has more jobs than the service takes");
+      return base::Error(base::Code::kResourceExhausted,
+                         "the batch has more jobs than the service takes: " + std::to_string(api_.max_batch_jobs.load()));
     }
     const uint64_t bytes = message.ByteSizeLong() + OverheadOf(message);
     if (share_.bytes() + bytes > kMaxBatchBytes) {
