@@ -159,7 +159,8 @@ void AddSubmit(CLI::App& root, Invocation& invocation) {
       ->type_name("yaml|json|lines");
   auto* wait = app->add_flag("--wait", options->wait, "Wait for the end; on a terminal show how far it is");
   app->add_flag("--follow", options->follow, "Show the jobs' output until the end")->excludes(wait);
-  app->add_flag("--raw", options->raw, "With --follow: show escape sequences to the terminal as they are");
+  app->add_flag("--raw", options->raw, "With --follow: show escape sequences to the terminal as they are [JOBCTL_RAW]")
+      ->envname("JOBCTL_RAW");
   AddJobOptions(*app, options->job);
   AddBatchOptions(*app, options->job);
   app->callback([options, &invocation] { invocation.action = [options](Session& session) { return Submit(session, *options); }; });
