@@ -15,7 +15,9 @@
 #include "cli/verbs/verbs.h"
 #include "cli/view/exit_code.h"
 #include "cli/view/json_view.h"
+#include "cli/view/output.h"
 #include "cli/view/suggest.h"
+#include "cli/view/wrap.h"
 
 namespace jobd::cli {
 
@@ -122,6 +124,22 @@ int UsageError(const std::string& message, const std::string& verb, bool json) {
   return kExitUsage;
 }
 
+// What CLI11 found, in words for who has typed it.
+std::string Problem(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  if (const size_t at = text.find(": 1 required "); at != std::string::npos && text.ends_with(" missing")) {
+    const size_t type = at + std::string_view(": 1 required ").size();
+    return text.substr(0, at) + " needs a value: " + text.substr(type, text.size() - type - std::string_view(" missing").size());
+  }
+  constexpr std::string_view kConversion = "Could not convert: ";
+  if (const size_t equals = text.find(" = "); text.starts_with(kConversion) && equals != std::string::npos) {
+    return text.substr(kConversion.size(), equals - kConversion.size()) + ": '" + base::EscapeForTerminal(text.substr(equals + 3)) +
+           "' is not a number";
+  }
+  if (text == "A subcommand is required") return "no verb is given";
+  return text;
+}
+
 // Global options stand before or behind the verb.
 void AllowGlobalsBehind(CLI::App& app) {
   for (CLI::App* verb : VerbsOf(app)) {
@@ -183,13 +201,14 @@ int Run(Arguments args) {
   std::reverse(args.begin(), args.end());  // as CLI11 wants them
   try {
     app.parse(std::move(args));
-  } catch (const CLI::CallForHelp& help) {
-    return app.exit(help);
+  } catch (const CLI::CallForHelp&) {
+    OutputStream out(STDOUT_FILENO);
+    return out.Write(Wrapped(app.help(), out.is_terminal() ? TerminalWidth(STDOUT_FILENO) : 0)) ? 0 : kExitFailed;
   } catch (const CLI::CallForVersion& version) {
     return app.exit(version);
   } catch (const CLI::ParseError& error) {
     const Arguments unexpected = app.remaining(/*recurse=*/true);
-    if (unexpected.empty()) return UsageError(error.what(), verb_name, json);
+    if (unexpected.empty()) return UsageError(Problem(error), verb_name, json);
     return UsageError(
         "'" + base::EscapeForTerminal(unexpected[0]) + "' is not expected here" + SuggestFor(app, *found, unexpected[0]), verb_name,
         json);

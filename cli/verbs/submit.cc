@@ -13,6 +13,7 @@
 #include "cli/view/exit_code.h"
 #include "cli/view/json_view.h"
 #include "cli/view/progress.h"
+#include "cli/view/states.h"
 #include "jobd/v1/job_schedule_service.pb.h"
 
 namespace jobd::cli {
@@ -81,6 +82,10 @@ int WaitFor(Session& session, Lasting& lasting, const std::string& id, Json acce
   if (session.json()) {
     accepted.update(ToJson(*ended));
     session.PrintJson(accepted);
+  } else if (ended->exit_code != kExitOk && session.err().is_terminal()) {
+    const uint32_t succeeded = CountOf(ended->batch, v1::JOB_STATE_SUCCEEDED);
+    session.Say("of " + std::to_string(ended->batch.job_count()) + " jobs " + std::to_string(succeeded) +
+                " succeeded: jobctl status " + id);
   }
   return ended->exit_code;
 }

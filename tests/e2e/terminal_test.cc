@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 #include "tests/e2e/harness/suite.h"
 #include "tests/e2e/harness/terminal.h"
 
@@ -59,6 +61,25 @@ TEST_F(TerminalTest, FaultProgressIsALineThatGoesAway) {
   WriteFile(daemon_->ShareDir() + "/go", "");
   EXPECT_EQ(submit.Finish(), 0);
   EXPECT_EQ(submit.Screen().find("done"), std::string::npos) << submit.Screen();
+}
+
+TEST_F(TerminalTest, FaultC5WordsAreNotCutAtTheEdge) {
+  Terminal help(Ctl({"run", "--help"}), 60);
+  EXPECT_EQ(help.Finish(), 0);
+  std::istringstream lines(help.seen());
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 62u) << line;
+  Terminal run(Ctl({"run", "--", "sleep", "1000"}), 40);
+  ASSERT_TRUE(WaitUntil([&] { return daemon_->Do({"list", "--filter", "state=running", "-o", "name"}).out != ""; }));
+  run.Type("\3");
+  EXPECT_EQ(run.Finish(), 130);
+  EXPECT_THAT(run.Screen(), testing::HasSubstr("jobctl: sent SIGINT to the job; press\nCtrl-C again within"));
+}
+
+TEST_F(TerminalTest, FaultWhatFailedIsSaidWhereTheProgressWas) {
+  WriteFile(daemon_->ShareDir() + "/two", "true\nexit 7\n");
+  Terminal submit(Ctl({"submit", "--wait", "--id", "two-jobs", "-f", daemon_->ShareDir() + "/two"}));
+  EXPECT_EQ(submit.Finish(), 7);
+  EXPECT_EQ(submit.Screen(), "two-jobs\njobctl: of 2 jobs 1 succeeded: jobctl status two-jobs\n");
 }
 
 TEST_F(TerminalTest, FaultC2NoLineIsLongerThanTheTerminal) {
