@@ -204,7 +204,7 @@ int RunAttached(Session& session, const Draft& draft, bool raw) {
 void AddTerminal(Session& session, JobDraft& job) {
   for (const char* name : {"TERM", "NO_COLOR"}) {
     const auto value = session.env()(name);
-    if (value) job.env.insert(job.env.begin(), {name, *value});  // --env comes behind and counts
+    if (value) job.ambient_env.emplace_back(name, *value);
   }
 }
 

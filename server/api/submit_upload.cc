@@ -20,7 +20,7 @@ uint64_t OverheadOf(const v1::SubmitBatchRequest& message) {
   uint64_t overhead = 0;
   for (const auto& job : message.jobs()) {
     overhead += sizeof(worker::JobSpec) + static_cast<uint64_t>(job.argv_size()) * sizeof(Argument) +
-                static_cast<uint64_t>(job.env_size()) * sizeof(Variable);
+                static_cast<uint64_t>(job.env_size()) * (sizeof(Variable) + sizeof(std::string));
   }
   return overhead;
 }
