@@ -10,11 +10,14 @@
 #include <iostream>
 
 #include "base/text.h"
+#include "cli/completion/candidates.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/verbs.h"
 #include "cli/view/exit_code.h"
 #include "cli/view/json_view.h"
+#include "cli/view/output.h"
 #include "cli/view/suggest.h"
+#include "cli/view/wrap.h"
 
 namespace jobd::cli {
 
@@ -62,45 +65,6 @@ void AddVerbs(CLI::App& app, Invocation& invocation) {
   AddContext(app, invocation);
   AddCompletion(app, invocation);
   AddVersion(app, invocation);
-}
-
-std::vector<CLI::App*> VerbsOf(CLI::App& app) {
-  return app.get_subcommands([](const CLI::App*) { return true; });
-}
-
-CLI::App* FindVerbNamed(CLI::App& app, const std::string& name) {
-  for (CLI::App* verb : VerbsOf(app)) {
-    if (verb->check_name(name)) return verb;
-  }
-  return nullptr;
-}
-
-// True when the option `name`, of the verb or a global one, takes a value. False for flags and for names that nobody knows.
-bool TakesValue(const CLI::App& root, const CLI::App& verb, const std::string& name) {
-  const CLI::Option* option = verb.get_option_no_throw(name);
-  if (option == nullptr) option = root.get_option_no_throw(name);
-  return option != nullptr && option->get_expected_min() > 0;
-}
-
-// True when the value of the option `arg` is the next argument: "--timeout 5", "-e A=1", "-de A=1", but not "--timeout=5" or
-// "-eA=1".
-bool ValueIsNext(const CLI::App& root, const CLI::App& verb, const std::string& arg) {
-  if (arg.starts_with("--")) return arg.find('=') == std::string::npos && TakesValue(root, verb, arg);
-  for (size_t i = 1; i < arg.size(); ++i) {
-    if (TakesValue(root, verb, std::string("-") + arg[i])) return i + 1 == arg.size();
-  }
-  return false;
-}
-
-using Arguments = std::vector<std::string>;
-
-// The first argument from `begin` on that is neither an option nor the value of one.
-Arguments::iterator SkipOptions(const CLI::App& root, const CLI::App& verb, Arguments::iterator begin, Arguments::iterator end) {
-  for (auto arg = begin; arg != end; ++arg) {
-    if (*arg == "--" || !arg->starts_with('-') || *arg == "-") return arg;
-    if (ValueIsNext(root, verb, *arg) && ++arg == end) return end;
-  }
-  return end;
 }
 
 // Names that other systems have for our verbs.
@@ -160,6 +124,22 @@ int UsageError(const std::string& message, const std::string& verb, bool json) {
   return kExitUsage;
 }
 
+// What CLI11 found, in words for who has typed it.
+std::string Problem(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  if (const size_t at = text.find(": 1 required "); at != std::string::npos && text.ends_with(" missing")) {
+    const size_t type = at + std::string_view(": 1 required ").size();
+    return text.substr(0, at) + " needs a value: " + text.substr(type, text.size() - type - std::string_view(" missing").size());
+  }
+  constexpr std::string_view kConversion = "Could not convert: ";
+  if (const size_t equals = text.find(" = "); text.starts_with(kConversion) && equals != std::string::npos) {
+    return text.substr(kConversion.size(), equals - kConversion.size()) + ": '" + base::EscapeForTerminal(text.substr(equals + 3)) +
+           "' is not a number";
+  }
+  if (text == "A subcommand is required") return "no verb is given";
+  return text;
+}
+
 // Global options stand before or behind the verb.
 void AllowGlobalsBehind(CLI::App& app) {
   for (CLI::App* verb : VerbsOf(app)) {
@@ -192,8 +172,11 @@ int Run(Arguments args) {
   AddGlobalOptions(app, options);
   AddVerbs(app, invocation);
   AllowGlobalsBehind(app);
-  invocation.root = &app;
 
+  if (!args.empty() && args[0] == "__complete") {  // of the scripts that `completion` prints
+    std::cout << CandidatesText(WantedAt(app, Arguments(args.begin() + 1, args.end())), ProcessEnvironment());
+    return 0;
+  }
   auto verb = SkipOptions(app, app, args.begin(), args.end());
   if (verb != args.end() && *verb == "help") {  // `help VERB…` is `VERB… --help`
     args.erase(verb);
@@ -201,7 +184,7 @@ int Run(Arguments args) {
     verb = SkipOptions(app, app, args.begin(), args.end());
   }
   const std::string verb_name = verb == args.end() ? "" : *verb;
-  CLI::App* const found = verb_name.empty() ? &app : FindVerbNamed(app, verb_name);
+  CLI::App* const found = verb_name.empty() ? &app : FindVerb(app, verb_name);
   if (found == nullptr) {
     std::vector<std::string> names;
     for (const CLI::App* candidate : VerbsOf(app)) names.push_back(candidate->get_name());
@@ -212,19 +195,20 @@ int Run(Arguments args) {
   if (verb_name == "run") {  // the parser must not see the command and its arguments
     const auto command = SkipOptions(app, *found, verb + 1, args.end());
     const bool dashes = command != args.end() && *command == "--";
-    invocation.command.assign(dashes ? command + 1 : command, args.end());
+    invocation.command.assign(dashes ? command + 1 : command, args.cend());
     args.erase(command, args.end());
   }
   std::reverse(args.begin(), args.end());  // as CLI11 wants them
   try {
     app.parse(std::move(args));
-  } catch (const CLI::CallForHelp& help) {
-    return app.exit(help);
+  } catch (const CLI::CallForHelp&) {
+    OutputStream out(STDOUT_FILENO);
+    return out.Write(Wrapped(app.help(), out.is_terminal() ? TerminalWidth(STDOUT_FILENO) : 0)) ? 0 : kExitFailed;
   } catch (const CLI::CallForVersion& version) {
     return app.exit(version);
   } catch (const CLI::ParseError& error) {
     const Arguments unexpected = app.remaining(/*recurse=*/true);
-    if (unexpected.empty()) return UsageError(error.what(), verb_name, json);
+    if (unexpected.empty()) return UsageError(Problem(error), verb_name, json);
     return UsageError(
         "'" + base::EscapeForTerminal(unexpected[0]) + "' is not expected here" + SuggestFor(app, *found, unexpected[0]), verb_name,
         json);

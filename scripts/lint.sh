@@ -57,8 +57,9 @@ server                      lib/base lib/config lib/logging lib/launch/contract 
 cli/view                    proto lib/base
 cli/connect                 proto lib/base cli/view cli/batch
 cli/batch                   proto lib/base cli/view
-cli/verbs                   proto lib/base cli/view cli/connect cli/batch
-cli                         lib/base cli/view cli/connect cli/batch cli/verbs
+cli/completion              proto lib/base cli/view cli/connect
+cli/verbs                   proto lib/base cli/view cli/connect cli/batch cli/completion
+cli                         lib/base cli/view cli/connect cli/batch cli/completion cli/verbs
 END
 # shellcheck disable=SC2016
 xargs awk '

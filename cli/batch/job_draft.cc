@@ -122,6 +122,13 @@ void ToProto(const JobDraft& job, v1::JobSpec* spec) {
     variable->set_name(name);
     variable->set_value(value);
   }
+  for (const auto& [name, value] : job.ambient_env) {
+    if (env.contains(name)) continue;
+    v1::EnvVar* variable = spec->add_env();
+    variable->set_name(name);
+    variable->set_value(value);
+    variable->set_ambient(true);
+  }
   if (job.stdin_data) spec->set_stdin(*job.stdin_data);
   job.fields.ToProto(*spec);
 }

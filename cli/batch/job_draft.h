@@ -17,6 +17,8 @@ struct JobDraft {
   std::vector<std::string> argv;  // bytes; with shell, argv[0] is the script
   bool shell = false;
   std::vector<std::pair<std::string, std::string>> env;  // in order; of equal names the last counts
+  // Of the author's surroundings, such as TERM: given to the job where env has no such name, but no part of what is asked for.
+  std::vector<std::pair<std::string, std::string>> ambient_env;
   std::optional<std::string> stdin_data;
   FieldValues<v1::JobSpec> fields;
   int line = 0;  // of a batch file, where it begins; 0: it stands in none

@@ -5,6 +5,7 @@
 #include "cli/view/exit_code.h"
 #include "cli/view/json_view.h"
 #include "cli/view/table.h"
+#include "cli/view/wrap.h"
 
 namespace jobd::cli {
 
@@ -64,7 +65,8 @@ void Session::PrintTable(const Table& table) {
 void Session::PrintLine(std::string_view line) { out_.Write(std::string(line) + "\n"); }
 
 void Session::Say(std::string_view line) {
-  if (!options_.quiet) err_.Write("jobctl: " + std::string(line) + "\n");
+  const size_t width = err_.is_terminal() ? TerminalWidth(err_.fd()) : 0;
+  if (!options_.quiet) err_.Write(Wrapped("jobctl: " + std::string(line) + "\n", width));
 }
 
 int Session::Fail(const base::Error& error) {
@@ -80,7 +82,7 @@ int Session::Fail(const base::Error& error) {
   // jobd's message repeats the first violation in its own words.
   for (const auto& violation : violations) text += "jobctl: " + violation.field + ": " + violation.problem + "\n";
   if (violations.empty()) text = "jobctl: " + WithAuthorsName(error.message(), authored_) + "\n";
-  err_.Write(text);
+  err_.Write(Wrapped(text, err_.is_terminal() ? TerminalWidth(err_.fd()) : 0));
   return ExitCodeOf(error, exit_as_jobs_);
 }
 

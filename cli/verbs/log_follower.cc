@@ -20,7 +20,7 @@ v1::StreamLogsRequest ToProto(const LogRequest& log) {
   if (log.streams == LogRequest::Streams::kStderr) request.set_stream(v1::LOG_STREAM_STDERR);
   if (log.cursor) request.set_cursor(*log.cursor);
   if (log.tail_lines) request.set_tail_lines(*log.tail_lines);
-  if (log.since) *request.mutable_since() = ToTimestamp(*log.since);
+  if (log.since && !log.tail_lines) *request.mutable_since() = ToTimestamp(*log.since);
   if (log.until) *request.mutable_until() = ToTimestamp(*log.until);
   request.set_follow(log.follow);
   return request;
@@ -34,6 +34,8 @@ class Follower {
   bool OnMessage(const v1::StreamLogsResponse& message) {
     for (int i = 0; i < message.chunks_size(); ++i) {
       const v1::LogChunk& chunk = message.chunks(i);
+      // jobd begins at one of the two: of the last lines, those before the time are left away here.
+      if (log_.tail_lines && log_.since && FromTimestamp(chunk.time()) < *log_.since) continue;
       if (session_.json()) {
         const bool last = i + 1 == message.chunks_size();
         PrintJson(chunk, last ? message.cursor() : "");

@@ -21,8 +21,8 @@ struct LogRequest {
 
   JobRef ref;  // resolved
   Streams streams = Streams::kBoth;
-  // At most one of the three.
-  std::optional<std::string> cursor;
+  std::optional<std::string> cursor;  // without the next two
+  // With both, what both let through.
   std::optional<uint64_t> tail_lines;
   std::optional<base::Nanos> since;
   std::optional<base::Nanos> until;

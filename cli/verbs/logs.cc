@@ -138,17 +138,18 @@ void AddLogs(CLI::App& root, Invocation& invocation) {
   };
   app->add_option("ID", options->ids, "Batches, or jobs as ID/INDEX; `last` is the newest batch")->required();
   app->add_flag("-f,--follow", options->follow, "Go on until the end, and say how it ended");
-  auto* lines = text("-n,--tail", options->lines, "N", "Begin N lines before the end; all: at the beginning");
+  auto* lines = text("-n,--tail", options->lines, "N",
+                     "Begin N lines before the end; all: at the beginning. With --since, whichever is later");
   auto* since = text("--since", options->since, "TIME", "Begin with what was printed then");
   auto* cursor = text("--cursor", options->cursor, "CURSOR", "Begin behind an earlier message");
-  lines->excludes(since)->excludes(cursor);
+  lines->excludes(cursor);
   since->excludes(cursor);
   text("--until", options->until, "TIME", "End with what was printed then");
   app->add_flag("-t,--timestamps", options->timestamps, "Begin each line with the time it was printed, with fraction and zone");
   app->add_flag("--stdout", options->out, "Only standard output");
   app->add_flag("--stderr", options->err, "Only standard error");
   app->add_flag("--prefix", options->prefix, "Begin each line with the job's number, even if there is but one job");
-  app->add_flag("--raw", options->raw, "Exact bytes to a terminal, too");
+  app->add_flag("--raw", options->raw, "Exact bytes to a terminal, too [JOBCTL_RAW]")->envname("JOBCTL_RAW");
   app->add_option("--owner", options->owner, "Whose batch; default: your own")->type_name("NAME");
   app->callback([options, &invocation] { invocation.action = [options](Session& session) { return Logs(session, *options); }; });
 }

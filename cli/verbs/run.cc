@@ -204,7 +204,7 @@ int RunAttached(Session& session, const Draft& draft, bool raw) {
 void AddTerminal(Session& session, JobDraft& job) {
   for (const char* name : {"TERM", "NO_COLOR"}) {
     const auto value = session.env()(name);
-    if (value) job.env.insert(job.env.begin(), {name, *value});  // --env comes behind and counts
+    if (value) job.ambient_env.emplace_back(name, *value);
   }
 }
 
@@ -243,7 +243,7 @@ void AddRun(CLI::App& root, Invocation& invocation) {
       "  id=$(jobctl run -d -- sleep 60)");
   auto options = std::make_shared<Options>();
   app->add_flag("-d,--detach", options->detach, "Print only the ID and leave; the job runs on");
-  app->add_flag("--raw", options->raw, "Show escape sequences to the terminal as they are");
+  app->add_flag("--raw", options->raw, "Show escape sequences to the terminal as they are [JOBCTL_RAW]")->envname("JOBCTL_RAW");
   app->add_flag("--shell", options->job.shell, "The first argument is a script for sh -c, the others its parameters");
   AddJobOptions(*app, options->job);
   AddBatchOptions(*app, options->job);

@@ -47,6 +47,7 @@ void RunControl::OnSignal(int signal) {
   } else {
     action = InterruptSteps::Action::kForward;
   }
+  if (session_.err().is_terminal() && signal == SIGINT) session_.err().Write("\n");  // behind the terminal's "^C"
   if (action == InterruptSteps::Action::kLeave) Leave(*state, kExitInterrupted);
   if (state->client == nullptr) {
     if (state->cancel_when_accepted) Leave(*state, kExitInterrupted);
@@ -54,7 +55,6 @@ void RunControl::OnSignal(int signal) {
     session_.Say("jobd has not accepted the job yet; it will be cancelled then. Press Ctrl-C again to leave");
     return;
   }
-  if (session_.err().is_terminal() && signal == SIGINT) session_.err().Write("\n");  // behind the terminal's "^C"
   if (action == InterruptSteps::Action::kCancel) {
     session_.Say("cancelling the job; press Ctrl-C again to leave at once");
     return Enqueue(*state, [this](Client& client) { Cancel(client); });
@@ -78,7 +78,10 @@ void RunControl::BrokenPipe() {
 bool RunControl::interrupted() const { return state_.Lock()->interrupted; }
 
 void RunControl::Leave(const State& state, int exit_code) {
-  if (state.client != nullptr) session_.Say("left; the job goes on: jobctl logs -f " + id_);
+  if (state.client != nullptr) {
+    session_.Say(state.steps.cancelled() ? "left; the job is being cancelled: jobctl status " + id_
+                                         : "left; the job goes on: jobctl logs -f " + id_);
+  }
   ::_exit(exit_code);  // other threads are in calls that may never return
 }
 

@@ -33,6 +33,7 @@ class InterruptSteps {
   }
   // The job was cancelled by something else than Ctrl-C.
   void Cancelled() { cancelled_ = true; }
+  bool cancelled() const { return cancelled_; }
 
  private:
   std::optional<base::Nanos> last_;

@@ -13,6 +13,7 @@
 #include "cli/view/exit_code.h"
 #include "cli/view/json_view.h"
 #include "cli/view/progress.h"
+#include "cli/view/states.h"
 #include "jobd/v1/job_schedule_service.pb.h"
 
 namespace jobd::cli {
@@ -81,6 +82,10 @@ int WaitFor(Session& session, Lasting& lasting, const std::string& id, Json acce
   if (session.json()) {
     accepted.update(ToJson(*ended));
     session.PrintJson(accepted);
+  } else if (ended->exit_code != kExitOk && session.err().is_terminal()) {
+    const uint32_t succeeded = CountOf(ended->batch, v1::JOB_STATE_SUCCEEDED);
+    session.Say("of " + std::to_string(ended->batch.job_count()) + " jobs " + std::to_string(succeeded) +
+                " succeeded: jobctl status " + id);
   }
   return ended->exit_code;
 }
@@ -159,7 +164,8 @@ void AddSubmit(CLI::App& root, Invocation& invocation) {
       ->type_name("yaml|json|lines");
   auto* wait = app->add_flag("--wait", options->wait, "Wait for the end; on a terminal show how far it is");
   app->add_flag("--follow", options->follow, "Show the jobs' output until the end")->excludes(wait);
-  app->add_flag("--raw", options->raw, "With --follow: show escape sequences to the terminal as they are");
+  app->add_flag("--raw", options->raw, "With --follow: show escape sequences to the terminal as they are [JOBCTL_RAW]")
+      ->envname("JOBCTL_RAW");
   AddJobOptions(*app, options->job);
   AddBatchOptions(*app, options->job);
   app->callback([options, &invocation] { invocation.action = [options](Session& session) { return Submit(session, *options); }; });

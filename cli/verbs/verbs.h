@@ -17,7 +17,6 @@ class Session;
 struct Invocation {
   std::function<int(Session&)> action;
   std::vector<std::string> command;  // of `run`: the words from the command on, byte for byte
-  const CLI::App* root = nullptr;
 };
 
 void AddRun(CLI::App& root, Invocation& invocation);

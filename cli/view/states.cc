@@ -61,9 +61,14 @@ std::vector<v1::JobState> LiveStates() {
           v1::JOB_STATE_STARTING, v1::JOB_STATE_RUNNING, v1::JOB_STATE_STOPPING};
 }
 
-base::Result<std::vector<v1::JobState>> ParseStates(std::string_view text) {
+std::vector<std::string> StateNames() {
   std::vector<std::string> names{"live", "unsuccessful"};
   for (int i = v1::JOB_STATE_QUEUED; i <= v1::JOB_STATE_LOST; ++i) names.push_back(Lower(StateName(static_cast<v1::JobState>(i))));
+  return names;
+}
+
+base::Result<std::vector<v1::JobState>> ParseStates(std::string_view text) {
+  const std::vector<std::string> names = StateNames();
   std::vector<v1::JobState> states;
   const auto add = [&states](const std::vector<v1::JobState>& more) { states.insert(states.end(), more.begin(), more.end()); };
   while (true) {

@@ -28,6 +28,8 @@ uint32_t CountOf(const v1::Batch& batch, v1::JobState state);
 std::vector<v1::JobState> FailureStates();
 std::vector<v1::JobState> LiveStates();
 
+// What ParseStates takes, in lower case.
+std::vector<std::string> StateNames();
 // States named by `text`, in any case, several with commas: "failed,lost"; also the groups "live" and "unsuccessful".
 base::Result<std::vector<v1::JobState>> ParseStates(std::string_view text);
 // "urgent", "normal", "low".

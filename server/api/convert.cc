@@ -122,6 +122,9 @@ worker::JobSpec JobSpecOf(const jobd::v1::JobSpec& message, const std::string& f
   CheckText(message.name(), base::kMaxNameBytes, field + ".name", check);
   spec.name = message.name();
   spec.env = EnvOf(message, field, check);
+  for (const auto& variable : message.env()) {
+    if (variable.ambient()) spec.ambient.push_back(variable.name());
+  }
   CheckText(message.workdir(), base::kMaxPathBytes, field + ".workdir", check);
   check.Require(message.workdir().empty() || message.workdir().front() == '/', field + ".workdir", "is not an absolute path");
   spec.workdir = message.workdir();

@@ -20,7 +20,7 @@ uint64_t OverheadOf(const v1::SubmitBatchRequest& message) {
   uint64_t overhead = 0;
   for (const auto& job : message.jobs()) {
     overhead += sizeof(worker::JobSpec) + static_cast<uint64_t>(job.argv_size()) * sizeof(Argument) +
-                static_cast<uint64_t>(job.env_size()) * sizeof(Variable);
+                static_cast<uint64_t>(job.env_size()) * (sizeof(Variable) + sizeof(std::string));
   }
   return overhead;
 }
@@ -33,7 +33,8 @@ class SubmitUpload final : public SinkOf<v1::SubmitBatchRequest, v1::SubmitBatch
   base::Status TakeTyped(v1::SubmitBatchRequest& message) override {
     const auto count = static_cast<size_t>(message.jobs_size());
     if (jobs_.size() + count > api_.max_batch_jobs.load(std::memory_order_relaxed)) {
-      return base::Error(base::Code::kResourceExhausted, "the batch has more jobs than the service takes");
+      return base::Error(base::Code::kResourceExhausted,
+                         "the batch has more jobs than the service takes: " + std::to_string(api_.max_batch_jobs.load()));
     }
     const uint64_t bytes = message.ByteSizeLong() + OverheadOf(message);
     if (share_.bytes() + bytes > kMaxBatchBytes) {

@@ -45,7 +45,10 @@ base::Result<Caller> AccessControl::Authenticate(const std::shared_ptr<const Cer
   }
   const config::User* user = rules->users.Find(name);
   // One text for both: a stranger must not learn whether an account was disabled or never existed.
-  if (user == nullptr || user->disabled) return base::Error(base::Code::kUnauthenticated, "not a user of this service");
+  if (user == nullptr || user->disabled) {
+    return base::Error(base::Code::kUnauthenticated,
+                       "'" + name + "' is not a user of this service; its administrator can add or enable one");
+  }
   return Caller{.user = *user, .certificate = certificate};
 }
 

@@ -1,6 +1,22 @@
 #include "server/auth/call_admission.h"
 
+#include <string>
+
 namespace jobd::server {
+
+namespace {
+
+// Says what one is, and what it takes.
+base::Error NotForRole(const Caller& caller, const MethodRule& rule) {
+  std::string takes;
+  for (const config::Role role : {config::Role::kViewer, config::Role::kOperator, config::Role::kAdmin}) {
+    if (rule.For(role) != Scope::kNone) takes += (takes.empty() ? "" : " or ") + std::string(config::RoleName(role));
+  }
+  return {base::Code::kPermissionDenied,
+          "your role does not allow this: you are " + std::string(config::RoleName(caller.role())) + ", and it takes " + takes};
+}
+
+}  // namespace
 
 base::Result<Admitted> CallAdmission::Admit(std::string_view certificate, const MethodRule& rule) {
   const auto refuse = [&](std::string_view caller, base::Error error) {
@@ -11,7 +27,7 @@ base::Result<Admitted> CallAdmission::Admit(std::string_view certificate, const 
   if (!caller.ok()) return refuse("", std::move(caller).error());
   const Scope scope = rule.For(caller->role());
   if (scope == Scope::kNone) {
-    return refuse(caller->name(), base::Error(base::Code::kPermissionDenied, "your role does not allow this"));
+    return refuse(caller->name(), NotForRole(*caller, rule));
   }
   auto quota = limits_.Acquire(caller->name());
   if (!quota.ok()) return refuse(caller->name(), std::move(quota).error());
@@ -27,7 +43,7 @@ base::Status CallAdmission::AdmitAgain(Admitted& admitted, const MethodRule& rul
   if (!caller.ok()) return refuse("", std::move(caller).error());
   const Scope scope = rule.For(caller->role());
   if (scope == Scope::kNone) {
-    return refuse(caller->name(), base::Error(base::Code::kPermissionDenied, "your role does not allow this"));
+    return refuse(caller->name(), NotForRole(*caller, rule));
   }
   admitted.caller = *std::move(caller);
   admitted.scope = scope;
@@ -38,7 +54,7 @@ base::Status CallAdmission::StillAdmitted(const std::shared_ptr<const Certificat
                                           Scope scope) const {
   JOBD_ASSIGN_OR_RETURN(const Caller now, access_.Authenticate(certificate));
   const Scope now_scope = rule.For(now.role());
-  if (now_scope == Scope::kNone) return base::Error(base::Code::kPermissionDenied, "your role does not allow this");
+  if (now_scope == Scope::kNone) return NotForRole(now, rule);
   if (now_scope < scope) return base::Error(base::Code::kPermissionDenied, "your role does not allow this any more");
   return base::Ok();
 }

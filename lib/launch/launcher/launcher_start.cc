@@ -40,7 +40,9 @@ base::Result<Person> Launcher::PersonOf(const LaunchRequest& request, const sand
   if (!profile.namespaces) {
     JOBD_ASSIGN_OR_RETURN(person.home, homes_.Of(uid));
   }
-  JOBD_ASSIGN_OR_RETURN(person.name, options_.shim.isolation->NameAccount(profile, request.owner, uid, person.home));
+  const sandbox::OwnersAccount account{
+      .owner = request.owner, .uid = uid, .gid = static_cast<gid_t>(uid), .home = person.home, .of_machine = false};
+  JOBD_ASSIGN_OR_RETURN(person.name, options_.shim.isolation->NameAccount(profile, account));
   return person;
 }
 
@@ -50,9 +52,14 @@ base::Result<Identity> Launcher::IdentityOf(const LaunchRequest& request, const 
   switch (run_as.kind) {
     case RunAs::Kind::kSelf: {
       const sandbox::Account self = sandbox::AccountOf(::geteuid());
-      // Its real home is not for jobs that have a /tmp of their own.
-      person = {.name = self.name, .home = profile.namespaces ? kHomeInView : self.home, .shell = ShellOf(self)};
-      return Identity{};
+      person = {.name = self.name, .home = self.home, .shell = ShellOf(self)};
+      if (!profile.namespaces) return Identity{};
+      // Its real home is not for jobs that have a /tmp of their own; and the uid need not have an account at all.
+      person.home = kHomeInView;
+      const sandbox::OwnersAccount account{
+          .owner = request.owner, .uid = self.uid, .gid = ::getegid(), .home = person.home, .of_machine = true};
+      JOBD_ASSIGN_OR_RETURN(person.name, options_.shim.isolation->NameAccount(profile, account));
+      return Identity{.account = sandbox::AccountKey(account)};
     }
     case RunAs::Kind::kOwnUid: {
       if (!options_.uids) return PolicyError("there is no range of uids for jobs");
@@ -61,7 +68,8 @@ base::Result<Identity> Launcher::IdentityOf(const LaunchRequest& request, const 
                             of_job ? options_.uids->TakeForJob(request.owner) : options_.uids->OfOwner(request.owner));
       if (of_job) own_uid = uid;
       JOBD_ASSIGN_OR_RETURN(person, PersonOf(request, profile, uid));
-      return Identity{.switch_user = true, .uid = uid, .gid = static_cast<gid_t>(uid), .groups = {}, .named_in_view = true};
+      return Identity{
+          .switch_user = true, .uid = uid, .gid = static_cast<gid_t>(uid), .groups = {}, .account = std::to_string(uid)};
     }
     case RunAs::Kind::kAccount: break;
   }

@@ -17,7 +17,7 @@ void Fields(Io& io, F& f) {
   io(f.uid);
   io(f.gid);
   io.List(f.groups, sizeof(gid_t), [&](auto& group) { io(group); });
-  io(f.named_in_view);
+  io(f.account);
   io(f.workdir_without_links);
 }
 

@@ -26,8 +26,8 @@ struct Identity {
   uid_t uid = 0;
   gid_t gid = 0;
   std::vector<gid_t> groups;
-  // A uid of the range, which /etc/passwd of the job's view is to name.
-  bool named_in_view = false;
+  // What /etc/passwd of the job's view is to name: a sandbox::AccountKey. Empty: nothing that the machine's does not.
+  std::string account;
   // The way to the working directory may not lead over symbolic links: its owner was allowed certain folders.
   bool workdir_without_links = false;
 };

@@ -147,7 +147,7 @@ base::Result<Spawned> Spawn(const ShimContext& context, const LaunchRequest& req
                               .uid = uid,
                               .gid = identity.gid,
                               .groups = &identity.groups,
-                              .named_in_view = identity.named_in_view,
+                              .account = identity.account,
                               .group = &group},
                              memory.isolation);
   memory.limits = LimitsOf(context, request.limits, profile);

@@ -3,6 +3,7 @@
 #include <grp.h>
 #include <pwd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <memory>
@@ -16,6 +17,26 @@ using File = std::unique_ptr<FILE, int (*)(FILE*)>;
 File OpenForReading(const char* path) { return {std::fopen(path, "re"), &std::fclose}; }
 
 constexpr size_t kLineSpace = 64 * 1024;  // a group with some thousand members
+
+std::string WholeLines(std::string_view file) {
+  std::string text(file);
+  if (!text.empty() && text.back() != '\n') text += '\n';
+  return text;
+}
+
+// True when a line's third field, of passwd or group, is `number`.
+bool HasNumber(std::string_view file, gid_t number) {
+  while (!file.empty()) {
+    const std::string_view line = file.substr(0, file.find('\n'));
+    file.remove_prefix(std::min(file.size(), line.size() + 1));
+    const size_t first = line.find(':');
+    const size_t second = first == std::string_view::npos ? first : line.find(':', first + 1);
+    if (second == std::string_view::npos) continue;
+    const std::string_view rest = line.substr(second + 1);
+    if (rest.substr(0, rest.find(':')) == std::to_string(number)) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -75,7 +96,7 @@ std::optional<gid_t> FindGroup(const std::string& name) {
 
 std::string AccountName(uid_t uid) { return AccountOf(uid).name; }
 
-AccountFiles WithAccount(std::string_view passwd, std::string_view group, std::string_view owner, uid_t uid,
+AccountFiles WithAccount(std::string_view passwd, std::string_view group, std::string_view owner, uid_t uid, gid_t gid,
                          std::string_view home) {
   constexpr size_t kLongest = 28;  // useradd(8) allows 32, and there may be a suffix
   std::string base;
@@ -97,16 +118,17 @@ AccountFiles WithAccount(std::string_view passwd, std::string_view group, std::s
   };
   AccountFiles files;
   files.name = free_in(passwd);
-  const auto lines = [](std::string_view file) {
-    std::string text(file);
-    if (!text.empty() && text.back() != '\n') text += '\n';
-    return text;
-  };
-  const std::string number = std::to_string(uid);
-  files.passwd =
-      lines(passwd) + files.name + ":x:" + number + ":" + number + ":jobs of " + base + ":" + std::string(home) + ":/bin/sh\n";
-  files.group = lines(group) + free_in(group) + ":x:" + number + ":\n";
+  files.passwd = WholeLines(passwd) + files.name + ":x:" + std::to_string(uid) + ":" + std::to_string(gid) + ":jobs of " + base +
+                 ":" + std::string(home) + ":/bin/sh\n";
+  files.group = WholeLines(group);
+  if (!HasNumber(group, gid)) files.group += free_in(group) + ":x:" + std::to_string(gid) + ":\n";
   return files;
+}
+
+AccountFiles WithHome(std::string_view passwd, std::string_view group, const Account& account, std::string_view home) {
+  const std::string entry = account.name + ":x:" + std::to_string(account.uid) + ":" + std::to_string(account.gid) +
+                            "::" + std::string(home) + ":" + account.shell + "\n";
+  return {.passwd = entry + std::string(passwd), .group = std::string(group), .name = account.name};
 }
 
 }  // namespace jobd::sandbox

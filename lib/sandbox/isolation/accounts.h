@@ -40,8 +40,12 @@ struct AccountFiles {
   std::string name;  // of the account in them
 };
 
-// The machine's files and one entry more, for `uid` and a group of the same number, named after `owner`: what is no proper name of
-// an account in it is replaced, and a name that the machine has gets a suffix. Pure.
-AccountFiles WithAccount(std::string_view passwd, std::string_view group, std::string_view owner, uid_t uid, std::string_view home);
+// The machine's files and one entry more, for `uid` and the group `gid`, named after `owner`: what is no proper name of an account
+// in it is replaced, and a name that the machine has gets a suffix. The group gets one, too, unless it has a name. Pure.
+AccountFiles WithAccount(std::string_view passwd, std::string_view group, std::string_view owner, uid_t uid, gid_t gid,
+                         std::string_view home);
+
+// The machine's files where `account` has another home: an entry before that of the machine counts. Pure.
+AccountFiles WithHome(std::string_view passwd, std::string_view group, const Account& account, std::string_view home);
 
 }  // namespace jobd::sandbox

@@ -72,7 +72,11 @@ int TakeAccounts(int folder, const char* name) noexcept {
 
 bool CoverFile(int tree, const char* path) noexcept {
   constexpr unsigned int kFollow = 0x10;  // MOVE_MOUNT_T_SYMLINKS
-  const bool done = ::move_mount(tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH | kFollow) == 0;
+  // Where jobd is no root the file is the job's own user's, and is that of later jobs, too.
+  mount_attr attr{};
+  attr.attr_set = MOUNT_ATTR_RDONLY;
+  const bool done = ::mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) == 0 &&
+                    ::move_mount(tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH | kFollow) == 0;
   const int error = errno;
   ::close(tree);
   errno = error;

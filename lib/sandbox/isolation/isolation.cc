@@ -125,11 +125,10 @@ bool Isolation::Stale() {
 
 void Isolation::Renew() { MakeViews(); }
 
-base::Result<std::string> Isolation::NameAccount(const Profile& profile, const std::string& owner, uid_t uid,
-                                                 const std::string& home) {
-  if (!profile.namespaces) return open_accounts_.Name(-1, owner, uid, home);
+base::Result<std::string> Isolation::NameAccount(const Profile& profile, const OwnersAccount& account) {
+  if (!profile.namespaces) return open_accounts_.Name(-1, account);
   const auto& view = ViewOf(profile);
-  return (profile.read_only ? read_only_accounts_ : plain_accounts_).Name(view ? view->accounts.get() : -1, owner, uid, home);
+  return (profile.read_only ? read_only_accounts_ : plain_accounts_).Name(view ? view->accounts.get() : -1, account);
 }
 
 base::Status Isolation::Check(const Profile& profile) const {
@@ -201,9 +200,9 @@ void Isolation::Prepare(const Profile& profile, const IsolatedJob& job, Prepared
   // Without the network there are none of the machine's in the first place.
   plan.landlock_scopes = profile.landlock ? landlock_.scopes : profile.network ? landlock_.socket_scope : 0;
   plan.terminal_options = terminal_options_.c_str();
-  if (job.named_in_view && view.accounts) {
-    prepared.passwd_ = PasswdFileName(job.uid);
-    prepared.group_ = GroupFileName(job.uid);
+  if (!job.account.empty() && view.accounts) {
+    prepared.passwd_ = PasswdFileName(job.account);
+    prepared.group_ = GroupFileName(job.account);
     plan.accounts = view.accounts.get();
     plan.passwd = has_passwd_ ? prepared.passwd_.c_str() : nullptr;
     plan.group = has_group_ ? prepared.group_.c_str() : nullptr;

@@ -39,7 +39,7 @@ struct IsolatedJob {
   uid_t uid = 0;
   gid_t gid = 0;
   const std::vector<gid_t>* groups = nullptr;
-  bool named_in_view = false;       // NameAccount was called for its uid
+  std::string account;              // as NameAccount had it: its AccountKey; empty: it is named by the machine alone
   const JobGroup* group = nullptr;  // its group, if it is to be shown
 };
 
@@ -81,9 +81,9 @@ class Isolation {
   bool Stale();
   // Makes the views again; as Make. Shims that were forked before keep the old ones.
   void Renew();
-  // The account name for jobs of `owner` that run as `uid`, a uid of jobd's range: in the profile's view, if it has one,
-  // /etc/passwd names it, with `home`. Errors carry errno.
-  base::Result<std::string> NameAccount(const Profile& profile, const std::string& owner, uid_t uid, const std::string& home);
+  // The name of an account that is the jobs' and not the machine's, or not as the machine has it: in the profile's view, if it has
+  // one, /etc/passwd says so. Errors carry errno.
+  base::Result<std::string> NameAccount(const Profile& profile, const OwnersAccount& account);
   std::vector<Capability> capabilities() const;
   // Descriptors the shims need; borrowed.
   std::vector<int> fds() const;

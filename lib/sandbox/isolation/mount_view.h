@@ -41,7 +41,7 @@ struct MountView {
   // none.
   base::Fd machine_tmp;
   base::Fd machine_var_tmp;
-  base::Fd accounts;  // a folder in that namespace for the files of OwnerAccounts, out of the jobs' sight; only when privileged
+  base::Fd accounts;  // a folder in that namespace for the files of OwnerAccounts, out of the jobs' sight
 };
 
 // Forks a process that makes the view, and waits for it. Errors name the step: "making the jobs' file system: mounting /dev: …". To

@@ -21,8 +21,11 @@ base::Status Write(int dir, const std::string& name, const std::string& text) {
 
 }  // namespace
 
-std::string PasswdFileName(uid_t uid) { return std::to_string(uid) + ".passwd"; }
-std::string GroupFileName(uid_t uid) { return std::to_string(uid) + ".group"; }
+std::string AccountKey(const OwnersAccount& account) {
+  return account.of_machine ? "of-" + account.owner : std::to_string(account.uid);
+}
+std::string PasswdFileName(const std::string& key) { return key + ".passwd"; }
+std::string GroupFileName(const std::string& key) { return key + ".group"; }
 
 OwnerAccounts::Stamp OwnerAccounts::StampNow() {
   Stamp stamp{};
@@ -39,7 +42,7 @@ OwnerAccounts::Stamp OwnerAccounts::StampNow() {
   return stamp;
 }
 
-base::Result<std::string> OwnerAccounts::Name(int dir, const std::string& owner, uid_t uid, const std::string& home) {
+base::Result<std::string> OwnerAccounts::Name(int dir, const OwnersAccount& account) {
   if (const Stamp now = StampNow(); now != stamp_) {
     // A machine without these files has no accounts.
     auto passwd = base::ReadFile(AT_FDCWD, kFiles[0], kMaxFile);
@@ -49,14 +52,17 @@ base::Result<std::string> OwnerAccounts::Name(int dir, const std::string& owner,
     names_.clear();
     stamp_ = now;
   }
-  if (const auto known = names_.find(uid); known != names_.end()) return known->second;
-  AccountFiles files = WithAccount(passwd_, group_, owner, uid, home);
+  const std::string key = AccountKey(account);
+  if (const auto known = names_.find(key); known != names_.end()) return known->second;
+  const auto machines = account.of_machine ? FindAccount(AccountName(account.uid)) : base::Error(base::Code::kNotFound, "");
+  AccountFiles files = machines.ok() ? WithHome(passwd_, group_, *machines, account.home)
+                                     : WithAccount(passwd_, group_, account.owner, account.uid, account.gid, account.home);
   if (dir >= 0) {
-    auto written = Write(dir, PasswdFileName(uid), files.passwd);
-    if (written.ok()) written = Write(dir, GroupFileName(uid), files.group);
-    if (!written.ok()) return std::move(written).error().WithContext("naming the account of " + owner);
+    auto written = Write(dir, PasswdFileName(key), files.passwd);
+    if (written.ok()) written = Write(dir, GroupFileName(key), files.group);
+    if (!written.ok()) return std::move(written).error().WithContext("naming the account of " + account.owner);
   }
-  names_.emplace(uid, files.name);
+  names_.emplace(key, files.name);
   return std::move(files.name);
 }
 

@@ -223,7 +223,7 @@ Status BuildView(const ViewOptions& options, uid_t uid, gid_t gid, MountView& vi
   JOBD_RETURN_IF_ERROR(MakeDev(options.privileged));
   JOBD_RETURN_IF_ERROR(MakeRun(options));
   JOBD_RETURN_IF_ERROR(HideFrom(options));
-  if (options.privileged) JOBD_RETURN_IF_ERROR(MakeAccounts(view));
+  JOBD_RETURN_IF_ERROR(MakeAccounts(view));
   view.machine_tmp.reset(::open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC));
   view.machine_var_tmp.reset(::open("/var/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC));
   return base::Ok();

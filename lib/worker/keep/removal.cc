@@ -49,7 +49,8 @@ void RemoveOne(Remover& remover, Store& store, BatchView batch, Callback<bool> d
   remover.RemoveSlice({batch}, [&remover, &store, batch, done = std::move(done)](const base::Result<Removed>& removed) {
     if (!removed.ok()) return done(removed.error());
     if (!removed->undeletable.empty()) return done(Undeletable());
-    if (!removed->busy.empty()) return done(base::Error(base::Code::kFailedPrecondition, "the batch has not ended"));
+    if (!removed->busy.empty())
+      return done(base::Error(base::Code::kFailedPrecondition, "the batch has not ended; cancel it or wait for it first"));
     if (removed->gone.empty()) return done(true);
     // It was retried and has ended anew since it was found: the client means the batch, not one of its ends.
     auto now = ReadBatch(store, batch.id);

@@ -140,11 +140,24 @@ void FillLimits(const Submitter& submitter, const WorkerLimits& limits, const la
   launch::FillFromBounds(bounds, profile, filled, timeout);
 }
 
+// "a, b or c".
+std::string Listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (size_t i = 0; i < names.size(); ++i) text += (i == 0 ? "" : i + 1 == names.size() ? " or " : ", ") + names[i];
+  return text;
+}
+
+std::string NoProfile(const std::string& name, const launch::Capabilities& capabilities) {
+  std::vector<std::string> known;
+  for (const launch::ProfileCapabilities& profile : capabilities.profiles) known.push_back(profile.name);
+  return "there is no profile '" + base::EscapeForTerminal(name) + "', but " + Listed(known);
+}
+
 // Can the launcher do it? It is what decides, when the job is started; but then it is late.
 void CheckOffer(const Submitter& submitter, const JobSpec& job, const WorkerLimits& limits, const std::string& at,
                 Violations& bad) {
   const launch::ProfileCapabilities* profile = limits.capabilities.Find(ProfileOf(job, limits));
-  if (profile == nullptr) return bad.Add(at + "profile", "there is no profile of this name");
+  if (profile == nullptr) return bad.Add(at + "profile", NoProfile(ProfileOf(job, limits), limits.capabilities));
   if (profile->missing) return bad.Add(at + "profile", "cannot be enforced on this machine; `jobctl admin status` says why");
   const auto add = [&](const std::optional<base::FieldViolation>& beyond) {
     if (beyond) bad.Add(at + beyond->field, beyond->problem);
@@ -188,7 +201,9 @@ base::Status CheckPermissions(const Submitter& submitter, const std::vector<JobS
     const auto denied = [&](const std::string& what) { return base::Error(base::Code::kPermissionDenied, at + what); };
     const std::string& profile = ProfileOf(jobs[i], limits);
     if (!Contains(submitter.profiles, profile)) {
-      if (!submitter.profiles.empty()) return denied("profile: you may not use this profile");
+      if (!submitter.profiles.empty())
+        return denied("profile: you may not use '" + base::EscapeForTerminal(profile) + "': you may use " +
+                      Listed(submitter.profiles));
       const launch::ProfileCapabilities* const known = limits.capabilities.Find(profile);
       if (known == nullptr || known->needs_grant) {
         return denied(
@@ -197,14 +212,16 @@ base::Status CheckPermissions(const Submitter& submitter, const std::vector<JobS
       }
     }
     if (!jobs[i].user.empty() && !Contains(submitter.run_as, jobs[i].user)) {
-      return denied("user: you may not run jobs as this account");
+      return denied("user: you may not run jobs as '" + base::EscapeForTerminal(jobs[i].user) + "': " +
+                    (submitter.run_as.empty() ? "no run_as in the users file gives you an account"
+                                              : "you may as " + Listed(submitter.run_as)));
     }
     if (const auto beyond = launch::ExceedsOwner(submitter.bounds, jobs[i].limits, jobs[i].timeout)) {
       return denied(beyond->field + ": " + beyond->problem);
     }
     if (!jobs[i].workdir.empty() && jobs[i].workdir != limits.default_workdir &&
         !launch::MayWorkIn(submitter.bounds, jobs[i].workdir)) {
-      return denied("workdir: you may not work in this folder");
+      return denied("workdir: you may not work in this folder; `workdirs` in the users file says where you may");
     }
   }
   return base::Ok();
@@ -261,11 +278,13 @@ void KeepLastOfDuplicates(JobSpec& job) {
 
 base::Status CheckLoad(const Submitter& submitter, uint64_t job_count, const Load& load, const WorkerLimits& limits) {
   if (load.queued + job_count > limits.max_queued) {
-    return base::Error(base::Code::kResourceExhausted, "the queue is full");
+    return base::Error(base::Code::kResourceExhausted, "the queue is full: it takes " + std::to_string(limits.max_queued) +
+                                                           " jobs; submit it when some have ended");
   }
   const uint64_t own = submitter.max_queued.value_or(limits.max_queued_per_user);
   if (load.queued_of_owner + job_count > own) {
-    return base::Error(base::Code::kResourceExhausted, "you may have at most " + std::to_string(own) + " queued jobs");
+    return base::Error(base::Code::kResourceExhausted, "you may have at most " + std::to_string(own) + " queued jobs, and have " +
+                                                           std::to_string(load.queued_of_owner));
   }
   return base::Ok();
 }

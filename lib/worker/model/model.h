@@ -81,6 +81,8 @@ struct JobSpec {
   bool shell = false;
   std::string name;
   std::vector<std::pair<std::string, std::string>> env;
+  // Names of variables in env that are of the submitter's surroundings: no part of the fingerprint. Not kept.
+  std::vector<std::string> ambient;
   std::string workdir;
   std::string stdin_data;
   base::Nanos timeout = 0;

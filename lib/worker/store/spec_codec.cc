@@ -1,5 +1,7 @@
 #include "worker/store/spec_codec.h"
 
+#include <algorithm>
+
 #include "base/sha256.h"
 #include "base/wire.h"
 
@@ -32,6 +34,14 @@ size_t RoomFor(const JobSpec& spec) {
   for (const auto& arg : spec.argv) room += arg.size() + kLength;
   for (const auto& [name, value] : spec.env) room += name.size() + value.size() + 2 * kLength;
   return room;
+}
+
+// The job without what its submitter's surroundings added.
+JobSpec WithoutAmbient(JobSpec spec) {
+  std::erase_if(spec.env, [&spec](const auto& variable) {
+    return std::find(spec.ambient.begin(), spec.ambient.end(), variable.first) != spec.ambient.end();
+  });
+  return spec;
 }
 
 base::Error Damaged() { return base::Error(base::Code::kDataLoss, "a stored job is damaged"); }
@@ -143,7 +153,7 @@ std::string Fingerprint(const BatchOptions& options, const std::vector<JobSpec>&
   head.Number(jobs.size());
   hash.Add(head.bytes());
   for (const JobSpec& job : jobs) {
-    AddText(hash, EncodeSpec(job));
+    AddText(hash, job.ambient.empty() ? EncodeSpec(job) : EncodeSpec(WithoutAmbient(job)));
     AddText(hash, job.stdin_data);
   }
   const base::Sha256Digest digest = hash.Take();

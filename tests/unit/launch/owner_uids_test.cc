@@ -139,19 +139,29 @@ TEST_F(OwnerUidsTest, WhatCannotBeWrittenIsNotGiven) {
 TEST(AccountFilesTest, FaultB1OneEntryMoreNamedAfterTheOwner) {
   const std::string passwd = "root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000::/home/alice:/bin/sh";
   const std::string group = "root:x:0:\nbuild:x:7:\n";
-  const auto bob = sandbox::WithAccount(passwd, group, "bob", 77, "/tmp");
+  const auto bob = sandbox::WithAccount(passwd, group, "bob", 77, 77, "/tmp");
   EXPECT_EQ(bob.name, "bob");
   EXPECT_EQ(bob.passwd, passwd + "\nbob:x:77:77:jobs of bob:/tmp:/bin/sh\n");
   EXPECT_EQ(bob.group, group + "bob:x:77:\n");
-  EXPECT_EQ(sandbox::WithAccount(passwd, group, "alice", 77, "/tmp").name, "alice-2");
-  const auto build = sandbox::WithAccount(passwd, group, "build", 77, "/tmp");
+  EXPECT_EQ(sandbox::WithAccount(passwd, group, "alice", 77, 77, "/tmp").name, "alice-2");
+  const auto build = sandbox::WithAccount(passwd, group, "build", 77, 77, "/tmp");
   EXPECT_EQ(build.name, "build") << "a group of that name is another thing";
   EXPECT_EQ(build.group, group + "build-2:x:77:\n");
-  EXPECT_EQ(sandbox::WithAccount(passwd, group, "root", 77, "/tmp").name, "root-2");
-  EXPECT_EQ(sandbox::WithAccount(passwd, group, "a:b", 77, "/tmp").name, "a_b");
-  EXPECT_EQ(sandbox::WithAccount(passwd, group, "0", 77, "/tmp").name, "u0");
-  EXPECT_EQ(sandbox::WithAccount(passwd, group, std::string(128, 'x'), 77, "/tmp").name.size(), 28u);
-  EXPECT_EQ(sandbox::WithAccount("", "", "bob", 77, "/tmp").group, "bob:x:77:\n");
+  EXPECT_EQ(sandbox::WithAccount(passwd, group, "root", 77, 77, "/tmp").name, "root-2");
+  EXPECT_EQ(sandbox::WithAccount(passwd, group, "a:b", 77, 77, "/tmp").name, "a_b");
+  EXPECT_EQ(sandbox::WithAccount(passwd, group, "0", 77, 77, "/tmp").name, "u0");
+  EXPECT_EQ(sandbox::WithAccount(passwd, group, std::string(128, 'x'), 77, 77, "/tmp").name.size(), 28u);
+  EXPECT_EQ(sandbox::WithAccount("", "", "bob", 77, 77, "/tmp").group, "bob:x:77:\n");
+  EXPECT_EQ(sandbox::WithAccount(passwd, group, "bob", 77, 7, "/tmp").group, group) << "the group has a name";
+}
+
+TEST(AccountFilesTest, FaultB1AnAccountOfTheMachineGetsTheJobsHome) {
+  const auto files =
+      sandbox::WithHome("a:x:5:6:A:/home/a:/bin/bash\n", "g:x:6:\n",
+                        {.uid = 5, .gid = 6, .groups = {}, .name = "a", .home = "/home/a", .shell = "/bin/bash"}, "/tmp");
+  EXPECT_EQ(files.passwd, "a:x:5:6::/tmp:/bin/bash\na:x:5:6:A:/home/a:/bin/bash\n") << "the first entry counts";
+  EXPECT_EQ(files.group, "g:x:6:\n");
+  EXPECT_EQ(files.name, "a");
 }
 
 TEST(CompleteEnvironmentTest, FaultB2TheJobsOwnWinsThenTheProfileThenTheDefaults) {

@@ -78,7 +78,7 @@ TEST_F(WorkerQuotaTest, FaultA13ARetryMayQueueNoMoreThanItsOwnerMayHaveQueued) {
   const auto refused = Retry("b");
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code(), base::Code::kResourceExhausted);
-  EXPECT_EQ(refused.error().message(), "you may have at most 2 queued jobs");
+  EXPECT_EQ(refused.error().message(), "you may have at most 2 queued jobs, and have 0");
   SetQuota({.max_queued = 3});
   EXPECT_EQ(*Retry("b"), 3u);
 }

@@ -19,6 +19,18 @@ v1::JobSpec Spec(const JobDraft& job) {
   return spec;
 }
 
+TEST(JobDraftTest, FaultC12WhatTheSurroundingsAddIsMarked) {
+  JobDraft job;
+  job.ambient_env = {{"TERM", "xterm"}, {"NO_COLOR", "1"}};
+  job.env = {{"TERM", "dumb"}};
+  const v1::JobSpec spec = Spec(job);
+  ASSERT_EQ(spec.env_size(), 2);
+  EXPECT_EQ(spec.env(0).value(), "dumb") << "what was asked for counts";
+  EXPECT_FALSE(spec.env(0).ambient());
+  EXPECT_EQ(spec.env(1).name(), "NO_COLOR");
+  EXPECT_TRUE(spec.env(1).ambient());
+}
+
 TEST(JobDraftTest, RefusesBadValues) {
   JobDraft job;
   for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{{"timeout", "soon"},

@@ -71,6 +71,7 @@ TEST(ConvertRequest, Environment) {
   FieldCheck check;
   const worker::JobSpec spec = JobSpecOf(job, "job", check);
   ASSERT_EQ(spec.env.size(), 2u);
+  EXPECT_TRUE(spec.ambient.empty());
   EXPECT_EQ(spec.env[0], (std::pair<std::string, std::string>("A", "2")));
 }
 

@@ -40,6 +40,15 @@ TEST(SpecCodecTest, FingerprintSeesEverythingButTheId) {
   EXPECT_NE(base, Fingerprint({}, {{.argv = {"a"}}, {.argv = {"a"}}}));
 }
 
+TEST(SpecCodecTest, FaultC12FingerprintKnowsNothingOfTheTerminal) {
+  const std::string base = Fingerprint({}, {{.argv = {"a"}, .env = {{"K", "V"}}}});
+  EXPECT_EQ(base, Fingerprint({}, {{.argv = {"a"}, .env = {{"K", "V"}, {"TERM", "xterm"}}, .ambient = {"TERM"}}}));
+  EXPECT_EQ(base,
+            Fingerprint(
+                {}, {{.argv = {"a"}, .env = {{"NO_COLOR", ""}, {"K", "V"}, {"TERM", "vt100"}}, .ambient = {"TERM", "NO_COLOR"}}}));
+  EXPECT_NE(base, Fingerprint({}, {{.argv = {"a"}, .env = {{"K", "V"}, {"TERM", "xterm"}}}})) << "asked for";
+}
+
 TEST(SpecCodecTest, FingerprintIsThatOfServicesBefore) {
   const BatchOptions options{.name = "n", .labels = {{"k", "v"}}, .parallel = 3, .fail_fast = true, .priority = Priority::kUrgent};
   const std::vector<JobSpec> jobs = {
