@@ -51,6 +51,7 @@ void AddVerbs(CLI::App& app, Invocation& invocation) {
   AddSubmit(app, invocation);
   AddStatus(app, invocation);
   AddList(app, invocation);
+  AddExplain(app, invocation);
   AddLogs(app, invocation);
   AddWait(app, invocation);
   AddCancel(app, invocation);

@@ -10,7 +10,11 @@
 #include <string_view>
 
 #include "base/files.h"
+#include "base/suggest.h"
+#include "base/text.h"
+#include "config/users_check.h"
 #include "daemon/trusted_path.h"
+#include "sandbox/isolation/accounts.h"
 
 namespace jobd::daemon {
 
@@ -25,14 +29,12 @@ base::Result<base::Fd> OpenFile(const std::string& what, const std::string& path
   return file;
 }
 
-base::Result<base::Fd> OpenKey(const std::string& path) {
-  JOBD_ASSIGN_OR_RETURN(base::Fd file, OpenFile("tls.key", path));
+// Nobody but its owner may read it.
+base::Status CheckSecret(const base::Fd& file, const std::string& path) {
   struct stat info {};
   if (::fstat(file.get(), &info) != 0) return base::SysError("tls.key: " + path, errno);
-  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    return base::Error(base::Code::kPermissionDenied, "tls.key: " + path + " may be used by others than its owner: chmod 600 it");
-  }
-  return file;
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) == 0) return base::Ok();
+  return base::Error(base::Code::kPermissionDenied, "tls.key: " + path + " may be used by others than its owner: chmod 600 it");
 }
 
 base::Result<std::string> ReadFrom(const base::Fd& file, const std::string& path) {
@@ -50,6 +52,25 @@ base::Result<base::Fd> Sealed(const char* name, const std::string& bytes) {
   constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
   if (::fcntl(memfd.get(), F_ADD_SEALS, kSeals) != 0) return base::SysError("sealing a file's content", errno);
   return memfd;
+}
+
+std::vector<std::string> ProfileNames(const sandbox::Profiles& profiles) {
+  std::vector<std::string> names;
+  for (const sandbox::Profile& profile : profiles.all()) names.push_back(profile.name);
+  return names;
+}
+
+void AddWarnings(const Options& options, Configuration& all) {
+  // Without privileges jobs run as we do, whoever is named.
+  const auto has_account = [](const std::string& name) { return sandbox::FindAccount(name).ok(); };
+  config::KnownNames known{.profiles = ProfileNames(all.profiles), .has_account = nullptr};
+  if (::geteuid() == 0) known.has_account = has_account;
+  for (std::string& warning : config::UnknownNames(all.config.users_file, all.users, known))
+    all.warnings.push_back(std::move(warning));
+  if (known.has_account && all.config.job_user != "auto" && !has_account(all.config.job_user)) {
+    all.warnings.push_back(options.config_file + ": policy.job_user: there is no account '" +
+                           base::EscapeForTerminal(all.config.job_user) + "': no job can run without one of its own");
+  }
 }
 
 }  // namespace
@@ -82,42 +103,39 @@ base::Result<Configuration> OpenConfiguration(const Options& options) {
     all.fds.push_back(std::move(kept));
     return base::Ok();
   };
-  const auto read_and_add = [&add](const char* name, const base::Fd& file, const std::string& path) -> base::Status {
-    JOBD_ASSIGN_OR_RETURN(std::string bytes, ReadFrom(file, path));
-    const base::Status added = add(name, bytes);
-    ::explicit_bzero(bytes.data(), bytes.size());  // one of them is the private key
-    return added;
-  };
   JOBD_ASSIGN_OR_RETURN(const base::Fd config_file, OpenFile("configuration", options.config_file));
   JOBD_ASSIGN_OR_RETURN(const std::string text, ReadFrom(config_file, options.config_file));
   JOBD_ASSIGN_OR_RETURN(config::LoadedConfig loaded, config::Load(options.config_file, text, OverridesOf(options)));
   all.config = std::move(loaded.config);
+  all.warnings = std::move(loaded.warnings);
   JOBD_RETURN_IF_ERROR(add("config", text));
-  JOBD_ASSIGN_OR_RETURN(const base::Fd ca, OpenFile("tls.ca", all.config.tls_ca));
-  JOBD_RETURN_IF_ERROR(read_and_add("ca", ca, all.config.tls_ca));
-  JOBD_ASSIGN_OR_RETURN(const base::Fd cert, OpenFile("tls.cert", all.config.tls_cert));
-  JOBD_RETURN_IF_ERROR(read_and_add("cert", cert, all.config.tls_cert));
-  JOBD_ASSIGN_OR_RETURN(const base::Fd key, OpenKey(all.config.tls_key));
-  JOBD_RETURN_IF_ERROR(read_and_add("key", key, all.config.tls_key));
-  if (!all.config.tls_revoked.empty()) {
-    JOBD_ASSIGN_OR_RETURN(const base::Fd revoked, OpenFile("tls.revoked", all.config.tls_revoked));
-    JOBD_RETURN_IF_ERROR(read_and_add("revoked", revoked, all.config.tls_revoked));
-  }
-  // It decides whom jobs may run as, root included.
-  JOBD_ASSIGN_OR_RETURN(const base::Fd users, OpenFile("users.file", all.config.users_file));
-  JOBD_ASSIGN_OR_RETURN(const std::string users_text, ReadFrom(users, all.config.users_file));
-  JOBD_ASSIGN_OR_RETURN(all.users, config::Users::Parse(all.config.users_file, users_text));
-  JOBD_RETURN_IF_ERROR(add("users", users_text));
-  if (!all.config.profiles_file.empty()) {
-    // Only ours to read: the server knows profiles by name.
-    const std::string& path = all.config.profiles_file;
-    JOBD_ASSIGN_OR_RETURN(const base::Fd profiles, OpenFile("policy.profiles", path));
-    JOBD_ASSIGN_OR_RETURN(const std::string profiles_text, ReadFrom(profiles, path));
-    JOBD_ASSIGN_OR_RETURN(all.profiles, sandbox::Profiles::Parse(path, profiles_text));
+  for (const TrustedFile& one : kTrustedFiles) {
+    const std::string& path = all.config.*one.path;
+    if (path.empty()) continue;
+    JOBD_ASSIGN_OR_RETURN(const base::Fd file, OpenFile(one.setting, path));
+    const bool secret = one.path == &config::Config::tls_key;
+    if (secret) JOBD_RETURN_IF_ERROR(CheckSecret(file, path));
+    JOBD_ASSIGN_OR_RETURN(std::string bytes, ReadFrom(file, path));
+    const base::Status added = one.given_as != nullptr ? add(one.given_as, bytes) : base::Ok();
+    if (secret) ::explicit_bzero(bytes.data(), bytes.size());
+    JOBD_RETURN_IF_ERROR(added);
+    if (one.path == &config::Config::users_file) {
+      // It decides whom jobs may run as, root included.
+      JOBD_ASSIGN_OR_RETURN(all.users, config::Users::Parse(path, bytes));
+    } else if (one.path == &config::Config::profiles_file) {
+      JOBD_ASSIGN_OR_RETURN(all.profiles, sandbox::Profiles::Parse(path, bytes));
+    }
   }
   if (all.profiles.Find(all.config.default_profile) == nullptr) {
-    return base::Error(base::Code::kInvalidArgument,
-                       options.config_file + ": defaults.profile: there is no profile '" + all.config.default_profile + "'");
+    return base::Error(base::Code::kInvalidArgument, options.config_file + ": defaults.profile: there is no profile '" +
+                                                         base::EscapeForTerminal(all.config.default_profile) + "'" +
+                                                         base::DidYouMean(all.config.default_profile, ProfileNames(all.profiles)));
+  }
+  AddWarnings(options, all);
+  if (!all.warnings.empty()) {
+    std::string lines;
+    for (const std::string& warning : all.warnings) lines += warning + "\n";
+    JOBD_RETURN_IF_ERROR(add("warnings", lines));
   }
   return all;
 }

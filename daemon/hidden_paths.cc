@@ -73,7 +73,8 @@ HiddenPaths HiddenFromJobs(const Options& options, const config::Config& config,
   Collector all(privileged);
   for (const base::Fd* dir : {&dirs.state, &dirs.log, &dirs.runtime})
     all.AddFolder(Real("/proc/self/fd/" + std::to_string(dir->get())));
-  for (const std::string* file : {&config.tls_ca, &config.tls_cert, &config.tls_key, &config.tls_revoked}) all.AddFile(*file, true);
+  for (const std::string* file : {&config.tls_ca, &config.tls_client_ca, &config.tls_cert, &config.tls_key, &config.tls_revoked})
+    all.AddFile(*file, true);
   for (const std::string* file : {&options.config_file, &config.users_file, &config.profiles_file}) all.AddFile(*file, false);
   if (const std::string log = Real(config.log_file); !log.empty()) all.AddFolder(log);
   HiddenPaths paths = all.Take();

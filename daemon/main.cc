@@ -24,8 +24,8 @@
 #include "daemon/options.h"
 #include "daemon/server_keeper.h"
 #include "daemon/service_dirs.h"
+#include "daemon/start_checks.h"
 #include "daemon/user_command.h"
-#include "launch/launcher/job_accounts.h"
 #include "launch/launcher/owner_uids.h"
 #include "logging/logging.h"
 #include "sandbox/cgroup/job_group.h"
@@ -40,11 +40,22 @@ int Fail(const Error& error) {
   return 1;
 }
 
-// No job may run as jobd-server, and no folder of somebody else becomes ours.
-jobd::base::Status CheckMachine(const jobd::daemon::Configuration& configuration) {
-  JOBD_ASSIGN_OR_RETURN(const auto account, jobd::daemon::FindServerAccount(configuration.config));
-  JOBD_RETURN_IF_ERROR(jobd::launch::CheckJobAccounts(jobd::daemon::PolicyOf(configuration, account)));
-  return jobd::daemon::CheckDirs(configuration.config, account);
+// `--check-config`: everything that a start checks.
+int Check(const jobd::daemon::Options& options, const jobd::base::Result<jobd::daemon::Configuration>& configuration) {
+  const auto wrong = [](const Error& error) {
+    std::printf("%s\n", jobd::base::EscapeForTerminal(error.message()).c_str());
+    return 1;
+  };
+  if (!configuration.ok()) return wrong(configuration.error());
+  const auto account = jobd::daemon::FindServerAccount(configuration->config);
+  if (!account.ok()) return wrong(account.error());
+  const auto checked = jobd::daemon::RunStartChecks({options, *configuration, *account});
+  if (!checked.ok()) return wrong(checked.error());
+  const auto code = jobd::daemon::RunServerCheck(options, *configuration, *account);
+  if (!code.ok()) return wrong(code.error());
+  if (*code != 0) return 1;
+  std::puts("OK");
+  return 0;
 }
 
 void BlockSignals() {
@@ -79,24 +90,19 @@ int main(int argc, char** argv) {
 
   // 3. Configuration, certificates and users, before anything is touched.
   auto configuration = jobd::daemon::OpenConfiguration(options);
-  if (options.check_only) {
-    const auto checked = configuration.ok() ? CheckMachine(*configuration) : jobd::base::Status(configuration.error());
-    if (!checked.ok()) {
-      std::printf("%s\n", jobd::base::EscapeForTerminal(checked.error().message()).c_str());
-      return 1;
-    }
-    std::puts("OK");
-    return 0;
-  }
+  if (options.check_only) return Check(options, configuration);
   if (!configuration.ok()) return Fail(configuration.error());
   const jobd::config::Config& config = configuration->config;
 
   const auto account = jobd::daemon::FindServerAccount(config);
   if (!account.ok()) return Fail(account.error());
-  if (const auto status = CheckMachine(*configuration); !status.ok()) return Fail(status.error());
   if (!options.maintenance.empty()) {
     const auto code = jobd::daemon::RunMaintenance(options, *configuration, *account);
     return code.ok() ? *code : Fail(code.error());
+  }
+
+  if (const auto status = jobd::daemon::RunStartChecks({options, *configuration, *account}); !status.ok()) {
+    return Fail(status.error());
   }
 
   // Nobody's folder is ours to stay in, and no path of a job's leads to where we were started.
@@ -118,6 +124,8 @@ int main(int argc, char** argv) {
   const auto log =
       jobd::logging::Create({.level = config.log_level, .format = config.log_format, .file = config.log_file, .program = "jobd"});
   if (!log.ok()) return Fail(log.error());
+
+  for (const std::string& warning : configuration->warnings) (*log)->warn("{}", jobd::base::EscapeForTerminal(warning));
 
   // 7. How jobs can be held together and limited on this machine; said aloud, never silently skipped.
   const auto tag = jobd::daemon::StateTag(*dirs);

@@ -97,7 +97,50 @@ base::Status RestoreUids(const config::Config& config, const std::string& from, 
   return merged.ok() ? base::Ok() : base::Status(std::move(merged).error().WithContext(path));
 }
 
+// What jobd-server is to do, with these descriptors: its exit code.
+base::Result<int> RunTask(std::vector<std::string> arguments, launch::HelloAck ack, const std::vector<base::Fd>& given,
+                          const ServerAccount& account) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return base::SysError("making a socket pair", errno);
+  const base::Fd ours(ends[0]);
+  const base::Fd theirs(ends[1]);
+  std::vector<int> fds;
+  for (const base::Fd& fd : given) fds.push_back(fd.get());
+  // It waits there until the server takes it.
+  JOBD_RETURN_IF_ERROR(launch::SendFrame(ours.get(), std::move(ack), fds));
+  launch::ServerPlan plan;
+  plan.program = ServerProgram();
+  plan.arguments = std::move(arguments);
+  plan.socket = theirs.get();
+  if (account.uid) {
+    plan.uid = account.uid;
+    plan.gid = account.gid;
+  }
+  boost::asio::io_context context(1);
+  int code = 1;
+  auto server = launch::ServerProcess::Start(
+      context, plan, [&code](std::optional<base::ExitStatus> status) { code = status ? status->ShellCode() : 1; });
+  if (!server.ok()) return std::move(server).error();
+  context.run();
+  return code;
+}
+
 }  // namespace
+
+base::Result<int> RunServerCheck(const Options& options, const Configuration& configuration, const ServerAccount& account) {
+  std::vector<base::Fd> again;
+  for (const base::Fd& file : configuration.fds) {
+    // A duplicate would share its position, which is at the end of what was written.
+    JOBD_ASSIGN_OR_RETURN(base::Fd opened, base::OpenAt(AT_FDCWD, "/proc/self/fd/" + std::to_string(file.get()), O_RDONLY));
+    again.push_back(std::move(opened));
+  }
+  return RunTask({"--task", "check"},
+                 {.config_name = options.config_file,
+                  .environment = OverridesOf(options).environment,
+                  .set_flags = options.set_flags,
+                  .descriptors = configuration.names},
+                 again, account);
+}
 
 base::Result<int> RunMaintenance(const Options& options, const Configuration& configuration, const ServerAccount& account) {
   const config::Config& config = configuration.config;
@@ -120,31 +163,11 @@ base::Result<int> RunMaintenance(const Options& options, const Configuration& co
     given.Add("state", std::move(dirs->state));
     given.Add("log", std::move(dirs->log));
   }
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return base::SysError("making a socket pair", errno);
-  const base::Fd ours(ends[0]);
-  const base::Fd theirs(ends[1]);
-  std::vector<int> fds;
-  for (const base::Fd& fd : given.fds) fds.push_back(fd.get());
-  // It waits there until the server takes it.
-  JOBD_RETURN_IF_ERROR(launch::SendFrame(ours.get(), launch::HelloAck{.descriptors = given.names}, fds));
-  launch::ServerPlan plan;
-  plan.program = ServerProgram();
-  plan.arguments = {"--task", options.maintenance};
-  if (options.replace) plan.arguments.emplace_back("--replace");
-  plan.socket = theirs.get();
-  if (account.uid) {
-    plan.uid = account.uid;
-    plan.gid = account.gid;
-  }
-  boost::asio::io_context context(1);
-  int code = 1;
-  auto server = launch::ServerProcess::Start(
-      context, plan, [&code](std::optional<base::ExitStatus> status) { code = status ? status->ShellCode() : 1; });
-  if (server.ok()) context.run();
+  std::vector<std::string> arguments{"--task", options.maintenance};
+  if (options.replace) arguments.emplace_back("--replace");
+  auto code = RunTask(std::move(arguments), {.descriptors = given.names}, given.fds, account);
   if (dirs) RemoveRuntimeFiles(*dirs);
-  if (!server.ok()) return std::move(server).error();
-  if (backup && code == 0 && account.uid) JOBD_RETURN_IF_ERROR(SaveUids(config, options.maintenance_dir));
+  if (backup && code.ok() && *code == 0 && account.uid) JOBD_RETURN_IF_ERROR(SaveUids(config, options.maintenance_dir));
   return code;
 }
 

@@ -6,9 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "daemon/user_options.h"
-
 namespace jobd::daemon {
+
+// `jobd user VERB NAME`: how it is asked for.
+struct UserRequest {
+  std::string verb;  // "add", "passwd", "rm", "disable", "enable", "list"; empty: jobd was not asked for this
+  std::string name;
+  std::string role = "operator";  // of add
+  bool no_password = false;       // of add: leave standard input alone
+};
 
 struct Options {
   std::string config_file = "/etc/jobd/jobd.toml";

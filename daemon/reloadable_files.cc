@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/files.h"
+#include "config/setting.h"
 
 namespace jobd::daemon {
 
@@ -13,7 +14,6 @@ ReloadableFiles::ReloadableFiles(Configuration initial, Read read, MakePolicy ma
     : read_(std::move(read)),
       make_policy_(std::move(make_policy)),
       metrics_(metrics),
-      job_user_(initial.config.job_user),
       in_force_{.configuration = std::move(initial), .revision = last_revision_} {}
 
 launch::Files ReloadableFiles::GiveSet(const Set& set, std::vector<base::Fd>& fds) const {
@@ -44,8 +44,15 @@ launch::PreparedFiles ReloadableFiles::Prepare() {
     prepared.files.error = configuration.error().message();
     return prepared;
   }
-  // It needs a restart: the server goes on with the old value, and so must the policy.
-  configuration->config.job_user = job_user_;
+  // The server goes on with the old values of what needs a restart, and so must the policy.
+  for (const config::Setting& setting : config::Settings()) {
+    if (setting.reloadable) continue;
+    const base::Status kept = setting.read(configuration->config, setting.show(in_force_.configuration.config));
+    if (!kept.ok()) {
+      prepared.files.error = std::string(setting.key) + ": " + kept.error().message();
+      return prepared;
+    }
+  }
   Set set{.configuration = *std::move(configuration), .revision = ++last_revision_};
   prepared.files = GiveSet(set, prepared.fds);
   if (!prepared.files.error.empty()) return prepared;

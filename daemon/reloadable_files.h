@@ -45,8 +45,7 @@ class ReloadableFiles {
   const Read read_;
   const MakePolicy make_policy_;
   const base::Fd& metrics_;
-  const std::string job_user_;  // of the start
-  Set in_force_;
+  Set in_force_;  // of settings that need a restart it has the values of the start
   std::optional<Set> prepared_;
   uint64_t last_revision_ = 1;
 };

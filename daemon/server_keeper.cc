@@ -14,6 +14,7 @@
 #include "base/errno_text.h"
 #include "base/notify.h"
 #include "base/text.h"
+#include "daemon/hidden_paths.h"
 #include "launch/launcher/job_accounts.h"
 #include "logging/fields.h"
 #include "logging/logging.h"
@@ -93,6 +94,7 @@ ServerKeeper::ServerKeeper(const Options& options, Configuration configuration, 
     : options_(options),
       account_(account),
       dirs_(dirs),
+      isolation_(isolation),
       log_(log),
       files_(
           std::move(configuration),
@@ -154,11 +156,22 @@ launch::LauncherHooks ServerKeeper::Hooks() {
   hooks.prepare_files = [this] { return PrepareFiles(); };
   hooks.commit_files = [this] {
     files_.Commit();
-    log_.info("the files that were read again are in force");
+    OnCommitted();
   };
   hooks.drop_files = [this] { files_.Drop(); };
   hooks.report = [this](const std::string& text) { log_.warn("{}", base::EscapeForTerminal(text)); };
   return hooks;
+}
+
+// What of the configuration is ours, besides the policy. The launcher makes the jobs' views again behind this.
+void ServerKeeper::OnCommitted() {
+  const config::Config& config = files_.in_force().config;
+  logging::SetLevel(log_, config.log_level);
+  // What was hidden stays so: keys that are not in use any more are no less secret.
+  const HiddenPaths secret = HiddenFromJobs(options_, config, dirs_, account_.uid.has_value());
+  isolation_.HideMore(secret.hidden, secret.emptied);
+  log_.info("the files that were read again are in force");
+  for (const std::string& warning : files_.in_force().warnings) log_.warn("{}", base::EscapeForTerminal(warning));
 }
 
 launch::PreparedFiles ServerKeeper::PrepareFiles() {

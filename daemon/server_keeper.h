@@ -48,10 +48,12 @@ class ServerKeeper {
   launch::PreparedFiles PrepareFiles();
   void ReloadWithoutServer();
   launch::LauncherHooks Hooks();
+  void OnCommitted();
 
   const Options& options_;
   const ServerAccount& account_;
   const ServiceDirs& dirs_;
+  sandbox::Isolation& isolation_;
   spdlog::logger& log_;
   boost::asio::io_context context_{1};
   ReloadableFiles files_;

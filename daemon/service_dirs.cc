@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -59,6 +61,17 @@ base::Status CheckDistinct(const std::vector<FolderClaim>& claims, const std::ve
     }
   }
   return base::Ok();
+}
+
+// A socket that its owner has left may be replaced, one that is in use not.
+bool IsListenedTo(const std::string& path) {
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  if (path.size() >= sizeof address.sun_path) return false;
+  path.copy(address.sun_path, path.size());
+  const base::Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return true;
+  // EPROTOTYPE: of another kind.
+  return errno == EAGAIN || errno == EPROTOTYPE || errno == EACCES;
 }
 
 // Of the state folder; of a new one when it has none.
@@ -147,6 +160,9 @@ base::Result<base::Fd> ListenForMetrics(const config::Config& config, const Serv
     auto dir = base::OpenAt(AT_FDCWD, path.substr(0, path.rfind('/') + 1), O_PATH | O_DIRECTORY);
     if (!dir.ok()) return std::move(dir).error().WithContext("metrics.listen");
     // We walk there as ourselves, and do there only what the server's account may do.
+    if (IsListenedTo(path)) {
+      return base::Error(base::Code::kFailedPrecondition, "metrics.listen: somebody listens at " + path + " already");
+    }
     const launch::ScopedFsCredentials acting(dirs.owner);
     auto socket = base::ListenUnix(dir->get(), LastName(path), 0660);
     if (!socket.ok()) return std::move(socket).error().WithContext("metrics.listen");
@@ -162,8 +178,34 @@ void RemoveRuntimeFiles(const ServiceDirs& dirs) {
   for (const char* name : {"address", "server.pid", "pid", launch::kServerSocketName}) ::unlinkat(dirs.runtime.get(), name, 0);
 }
 
+base::Status CheckLogFile(const config::Config& config, const ServerAccount& account) {
+  if (config.log_file.empty()) return base::Ok();
+  const auto dir = OpenTrustedParent(config.log_file);
+  if (!dir.ok()) return dir.error();
+  const auto file = base::OpenAt(dir->get(), LastName(config.log_file), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  if (!file.ok() && file.error().code() == base::Code::kNotFound) return base::Ok();
+  if (!file.ok()) return base::Error(file.error()).WithContext("log.file");
+  struct stat info {};
+  if (::fstat(file->get(), &info) != 0) return base::SysError("looking at " + config.log_file, errno);
+  const auto refused = [&config](const std::string& why) {
+    return base::Error(base::Code::kFailedPrecondition, "log.file: " + config.log_file + " " + why + ": name a file of its own");
+  };
+  if (!S_ISREG(info.st_mode) || info.st_nlink != 1) return refused("is not a file, or has other names too");
+  if (account.uid && info.st_uid == *account.uid) return base::Ok();
+  if (info.st_uid != ::geteuid()) return refused("belongs to " + sandbox::AccountName(info.st_uid));
+  // As both formats begin (logging.h).
+  std::array<std::byte, 11> begin{};
+  const auto size = base::PreadUpTo(file->get(), begin, 0);
+  if (!size.ok()) return base::Error(size.error()).WithContext("log.file");
+  const std::string_view text(reinterpret_cast<const char*>(begin.data()), *size);
+  const bool dated = text.size() == begin.size() && text[4] == '-' && text[7] == '-' && text[10] == 'T';
+  if (text.empty() || text.starts_with("{\"time\":\"") || dated) return base::Ok();
+  return refused("holds something else than the log of a jobd");
+}
+
 base::Status PrepareLogFile(const config::Config& config, const ServerAccount& account) {
   if (config.log_file.empty()) return base::Ok();
+  JOBD_RETURN_IF_ERROR(CheckLogFile(config, account));
   // We append to it as root: nobody else may be able to put another file in its place.
   JOBD_ASSIGN_OR_RETURN(const base::Fd dir, OpenTrustedParent(config.log_file));
   JOBD_ASSIGN_OR_RETURN(const base::Fd file,

@@ -47,7 +47,12 @@ base::Result<base::Fd> ListenForMetrics(const config::Config& config, const Serv
 // Takes `address`, the pid files and the launcher's socket away.
 void RemoveRuntimeFiles(const ServiceDirs& dirs);
 
-// Makes the log file, if one is configured, and gives it to the server's account, which writes to it as well.
+// Judges the log file that is configured and there: it is empty, or a jobd has written it, and it is ours or the server's
+// account's. Changes nothing.
+base::Status CheckLogFile(const config::Config& config, const ServerAccount& account);
+
+// Makes the log file, if one is configured, and gives it to the server's account, which writes to it as well. Refuses one that is
+// not ours, as CheckLogFile does.
 base::Status PrepareLogFile(const config::Config& config, const ServerAccount& account);
 
 // Names this state directory among all of the machine: by its device and inode, so that no path can be mistaken.

@@ -51,8 +51,9 @@ server/auth                 lib/base lib/config lib/logging lib/launch/contract 
 server/rpc                  proto lib/base lib/logging lib/worker lib/worker/model server/auth
 server/ops                  lib/base lib/config lib/logging lib/launch/contract lib/worker lib/worker/model lib/worker/store lib/worker/launcher lib/worker/launcher/local server/auth
 server/api                  proto lib/base lib/logging lib/launch/contract lib/worker lib/worker/model lib/worker/logs server/auth server/rpc server/ops
-server/grpc                 proto lib/base lib/logging lib/worker/model server/auth server/rpc server/ops
-server                      lib/base lib/config lib/logging lib/launch/contract lib/worker lib/worker/launcher lib/worker/launcher/local server/auth server/rpc server/ops server/api server/grpc
+server/grpc/connections     lib/base server/auth server/ops
+server/grpc                 proto lib/base lib/logging lib/worker/model server/auth server/rpc server/ops server/grpc/connections
+server                      lib/base lib/config lib/logging lib/launch/contract lib/worker lib/worker/launcher lib/worker/launcher/local server/auth server/rpc server/ops server/api server/grpc server/grpc/connections
 
 cli/view                    proto lib/base
 cli/connect                 proto lib/base cli/view cli/batch
@@ -82,7 +83,7 @@ google/protobuf  server/|cli/
 sqlite3|SQLiteCpp lib/worker/store/sqlite
 zstd             lib/worker/logs/zstd_frame.cc
 prometheus       server/ops/metrics.cc
-CLI/             cli/|daemon/options.cc|daemon/user_options.cc|server/options.cc
+CLI/             cli/|daemon/options.cc|server/options.cc
 boost/process    daemon/|lib/launch/
 toml             lib/config/|cli/connect/context_file.cc
 sodium           lib/auth/

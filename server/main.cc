@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <ctime>
 #include <memory>
 
 #include "base/clock.h"
@@ -15,10 +16,12 @@
 #include "base/notify.h"
 #include "base/starter.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "launch/contract/frames.h"
 #include "logging/logging.h"
 #include "server/grpc/grpc_process.h"
 #include "server/grpc/tls_policy.h"
+#include "server/ops/daily.h"
 #include "server/ops/launcher_files.h"
 #include "server/ops/launcher_socket.h"
 #include "server/ops/maintenance.h"
@@ -79,23 +82,41 @@ std::shared_ptr<spdlog::logger> OpenLog(const jobd::config::Config& config) {
   return *std::move(log);
 }
 
-// Until told to stop. Signals that come while a reload is under way are one signal.
-void ServeUntilStopped(const sigset_t& signals, jobd::server::Service& service, spdlog::logger& log) {
+// A stop or a drain is kept over restarts: who starts us must not wonder why nothing runs.
+void SayIfNotRunning(const jobd::worker::WorkerStatus& status, spdlog::logger& log) {
+  if (status.state == jobd::worker::ServiceState::kRunning) return;
+  const bool stopped = status.state == jobd::worker::ServiceState::kStopped;
+  const std::string who = status.state_by.empty() ? "" : " by " + jobd::base::EscapeForTerminal(status.state_by);
+  const std::string since =
+      status.state_since == 0 ? "" : " since " + jobd::base::FormatUtc(status.state_since / jobd::base::kNanosPerSecond);
+  log.warn("the service is {}{}{}: {}; `jobctl admin start` starts it again", stopped ? "stopped" : "draining", who, since,
+           stopped ? "no job is taken or started" : "what was accepted is done, and nothing new is taken");
+}
+
+// Until told to stop. Signals that come while a reload is under way are one signal. Between them certificates come of age.
+void ServeUntilStopped(const sigset_t& signals, jobd::server::Service& service, spdlog::logger& log,
+                       const jobd::base::Clock& clock) {
+  jobd::server::Daily daily;
   for (;;) {
-    int signal = 0;
-    if (sigwait(&signals, &signal) != 0) continue;
+    if (daily.IsDue(clock.Realtime())) {
+      for (const std::string& warning : service.Warnings()) log.warn("{}", jobd::base::EscapeForTerminal(warning));
+    }
+    const timespec an_hour{.tv_sec = 3600, .tv_nsec = 0};
+    const int signal = sigtimedwait(&signals, nullptr, &an_hour);
+    if (signal < 0) continue;
     if (signal != SIGHUP) return;
     // First, and whatever becomes of the reload: who rotates the log asks for no more than this.
     if (const auto status = jobd::logging::Reopen(log); !status.ok()) {
       log.warn("the log goes on in the old file: {}", jobd::base::EscapeForTerminal(status.error().message()));
     }
-    const auto report = service.Reload();
+    const auto report = service.Reload(false);
     if (!report.ok()) {
       log.error("reload: {}", jobd::base::EscapeForTerminal(report.error().message()));
       continue;
     }
     log.info("reload: {} settings changed, revision {}", report->changed.size(), report->revision);
     for (const std::string& key : report->needs_restart) log.warn("reload: {} changes only with a restart", key);
+    for (const std::string& warning : report->warnings) log.warn("reload: {}", jobd::base::EscapeForTerminal(warning));
   }
 }
 
@@ -107,7 +128,12 @@ int main(int argc, char** argv) {
   jobd::base::ForgetStarter();
   const jobd::server::Options options = jobd::server::ParseOptions(argc, argv);
 
-  if (!options.task.empty()) return jobd::server::RunMaintenance(options.task, options.replace);
+  if (!options.task.empty()) {
+    // A check looks at certificates and the key, as step 6 does.
+    prctl(PR_SET_DUMPABLE, 0);
+    if (const auto status = jobd::server::ApplyTlsPolicy(); !status.ok()) return Fail(status.error());
+    return jobd::server::RunMaintenance(options.task, options.replace);
+  }
 
   // 2. The launcher's socket. Signals still end us: there is nothing to clean up, and the wait may be long.
   auto socket = LauncherSocket(options.connect);
@@ -147,7 +173,10 @@ int main(int argc, char** argv) {
   // 7. One server a database: a predecessor that is being killed may still hold it for a moment.
   const auto lock = jobd::server::LockState(welcome->state_dir.get(), kPredecessorMs);
   if (!lock.ok()) return Fail(lock.error());
-  if (const auto status = jobd::server::WriteServerPid(welcome->runtime_dir.get()); !status.ok()) return Fail(status.error());
+  // Somebody may have taken the runtime directory away, or its disk is full: that is no reason to serve nobody.
+  if (const auto status = jobd::server::WriteServerPid(welcome->runtime_dir.get()); !status.ok()) {
+    log->error("server.pid is missing: {}", status.error().message());
+  }
 
   // 8. The worker takes up what ran and what waited, before anyone can ask for it.
   const auto metrics = std::make_shared<jobd::server::Metrics>();
@@ -187,14 +216,16 @@ int main(int argc, char** argv) {
 
   // 10. Only now may others find us.
   const std::string address = (*service)->address();
-  if (const auto status = jobd::server::WriteAddress(welcome->runtime_dir.get(), address); !status.ok())
-    return Fail(status.error());
+  if (const auto status = jobd::server::WriteAddress(welcome->runtime_dir.get(), address); !status.ok()) {
+    log->error("the file `address` is missing, so clients have to be told where we are: {}", status.error().message());
+  }
   if (const auto status = connection.Ready(address); !status.ok()) return Fail(status.error());
   // Heard only where it is our unit: a launcher that starts us speaks for both.
   jobd::base::NotifyServiceManager("READY=1\nSTATUS=ready at " + address + "\n");
   log->info("jobd-server {} is ready at {}", JOBD_VERSION, address);
+  SayIfNotRunning((*worker)->GetStatus(), *log);
 
-  ServeUntilStopped(signals, **service, *log);
+  ServeUntilStopped(signals, **service, *log, clock);
 
   // 11. Stop. Jobs run on; followers are told to come back. Should anything hang, the alarm ends us: nothing is lost by that.
   alarm(kShutdownSeconds);

@@ -7,7 +7,7 @@ namespace jobd::server {
 
 struct Options {
   std::string connect;  // the launcher's socket; empty: the launcher started us, and has given us the connection
-  std::string task;     // "backup", "restore", "recover": instead of serving; see maintenance.h
+  std::string task;     // "backup", "restore", "recover", "check": instead of serving; see maintenance.h
   bool replace = false;
 };
 

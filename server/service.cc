@@ -13,8 +13,10 @@
 #include "server/auth/access.h"
 #include "server/auth/call_admission.h"
 #include "server/auth/call_limits.h"
-#include "server/grpc/connection_guard.h"
-#include "server/grpc/connection_table.h"
+#include "server/auth/identity.h"
+#include "server/auth/tls_change.h"
+#include "server/grpc/connections/connection_guard.h"
+#include "server/grpc/connections/connection_table.h"
 #include "server/grpc/credentials.h"
 #include "server/grpc/rpc_server.h"
 #include "server/grpc/self_check.h"
@@ -31,7 +33,20 @@
 namespace jobd::server {
 namespace {
 
-constexpr uint32_t kRefusalLinesPerSecond = 5;
+constexpr uint32_t kRefusalLinesPerSecond = 10;
+constexpr uint32_t kRefusalLinesOfOneAddress = 2;  // a second
+
+// "127.0.0.1:4711" of gRPC's "ipv4:127.0.0.1:4711", "[::1]:4711" of "ipv6:%5B::1%5D:4711".
+std::string PeerText(std::string_view peer) {
+  std::string text(peer);
+  for (const char* family : {"ipv4:", "ipv6:"}) {
+    if (text.starts_with(family)) text.erase(0, 5);
+  }
+  for (const auto& [escaped, plain] : {std::pair{"%5B", "["}, std::pair{"%5D", "]"}}) {
+    if (const size_t at = text.find(escaped); at != std::string::npos) text.replace(at, 3, plain);
+  }
+  return base::EscapeForTerminal(text);
+}
 
 unsigned TaskThreads() { return std::clamp(std::thread::hardware_concurrency(), 2u, 16u); }
 
@@ -40,17 +55,25 @@ class ServiceImpl final : public Service {
   ServiceImpl(worker::Worker& worker, const base::Clock& clock, ServiceOptions options)
       : options_(std::move(options)),
         worker_(worker),
-        refusals_(kRefusalLinesPerSecond, clock),
+        clock_(clock),
+        refusals_(kRefusalLinesOfOneAddress, kRefusalLinesPerSecond, clock),
         access_(options_.initial.rules, clock),
         tls_(options_.initial.tls),
         call_limits_(Config().max_streams_per_user),
         max_batch_jobs_(Config().max_batch_jobs),
-        admission_(access_, call_limits_,
-                   [this](auto path, auto caller, const base::Error& error) { OnCallRefused(path, caller, error); }),
+        admission_(access_, call_limits_, [this](const CallAdmission::Refused& refused) { OnCallRefused(refused); }),
         uploads_(kMaxUploadBytes, "submissions are being received"),
         decoding_(kDecodingBytes, "requests are being read"),
         connections_(clock),
-        guard_(access_, connections_, heap_, clock),
+        guard_(access_, connections_, heap_, clock,
+               [this](auto peer, auto who, auto why) {
+                 options_.metrics->OnConnectionEnded();
+                 const std::string from = PeerText(peer);
+                 LogLine(from, [&] {
+                   return "ended the connection of " + base::EscapeForTerminal(who.substr(0, 128)) + " from " + from + ": " +
+                          std::string(why);
+                 });
+               }),
         errors_(options_.log, [this](std::string_view code) { options_.metrics->OnRefused(code); }),
         tasks_("task", TaskThreads()),
         reloader_(
@@ -66,15 +89,18 @@ class ServiceImpl final : public Service {
   base::Status Serve(base::Listener listener) {
     RpcServerOptions options{.listener = std::move(listener),
                              .connections = connections_,
+                             .guard = guard_,
                              .max_connections_per_address = Config().max_connections_per_address,
-                             .on_refused = [this](const char* why) {
+                             .on_refused = [this](std::string_view peer, const char* why) {
                                options_.metrics->OnConnectionRefused();
-                               LogLine("connection refused: {}", why);
+                               const std::string from = PeerText(peer);
+                               LogLine(from, [&] { return "connection refused from " + from + ": " + why; });
                              }};
     guard_.SetMaxInProgress(Config().max_streams_per_user);
     JOBD_ASSIGN_OR_RETURN(methods_, MethodTable::Build(MethodRules(), Handlers(api_)));
-    auto unknown = MakeUnknownMethods(
-        access_, guard_, [this](auto path, auto caller, auto code, auto text) { OnRefused(path, caller, code, text); });
+    auto unknown = MakeUnknownMethods(access_, guard_, [this](const UnknownMethod& refused) {
+      OnRefused(refused.path, refused.caller, refused.peer, refused.certificate, refused.code, refused.text);
+    });
     JOBD_ASSIGN_OR_RETURN(rpc_, RpcServer::Start(std::move(options), MakeServerCredentials(tls_, guard_),
                                                  MakeServices(support_, methods_, guard_), std::move(unknown)));
     JOBD_RETURN_IF_ERROR(CheckHandshake(rpc_->address(), *options_.initial.tls));
@@ -93,7 +119,8 @@ class ServiceImpl final : public Service {
   }
 
   const std::string& address() const override { return rpc_->address(); }
-  base::Result<ReloadReport> Reload() override { return reloader_.Reload(); }
+  base::Result<ReloadReport> Reload(bool force) override { return reloader_.Reload(force); }
+  std::vector<std::string> Warnings() const override { return TlsWarnings(*tls_.Current(), clock_.Realtime()); }
 
   void Shutdown(int grace_ms) override {
     metrics_endpoint_.reset();
@@ -121,27 +148,36 @@ class ServiceImpl final : public Service {
   }
 
   // A call that is over a user's limit is only counted: its user knows, and no one else need to.
-  void OnCallRefused(std::string_view path, std::string_view caller, const base::Error& error) {
-    if (error.code() == base::Code::kResourceExhausted) return options_.metrics->OnRefused(base::CodeName(error.code()));
-    OnRefused(path, caller, base::CodeName(error.code()), error.message());
+  void OnCallRefused(const CallAdmission::Refused& refused) {
+    const std::string_view code = base::CodeName(refused.error.code());
+    if (refused.error.code() == base::Code::kResourceExhausted) return options_.metrics->OnRefused(code);
+    OnRefused(refused.method, refused.caller, refused.peer, refused.certificate, code, refused.error.message());
   }
 
-  void OnRefused(std::string_view path, std::string_view caller, std::string_view code, std::string_view text) {
+  void OnRefused(std::string_view path, std::string_view caller, std::string_view peer, std::string_view certificate,
+                 std::string_view code, std::string_view text) {
     options_.metrics->OnRefused(code);
-    LogLine("refused {} of {}: {}", base::EscapeForTerminal(path.substr(0, 128)), caller.empty() ? "a stranger" : caller, text);
+    const std::string from = peer.empty() ? "an unknown address" : PeerText(peer);
+    LogLine(from, [&] {
+      return "refused " + base::EscapeForTerminal(path.substr(0, 128)) + " of " +
+             (caller.empty() ? std::string("a stranger") : std::string(caller)) + " from " + from + ", certificate " +
+             CertificateNameForLog(certificate) + ": " + std::string(text);
+    });
   }
 
-  template <typename... Args>
-  void LogLine(fmt::format_string<Args...> format, Args&&... args) {
-    const auto suppressed = refusals_.Allow();
+  // The line is made only when it is written.
+  void LogLine(const std::string& from, const std::function<std::string()>& line) {
+    // By address, whatever the port.
+    const auto suppressed = refusals_.Allow(from.substr(0, from.rfind(':')));
     if (!suppressed) return;
-    if (*suppressed > 0) options_.log->warn("{} refusals were not logged", *suppressed);
-    options_.log->warn(format, std::forward<Args>(args)...);
+    if (*suppressed > 0) options_.log->warn("{} refusals of {} were not logged", *suppressed, from.substr(0, from.rfind(':')));
+    options_.log->warn("{}", line());
   }
 
   const ServiceOptions options_;
   worker::Worker& worker_;
-  RateLimit refusals_;
+  const base::Clock& clock_;
+  NamedRateLimit refusals_;
   AccessControl access_;
   TlsState tls_;
   CallLimits call_limits_;

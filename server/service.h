@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/listener.h"
@@ -50,7 +51,9 @@ class Service {
 
   virtual const std::string& address() const = 0;
   // As Reloader::Reload.
-  virtual base::Result<ReloadReport> Reload() = 0;
+  virtual base::Result<ReloadReport> Reload(bool force) = 0;
+  // What is to be seen to of the certificates in force, a line each: they come of age while nothing else changes.
+  virtual std::vector<std::string> Warnings() const = 0;
   // Accepts nothing more, ends lasting calls with UNAVAILABLE, gives the others `grace_ms`, and returns when gRPC has stopped. Jobs
   // run on. Once, before the destructor.
   virtual void Shutdown(int grace_ms) = 0;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/text.h"
 #include "cli/connect/client.h"
@@ -46,7 +47,7 @@ std::vector<v1::JobState> StatesFor(const std::string& verb) {
 std::vector<Candidate> Jobs(Client& client, const Wanted& wanted) {
   const std::string batch = wanted.current.substr(0, wanted.current.find('/'));
   v1::GetBatchRequest request;
-  request.set_correlation_id(batch);
+  request.set_address(batch);
   request.set_owner(wanted.owner);
   request.set_page_size(kMostBatches);
   for (const v1::JobState state : StatesFor(wanted.verb)) request.add_states(state);
@@ -55,6 +56,9 @@ std::vector<Candidate> Jobs(Client& client, const Wanted& wanted) {
   if (!client.GetBatch(request, &response).ok()) return found;
   for (const v1::JobStatus& job : response.jobs())
     found.push_back({batch + "/" + std::to_string(job.index()), HelpOf(job.name(), job.result().state())});
+  for (const v1::JobStatus& job : response.jobs()) {
+    if (base::IsSafeName(job.name())) found.push_back({batch + "/" + job.name(), HelpOf("", job.result().state())});
+  }
   return found;
 }
 
@@ -70,6 +74,12 @@ std::vector<Candidate> Batches(Client& client, const Wanted& wanted) {
   if (states.empty() && response.batches_size() > 0) found.push_back({"last", "the newest"});
   for (const v1::Batch& batch : response.batches()) {
     if (base::IsSafeName(batch.correlation_id())) found.push_back({batch.correlation_id(), HelpOf(batch.name(), batch.state())});
+  }
+  // A name means the newest batch of that name.
+  std::set<std::string> names;
+  for (const v1::Batch& batch : response.batches()) {
+    if (base::IsSafeName(batch.name()) && names.insert(batch.name()).second)
+      found.push_back({batch.name(), HelpOf("", batch.state())});
   }
   return found;
 }

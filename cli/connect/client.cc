@@ -216,6 +216,15 @@ Status Client::PruneBatches(const v1::PruneBatchesRequest& request, v1::PruneBat
 Status Client::GetBatch(const v1::GetBatchRequest& request, v1::GetBatchResponse* response) {
   return JOBD_UNARY(Query, GetBatch, kYes, kUnaryLimit);
 }
+Status Client::Resolve(const v1::ResolveRequest& request, v1::ResolveResponse* response) {
+  return JOBD_UNARY(Query, Resolve, kYes, kUnaryLimit);
+}
+Status Client::Explain(const v1::ExplainRequest& request, v1::ExplainResponse* response) {
+  return JOBD_UNARY(Query, Explain, kYes, kUnaryLimit);
+}
+Status Client::ExplainOnce(const v1::ExplainRequest& request, v1::ExplainResponse* response) {
+  return JOBD_UNARY(Query, Explain, kNo, base::kNanosPerSecond);
+}
 Status Client::ListBatches(const v1::ListBatchesRequest& request, v1::ListBatchesResponse* response) {
   return JOBD_UNARY(Query, ListBatches, kYes, kUnaryLimit);
 }
@@ -240,8 +249,7 @@ Status Client::GetStatus(v1::GetStatusResponse* response) {
   const v1::GetStatusRequest request;
   return JOBD_UNARY(Admin, GetStatus, kNo, kUnaryLimit);
 }
-Status Client::Reload(v1::ReloadResponse* response) {
-  const v1::ReloadRequest request;
+Status Client::Reload(const v1::ReloadRequest& request, v1::ReloadResponse* response) {
   return JOBD_UNARY(Admin, Reload, kYes, kUnaryLimit);
 }
 Status Client::GetConfig(v1::GetConfigResponse* response) {

@@ -23,6 +23,8 @@ class CancelResponse;
 class DrainResponse;
 class ExecuteJobRequest;
 class ExecuteJobResponse;
+class ExplainRequest;
+class ExplainResponse;
 class GetBatchRequest;
 class GetBatchResponse;
 class GetConfigResponse;
@@ -35,8 +37,11 @@ class PruneBatchesRequest;
 class PruneBatchesResponse;
 class ReleaseRequest;
 class ReleaseResponse;
+class ReloadRequest;
 class ReloadResponse;
 class RemoveBatchRequest;
+class ResolveRequest;
+class ResolveResponse;
 class RetryRequest;
 class RetryResponse;
 class SignalRequest;
@@ -99,6 +104,10 @@ class Client {
   base::Status PruneBatches(const v1::PruneBatchesRequest& request, v1::PruneBatchesResponse* response);
 
   base::Status GetBatch(const v1::GetBatchRequest& request, v1::GetBatchResponse* response);
+  base::Status Resolve(const v1::ResolveRequest& request, v1::ResolveResponse* response);
+  base::Status Explain(const v1::ExplainRequest& request, v1::ExplainResponse* response);
+  // The same for who can do without the answer: asked once, for a second.
+  base::Status ExplainOnce(const v1::ExplainRequest& request, v1::ExplainResponse* response);
   base::Status ListBatches(const v1::ListBatchesRequest& request, v1::ListBatchesResponse* response);
 
   base::Status WhoAmI(v1::WhoAmIResponse* response);
@@ -107,7 +116,7 @@ class Client {
   base::Status Drain(v1::DrainResponse* response);
   // Does not wait for a service that does not answer.
   base::Status GetStatus(v1::GetStatusResponse* response);
-  base::Status Reload(v1::ReloadResponse* response);
+  base::Status Reload(const v1::ReloadRequest& request, v1::ReloadResponse* response);
   base::Status GetConfig(v1::GetConfigResponse* response);
 
   // One stream, from begin to end: on_message is called for each message and ends the stream by returning false. It is a success

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "base/bounds.h"
 #include "base/text.h"
 #include "cli/connect/client.h"
 #include "jobd/v1/job_query_service.pb.h"
@@ -15,50 +16,9 @@ using base::Code;
 using base::Error;
 using base::Result;
 
-Error Bad(std::string_view text, const char* why) {
-  constexpr size_t kMaxShown = 200;
-  return {Code::kInvalidArgument, "'" + base::EscapeForTerminal(text.substr(0, kMaxShown)) + "' " + why};
-}
+constexpr size_t kMaxShown = 200;
 
-Result<std::string> LastBatch(Client& client, const std::string& owner) {
-  v1::ListBatchesRequest request;
-  request.set_owner(owner);
-  request.set_page_size(1);
-  v1::ListBatchesResponse response;
-  JOBD_RETURN_IF_ERROR(client.ListBatches(request, &response));
-  if (response.batches().empty()) return Error(Code::kNotFound, "there is no batch yet");
-  return response.batches(0).correlation_id();
-}
-
-}  // namespace
-
-std::string JobRef::ToString() const { return index ? correlation_id + "/" + std::to_string(*index) : correlation_id; }
-
-Result<JobRef> ParseJobRef(std::string_view text, const std::string& owner) {
-  JobRef ref;
-  ref.owner = owner;
-  const size_t slash = text.find('/');
-  ref.correlation_id = text.substr(0, slash);
-  if (!base::IsSafeName(ref.correlation_id)) return Bad(text, "is not an ID: [A-Za-z0-9_][A-Za-z0-9._:-]{0,127}, or ID/INDEX");
-  if (slash == std::string_view::npos) return ref;
-  uint32_t index = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data() + slash + 1, end, index);
-  if (error != std::errc() || stopped != end || index == 0) return Bad(text, "has no job number behind the '/': they count from 1");
-  ref.index = index;
-  return ref;
-}
-
-Result<std::vector<JobRef>> ParseJobRefs(const std::vector<std::string>& texts, const std::string& owner) {
-  std::vector<JobRef> refs;
-  for (const std::string& text : texts) {
-    JOBD_ASSIGN_OR_RETURN(JobRef ref, ParseJobRef(text, owner));
-    refs.push_back(std::move(ref));
-  }
-  return refs;
-}
-
-bool IsWholeId(std::string_view id) {
+bool IsUuid(std::string_view id) {
   constexpr std::string_view kShape = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
   if (id.size() != kShape.size()) return false;
   for (size_t i = 0; i < id.size(); ++i) {
@@ -68,15 +28,33 @@ bool IsWholeId(std::string_view id) {
   return true;
 }
 
-Result<JobRef> ResolveJobRef(Client& client, JobRef ref, v1::Batch* batch) {
+// A jobd from before addresses: it knows IDs, their beginnings, and indexes.
+bool KnowsNoAddresses(const Error& error) {
+  return error.code() == Code::kInternal && (error.message() == "unknown method" || error.message() == "UNIMPLEMENTED");
+}
+
+Result<JobRef> FindWithoutAddresses(Client& client, std::string_view address, const std::string& owner, v1::Batch* batch) {
+  JobRef ref{.correlation_id = std::string(address.substr(0, address.find('/'))), .index = {}, .owner = owner};
+  if (const size_t slash = address.find('/'); slash != std::string_view::npos) {
+    uint32_t index = 0;
+    const char* const end = address.data() + address.size();
+    const auto [stopped, error] = std::from_chars(address.data() + slash + 1, end, index);
+    if (error != std::errc() || stopped != end || index == 0)
+      return Error(Code::kInvalidArgument, "this jobd, an older one, knows jobs by number alone");
+    ref.index = index;
+  }
   if (ref.correlation_id == "last") {
-    JOBD_ASSIGN_OR_RETURN(ref.correlation_id, LastBatch(client, ref.owner));
-  } else if (batch == nullptr && IsWholeId(ref.correlation_id)) {
-    return ref;
+    v1::ListBatchesRequest request;
+    request.set_owner(owner);
+    request.set_page_size(1);
+    v1::ListBatchesResponse response;
+    JOBD_RETURN_IF_ERROR(client.ListBatches(request, &response));
+    if (response.batches().empty()) return Error(Code::kNotFound, "there is no batch yet");
+    ref.correlation_id = response.batches(0).correlation_id();
   }
   v1::GetBatchRequest request;
   request.set_correlation_id(ref.correlation_id);
-  request.set_owner(ref.owner);
+  request.set_owner(owner);
   request.set_page_size(1);
   v1::GetBatchResponse response;
   JOBD_RETURN_IF_ERROR(client.GetBatch(request, &response));
@@ -85,9 +63,52 @@ Result<JobRef> ResolveJobRef(Client& client, JobRef ref, v1::Batch* batch) {
   return ref;
 }
 
-Result<JobRef> FindJob(Client& client, std::string_view text, const std::string& owner, v1::Batch* batch) {
-  JOBD_ASSIGN_OR_RETURN(JobRef ref, ParseJobRef(text, owner));
-  return ResolveJobRef(client, std::move(ref), batch);
+}  // namespace
+
+std::string JobRef::ToString() const { return index ? correlation_id + "/" + std::to_string(*index) : correlation_id; }
+
+std::optional<JobRef> WholeRef(std::string_view address, const std::string& owner) {
+  const size_t slash = address.find('/');
+  if (!IsUuid(address.substr(0, slash))) return std::nullopt;
+  JobRef ref{.correlation_id = std::string(address.substr(0, slash)), .index = {}, .owner = owner};
+  if (slash == std::string_view::npos) return ref;
+  uint32_t index = 0;
+  const char* const end = address.data() + address.size();
+  const auto [stopped, error] = std::from_chars(address.data() + slash + 1, end, index);
+  if (error != std::errc() || stopped != end || index == 0 || index > base::kMaxJobs) return std::nullopt;
+  ref.index = index;
+  return ref;
+}
+
+base::Error About(base::Error error, std::string_view address) {
+  const std::string shown = base::EscapeForTerminal(address.substr(0, kMaxShown));
+  // What was found wrong with the address as a field is what is wrong with what was typed.
+  if (error.violations().size() == 1 && error.violations().front().field == "address")
+    return {error.code(), "'" + shown + "': " + error.violations().front().problem};
+  // Named already; a short one may be part of any word.
+  const bool named = error.message().ends_with(": " + shown) || error.message().starts_with(shown + ": ") ||
+                     error.message().find("'" + shown + "'") != std::string::npos;
+  if (named && !shown.empty()) return error;
+  return std::move(error).WithContext(shown.empty() ? "''" : shown);
+}
+
+Result<JobRef> FindJob(Client& client, std::string_view address, const std::string& owner, v1::Batch* batch) {
+  if (batch == nullptr) {
+    if (auto whole = WholeRef(address, owner)) return *std::move(whole);
+  }
+  v1::ResolveRequest request;
+  request.set_address(std::string(address));
+  request.set_owner(owner);
+  v1::ResolveResponse response;
+  if (auto status = client.Resolve(request, &response); !status.ok()) {
+    if (!KnowsNoAddresses(status.error())) return About(std::move(status).error(), address);
+    auto found = FindWithoutAddresses(client, address, owner, batch);
+    return found.ok() ? found : Result<JobRef>(About(std::move(found).error(), address));
+  }
+  JobRef ref{.correlation_id = response.batch().correlation_id(), .index = {}, .owner = owner};
+  if (response.has_index()) ref.index = response.index();
+  if (batch != nullptr) *batch = std::move(*response.mutable_batch());
+  return ref;
 }
 
 void ToProto(const JobRef& ref, v1::JobSelector* selector) {

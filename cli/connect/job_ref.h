@@ -19,7 +19,7 @@ namespace jobd::cli {
 class Client;
 
 struct JobRef {
-  std::string correlation_id;     // whole once it is resolved
+  std::string correlation_id;     // whole
   std::optional<uint32_t> index;  // from 1; absent: the batch
   std::string owner;              // empty: the caller
   bool operator==(const JobRef&) const = default;
@@ -28,20 +28,20 @@ struct JobRef {
   std::string ToString() const;
 };
 
-// "ID", "ID/INDEX", "last", "last/INDEX", where ID may be a prefix.
-base::Result<JobRef> ParseJobRef(std::string_view text, const std::string& owner);
+// What verbs say of their ID.
+inline constexpr const char* kAddressHelp =
+    "Batches, or jobs as BATCH/INDEX or BATCH/NAME, where BATCH is an ID, the beginning of one, a number, a name, or `last`";
 
-// Each as ParseJobRef has it. The first mistake is the answer.
-base::Result<std::vector<JobRef>> ParseJobRefs(const std::vector<std::string>& texts, const std::string& owner);
+// Which batch or job an address means: an ID, the beginning of one, a number, a name, `last` or `last~N`, then perhaps `/` and an
+// index or a name. The service is asked, which understands them for every client; a whole UUID needs no question, unless `batch`
+// is given: the batch as it is now is put there. Errors name the address.
+base::Result<JobRef> FindJob(Client& client, std::string_view address, const std::string& owner, v1::Batch* batch = nullptr);
 
-// True for a UUID in its usual form: it needs no look-up.
-bool IsWholeId(std::string_view id);
+// An address that needs no question: a UUID in its usual form, perhaps with an index.
+std::optional<JobRef> WholeRef(std::string_view address, const std::string& owner);
 
-// Asks the service which batch a prefix or "last" names. With `batch`, the service is asked in any case, and its answer is put
-// there.
-base::Result<JobRef> ResolveJobRef(Client& client, JobRef ref, v1::Batch* batch = nullptr);
-// ParseJobRef, then ResolveJobRef.
-base::Result<JobRef> FindJob(Client& client, std::string_view text, const std::string& owner, v1::Batch* batch = nullptr);
+// The error with the address before it, unless it names that already.
+base::Error About(base::Error error, std::string_view address);
 
 void ToProto(const JobRef& ref, v1::JobSelector* selector);
 

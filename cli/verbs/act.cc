@@ -8,25 +8,24 @@
 namespace jobd::cli {
 
 void AddActOptions(CLI::App& app, ActOptions& options) {
-  app.add_option("ID", options.ids, "Batches, or jobs as ID/INDEX; a unique prefix will do, and `last` is the newest batch")
-      ->required();
+  app.add_option("ID", options.ids, kAddressHelp)->required();
   app.add_option("--owner", options.owner, "Whose batches; default: your own")->type_name("NAME");
 }
 
 int ForEach(Session& session, const ActOptions& options,
             const std::function<base::Result<ActionResult>(Client&, const JobRef&)>& act) {
-  auto refs = ParseJobRefs(options.ids, options.owner);  // a mistake in one is found before another is acted on
-  if (!refs.ok()) return session.Fail(refs.error());
   const auto client = session.Connect();
   if (!client.ok()) return session.Fail(client.error());
   int code = 0;
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (JobRef& unresolved : *refs) {
-    const std::string as_typed = unresolved.ToString();
-    const auto ref = ResolveJobRef(**client, std::move(unresolved));
+  // All before the first is acted on: what `last~1` means changes when `last` is removed.
+  std::vector<base::Result<JobRef>> refs;
+  for (const std::string& id : options.ids) refs.push_back(FindJob(**client, id, options.owner));
+  for (size_t i = 0; i < refs.size(); ++i) {
+    const base::Result<JobRef>& ref = refs[i];
     base::Result<ActionResult> result = ref.ok() ? act(**client, *ref) : base::Result<ActionResult>(ref.error());
     if (!result.ok()) {
-      code = session.Fail(std::move(result).error().WithContext(as_typed));
+      code = session.Fail(About(std::move(result).error(), options.ids[i]));
       continue;
     }
     if (session.json()) {

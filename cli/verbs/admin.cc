@@ -72,18 +72,25 @@ int ShowStatus(Session& session) {
   return response.state() == v1::SERVICE_STATE_STOPPED ? kExitServiceStopped : kExitOk;
 }
 
-int Reload(Session& session) {
+int Reload(Session& session, bool force) {
   const auto client = session.Connect();
   if (!client.ok()) return session.Fail(client.error());
+  v1::ReloadRequest request;
+  request.set_force(force);
   v1::ReloadResponse response;
-  if (auto status = (*client)->Reload(&response); !status.ok()) return session.Fail(status.error());
+  if (auto status = (*client)->Reload(request, &response); !status.ok()) return session.Fail(status.error());
   if (session.json()) {
-    Json json{{"changed", Json::array()}, {"needs_restart", Json::array()}, {"config_revision", response.config_revision()}};
+    Json json{{"changed", Json::array()},
+              {"needs_restart", Json::array()},
+              {"warnings", Json::array()},
+              {"config_revision", response.config_revision()}};
+    for (const std::string& warning : response.warnings()) json["warnings"].push_back(warning);
     for (const std::string& key : response.changed()) json["changed"].push_back(key);
     for (const std::string& key : response.needs_restart()) json["needs_restart"].push_back(key);
     session.PrintJson(json);
     return kExitOk;
   }
+  for (const std::string& warning : response.warnings()) session.Say("warning: " + base::EscapeForTerminal(warning));
   if (session.options().quiet) return kExitOk;
   if (response.changed().empty() && response.needs_restart().empty()) session.PrintLine("read again; no setting changed");
   for (const std::string& key : response.changed()) session.PrintLine("changed: " + base::EscapeForTerminal(key));
@@ -124,7 +131,13 @@ void AddAdmin(CLI::App& root, Invocation& invocation) {
   stop->callback([now, &invocation] { invocation.action = [now](Session& session) { return Stop(session, *now); }; });
   add("drain", "Refuse new work, do what was accepted, then stop", Drain);
   add("status", "Show the state of the service", ShowStatus)->footer("Exit code: 0 running or draining, 3 stopped, 4 unreachable.");
-  add("reload", "Read configuration, users and certificates again; a bad file replaces nothing", Reload);
+  auto force = std::make_shared<bool>(false);
+  CLI::App* reload = app->add_subcommand("reload", "Read configuration, users and certificates again; a bad file replaces nothing");
+  reload->footer(
+      "Certificates that would lock out somebody who is in are refused: a server's for other names, an authority that has\n"
+      "not signed a client's in use.");
+  reload->add_flag("--force", *force, "Take such certificates, too");
+  reload->callback([force, &invocation] { invocation.action = [force](Session& session) { return Reload(session, *force); }; });
   add("config", "Show the settings in force and where they came from", ShowConfig);
 }
 

@@ -61,7 +61,9 @@ int List(Session& session, const Options& options) {
 int PrintBatches(Session& session, v1::ListBatchesRequest request, uint32_t limit) {
   const auto client = session.Connect();
   if (!client.ok()) return session.Fail(client.error());
-  Table table(BatchHeader(session.wide()));
+  // Who may be among several is told who it is.
+  const bool owners = session.wide() || !request.owner().empty();
+  Table table(BatchHeader(session.wide(), owners));
   Json list = Json::array();
   constexpr uint64_t kMostListed = 10'000'000;
   PageGuard pages(kMostListed);
@@ -75,11 +77,13 @@ int PrintBatches(Session& session, v1::ListBatchesRequest request, uint32_t limi
     if (!good.ok()) return session.Fail(good.error());
     for (const v1::Batch& batch : page.batches()) {
       if (session.json()) {
-        list.push_back(BatchToJson(batch));
+        Json entry = BatchToJson(batch);
+        entry["command"] = batch.has_first_job() ? BytesToJson(CommandLine(batch.first_job())) : Json(nullptr);
+        list.push_back(std::move(entry));
       } else if (session.format() == OutputFormat::kName) {
         session.PrintLine(batch.correlation_id());
       } else {
-        table.Add(BatchRow(batch, session.Now(), session.wide()));
+        table.Add(BatchRow(batch, session.Now(), session.wide(), owners));
       }
     }
     count += static_cast<uint32_t>(page.batches_size());
@@ -103,6 +107,9 @@ void AddList(CLI::App& root, Invocation& invocation) {
   app->footer(
       "States: queued, held, running, …, succeeded, failed, cancelled, timed_out, oom_killed, lost; also `live` and "
       "`unsuccessful`.\n"
+      "NO counts the batches of each owner: `jobctl status 42`. FAILED does not count jobs that were cancelled. Where the line "
+      "does\n"
+      "not fit the terminal, IDs are shortened to a beginning that is an address, too; -o wide shows everything.\n"
       "Several filters of a kind: any of the states, all of the labels.\n\n"
       "Examples:\n"
       "  jobctl list --filter state=failed,lost --limit 10\n"

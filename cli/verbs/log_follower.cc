@@ -1,7 +1,11 @@
 #include "cli/verbs/log_follower.h"
 
+#include <map>
+#include <utility>
+
 #include "cli/connect/reconnect.h"
 #include "cli/connect/session.h"
+#include "cli/connect/wait_notice.h"
 #include "cli/view/exit_code.h"
 #include "cli/view/json_view.h"
 #include "cli/view/proto_time.h"
@@ -23,6 +27,7 @@ v1::StreamLogsRequest ToProto(const LogRequest& log) {
   if (log.since && !log.tail_lines) *request.mutable_since() = ToTimestamp(*log.since);
   if (log.until) *request.mutable_until() = ToTimestamp(*log.until);
   request.set_follow(log.follow);
+  request.set_attempt(log.attempt);
   return request;
 }
 
@@ -63,7 +68,18 @@ class Follower {
 
   std::string Name(uint32_t index) const { return log_.format.prefix ? "job " + std::to_string(index) : "the job"; }
 
+  // Says where another attempt of the job begins, before the first of its output.
+  void NoteAttempt(const v1::LogChunk& chunk) {
+    uint32_t& shown = attempts_[chunk.index()];
+    const bool first = shown == 0;
+    if (chunk.attempt() == 0 || chunk.attempt() == std::exchange(shown, chunk.attempt())) return;
+    if (first && (chunk.attempt() == 1 || log_.attempt != 0)) return;
+    printer_.Finish(chunk.index());
+    session_.Say("---- attempt " + std::to_string(chunk.attempt()) + " of " + Name(chunk.index()) + " ----");
+  }
+
   void Print(const v1::LogChunk& chunk) {
+    NoteAttempt(chunk);
     if (chunk.dropped() > 0)
       session_.Say(Name(chunk.index()) + ": " + std::to_string(chunk.dropped()) + " bytes of output were dropped here");
     const bool err = chunk.stream() == v1::LOG_STREAM_STDERR;
@@ -75,6 +91,7 @@ class Follower {
     const Json json{{"correlation_id", log_.ref.correlation_id},
                     {"index", chunk.index()},
                     {"stream", chunk.stream() == v1::LOG_STREAM_STDERR ? "stderr" : "stdout"},
+                    {"attempt", chunk.attempt()},
                     {"offset", chunk.offset()},
                     {"time", TimeToJson(chunk.time())},
                     {"data", BytesToJson(chunk.data())},
@@ -95,14 +112,21 @@ class Follower {
   const LogRequest& log_;
   LogPrinter printer_;
   LargestExitCode largest_;
+  std::map<uint32_t, uint32_t> attempts_;  // of each job, the one of which something was shown last
 };
 
 }  // namespace
 
 base::Result<int> FollowLogs(Session& session, Client& client, const LogRequest& request, Canceller* canceller) {
   Follower follower(session, request);
+  std::optional<WaitNotice> notice;
+  if (request.follow) notice.emplace(session, client, request.ref);
   JOBD_RETURN_IF_ERROR(ReadLogs(
-      client, ToProto(request), [&follower](const v1::StreamLogsResponse& message) { return follower.OnMessage(message); },
+      client, ToProto(request),
+      [&](const v1::StreamLogsResponse& message) {
+        if (notice) notice->Stop();
+        return follower.OnMessage(message);
+      },
       [&session](const std::string& text) { session.Say(text); }, canceller));
   const int largest = follower.Finish();
   return canceller->cancelled() ? kExitInterrupted : largest;

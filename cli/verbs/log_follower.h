@@ -27,13 +27,15 @@ struct LogRequest {
   std::optional<base::Nanos> since;
   std::optional<base::Nanos> until;
   bool follow = false;
+  // Of each job's attempts: 0: all, with a word between them; -1: the last, and any later one; else this one.
+  int32_t attempt = -1;
   LogFormat format;
 };
 
 // Prints the log, across losses of the link. Following, it waits for the end and says on standard error how each job ended that did
-// not succeed. With JSON each chunk is a line {"correlation_id", "index", "stream", "offset", "time", "data", "dropped", "cursor"},
-// where the cursor stands in the last line of a message, and each end a line as EndToJson has it. Returns the largest of the exit
-// codes of the jobs whose end was told (0 without following), or 130 when `canceller` ended it.
+// not succeed. With JSON each chunk is a line {"correlation_id", "index", "stream", "attempt", "offset", "time", "data", "dropped",
+// "cursor"}, where the cursor stands in the last line of a message, and each end a line as EndToJson has it. Returns the largest of
+// the exit codes of the jobs whose end was told (0 without following), or 130 when `canceller` ended it.
 base::Result<int> FollowLogs(Session& session, Client& client, const LogRequest& request, Canceller* canceller);
 
 }  // namespace jobd::cli

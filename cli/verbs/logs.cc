@@ -4,7 +4,6 @@
 #include <charconv>
 #include <thread>
 
-#include "base/text.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/lasting.h"
 #include "cli/verbs/log_follower.h"
@@ -33,6 +32,8 @@ struct Options {
   bool err = false;
   bool prefix = false;
   bool raw = false;
+  uint32_t attempt = 0;  // 0: the last
+  bool all_attempts = false;
 };
 
 base::Result<std::optional<base::Nanos>> Time(const std::optional<std::string>& text, const char* option, base::Nanos now) {
@@ -56,6 +57,8 @@ base::Result<LogRequest> Build(const Options& options, base::Nanos now) {
   JOBD_ASSIGN_OR_RETURN(request.until, Time(options.until, "--until", now));
   request.cursor = options.cursor;
   request.follow = options.follow;
+  if (options.attempt != 0) request.attempt = static_cast<int32_t>(options.attempt);
+  if (options.all_attempts) request.attempt = 0;
   if (options.out != options.err) request.streams = options.out ? LogRequest::Streams::kStdout : LogRequest::Streams::kStderr;
   request.format.timestamps = options.timestamps;
   request.format.raw = options.raw;
@@ -66,9 +69,10 @@ base::Result<LogRequest> Build(const Options& options, base::Nanos now) {
 // What to show of one batch or job; with `several`, lines say of which.
 base::Result<LogRequest> Resolve(Client& client, LogRequest request, const std::string& id, const Options& options, bool several) {
   v1::Batch batch;
-  JOBD_ASSIGN_OR_RETURN(JobRef ref, ParseJobRef(id, options.owner));
-  const bool whole = !ref.index;
-  JOBD_ASSIGN_OR_RETURN(request.ref, ResolveJobRef(client, std::move(ref), whole ? &batch : nullptr));
+  const auto whole_ref = WholeRef(id, options.owner);
+  const bool is_job = whole_ref && whole_ref->index;
+  JOBD_ASSIGN_OR_RETURN(request.ref, FindJob(client, id, options.owner, is_job ? nullptr : &batch));
+  const bool whole = !request.ref.index;
   // Lines of several jobs say whose they are.
   request.format.prefix = request.format.prefix || several || (whole && batch.job_count() > 1);
   if (several) request.format.label = id.substr(0, id.find('/')) + "/";
@@ -103,7 +107,7 @@ int Logs(Session& session, const Options& options) {
   std::vector<LogRequest> requests;
   for (const std::string& id : options.ids) {
     auto resolved = Resolve((*lasting)->client(), *request, id, options, options.ids.size() > 1);
-    if (!resolved.ok()) return session.Fail(std::move(resolved).error().WithContext(base::EscapeForTerminal(id)));
+    if (!resolved.ok()) return session.Fail(resolved.error());
     requests.push_back(std::move(resolved).value());
   }
   if (options.follow) (*lasting)->StreamsBegin();
@@ -136,7 +140,7 @@ void AddLogs(CLI::App& root, Invocation& invocation) {
             flags, [keep = options, &field](const std::string& value) { field = value; }, help)
         ->type_name(type);
   };
-  app->add_option("ID", options->ids, "Batches, or jobs as ID/INDEX; `last` is the newest batch")->required();
+  app->add_option("ID", options->ids, kAddressHelp)->required();
   app->add_flag("-f,--follow", options->follow, "Go on until the end, and say how it ended");
   auto* lines = text("-n,--tail", options->lines, "N",
                      "Begin N lines before the end; all: at the beginning. With --since, whichever is later");
@@ -150,6 +154,11 @@ void AddLogs(CLI::App& root, Invocation& invocation) {
   app->add_flag("--stderr", options->err, "Only standard error");
   app->add_flag("--prefix", options->prefix, "Begin each line with the job's number, even if there is but one job");
   app->add_flag("--raw", options->raw, "Exact bytes to a terminal, too [JOBCTL_RAW]")->envname("JOBCTL_RAW");
+  auto* attempt = app->add_option("--attempt", options->attempt, "Only this attempt of a job that was retried; default: the last")
+                      ->type_name("N")
+                      ->check(CLI::Range(1, 1'000'000'000));
+  app->add_flag("--all-attempts", options->all_attempts, "All attempts, with a word on standard error where the next one begins")
+      ->excludes(attempt);
   app->add_option("--owner", options->owner, "Whose batch; default: your own")->type_name("NAME");
   app->callback([options, &invocation] { invocation.action = [options](Session& session) { return Logs(session, *options); }; });
 }

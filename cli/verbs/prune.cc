@@ -18,7 +18,7 @@ struct Options {
 };
 
 int Prune(Session& session, const Options& options) {
-  const auto age = base::ParseDuration(options.older_than);
+  const auto age = base::ParseDurationWithUnit(options.older_than);
   if (!age.ok()) return session.Fail(base::Error(age.error()).WithContext("--older-than"));
   const auto client = session.Connect();
   if (!client.ok()) return session.Fail(client.error());

@@ -12,6 +12,7 @@
 #include "cli/connect/reconnect.h"
 #include "cli/connect/session.h"
 #include "cli/connect/signals.h"
+#include "cli/connect/wait_notice.h"
 #include "cli/verbs/run_control.h"
 #include "cli/verbs/verbs.h"
 #include "cli/view/exit_code.h"
@@ -96,9 +97,14 @@ class Attachment {
     request.set_correlation_id(correlation_id);
     request.set_index(1);
     request.set_follow(true);
+    WaitNotice notice(session_, client_, {correlation_id, 1, ""});
     Canceller never;
     JOBD_RETURN_IF_ERROR(ReadLogs(
-        client_, request, [this](const v1::StreamLogsResponse& message) { return OnMessage(message); },
+        client_, request,
+        [&](const v1::StreamLogsResponse& message) {
+          notice.Stop();
+          return OnMessage(message);
+        },
         [this](const std::string& text) { session_.Say(text); }, &never));
     printer_.FinishAll();
     return base::Ok();

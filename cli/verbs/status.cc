@@ -98,12 +98,7 @@ void Print(Session& session, const Found& found, bool first) {
   }
 }
 
-Json ToJson(const Found& found) {
-  Json json = BatchToJson(found.batch);
-  json["jobs"] = Json::array();
-  for (const v1::JobStatus& job : found.jobs) json["jobs"].push_back(JobToJson(found.batch.correlation_id(), job));
-  return json;
-}
+Json ToJson(const Found& found) { return BatchToJson(found.batch, {found.jobs.begin(), found.jobs.end()}); }
 
 int Status(Session& session, const Options& options) {
   if (options.ids.empty()) {
@@ -112,21 +107,16 @@ int Status(Session& session, const Options& options) {
     for (const v1::JobState state : LiveStates()) request.add_states(state);
     return PrintBatches(session, request, 0);
   }
-  auto refs = ParseJobRefs(options.ids, options.owner);
-  if (!refs.ok()) return session.Fail(refs.error());
   const auto client = session.Connect();
   if (!client.ok()) return session.Fail(client.error());
   int code = 0;
   bool first = true;
   Json list = Json::array();
-  for (JobRef& unresolved : *refs) {
-    const std::string as_typed = unresolved.ToString();
-    // GetBatch takes prefixes itself; only `last` must be resolved here.
-    auto ref = unresolved.correlation_id == "last" ? ResolveJobRef(**client, std::move(unresolved))
-                                                   : base::Result<JobRef>(std::move(unresolved));
+  for (const std::string& id : options.ids) {
+    const auto ref = FindJob(**client, id, options.owner);
     auto found = ref.ok() ? Get(session, **client, *ref, options.all) : base::Result<Found>(ref.error());
     if (!found.ok()) {
-      code = session.Fail(std::move(found).error().WithContext(as_typed));
+      code = session.Fail(About(std::move(found).error(), id));
     } else if (session.json()) {
       list.push_back(ToJson(*found));
     } else if (session.format() == OutputFormat::kName) {
@@ -151,7 +141,7 @@ void AddStatus(CLI::App& root, Invocation& invocation) {
       "[{\"index\",\n"
       "\"state\", \"exit_code\", \"signal\", \"reason\": {\"code\", \"text\", …}, …}]}; a list of those for several IDs.");
   auto options = std::make_shared<Options>();
-  app->add_option("ID", options->ids, "Batches, or jobs as ID/INDEX; a unique prefix will do, and `last` is the newest batch");
+  app->add_option("ID", options->ids, kAddressHelp);
   app->add_option("--owner", options->owner, "Whose batches; default: your own")->type_name("NAME");
   app->add_flag("-a,--all", options->all, "All jobs of large batches, on a terminal, too");
   app->callback([options, &invocation] { invocation.action = [options](Session& session) { return Status(session, *options); }; });

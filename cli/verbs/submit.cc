@@ -94,6 +94,7 @@ int Follow(Session& session, Lasting& lasting, const v1::SubmitBatchResponse& ac
   LogRequest request;
   request.ref = {accepted.correlation_id(), std::nullopt, ""};
   request.follow = true;
+  request.attempt = 0;
   request.format.raw = raw;
   request.format.prefix = accepted.job_count() > 1;
   const auto code = FollowLogs(session, lasting.client(), request, lasting.canceller());

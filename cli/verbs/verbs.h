@@ -23,6 +23,7 @@ void AddRun(CLI::App& root, Invocation& invocation);
 void AddSubmit(CLI::App& root, Invocation& invocation);
 void AddStatus(CLI::App& root, Invocation& invocation);
 void AddList(CLI::App& root, Invocation& invocation);
+void AddExplain(CLI::App& root, Invocation& invocation);
 void AddLogs(CLI::App& root, Invocation& invocation);
 void AddWait(CLI::App& root, Invocation& invocation);
 void AddCancel(CLI::App& root, Invocation& invocation);

@@ -2,7 +2,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "base/text.h"
 #include "base/units.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/await.h"
@@ -55,7 +54,7 @@ int Wait(Session& session, const Options& options) {
   std::vector<JobRef> refs;
   for (const std::string& id : options.ids) {
     auto ref = FindJob(client, id, options.owner);
-    if (!ref.ok()) return session.Fail(std::move(ref).error().WithContext(base::EscapeForTerminal(id)));
+    if (!ref.ok()) return session.Fail(ref.error());
     refs.push_back(std::move(ref).value());
   }
   (*lasting)->StreamsBegin();
@@ -90,7 +89,7 @@ void AddWait(CLI::App& root, Invocation& invocation) {
       "-o json: each batch as `status` shows it, with the \"exit_code\", or each job {\"correlation_id\", \"index\", \"state\",\n"
       "\"exit_code\", \"signal\", \"reason\"}; a list for several IDs.");
   auto options = std::make_shared<Options>();
-  app->add_option("ID", options->ids, "Batches, or jobs as ID/INDEX; `last` is the newest batch")->required();
+  app->add_option("ID", options->ids, kAddressHelp)->required();
   auto* any = app->add_flag("--any", options->any, "Until one of them has ended; its exit code counts");
   app->add_flag("--all", options->all, "Until all of them have ended (the default)")->excludes(any);
   app->add_option("--timeout", options->timeout, "Give up after this long; the jobs go on")->type_name("TIME");

@@ -68,7 +68,15 @@ std::string ServiceStatusText(const v1::GetStatusResponse& status, base::Nanos n
   };
   const auto shown = [](const std::string& value) { return base::EscapeForTerminal(value); };
   const std::string state = ServiceStateName(status.state());
-  line("State", color ? Colored(state, ServiceColor(status.state())) : state);
+  std::string made;
+  if (status.state() != v1::SERVICE_STATE_RUNNING) {
+    if (!status.state_by().empty()) made += " by " + shown(status.state_by());
+    if (status.has_state_since()) made += " since " + AbsoluteTime(FromTimestamp(status.state_since()));
+  }
+  line("State", (color ? Colored(state, ServiceColor(status.state())) : state) + made);
+  for (const std::string& warning : status.warnings()) {
+    line("Warning", color ? Colored(shown(warning), Color::kYellow) : shown(warning));
+  }
   line("Version", shown(status.version()));
   std::string up = base::FormatDuration(FromDuration(status.uptime()));
   if (status.server_restarts() > 0) up += ", server restarted " + std::to_string(status.server_restarts()) + " times";
@@ -118,8 +126,13 @@ Json ServiceStatusToJson(const v1::GetStatusResponse& status) {
                      {"max_batches", rule.max_batches()},
                      {"own_rules", status.kept().own_rules()},
                      {"undeletable", status.kept().undeletable()}};
+  Json warnings = Json::array();
+  for (const std::string& warning : status.warnings()) warnings.push_back(warning);
   return {
       {"state", ServiceStateName(status.state())},
+      {"state_by", status.state_by().empty() ? Json(nullptr) : Json(status.state_by())},
+      {"state_since", status.has_state_since() ? TimeToJson(status.state_since()) : Json(nullptr)},
+      {"warnings", warnings},
       {"version", status.version()},
       {"started_at", status.has_started_at() ? TimeToJson(status.started_at()) : Json(nullptr)},
       {"uptime", static_cast<double>(FromDuration(status.uptime())) / 1e9},

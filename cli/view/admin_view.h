@@ -14,7 +14,8 @@ std::string ServiceStateName(v1::ServiceState state);  // "RUNNING"
 
 // Some lines; escaped.
 std::string ServiceStatusText(const v1::GetStatusResponse& status, base::Nanos now, bool color);
-// {"state", "version", "started_at", "uptime" (seconds), "slots", "running", "queued", "finished": {"SUCCEEDED": 3}, "disks":
+// {"state", "state_by", "state_since", "warnings": [TEXT], "version", "started_at", "uptime" (seconds), "slots", "running",
+// "queued", "finished": {"SUCCEEDED": 3}, "disks":
 // [{"name", "free_bytes", "total_bytes", "accepting", "problem"}], "certificate_expires_at", "isolation": [{"name", "available",
 // "detail"}], "server_restarts", "config_revision"}.
 Json ServiceStatusToJson(const v1::GetStatusResponse& status);

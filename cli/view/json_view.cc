@@ -36,6 +36,49 @@ Json ReasonToJson(const v1::Reason& reason) {
           {"detail", TextOrNull(reason.detail())}};
 }
 
+Json WaitToJson(const v1::WaitReason& wait) {
+  return {{"code", TextOrNull(WaitName(wait.code()))},
+          {"text", BytesToJson(wait.text())},
+          {"since", wait.has_since() ? TimeToJson(wait.since()) : Json(nullptr)},
+          {"by", TextOrNull(wait.by())},
+          {"limit", TextOrNull(wait.limit())},
+          {"used", wait.used()},
+          {"max", wait.max()},
+          {"before", wait.before()},
+          {"before_at_least", wait.before_at_least()},
+          {"disk", TextOrNull(wait.disk())}};
+}
+
+// `env_of`: whose variables are shown.
+Json SettingsToJson(const v1::JobSettings& settings, const v1::JobSettings& env_of) {
+  const v1::Limits& limits = settings.limits();
+  Json env = Json::object();
+  for (const v1::EnvVar& variable : env_of.env()) {
+    // A name is bytes, too; as a key of an object it has to be text.
+    const std::string name = base::IsValidUtf8(variable.name()) ? variable.name() : base::EscapeForTerminal(variable.name());
+    env[name] = env_of.env_values_hidden() ? Json(nullptr) : BytesToJson(variable.value());
+  }
+  return {{"profile", TextOrNull(settings.profile())},
+          {"user", TextOrNull(settings.user())},
+          {"workdir", TextOrNull(settings.workdir())},
+          {"timeout_seconds", settings.has_timeout() ? Json(Seconds(settings.timeout())) : Json(nullptr)},
+          {"kill_after_seconds", settings.has_kill_after() ? Json(Seconds(settings.kill_after())) : Json(nullptr)},
+          {"retries", settings.retries()},
+          {"limits",
+           {{"memory_bytes", limits.memory_bytes()},
+            {"cpu_millis", limits.cpu_millis()},
+            {"pids", limits.pids()},
+            {"output_bytes", limits.output_bytes()},
+            {"file_bytes", limits.file_bytes()},
+            {"open_files", limits.open_files()},
+            {"tmp_bytes", limits.tmp_bytes()},
+            {"io_read_bytes_per_second", limits.io_read_bytes_per_second()},
+            {"io_write_bytes_per_second", limits.io_write_bytes_per_second()},
+            {"core_bytes", limits.core_bytes()}}},
+          {"env", env},
+          {"stdin_bytes", settings.stdin_bytes()}};
+}
+
 }  // namespace
 
 Json BytesToJson(const std::string& bytes) {
@@ -87,6 +130,10 @@ Json JobToJson(const std::string& correlation_id, const v1::JobStatus& job) {
   json["stdout_bytes"] = job.stdout_bytes();
   json["stderr_bytes"] = job.stderr_bytes();
   json["dropped_bytes"] = job.dropped_bytes();
+  json["waits"] = Json::array();
+  for (const v1::WaitReason& wait : job.waits()) json["waits"].push_back(WaitToJson(wait));
+  json["asked"] = job.has_asked() ? SettingsToJson(job.asked(), job.asked()) : Json(nullptr);
+  json["in_force"] = job.has_in_force() ? SettingsToJson(job.in_force(), job.asked()) : Json(nullptr);
   return json;
 }
 
@@ -112,7 +159,15 @@ Json BatchToJson(const v1::Batch& batch) {
           {"ended_at", batch.has_ended_at() ? TimeToJson(batch.ended_at()) : Json(nullptr)},
           {"parallel", batch.parallel()},
           {"fail_fast", batch.fail_fast()},
-          {"priority", PriorityName(batch.priority())}};
+          {"priority", PriorityName(batch.priority())},
+          {"number", batch.number() == 0 ? Json(nullptr) : Json(batch.number())}};
+}
+
+Json BatchToJson(const v1::Batch& batch, const google::protobuf::RepeatedPtrField<v1::JobStatus>& jobs) {
+  Json json = BatchToJson(batch);
+  json["jobs"] = Json::array();
+  for (const v1::JobStatus& job : jobs) json["jobs"].push_back(JobToJson(batch.correlation_id(), job));
+  return json;
 }
 
 }  // namespace jobd::cli

@@ -27,10 +27,15 @@ Json ResultToJson(const v1::JobResult& result);
 // {"correlation_id", "index"} and the result's fields.
 Json EndToJson(const std::string& correlation_id, uint32_t index, const v1::JobResult& result);
 // {"correlation_id", "index", "name", "argv", "shell"}, the result's fields, {"attempt", "executed_at", "ended_at", "usage",
-// "stdout_bytes", "stderr_bytes", "dropped_bytes"}. Times of usage are in seconds.
+// "stdout_bytes", "stderr_bytes", "dropped_bytes", "waits": [{"code", "text", "since", "by", "limit", "used", "max", "before",
+// "before_at_least", "disk"}], "asked", "in_force"}. Times of usage are in seconds. The last two are null or {"profile", "user",
+// "workdir", "timeout_seconds", "kill_after_seconds", "retries", "limits": {"memory_bytes", …}, "env": {NAME: VALUE},
+// "stdin_bytes"}; a value that only the owner may see is null.
 Json JobToJson(const std::string& correlation_id, const v1::JobStatus& job);
 // {"correlation_id", "owner", "name", "labels", "state", "job_count", "counts": {"SUCCEEDED": 3}, "created_at", "started_at",
-// "ended_at", "parallel", "fail_fast", "priority"}.
+// "ended_at", "parallel", "fail_fast", "priority", "number"}.
 Json BatchToJson(const v1::Batch& batch);
+// The same with {"jobs": […]}.
+Json BatchToJson(const v1::Batch& batch, const google::protobuf::RepeatedPtrField<v1::JobStatus>& jobs);
 
 }  // namespace jobd::cli

@@ -16,7 +16,7 @@ BatchCounts CountJobs(const v1::Batch& batch) {
   for (const v1::StateCount& entry : batch.counts()) {
     const bool active = entry.state() >= v1::JOB_STATE_STARTING && entry.state() <= v1::JOB_STATE_STOPPING;
     if (IsFinal(entry.state())) counts.done += entry.count();
-    if (IsFailure(entry.state())) counts.failed += entry.count();
+    if (IsFailure(entry.state()) && entry.state() != v1::JOB_STATE_CANCELLED) counts.failed += entry.count();
     if (active) counts.running += entry.count();
   }
   return counts;

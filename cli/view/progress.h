@@ -17,7 +17,7 @@ struct BatchCounts {
   uint32_t total = 0;
   uint32_t done = 0;
   uint32_t running = 0;
-  uint32_t failed = 0;
+  uint32_t failed = 0;  // without those that were cancelled
 };
 BatchCounts CountJobs(const v1::Batch& batch);
 

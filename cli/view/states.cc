@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kStatePrefix = "JOB_STATE_";
 constexpr std::string_view kReasonPrefix = "REASON_CODE_";
+constexpr std::string_view kWaitPrefix = "WAIT_CODE_";
 
 std::string Lower(std::string_view text) {
   std::string lower(text);
@@ -31,6 +32,12 @@ std::string ReasonName(v1::ReasonCode code) {
   const std::string& name = v1::ReasonCode_Name(code);
   if (code == v1::REASON_CODE_UNSPECIFIED) return "";
   return name.empty() ? "UNKNOWN" : name.substr(kReasonPrefix.size());
+}
+
+std::string WaitName(v1::WaitCode code) {
+  const std::string& name = v1::WaitCode_Name(code);
+  if (code == v1::WAIT_CODE_UNSPECIFIED) return "";
+  return name.empty() ? "UNKNOWN" : name.substr(kWaitPrefix.size());
 }
 
 std::string PriorityName(v1::Priority priority) {

@@ -15,6 +15,8 @@ namespace jobd::cli {
 std::string StateName(v1::JobState state);
 // "EXITED" for REASON_CODE_EXITED; empty when there is none.
 std::string ReasonName(v1::ReasonCode code);
+// "SERVICE_SLOTS" for WAIT_CODE_SERVICE_SLOTS; empty when there is none.
+std::string WaitName(v1::WaitCode code);
 std::string PriorityName(v1::Priority priority);  // "normal"
 
 bool IsFinal(v1::JobState state);

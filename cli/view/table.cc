@@ -1,6 +1,7 @@
 #include "cli/view/table.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 
 #include "base/text.h"
@@ -9,7 +10,7 @@ namespace jobd::cli {
 
 namespace {
 
-constexpr size_t kNarrowest = 12;
+constexpr std::array<size_t, 2> kNarrowest = {12, 8};
 constexpr size_t kGap = 2;
 
 // Takes a code point off the front of well-formed UTF-8.
@@ -57,30 +58,52 @@ std::string Ellipsize(std::string_view text, size_t width) {
 Table::Table(std::vector<std::string> header) : header_(std::move(header)) {}
 
 void Table::Add(std::vector<Cell> row) {
-  for (Cell& cell : row) cell.text = base::EscapeForTerminal(cell.text);
+  for (Cell& cell : row) {
+    cell.text = base::EscapeForTerminal(cell.text);
+    cell.brief = base::EscapeForTerminal(cell.brief);
+  }
   rows_.push_back(std::move(row));
 }
 
+size_t Table::WidthOf(size_t column, bool brief) const {
+  size_t width = DisplayWidth(header_[column]);
+  for (const auto& row : rows_) width = std::max(width, DisplayWidth(TextOf(row[column], brief)));
+  return width;
+}
+
+const std::string& Table::TextOf(const Cell& cell, bool brief) { return brief && !cell.brief.empty() ? cell.brief : cell.text; }
+
 std::string Table::ToString(bool color, size_t max_width) const {
   std::vector<size_t> widths;
-  size_t total = 0;
+  size_t total = kGap * (header_.size() - 1);
   for (size_t i = 0; i < header_.size(); ++i) {
-    size_t width = DisplayWidth(header_[i]);
-    for (const auto& row : rows_) width = std::max(width, DisplayWidth(row[i].text));
-    widths.push_back(width);
-    total += width + (i > 0 ? kGap : 0);
+    widths.push_back(WidthOf(i, false));
+    total += widths.back();
   }
-  while (max_width > 0 && total > max_width) {
-    // IDs stand in the first column and are there to be copied: they are never cut.
-    const auto widest = std::max_element(widths.begin() + 1, widths.end());
-    if (widest == widths.end() || *widest <= kNarrowest) break;
-    const size_t cut = std::min(total - max_width, *widest - kNarrowest);
-    *widest -= cut;
-    total -= cut;
+  const bool brief = max_width > 0 && total > max_width;
+  // IDs and numbers are there to be copied.
+  std::vector<bool> whole(header_.size(), false);
+  whole[0] = true;
+  for (size_t i = 0; brief && i < header_.size(); ++i) {
+    for (const auto& row : rows_) whole[i] = whole[i] || !row[i].brief.empty();
+    total -= widths[i];
+    total += widths[i] = WidthOf(i, true);
+  }
+  for (const size_t narrowest : kNarrowest) {
+    while (brief && total > max_width) {
+      size_t widest = 0;
+      for (size_t i = 1; i < widths.size(); ++i) {
+        if (!whole[i] && (widest == 0 || widths[i] > widths[widest])) widest = i;
+      }
+      if (widest == 0 || widths[widest] <= narrowest) break;
+      const size_t cut = std::min(total - max_width, widths[widest] - narrowest);
+      widths[widest] -= cut;
+      total -= cut;
+    }
   }
   std::string out;
   const auto print = [&](size_t column, const Cell& cell, Color shade) {
-    const std::string text = Ellipsize(cell.text, widths[column]);
+    const std::string text = Ellipsize(TextOf(cell, brief), widths[column]);
     const std::string padding(widths[column] - DisplayWidth(text), ' ');
     const bool last = column + 1 == header_.size();
     if (cell.right) out += padding;

@@ -11,7 +11,8 @@ namespace jobd::cli {
 struct Cell {
   std::string text;  // as it came; escaped when printed
   Color color = Color::kNone;
-  bool right = false;  // numbers stand at the right of their column
+  bool right = false;      // numbers stand at the right of their column
+  std::string brief = {};  // shown instead, in the whole column, where the line does not fit; such columns are not cut
 };
 
 // Collects rows and prints them aligned, with two spaces between the columns and none at a line's end. Widths count characters as
@@ -24,10 +25,14 @@ class Table {
   void Add(std::vector<Cell> row);
   size_t rows() const { return rows_.size(); }
 
-  // `max_width` > 0: the widest column is cut, with an ellipsis, until the line fits; but no column below 12.
+  // `max_width` > 0: where the line does not fit, brief texts are shown, and then the widest column is cut, with an ellipsis, until
+  // it fits; but no column below 12, or below 8 if that is not enough. The first is never cut.
   std::string ToString(bool color, size_t max_width) const;
 
  private:
+  static const std::string& TextOf(const Cell& cell, bool brief);
+  size_t WidthOf(size_t column, bool brief) const;
+
   std::vector<std::string> header_;
   std::vector<std::vector<Cell>> rows_;
 };

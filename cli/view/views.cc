@@ -52,8 +52,35 @@ std::string Quoted(const std::string& argument) {
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
 
-// Of a job that did not start, with the name of what could not be started.
+// Enough of a UUID to tell it from others: as the beginning of an ID it is an address. Empty for other IDs.
+std::string BriefId(const std::string& id) {
+  constexpr size_t kUuid = 36;
+  constexpr size_t kMilliseconds = 13;  // of its time
+  const bool uuid = id.size() == kUuid && id.find_first_not_of("0123456789abcdef-") == std::string::npos && id[8] == '-';
+  return uuid ? id.substr(0, kMilliseconds) : "";
+}
+
+// "3h" for what RelativeTime calls "3h ago".
+std::string Age(const v1::Batch& batch, base::Nanos now) {
+  if (!batch.has_created_at()) return "-";
+  std::string text = RelativeTime(FromTimestamp(batch.created_at()), now);
+  const size_t ago = text.find(" ago");
+  return ago == std::string::npos ? "0s" : text.substr(0, ago);
+}
+
+// What a batch without a name is known by.
+std::string JobsInWords(const v1::Batch& batch) {
+  std::string command = batch.has_first_job() ? CommandLine(batch.first_job()) : "";
+  // Of a script the first line.
+  if (const size_t newline = command.find('\n'); newline != std::string::npos) command = command.substr(0, newline) + "…";
+  if (batch.job_count() == 1) return OrDash(command);
+  return std::to_string(batch.job_count()) + " jobs" +
+         (command.empty() ? "" : ": " + command + (command.ends_with("…") ? "" : "…"));
+}
+
+// Why it waits, or how it ended: of a job that did not start, with the name of what could not be started.
 std::string ReasonOf(const v1::JobStatus& job) {
+  if (job.waits_size() > 0) return job.waits(0).text();
   if (job.result().reason().text().empty()) return "";
   return Describe(job.result(), {job.shell() || job.argv().empty() ? "" : job.argv(0), "", false});
 }
@@ -86,22 +113,33 @@ std::string CommandLine(const v1::JobStatus& job) {
   return text;
 }
 
-std::vector<std::string> BatchHeader(bool wide) {
-  std::vector<std::string> header{"ID", "NAME", "STATE", "DONE", "FAILED", "CREATED", "TOOK"};
-  if (wide) header.insert(header.end(), {"OWNER", "PRIORITY", "LABELS"});
+std::string CommandLine(const v1::JobSummary& job) {
+  v1::JobStatus same;
+  *same.mutable_argv() = job.argv();
+  same.set_shell(job.shell());
+  return CommandLine(same) + (job.cut() ? "…" : "");
+}
+
+std::vector<std::string> BatchHeader(bool wide, bool owners) {
+  std::vector<std::string> header{"NO", "ID", "STATE", "DONE", "FAILED", wide ? "CREATED" : "AGE", "TOOK"};
+  if (wide) header.insert(header.end(), {"PRIORITY", "LABELS"});
+  if (owners) header.insert(header.begin() + 2, "OWNER");
+  header.emplace_back("NAME OR COMMAND");
   return header;
 }
 
-std::vector<Cell> BatchRow(const v1::Batch& batch, base::Nanos now, bool wide) {
+std::vector<Cell> BatchRow(const v1::Batch& batch, base::Nanos now, bool wide, bool owners) {
   const BatchCounts counts = CountJobs(batch);
-  std::vector<Cell> row{{batch.correlation_id()},
-                        {OrDash(batch.name())},
+  std::vector<Cell> row{{batch.number() == 0 ? "-" : std::to_string(batch.number()), Color::kNone, true},
+                        {batch.correlation_id(), Color::kNone, false, BriefId(batch.correlation_id())},
                         {StateName(batch.state()), StateColor(batch.state())},
                         {std::to_string(counts.done) + "/" + std::to_string(counts.total), Color::kNone, true},
                         {std::to_string(counts.failed), counts.failed > 0 ? Color::kRed : Color::kNone, true},
-                        {When(batch.has_created_at(), batch.created_at(), now, wide)},
+                        {wide ? When(batch.has_created_at(), batch.created_at(), now, true) : Age(batch, now), Color::kNone, !wide},
                         {Took(batch, batch.has_started_at(), batch.started_at(), now), Color::kNone, true}};
-  if (wide) row.insert(row.end(), {{batch.owner()}, {PriorityName(batch.priority())}, {Labels(batch)}});
+  if (wide) row.insert(row.end(), {{PriorityName(batch.priority())}, {Labels(batch)}});
+  if (owners) row.insert(row.begin() + 2, {batch.owner()});
+  row.push_back({batch.name().empty() ? JobsInWords(batch) : batch.name()});
   return row;
 }
 
@@ -140,6 +178,7 @@ std::string BatchSummary(const v1::Batch& batch, base::Nanos now, bool wide, boo
   };
   const auto shown = [](const std::string& value) { return base::EscapeForTerminal(value); };
   line("Batch", shown(batch.correlation_id()) + (batch.name().empty() ? "" : "  " + shown(batch.name())));
+  if (batch.number() != 0) line("Number", std::to_string(batch.number()));
   line("Owner", shown(batch.owner()));
   line("State", color ? Colored(StateName(batch.state()), StateColor(batch.state())) : StateName(batch.state()));
   std::string counts;
@@ -152,6 +191,34 @@ std::string BatchSummary(const v1::Batch& batch, base::Nanos now, bool wide, boo
   if (!batch.labels().empty()) line("Labels", shown(Labels(batch)));
   line("Created", When(batch.has_created_at(), batch.created_at(), now, wide));
   if (batch.has_started_at()) line("Took", Took(batch, true, batch.started_at(), now));
+  return text;
+}
+
+std::string Explanation(const v1::JobStatus& job, base::Nanos now) {
+  const v1::JobState state = job.result().state();
+  const std::string name =
+      "job " + std::to_string(job.index()) + (job.name().empty() ? "" : " (" + base::EscapeForTerminal(job.name()) + ")");
+  if (IsFinal(state)) {
+    const std::string begun = job.shell() || job.argv().empty() ? "" : base::EscapeForTerminal(job.argv(0));
+    const std::string folder = base::EscapeForTerminal(job.asked().workdir());
+    if (state == v1::JOB_STATE_SUCCEEDED) return name + " succeeded\n";
+    return name + " " + Ending(job.result(), {begun, folder, job.attempt() == 0 && state == v1::JOB_STATE_CANCELLED}) + "\n";
+  }
+  if (state != v1::JOB_STATE_QUEUED && state != v1::JOB_STATE_HELD) {
+    const std::string since = job.has_executed_at() ? ", started " + RelativeTime(FromTimestamp(job.executed_at()), now) : "";
+    return name + " is " + StateName(state) + since + "\n";
+  }
+  const std::string before = job.attempt() == 0 ? "" : " for attempt " + std::to_string(job.attempt() + 1);
+  std::string text = name + " waits" + before + ": ";
+  if (job.waits().empty()) return text + "it is about to start\n";
+  for (const v1::WaitReason& wait : job.waits()) {
+    const std::string said = base::EscapeForTerminal(wait.text().empty() ? WaitName(wait.code()) : wait.text());
+    // Of the others it would be since when the job waits.
+    const bool tells_when = wait.has_since() && (wait.code() == v1::WAIT_CODE_HELD ||
+                                                 wait.code() == v1::WAIT_CODE_SERVICE_STOPPED || wait.code() == v1::WAIT_CODE_DISK);
+    const std::string since = tells_when ? ", since " + RelativeTime(FromTimestamp(wait.since()), now) : "";
+    text += (text.ends_with('\n') ? "  and: " : "") + said + since + "\n";
+  }
   return text;
 }
 

@@ -12,9 +12,9 @@ namespace jobd::cli {
 
 Color StateColor(v1::JobState state);
 
-std::vector<std::string> BatchHeader(bool wide);
-// Times are relative; with `wide` absolute.
-std::vector<Cell> BatchRow(const v1::Batch& batch, base::Nanos now, bool wide);
+// `owners`: of several. Times are relative; with `wide` absolute. UUIDs have a brief form.
+std::vector<std::string> BatchHeader(bool wide, bool owners);
+std::vector<Cell> BatchRow(const v1::Batch& batch, base::Nanos now, bool wide, bool owners);
 
 std::vector<std::string> JobHeader(bool wide);
 std::vector<Cell> JobRow(const v1::JobStatus& job, base::Nanos now, bool wide);
@@ -24,5 +24,10 @@ std::string BatchSummary(const v1::Batch& batch, base::Nanos now, bool wide, boo
 
 // argv as one could type it in a shell.
 std::string CommandLine(const v1::JobStatus& job);
+std::string CommandLine(const v1::JobSummary& job);
+
+// Why a job waits, that it runs, or how it ended: a line, and one more, indented, for each further reason. Escaped, with a newline
+// at the end.
+std::string Explanation(const v1::JobStatus& job, base::Nanos now);
 
 }  // namespace jobd::cli

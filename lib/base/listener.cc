@@ -129,6 +129,11 @@ Result<Listener> Listen(const std::string& where) {
   return listener;
 }
 
+Status CheckListenAddress(const std::string& where) {
+  const auto addresses = Parse(where);
+  return addresses.ok() ? Ok() : Status(addresses.error());
+}
+
 Result<Fd> ListenUnix(int dir, const std::string& name, mode_t mode) {
   sockaddr_un address{};
   if (name.empty() || name.size() >= sizeof address.sun_path || name.find('/') != std::string::npos) {

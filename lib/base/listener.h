@@ -20,6 +20,9 @@ struct Listener {
 // stays off, so that a second daemon on the port is an error (gRPC's own listener has it on, and both "succeed").
 Result<Listener> Listen(const std::string& where);
 
+// Whether `where` is such an address; nothing is bound.
+Status CheckListenAddress(const std::string& where);
+
 // Binds a stream socket to `name` in the directory `dir` and listens; a socket that was left there is replaced, anything else is
 // not. Connecting takes the right to write to it, which `mode` gives. There being no bindat(2), the working directory is `dir` for
 // a moment: for the time before there are threads.

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <ctime>
 
 #include "base/bounds.h"
 
@@ -120,6 +121,15 @@ Result<Nanos> ParseDuration(std::string_view text) {
   return sum;
 }
 
+Result<Nanos> ParseDurationWithUnit(std::string_view text) {
+  JOBD_ASSIGN_OR_RETURN(const Nanos duration, ParseDuration(text));
+  const bool has_unit = std::isalpha(static_cast<unsigned char>(text.back())) != 0;
+  if (has_unit || duration == 0) return duration;
+  const std::string number(text);
+  return Error(Code::kInvalidArgument, "'" + number + "' needs a unit, as what is older is deleted: " + number + "d for days, " +
+                                           number + "h for hours, " + number + "s for seconds");
+}
+
 std::string FormatDuration(Nanos duration) {
   const double seconds = static_cast<double>(duration) / 1e9;
   if (seconds < 0) return "0s";
@@ -165,6 +175,14 @@ Result<uint32_t> ParseCpus(std::string_view text) {
     return Bad("number of processors", text, "1.5");
   }
   return static_cast<uint32_t>(std::lround(value * 1000));
+}
+
+std::string FormatUtc(int64_t seconds) {
+  const auto time = static_cast<time_t>(seconds);
+  std::tm parts{};
+  std::array<char, 64> text{};
+  if (::gmtime_r(&time, &parts) == nullptr) return "?";
+  return std::string(text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M UTC", &parts));
 }
 
 }  // namespace jobd::base

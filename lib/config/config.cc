@@ -1,10 +1,12 @@
 #include "config/config.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
 #include "base/listener.h"
 #include "base/sha256.h"
+#include "base/suggest.h"
 #include "base/text.h"
 #include "config/setting.h"
 #include "config/toml_text.h"
@@ -25,6 +27,34 @@ const Setting* Find(std::string_view key) {
   return nullptr;
 }
 
+std::vector<std::string> Keys() {
+  std::vector<std::string> keys;
+  for (const Setting& setting : Settings()) keys.emplace_back(setting.key);
+  return keys;
+}
+
+// Variables that begin like settings and are of something else: what jobs are given, one of which may have started us, and what
+// makes certificates and tests.
+bool IsAnothers(std::string_view variable) {
+  for (const std::string_view name : {"JOBD_JOB_ID", "JOBD_BATCH_ID", "JOBD_INDEX", "JOBD_ATTEMPT", "JOBD_GROUP", "JOBD_ADDRESS"}) {
+    if (variable == name) return true;
+  }
+  return variable.starts_with("JOBD_TEST_");
+}
+
+std::vector<std::string> UnknownVariables(const Overrides& overrides) {
+  std::vector<std::string> names;
+  for (const Setting& setting : Settings()) names.push_back(EnvironmentName(setting.key));
+  std::vector<std::string> warnings;
+  for (const auto& [variable, value] : overrides.environment) {
+    if (!variable.starts_with("JOBD_") || IsAnothers(variable)) continue;
+    if (std::ranges::find(names, variable) != names.end()) continue;
+    warnings.push_back("the environment's " + base::EscapeForTerminal(variable) + " is no setting, and has no effect" +
+                       base::DidYouMean(variable, names));
+  }
+  return warnings;
+}
+
 // Where each setting's value came from, so far.
 using Origins = std::map<std::string_view, Origin>;
 
@@ -36,7 +66,8 @@ Status ApplyFile(const std::string& file, std::string_view text, Config& config,
     for (const auto& [name, value] : *table) {
       const std::string key = std::string(section.str()) + "." + std::string(name.str());
       const Setting* setting = Find(key);
-      if (setting == nullptr) return ErrorAt(file, value, "unknown setting '" + base::EscapeForTerminal(key) + "'");
+      if (setting == nullptr)
+        return ErrorAt(file, value, "unknown setting '" + base::EscapeForTerminal(key) + "'" + base::DidYouMean(key, Keys()));
       std::optional<std::string> plain = ScalarText(value);
       if (const toml::table* variables = value.as_table(); variables != nullptr && setting->is_table) {
         auto listed = VariablesOf(*variables);
@@ -74,8 +105,9 @@ Status ApplyOverrides(const Overrides& overrides, Config& config, Origins& origi
     const std::string key = flag.substr(0, equals);
     const Setting* setting = equals == std::string::npos ? nullptr : Find(key);
     if (setting == nullptr) {
-      return Error(Code::kInvalidArgument,
-                   "--set " + base::EscapeForTerminal(flag) + ": expected section.key=value of a known setting");
+      return Error(Code::kInvalidArgument, "--set " + base::EscapeForTerminal(flag) +
+                                               ": expected section.key=value of a known setting" +
+                                               (equals == std::string::npos ? "" : base::DidYouMean(key, Keys())));
     }
     JOBD_RETURN_IF_ERROR(ApplyOverride(*setting, "--set " + key, std::string_view(flag).substr(equals + 1), config));
     origins[setting->key] = Origin::kFlag;
@@ -95,15 +127,15 @@ void ResolvePaths(const std::string& file, Config& config) {
 
 // What a configuration cannot do without, and what does not go together.
 Status CheckWhole(const std::string& file, const Config& config) {
-  const std::array<std::pair<const char*, const std::string*>, 4> required{{{"tls.ca", &config.tls_ca},
-                                                                            {"tls.cert", &config.tls_cert},
-                                                                            {"tls.key", &config.tls_key},
-                                                                            {"users.file", &config.users_file}}};
+  const std::string& client_ca = config.tls_client_ca.empty() ? config.tls_ca : config.tls_client_ca;
+  const std::array<std::pair<const char*, const std::string*>, 4> required{
+      {{"tls.ca", &client_ca}, {"tls.cert", &config.tls_cert}, {"tls.key", &config.tls_key}, {"users.file", &config.users_file}}};
   for (const auto& [key, value] : required) {
     if (value->empty()) return Error(Code::kInvalidArgument, file + ": " + key + " is missing");
   }
-  if (config.listen.rfind(':') == std::string::npos) {
-    return Error(Code::kInvalidArgument, file + ": server.listen must be host:port, as in 127.0.0.1:7443");
+  if (const Status address = base::CheckListenAddress(config.listen); !address.ok()) {
+    return Error(Code::kInvalidArgument, file + ": server.listen must be host:port, as in 127.0.0.1:7443, and not '" +
+                                             base::EscapeForTerminal(config.listen) + "': a host in numbers, or localhost");
   }
   const bool to_path = config.metrics_listen.starts_with("unix:/");
   if (!config.metrics_listen.empty() && !to_path && !base::IsLoopback(config.metrics_listen)) {
@@ -147,6 +179,7 @@ Result<LoadedConfig> Load(const std::string& file_name, std::string_view text, c
                                std::string(setting.help)});
   }
   loaded.revision = RevisionOf(loaded.settings);
+  loaded.warnings = UnknownVariables(overrides);
   return loaded;
 }
 

@@ -23,6 +23,7 @@ struct Config {
   std::string server_user = "jobd";
   // [tls]
   std::string tls_ca;
+  std::string tls_client_ca;  // empty: tls_ca
   std::string tls_cert;
   std::string tls_key;
   std::string tls_revoked;
@@ -82,6 +83,7 @@ struct LoadedConfig {
   Config config;
   std::vector<SettingValue> settings;  // all of them, in the order of declaration
   std::string revision;                // SHA-256, hex, of keys and values
+  std::vector<std::string> warnings;   // what was probably meant otherwise; a line each
 };
 
 // SHA-256, hex, of keys and values: equal settings have equal revisions.

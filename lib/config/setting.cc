@@ -88,6 +88,16 @@ Setting Duration(std::string_view key, base::Nanos Config::*field, bool reloadab
           [field](const Config& config) { return base::ExactDuration(config.*field); }};
 }
 
+// What is longer ago than this is deleted.
+Setting Age(std::string_view key, base::Nanos Config::*field, bool reloadable, std::string_view help) {
+  Setting setting = Duration(key, field, reloadable, help);
+  setting.read = [field](Config& config, std::string_view text) -> Status {
+    JOBD_ASSIGN_OR_RETURN(config.*field, base::ParseDurationWithUnit(text));
+    return base::Ok();
+  };
+  return setting;
+}
+
 Setting Cpus(std::string_view key, uint32_t Config::*field, bool reloadable, std::string_view help) {
   return {key, help, reloadable,
           [field](Config& config, std::string_view text) -> Status {
@@ -130,7 +140,8 @@ std::vector<Setting> Declare() {
       Path("server.runtime_dir", &Config::runtime_dir, kRestart, "pid, server.pid and address of the running service"),
       Text("server.user", &Config::server_user, kRestart,
            "whom jobd-server runs as when jobd is started as root; without such a user: nobody"),
-      Path("tls.ca", &Config::tls_ca, kReload, "the authority that signs clients' certificates"),
+      Path("tls.ca", &Config::tls_ca, kReload, "the authority that clients know the service by, and that signs their certificates"),
+      Path("tls.client_ca", &Config::tls_client_ca, kReload, "the authority that signs clients' certificates, where it is another"),
       Path("tls.cert", &Config::tls_cert, kReload, "the server's certificate"),
       Path("tls.key", &Config::tls_key, kReload, "its key; may be readable by root alone"),
       Path("tls.revoked", &Config::tls_revoked, kReload,
@@ -145,7 +156,8 @@ std::vector<Setting> Declare() {
       Number("limits.max_queued_per_user", &Config::max_queued_per_user, kReload, 1, base::kMaxQueued, "jobs waiting, of one user"),
       Number("limits.max_batch_jobs", &Config::max_batch_jobs, kReload, 1, base::kMaxJobs, "jobs in one batch"),
       Size("limits.max_output_bytes", &Config::max_output_bytes, kReload,
-           "kept of one job's output, with its index beyond 48 KiB; what is more is dropped, counted and said; 0: all"),
+           "kept of one job's output, with what its index has beyond 48 KiB and a 64th; what is more is dropped, counted and said; "
+           "0: all"),
       Number("limits.max_streams_per_user", &Config::max_streams_per_user, kReload, 1, kMax32, "calls of one user at once"),
       Number("limits.max_connections_per_address", &Config::max_connections_per_address, kReload, 1, kMax32,
              "connections from one address at once"),
@@ -160,8 +172,8 @@ std::vector<Setting> Declare() {
       Text("defaults.workdir", &Config::default_workdir, kReload, "working directory of a job"),
       Variables("defaults.env", &Config::default_env, kReload, "variables of a job that neither its profile nor --env sets"),
       Text("defaults.path", &Config::default_path, kReload, "PATH of a job"),
-      Duration("retention.max_age", &Config::retention_max_age, kReload,
-               "batches that ended longer ago are deleted, logs and all; 0: none; users may have their own"),
+      Age("retention.max_age", &Config::retention_max_age, kReload,
+          "batches that ended longer ago, as 7d, are deleted, logs and all; 0: none; users may have their own"),
       Size("retention.max_bytes", &Config::retention_max_bytes, kReload,
            "files of ended batches; above it those that ended first are deleted; 0: no bound"),
       Number("retention.max_batches", &Config::retention_max_batches, kReload, 0, 1'000'000'000'000,

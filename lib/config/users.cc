@@ -5,6 +5,7 @@
 
 #include "auth/password_hash.h"
 #include "base/bounds.h"
+#include "base/suggest.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "config/toml_text.h"
@@ -57,6 +58,14 @@ Result<uint64_t> ParseCount(const std::string& file, std::string_view key, const
   return static_cast<uint64_t>(number->get());
 }
 
+Error Unknown(const std::string& file, const toml::node& node, std::string_view key) {
+  static const std::vector<std::string> kKeys = {
+      "name",       "role",          "disabled",       "password",     "profiles",    "run_as",       "workdirs",
+      "retention",  "max_queued",    "max_running",    "max_memory",   "max_cpus",    "max_pids",     "max_timeout",
+      "max_output", "max_file_size", "max_open_files", "max_tmp_size", "max_io_read", "max_io_write", "max_core"};
+  return ErrorAt(file, node, "unknown key '" + base::EscapeForTerminal(key) + "'" + base::DidYouMean(key, kKeys));
+}
+
 // An amount as people write it; 0 is no bound, whatever the unit.
 template <typename Amount, typename Parse>
 Status ParseAmount(const std::string& file, std::string_view key, const toml::node& node, Parse parse, Amount& amount) {
@@ -94,7 +103,7 @@ Status ParseMost(const std::string& file, std::string_view key, const toml::node
     most.pids = static_cast<uint32_t>(count);
     return base::Ok();
   }
-  return ErrorAt(file, node, "unknown key '" + base::EscapeForTerminal(key) + "'");
+  return Unknown(file, node, key);
 }
 
 Result<UserRetention> ParseRetention(const std::string& file, const toml::node& node) {
@@ -105,7 +114,7 @@ Result<UserRetention> ParseRetention(const std::string& file, const toml::node& 
     const std::string name = "retention." + std::string(key.str());
     const auto wrong = [&](const Error& error) { return ErrorAt(file, value, name + ": " + error.message()); };
     if (key == "max_age") {
-      const auto age = base::ParseDuration(ScalarText(value).value_or(""));
+      const auto age = base::ParseDurationWithUnit(ScalarText(value).value_or(""));
       if (!age.ok()) return wrong(age.error());
       retention.max_age = *age;
     } else if (key == "max_bytes") {
@@ -115,7 +124,9 @@ Result<UserRetention> ParseRetention(const std::string& file, const toml::node& 
     } else if (key == "max_batches") {
       JOBD_ASSIGN_OR_RETURN(retention.max_batches, ParseCount(file, name, value, 1'000'000'000'000));
     } else {
-      return ErrorAt(file, value, "unknown key '" + base::EscapeForTerminal(name) + "'");
+      return ErrorAt(file, value,
+                     "unknown key '" + base::EscapeForTerminal(name) + "'" +
+                         base::DidYouMean(key.str(), {"max_age", "max_bytes", "max_batches"}));
     }
   }
   return retention;
@@ -156,7 +167,7 @@ Status ParseField(const std::string& file, std::string_view key, const toml::nod
   } else if (key == "retention") {
     JOBD_ASSIGN_OR_RETURN(user.retention, ParseRetention(file, node));
   } else {
-    return ErrorAt(file, node, "unknown key '" + base::EscapeForTerminal(key) + "'");
+    return Unknown(file, node, key);
   }
   return base::Ok();
 }
@@ -214,7 +225,9 @@ Result<Host> ParseHost(const std::string& file, const toml::node& entry) {
         if (!base::IsSafeName(user)) return ErrorAt(file, value, "users must be names of users");
       }
     } else {
-      return ErrorAt(file, value, "unknown key '" + base::EscapeForTerminal(key.str()) + "'");
+      return ErrorAt(
+          file, value,
+          "unknown key '" + base::EscapeForTerminal(key.str()) + "'" + base::DidYouMean(key.str(), {"name", "max_role", "users"}));
     }
   }
   if (host.name.empty()) return ErrorAt(file, entry, "a host needs a name");

@@ -1,22 +1,28 @@
 #include "worker/worker.h"
 
 #include <openssl/rand.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <map>
 
 #include "base/bounds.h"
+#include "base/guarded.h"
 #include "base/text.h"
 #include "base/token_signer.h"
 #include "base/uuid7.h"
+#include "worker/catalogue/address.h"
 #include "worker/catalogue/batch_watch.h"
 #include "worker/catalogue/query.h"
 #include "worker/keep/maintenance.h"
+#include "worker/launcher/launch_build.h"
 #include "worker/launcher/launcher.h"
 #include "worker/logs/log_session_impl.h"
 #include "worker/model/admission.h"
 #include "worker/model/observer.h"
 #include "worker/ops/cancel.h"
+#include "worker/ops/explain.h"
 #include "worker/ops/hold.h"
 #include "worker/ops/removal.h"
 #include "worker/ops/retry.h"
@@ -162,15 +168,15 @@ class LocalWorker final : public Worker {
     if (auto hangs = Hangs()) return done(std::move(*hangs));
     RetryOp::Post(*engine_, std::move(jobs), failed_only, DiskRefusal(), guard_->Bound(std::move(done)));
   }
-  void Hold(JobSelector jobs, Callback<uint32_t> done) override {
+  void Hold(JobSelector jobs, std::string by, Callback<uint32_t> done) override {
     if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
     if (auto hangs = Hangs()) return done(std::move(*hangs));
-    HoldOp::Post(*engine_, HoldOp::Kind::kHold, std::move(jobs), guard_->Bound(std::move(done)));
+    HoldOp::Post(*engine_, HoldOp::Kind::kHold, std::move(jobs), std::move(by), guard_->Bound(std::move(done)));
   }
   void Release(JobSelector jobs, Callback<uint32_t> done) override {
     if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
     if (auto hangs = Hangs()) return done(std::move(*hangs));
-    HoldOp::Post(*engine_, HoldOp::Kind::kRelease, std::move(jobs), guard_->Bound(std::move(done)));
+    HoldOp::Post(*engine_, HoldOp::Kind::kRelease, std::move(jobs), "", guard_->Bound(std::move(done)));
   }
   void Remove(BatchName batch, Callback<bool> done) override {
     if (!base::IsSafeName(batch.correlation_id)) return done(BadField("correlation_id", "is not a correlation ID"));
@@ -187,7 +193,16 @@ class LocalWorker final : public Worker {
   base::Result<JobPage> GetBatch(const JobQuery& query) override {
     if (!base::IsSafeName(query.batch.correlation_id)) return BadField("correlation_id", "is not a correlation ID");
     JOBD_ASSIGN_OR_RETURN(const auto reader, store_->Read());
-    return QueryBatch(*reader, live_, signer_, query);
+    JOBD_ASSIGN_OR_RETURN(JobPage page, QueryBatch(*reader, live_, signer_, query));
+    const auto limits = limits_.load();
+    for (JobView& job : page.jobs) {
+      if (job.asked) job.in_force = std::make_shared<const JobSpec>(WithDefaults(*job.asked, *limits));
+    }
+    return page;
+  }
+  base::Result<Target> Resolve(const std::string& owner, const std::string& address) override {
+    JOBD_ASSIGN_OR_RETURN(const auto reader, store_->Read<CatalogueReader>());
+    return ResolveAddress(*reader, owner, address);
   }
   base::Result<BatchPage> ListBatches(const BatchQuery& query) override {
     JOBD_ASSIGN_OR_RETURN(const auto reader, store_->Read());
@@ -204,6 +219,12 @@ class LocalWorker final : public Worker {
     return OpenBatchWatch(*store_, live_, changes_, *watcher_, batch);
   }
 
+  void Explain(WaitQuery query, Callback<std::vector<WaitReasons>> done) override {
+    // Whatever else there may be: nothing starts before the disk is back, and the loop may be waiting for it, too.
+    if (Hangs()) return done(std::vector(query.jobs.size(), WaitReasons{{.code = WaitCode::kDisk, .disk = "state"}}));
+    PostExplain(*engine_, std::move(query), guard_->Bound(std::move(done)));
+  }
+
   void Start(Callback<ServiceState> done) override { PostStart(*engine_, guard_->Bound(std::move(done))); }
   void Stop(bool now, std::string by, Callback<uint32_t> done) override {
     const auto past_loop = [this, now] {
@@ -211,15 +232,12 @@ class LocalWorker final : public Worker {
     };
     PostStop(*engine_, now, std::move(by), guard_->Bound(std::move(done), past_loop));
   }
-  void Drain(Callback<ServiceState> done) override { PostDrain(*engine_, guard_->Bound(std::move(done))); }
+  void Drain(std::string by, Callback<ServiceState> done) override {
+    PostDrain(*engine_, std::move(by), guard_->Bound(std::move(done)));
+  }
   WorkerStatus GetStatus() override {
     WorkerStatus status = engine_->announcer.Status();
-    auto disks = disks_.Measure();
-    if (const auto problem = store_->FindProblem()) {
-      disks[0].problem = ProblemText(problem->kind);
-      disks[0].accepting = false;
-    }
-    status.disks = {std::move(disks[0]), std::move(disks[1])};
+    status.disks = LookAtDisks();
     status.kept = maintenance_->kept();
     return status;
   }
@@ -249,11 +267,32 @@ class LocalWorker final : public Worker {
   }
   // Why the disks take no more jobs, if so.
   std::optional<base::Error> DiskRefusal() {
+    const auto disks = LookAtDisks();
     if (auto problem = store_->FindProblem()) return std::move(problem->error);
-    for (const DiskStatus& disk : disks_.Measure()) {
+    if (engine_->loop.log_disk().Hangs()) return base::Error(base::Code::kUnavailable, "the log disk does not answer");
+    for (const DiskStatus& disk : disks) {
       if (!disk.accepting) return base::Error(base::Code::kResourceExhausted, "the " + disk.name + " disk is " + disk.problem);
     }
     return std::nullopt;
+  }
+  // "state" and "log", in this order, with all that is known to be wrong with them.
+  std::vector<DiskStatus> LookAtDisks() {
+    auto measured = disks_.Measure();
+    std::vector<DiskStatus> disks{std::move(measured[0]), std::move(measured[1])};
+    const auto refuse = [](DiskStatus& disk, std::string problem) {
+      disk.problem = std::move(problem);
+      disk.accepting = false;
+    };
+    if (const auto problem = store_->FindProblem()) refuse(disks[0], ProblemText(problem->kind));
+    if (std::string problem = launcher_.FindProblem(); !problem.empty()) refuse(disks[1], std::move(problem));
+    // It changes nothing, and waits for a disk that is frozen or does not answer as everything does that would.
+    engine_->loop.log_disk().Probe([dir = log_dir_] { ::unlinkat(dir, ".jobd-nothing", 0); });
+    if (engine_->loop.log_disk().Hangs()) refuse(disks[1], "not answering");
+    const auto told = told_problems_.Lock();
+    for (const DiskStatus& disk : disks) {
+      if (std::exchange((*told)[disk.name], disk.problem) != disk.problem) observer_.OnDisk(disk);
+    }
+    return disks;
   }
 
   Launcher& launcher_;
@@ -273,6 +312,7 @@ class LocalWorker final : public Worker {
   std::unique_ptr<Maintenance> maintenance_;
   std::optional<AnswerGuard> guard_;
   std::atomic<std::shared_ptr<const WorkerLimits>> limits_;
+  base::Guarded<std::map<std::string, std::string>> told_problems_;  // by the disk's name
 };
 
 // The key of page tokens and cursors: made once per database.

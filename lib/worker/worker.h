@@ -21,6 +21,7 @@
 #include "worker/model/page.h"
 #include "worker/model/request.h"
 #include "worker/model/service_status.h"
+#include "worker/model/wait.h"
 
 namespace jobd::worker {
 
@@ -54,21 +55,26 @@ class Worker {
                       Callback<CancelCounts> done) = 0;
   virtual void Signal(JobSelector jobs, int signal, Callback<uint32_t> done) = 0;
   virtual void Retry(JobSelector jobs, bool failed_only, Callback<uint32_t> done) = 0;
-  virtual void Hold(JobSelector jobs, Callback<uint32_t> done) = 0;
+  virtual void Hold(JobSelector jobs, std::string by, Callback<uint32_t> done) = 0;
   virtual void Release(JobSelector jobs, Callback<uint32_t> done) = 0;
   virtual void Remove(BatchName batch, Callback<bool> done) = 0;
   virtual void Prune(std::string owner, base::Nanos older_than, bool dry_run, Callback<Pruned> done) = 0;
 
   // These read the store on the calling thread.
   virtual base::Result<JobPage> GetBatch(const JobQuery& query) = 0;
+  // Which batch, and perhaps job, of the owner an address means: see catalogue/address.h.
+  virtual base::Result<Target> Resolve(const std::string& owner, const std::string& address) = 0;
   virtual base::Result<BatchPage> ListBatches(const BatchQuery& query) = 0;
   virtual base::Result<std::unique_ptr<LogSession>> OpenLogs(const LogQuery& query) = 0;
   virtual base::Result<std::unique_ptr<BatchWatch>> Watch(const BatchName& batch) = 0;
 
+  // Why these jobs wait, by the state of this moment; in their order.
+  virtual void Explain(WaitQuery query, Callback<std::vector<WaitReasons>> done) = 0;
+
   virtual void Start(Callback<ServiceState> done) = 0;
   // With now: cancels what is queued and what runs.
   virtual void Stop(bool now, std::string by, Callback<uint32_t> done) = 0;
-  virtual void Drain(Callback<ServiceState> done) = 0;
+  virtual void Drain(std::string by, Callback<ServiceState> done) = 0;
   virtual WorkerStatus GetStatus() = 0;
   // Retention, and with it compression, is by itself: at the start, when a batch has ended, when one comes of age, and when this
   // changes the rules.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "server/api/convert.h"
 #include "server/api/handlers.h"
 #include "server/auth/tls_material.h"
@@ -51,7 +52,7 @@ void Stop(const Api& api, CallContext& call, const v1::StopRequest& in, v1::Stop
 
 void Drain(const Api& api, CallContext& call, const v1::DrainRequest& /*in*/, v1::DrainResponse& out, Reply reply) {
   api.log.info("drain by={}", call.caller().name());
-  api.worker.Drain([reply, &out](base::Result<worker::ServiceState> state) {
+  api.worker.Drain(call.caller().name(), [reply, &out](base::Result<worker::ServiceState> state) {
     if (!state.ok()) return reply.Fail(state.error());
     out.set_state(State(*state));
     reply.Succeed();
@@ -61,6 +62,8 @@ void Drain(const Api& api, CallContext& call, const v1::DrainRequest& /*in*/, v1
 void GetStatus(const Api& api, CallContext& /*call*/, const v1::GetStatusRequest& /*in*/, v1::GetStatusResponse& out, Reply reply) {
   const worker::WorkerStatus status = api.worker.GetStatus();
   out.set_state(State(status.state));
+  out.set_state_by(status.state_by);
+  if (status.state_since != 0) SetTime(status.state_since, out.mutable_state_since());
   out.set_version(JOBD_VERSION);
   SetTime(api.about.started_at, out.mutable_started_at());
   SetDuration(api.clock.Monotonic() - api.started, out.mutable_uptime());
@@ -98,20 +101,25 @@ void GetStatus(const Api& api, CallContext& /*call*/, const v1::GetStatusRequest
   }
   out.set_server_restarts(api.about.server_restarts);
   out.set_config_revision(api.reloader.config()->revision);
+  for (std::string& warning : api.reloader.Warnings()) out.add_warnings(std::move(warning));
   reply.Succeed();
 }
 
-void Reload(const Api& api, CallContext& call, const v1::ReloadRequest& /*in*/, v1::ReloadResponse& out, Reply reply) {
-  api.log.info("reload by={}", call.caller().name());
+void Reload(const Api& api, CallContext& call, const v1::ReloadRequest& in, v1::ReloadResponse& out, Reply reply) {
+  api.log.info("reload{} by={}", in.force() ? " by force" : "", call.caller().name());
   // It asks the launcher and shakes hands with us, which gRPC's threads must be free to answer.
-  api.tasks.Post([&api, reply, &out] {
-    const auto report = api.reloader.Reload();
+  api.tasks.Post([&api, force = in.force(), reply, &out] {
+    const auto report = api.reloader.Reload(force);
     if (!report.ok()) {
       api.log.warn("reload: {}", report.error().message());
       return reply.Fail(report.error());
     }
     for (const std::string& key : report->changed) out.add_changed(key);
     for (const std::string& key : report->needs_restart) out.add_needs_restart(key);
+    for (const std::string& warning : report->warnings) {
+      api.log.warn("reload: {}", base::EscapeForTerminal(warning));
+      out.add_warnings(warning);
+    }
     out.set_config_revision(report->revision);
     reply.Succeed();
   });

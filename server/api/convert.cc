@@ -46,8 +46,9 @@ std::vector<std::pair<std::string, std::string>> EnvOf(const jobd::v1::JobSpec& 
 }
 
 launch::JobLimits LimitsOf(const jobd::v1::Limits& message, const std::string& field, FieldCheck& check) {
-  check.Require(message.cpu_millis() <= base::kMaxCpuMillis, field + ".cpu_millis", "is out of range");
-  check.Require(message.pids() <= base::kMaxPids, field + ".pids", "is out of range");
+  check.Require(message.cpu_millis() <= base::kMaxCpuMillis, field + ".cpu_millis",
+                "is more than " + std::to_string(base::kMaxCpuMillis));
+  check.Require(message.pids() <= base::kMaxPids, field + ".pids", "is more than " + std::to_string(base::kMaxPids));
   const launch::JobLimits limits{.memory_bytes = message.memory_bytes(),
                                  .cpu_millis = message.cpu_millis(),
                                  .pids = message.pids(),
@@ -59,7 +60,8 @@ launch::JobLimits LimitsOf(const jobd::v1::Limits& message, const std::string& f
                                  .io_write_bytes_per_second = message.io_write_bytes_per_second(),
                                  .core_bytes = message.core_bytes()};
   launch::EachLimit([&](const char* name, auto limit) {
-    check.Require(limits.*limit <= base::kMaxLimitBytes, field + "." + name, "is out of range");
+    check.Require(limits.*limit <= base::kMaxLimitBytes, field + "." + name,
+                  "is more than " + std::to_string(base::kMaxLimitBytes));
   });
   return limits;
 }
@@ -144,6 +146,8 @@ worker::JobSpec JobSpecOf(const jobd::v1::JobSpec& message, const std::string& f
 worker::BatchOptions BatchOptionsOf(const jobd::v1::BatchOptions& message, FieldCheck& check) {
   worker::BatchOptions options;
   if (!message.correlation_id().empty()) CheckCorrelationId(message.correlation_id(), "options.correlation_id", check);
+  // It would hide what the word means: the newest batch.
+  check.Require(message.correlation_id() != "last", "options.correlation_id", "is a reserved word: take another ID");
   options.correlation_id = message.correlation_id();
   CheckText(message.name(), base::kMaxNameBytes, "options.name", check);
   options.name = message.name();
@@ -179,7 +183,8 @@ void CheckIndex(bool present, uint32_t index, const std::string& field, FieldChe
 worker::LogQuery LogQueryOf(const jobd::v1::StreamLogsRequest& message, FieldCheck& check) {
   using Request = jobd::v1::StreamLogsRequest;
   worker::LogQuery query;
-  CheckCorrelationId(message.correlation_id(), "correlation_id", check);
+  if (message.address().empty()) CheckCorrelationId(message.correlation_id(), "correlation_id", check);
+  check.Require(message.address().empty() || message.start_case() != Request::kCursor, "address", "does not go with a cursor");
   query.batch.correlation_id = message.correlation_id();
   CheckIndex(message.has_index(), message.index(), "index", check);
   if (message.has_index()) query.index = message.index();
@@ -194,13 +199,16 @@ worker::LogQuery LogQueryOf(const jobd::v1::StreamLogsRequest& message, FieldChe
     case Request::kTailLines: query.tail_lines = message.tail_lines(); break;
     case Request::kSince: query.since = TimeOf(message.since(), "since", check); break;
     case Request::kOffset:
-      check.Require(query.index && query.stream, "offset", "needs an index and a stream");
+      check.Require((query.index || !message.address().empty()) && query.stream, "offset", "needs an index and a stream");
       query.offset = message.offset();
       break;
     case Request::START_NOT_SET: break;
   }
   if (message.has_until()) query.until = TimeOf(message.until(), "until", check);
   query.follow = message.follow();
+  check.Require(message.attempt() >= -1, "attempt", "must be an attempt from 1, -1 for the last or 0 for all");
+  check.Require(message.attempt() == 0 || message.start_case() != Request::kOffset, "attempt", "does not go with an offset");
+  query.attempt = message.attempt() < 0 ? worker::LogQuery::kLastAttempt : static_cast<uint32_t>(message.attempt());
   return query;
 }
 
@@ -253,6 +261,52 @@ void SetJob(const worker::JobView& job, jobd::v1::JobStatus* message) {
   message->set_dropped_bytes(job.dropped_bytes);
 }
 
+namespace {
+
+void SetJobSettings(const worker::JobSpec& spec, uint64_t stdin_bytes, bool own, jobd::v1::JobSettings* message) {
+  auto* const limits = message->mutable_limits();
+  limits->set_memory_bytes(spec.limits.memory_bytes);
+  limits->set_cpu_millis(spec.limits.cpu_millis);
+  limits->set_pids(spec.limits.pids);
+  limits->set_output_bytes(spec.limits.output_bytes);
+  limits->set_file_bytes(spec.limits.file_bytes);
+  limits->set_open_files(spec.limits.open_files);
+  limits->set_tmp_bytes(spec.limits.tmp_bytes);
+  limits->set_io_read_bytes_per_second(spec.limits.io_read_bytes_per_second);
+  limits->set_io_write_bytes_per_second(spec.limits.io_write_bytes_per_second);
+  limits->set_core_bytes(spec.limits.core_bytes);
+  if (spec.timeout != 0) SetDuration(spec.timeout, message->mutable_timeout());
+  if (spec.kill_after) SetDuration(*spec.kill_after, message->mutable_kill_after());
+  message->set_profile(spec.profile);
+  message->set_user(spec.user);
+  message->set_workdir(spec.workdir);
+  message->set_retries(spec.retries);
+  for (const auto& [name, value] : spec.env) {
+    auto* const variable = message->add_env();
+    variable->set_name(name);
+    if (own) variable->set_value(value);
+  }
+  message->set_env_values_hidden(!own && !spec.env.empty());
+  message->set_stdin_bytes(stdin_bytes);
+}
+
+}  // namespace
+
+void SetSettings(const worker::JobView& job, bool own, jobd::v1::JobStatus* message) {
+  if (job.asked) SetJobSettings(*job.asked, job.stdin_bytes, own, message->mutable_asked());
+  if (!job.in_force) return;
+  SetJobSettings(*job.in_force, job.stdin_bytes, own, message->mutable_in_force());
+  message->mutable_in_force()->clear_env();  // as asked
+  message->mutable_in_force()->clear_env_values_hidden();
+}
+
+void SetSummary(const worker::JobSummary& job, jobd::v1::JobSummary* message) {
+  message->set_name(job.name);
+  for (const std::string& argument : job.argv) message->add_argv(argument);
+  message->set_shell(job.shell);
+  message->set_cut(job.cut);
+}
+
 void SetBatch(const worker::BatchView& batch, jobd::v1::Batch* message) {
   message->set_correlation_id(batch.name.correlation_id);
   message->set_owner(batch.name.owner);
@@ -272,6 +326,7 @@ void SetBatch(const worker::BatchView& batch, jobd::v1::Batch* message) {
   message->set_parallel(batch.options.parallel);
   message->set_fail_fast(batch.options.fail_fast);
   message->set_priority(PriorityOf(batch.options.priority));
+  message->set_number(batch.number);
 }
 
 void SetLogPage(worker::LogPage page, jobd::v1::StreamLogsResponse* message) {
@@ -283,6 +338,7 @@ void SetLogPage(worker::LogPage page, jobd::v1::StreamLogsResponse* message) {
     SetTime(chunk.time, entry->mutable_time());
     entry->set_data(std::move(chunk.data));
     entry->set_dropped(chunk.dropped);
+    entry->set_attempt(chunk.attempt);
   }
   for (const worker::LogEnd& end : page.ends) {
     auto* entry = message->add_ends();

@@ -23,6 +23,7 @@ class BatchOptions;
 class JobResult;
 class JobSpec;
 class JobStatus;
+class JobSummary;
 class StreamLogsRequest;
 class StreamLogsResponse;
 }  // namespace jobd::v1
@@ -70,7 +71,7 @@ std::vector<worker::JobState> StatesOf(const Numbers& numbers, FieldCheck& check
   return states;
 }
 
-// Everything but the owner.
+// Everything but which batch and job, but for their check where they are given apart from an address.
 worker::LogQuery LogQueryOf(const jobd::v1::StreamLogsRequest& message, FieldCheck& check);
 
 // ---- answers ----
@@ -80,6 +81,9 @@ void SetDuration(base::Nanos duration, google::protobuf::Duration* message);
 
 void SetResult(const worker::Outcome& outcome, jobd::v1::JobResult* message);
 void SetJob(const worker::JobView& job, jobd::v1::JobStatus* message);
+// What was asked for and what is in force, where the view has it. Values of variables only with `own`.
+void SetSettings(const worker::JobView& job, bool own, jobd::v1::JobStatus* message);
+void SetSummary(const worker::JobSummary& job, jobd::v1::JobSummary* message);
 void SetBatch(const worker::BatchView& batch, jobd::v1::Batch* message);
 // Moves the data of the page instead of copying it.
 void SetLogPage(worker::LogPage page, jobd::v1::StreamLogsResponse* message);

@@ -8,7 +8,7 @@ std::vector<Handler> Handlers(const Api& api) {
   const auto serve = [&](auto... handler) { (all.push_back(Serve(api, handler)), ...); };
   serve(&WhoAmI);
   serve(&ExecuteJob, &SubmitBatch, &Cancel, &Signal, &Retry, &Hold, &Release, &RemoveBatch, &PruneBatches);
-  serve(&GetBatch, &ListBatches, &SearchJob, &StreamLogs, &WatchBatch);
+  serve(&GetBatch, &Resolve, &Explain, &ListBatches, &SearchJob, &StreamLogs, &WatchBatch);
   serve(&Start, &Stop, &Drain, &GetStatus, &Reload, &GetConfig);
   serve(&Check, &Watch);
   serve(&ServerReflectionInfo);

@@ -46,6 +46,8 @@ std::unique_ptr<SinkOf<v1::SubmitBatchRequest, v1::SubmitBatchResponse>> SubmitB
 
 // query.cc
 void GetBatch(const Api& api, CallContext& call, const v1::GetBatchRequest& in, v1::GetBatchResponse& out, Reply reply);
+void Resolve(const Api& api, CallContext& call, const v1::ResolveRequest& in, v1::ResolveResponse& out, Reply reply);
+void Explain(const Api& api, CallContext& call, const v1::ExplainRequest& in, v1::ExplainResponse& out, Reply reply);
 void ListBatches(const Api& api, CallContext& call, const v1::ListBatchesRequest& in, v1::ListBatchesResponse& out, Reply reply);
 
 // streams.cc

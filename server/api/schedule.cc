@@ -9,22 +9,18 @@
 #include "server/api/convert.h"
 #include "server/api/handlers.h"
 #include "server/api/submitter.h"
+#include "server/api/target.h"
 #include "worker/worker.h"
 
 namespace jobd::server::handlers {
 namespace {
 
 // The checked selector: whose batch, which batch, which jobs of it.
-base::Result<worker::JobSelector> SelectorOf(CallContext& call, const v1::JobSelector& message, FieldCheck& check) {
-  CheckCorrelationId(message.correlation_id(), "jobs.correlation_id", check);
-  CheckIndex(message.has_index(), message.index(), "jobs.index", check);
-  JOBD_RETURN_IF_ERROR(check.Result());
-  worker::JobSelector selector;
-  JOBD_ASSIGN_OR_RETURN(selector.batch.owner, call.OwnerOf(message.owner()));
-  selector.batch.correlation_id = message.correlation_id();
-  call.SetAbout(selector.batch);
-  if (message.has_index()) selector.index = message.index();
-  return selector;
+base::Result<worker::JobSelector> SelectorOf(const Api& api, CallContext& call, const v1::JobSelector& message, FieldCheck& check) {
+  const auto index = message.has_index() ? std::optional(message.index()) : std::nullopt;
+  JOBD_ASSIGN_OR_RETURN(worker::Target target,
+                        TargetOf(api, call, {message.owner(), message.correlation_id(), message.address(), index, "jobs."}, check));
+  return worker::JobSelector{.batch = std::move(target.batch), .index = target.index};
 }
 
 // Logs who changed which batch.
@@ -38,7 +34,7 @@ void LogChange(const Api& api, const CallContext& call, const char* what, const 
 template <typename Ask, typename Set>
 void ServeCount(const Api& api, CallContext& call, const v1::JobSelector& jobs, const char* what, FieldCheck check,
                 const Reply& reply, Ask ask, Set set) {
-  auto selector = SelectorOf(call, jobs, check);
+  auto selector = SelectorOf(api, call, jobs, check);
   if (!selector.ok()) return reply.Fail(selector.error());
   LogChange(api, call, what, selector->batch);
   ask(*std::move(selector), [reply, set](auto result) {
@@ -144,7 +140,7 @@ void Retry(const Api& api, CallContext& call, const v1::RetryRequest& in, v1::Re
 void Hold(const Api& api, CallContext& call, const v1::HoldRequest& in, v1::HoldResponse& out, Reply reply) {
   ServeCount(
       api, call, in.jobs(), "hold", {}, reply,
-      [&](worker::JobSelector jobs, auto done) { api.worker.Hold(std::move(jobs), std::move(done)); },
+      [&](worker::JobSelector jobs, auto done) { api.worker.Hold(std::move(jobs), call.caller().name(), std::move(done)); },
       [&out](uint32_t count) { out.set_held(count); });
 }
 
@@ -158,14 +154,10 @@ void Release(const Api& api, CallContext& call, const v1::ReleaseRequest& in, v1
 void RemoveBatch(const Api& api, CallContext& call, const v1::RemoveBatchRequest& in, v1::RemoveBatchResponse& /*out*/,
                  Reply reply) {
   FieldCheck check;
-  CheckCorrelationId(in.correlation_id(), "correlation_id", check);
-  if (const base::Status checked = check.Result(); !checked.ok()) return reply.Fail(checked.error());
-  auto owner = call.OwnerOf(in.owner());
-  if (!owner.ok()) return reply.Fail(owner.error());
-  worker::BatchName batch{.owner = *std::move(owner), .correlation_id = in.correlation_id()};
-  call.SetAbout(batch);
-  LogChange(api, call, "remove", batch);
-  api.worker.Remove(std::move(batch), [reply](base::Result<bool> result) {
+  auto batch = BatchOf(api, call, {in.owner(), in.correlation_id(), in.address(), std::nullopt, ""}, check);
+  if (!batch.ok()) return reply.Fail(batch.error());
+  LogChange(api, call, "remove", *batch);
+  api.worker.Remove(*std::move(batch), [reply](base::Result<bool> result) {
     if (!result.ok()) return reply.Fail(result.error());
     reply.Succeed();
   });

@@ -7,6 +7,7 @@
 #include "base/bounds.h"
 #include "server/api/convert.h"
 #include "server/api/handlers.h"
+#include "server/api/target.h"
 #include "server/ops/metrics.h"
 #include "server/rpc/stream_registry.h"
 #include "worker/worker.h"
@@ -27,16 +28,6 @@ bool LogReadsAhead(size_t streams) { return 2 * base::kMaxLogPageBytes * streams
 
 namespace handlers {
 namespace {
-
-// The batch that a stream is about, once the request is acceptable and the caller may see the owner's batches.
-base::Result<worker::BatchName> BatchOf(CallContext& call, FieldCheck& check, const std::string& owner, const std::string& id) {
-  JOBD_RETURN_IF_ERROR(check.Result());
-  worker::BatchName batch;
-  JOBD_ASSIGN_OR_RETURN(batch.owner, call.OwnerOf(owner));
-  batch.correlation_id = id;
-  call.SetAbout(batch);
-  return batch;
-}
 
 class LogSource final : public SourceOf<v1::StreamLogsResponse> {
  public:
@@ -194,21 +185,27 @@ class SearchSource final : public SourceOf<v1::SearchJobResponse> {
 Source<v1::StreamLogsResponse> StreamLogs(const Api& api, CallContext& call, const v1::StreamLogsRequest& in) {
   FieldCheck check;
   worker::LogQuery query = LogQueryOf(in, check);
-  JOBD_ASSIGN_OR_RETURN(query.batch, BatchOf(call, check, in.owner(), in.correlation_id()));
+  JOBD_ASSIGN_OR_RETURN(worker::Target target,
+                        TargetOf(api, call, {in.owner(), in.correlation_id(), in.address(), query.index, ""}, check));
+  query.batch = std::move(target.batch);
+  query.index = target.index;
+  // Known now, where the address has it.
+  check.Require(!query.offset || query.index, "offset", "needs an index and a stream");
+  JOBD_RETURN_IF_ERROR(check.Result());
   return std::unique_ptr<SourceOf<v1::StreamLogsResponse>>(std::make_unique<LogSource>(api, std::move(query)));
 }
 
 Source<v1::WatchBatchResponse> WatchBatch(const Api& api, CallContext& call, const v1::WatchBatchRequest& in) {
   FieldCheck check;
-  CheckCorrelationId(in.correlation_id(), "correlation_id", check);
-  JOBD_ASSIGN_OR_RETURN(worker::BatchName batch, BatchOf(call, check, in.owner(), in.correlation_id()));
+  JOBD_ASSIGN_OR_RETURN(worker::BatchName batch,
+                        BatchOf(api, call, {in.owner(), in.correlation_id(), in.address(), std::nullopt, ""}, check));
   return std::unique_ptr<SourceOf<v1::WatchBatchResponse>>(std::make_unique<WatchSource>(api, std::move(batch)));
 }
 
 Source<v1::SearchJobResponse> SearchJob(const Api& api, CallContext& call, const v1::SearchJobRequest& in) {
   FieldCheck check;
-  CheckCorrelationId(in.correlation_id(), "correlation_id", check);
-  JOBD_ASSIGN_OR_RETURN(worker::BatchName batch, BatchOf(call, check, in.owner(), in.correlation_id()));
+  JOBD_ASSIGN_OR_RETURN(worker::BatchName batch,
+                        BatchOf(api, call, {in.owner(), in.correlation_id(), in.address(), std::nullopt, ""}, check));
   return std::unique_ptr<SourceOf<v1::SearchJobResponse>>(std::make_unique<SearchSource>(api, std::move(batch)));
 }
 

@@ -65,6 +65,7 @@ class SubmitUpload final : public SinkOf<v1::SubmitBatchRequest, v1::SubmitBatch
                          out.set_job_count(receipt->job_count);
                          SetTime(receipt->created_at, out.mutable_created_at());
                          out.set_replayed(receipt->replayed);
+                         out.set_number(receipt->number);
                          reply.Succeed();
                        });
   }

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/guarded.h"
@@ -12,6 +13,7 @@
 #include "config/users.h"
 #include "server/auth/certificate.h"
 #include "server/auth/revocation.h"
+#include "server/auth/tls_change.h"
 
 namespace jobd::server {
 
@@ -19,7 +21,7 @@ namespace jobd::server {
 struct AccessRules {
   config::Users users;
   RevocationList revoked;
-  std::string ca = {};  // in PEM: the certificates above a client's that it need not send
+  std::string ca = {};  // of clients, in PEM: the certificates above a client's that it need not send
 };
 
 // An authenticated caller.
@@ -45,8 +47,17 @@ class AccessControl {
 
   void Replace(std::shared_ptr<const AccessRules> rules);
 
+  // Those who are in: with a call that lasts, or one in the last ten minutes, and who would be let in again now. At most as many as
+  // are remembered.
+  std::vector<KnownClient> KnownClients() const;
+
  private:
-  using ParsedCertificates = std::unordered_map<std::string, std::shared_ptr<const Certificate>>;  // by PEM
+  struct Parsed {
+    std::shared_ptr<const Certificate> certificate;  // calls that last hold it, too
+    std::weak_ptr<const Certificate> before;         // the same as it was before a reload, which calls from then hold
+    base::Nanos used = 0;                            // monotonic
+  };
+  using ParsedCertificates = std::unordered_map<std::string, Parsed>;  // by PEM
 
   const base::Clock& clock_;
   base::Guarded<std::shared_ptr<const AccessRules>> rules_;

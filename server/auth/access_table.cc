@@ -27,6 +27,8 @@ constexpr auto kRules = std::to_array<MethodRule>({
     {"/jobd.v1.JobScheduleService/PruneBatches", kNone, kOwn, kOwn},
 
     {"/jobd.v1.JobQueryService/GetBatch", kAll, kOwn, kAll},
+    {"/jobd.v1.JobQueryService/Resolve", kAll, kOwn, kAll},
+    {"/jobd.v1.JobQueryService/Explain", kAll, kOwn, kAll},
     {"/jobd.v1.JobQueryService/ListBatches", kAll, kOwn, kAll},
     {"/jobd.v1.JobQueryService/SearchJob", kAll, kOwn, kAll},
     {"/jobd.v1.JobQueryService/StreamLogs", kAll, kOwn, kAll},

@@ -3,31 +3,30 @@
 #include <string>
 
 namespace jobd::server {
-
 namespace {
 
-// Says what one is, and what it takes.
-base::Error NotForRole(const Caller& caller, const MethodRule& rule) {
-  std::string takes;
-  for (const config::Role role : {config::Role::kViewer, config::Role::kOperator, config::Role::kAdmin}) {
-    if (rule.For(role) != Scope::kNone) takes += (takes.empty() ? "" : " or ") + std::string(config::RoleName(role));
-  }
-  return {base::Code::kPermissionDenied,
-          "your role does not allow this: you are " + std::string(config::RoleName(caller.role())) + ", and it takes " + takes};
+// Which role would do, and which one the caller has: an administrator is asked for the right thing then.
+base::Error NeedsRole(const MethodRule& rule, config::Role has) {
+  using enum config::Role;
+  const config::Role needed = rule.For(kOperator) != Scope::kNone ? kOperator : kAdmin;
+  const std::string name(config::RoleName(needed));
+  return {base::Code::kPermissionDenied, "this needs the role " + name + (needed == kOperator ? " or admin" : "") +
+                                             ", and yours is " + std::string(config::RoleName(has))};
 }
 
 }  // namespace
 
-base::Result<Admitted> CallAdmission::Admit(std::string_view certificate, const MethodRule& rule) {
+base::Result<Admitted> CallAdmission::Admit(std::string_view certificate, const MethodRule& rule, std::string_view peer) {
   const auto refuse = [&](std::string_view caller, base::Error error) {
-    if (on_refused_) on_refused_(rule.method, caller, error);
+    if (on_refused_)
+      on_refused_({.method = rule.method, .caller = caller, .peer = peer, .certificate = certificate, .error = error});
     return error;
   };
   auto caller = access_.Authenticate(certificate);
   if (!caller.ok()) return refuse("", std::move(caller).error());
   const Scope scope = rule.For(caller->role());
   if (scope == Scope::kNone) {
-    return refuse(caller->name(), NotForRole(*caller, rule));
+    return refuse(caller->name(), NeedsRole(rule, caller->role()));
   }
   auto quota = limits_.Acquire(caller->name());
   if (!quota.ok()) return refuse(caller->name(), std::move(quota).error());
@@ -36,14 +35,14 @@ base::Result<Admitted> CallAdmission::Admit(std::string_view certificate, const 
 
 base::Status CallAdmission::AdmitAgain(Admitted& admitted, const MethodRule& rule) const {
   const auto refuse = [&](std::string_view caller, base::Error error) {
-    if (on_refused_) on_refused_(rule.method, caller, error);
+    if (on_refused_) on_refused_({.method = rule.method, .caller = caller, .peer = {}, .certificate = {}, .error = error});
     return error;
   };
   auto caller = access_.Authenticate(admitted.caller.certificate);
   if (!caller.ok()) return refuse("", std::move(caller).error());
   const Scope scope = rule.For(caller->role());
   if (scope == Scope::kNone) {
-    return refuse(caller->name(), NotForRole(*caller, rule));
+    return refuse(caller->name(), NeedsRole(rule, caller->role()));
   }
   admitted.caller = *std::move(caller);
   admitted.scope = scope;
@@ -54,7 +53,7 @@ base::Status CallAdmission::StillAdmitted(const std::shared_ptr<const Certificat
                                           Scope scope) const {
   JOBD_ASSIGN_OR_RETURN(const Caller now, access_.Authenticate(certificate));
   const Scope now_scope = rule.For(now.role());
-  if (now_scope == Scope::kNone) return NotForRole(now, rule);
+  if (now_scope == Scope::kNone) return NeedsRole(rule, now.role());
   if (now_scope < scope) return base::Error(base::Code::kPermissionDenied, "your role does not allow this any more");
   return base::Ok();
 }

@@ -22,14 +22,22 @@ struct Admitted {
 // Knows certificates and rules, and no transport: each transport asks it once for each call. Thread-safe.
 class CallAdmission {
  public:
-  // Told of each refusal: the method, the caller's name as far as it is known, and the error. Thread-safe; must not block.
-  using OnRefused = std::function<void(std::string_view method, std::string_view caller, const base::Error& error)>;
+  struct Refused {
+    std::string_view method;
+    std::string_view caller;       // its name, as far as it is known
+    std::string_view peer;         // its address in the transport's form; empty: not known
+    std::string_view certificate;  // as in Admit
+    const base::Error& error;
+  };
+  // Told of each refusal. Thread-safe; must not block.
+  using OnRefused = std::function<void(const Refused& refused)>;
   // `access` and `limits` outlive it.
   CallAdmission(AccessControl& access, CallLimits& limits, OnRefused on_refused)
       : access_(access), limits_(limits), on_refused_(std::move(on_refused)) {}
 
   // `certificate` is the client's, in PEM, as TLS has verified it. kUnauthenticated, kPermissionDenied or kResourceExhausted.
-  base::Result<Admitted> Admit(std::string_view certificate, const MethodRule& rule);
+  // `peer` is the client's address, for whoever is told of a refusal.
+  base::Result<Admitted> Admit(std::string_view certificate, const MethodRule& rule, std::string_view peer = {});
   // Admits the same call anew, by the rules in force now: its caller and scope may be others than before, its quota stays. For a
   // call whose message came later than itself, and for an upload before it takes effect.
   base::Status AdmitAgain(Admitted& admitted, const MethodRule& rule) const;

@@ -1,6 +1,7 @@
 #include "server/auth/identity.h"
 
 #include "base/text.h"
+#include "server/auth/certificate.h"
 
 namespace jobd::server {
 
@@ -18,6 +19,18 @@ base::Result<std::string> IdentityOf(const Certificate& certificate, base::Nanos
   std::string name = uri.substr(kIdentityPrefix.size());
   if (!base::IsSafeName(name)) return refuse("the client certificate's URI is no identity of this service");
   return name;
+}
+
+std::string CertificateNameForLog(std::string_view pem) {
+  constexpr size_t kMostBytes = 200;
+  if (pem.empty()) return "none";
+  const auto certificate = ParseCertificate(pem);
+  if (!certificate.ok()) return "unreadable";
+  std::string names;
+  for (const std::string& uri : certificate->uris) names += (names.empty() ? "" : ", ") + uri;
+  if (names.empty()) return "SHA-256 " + certificate->fingerprint;
+  const bool cut = names.size() > kMostBytes;
+  return base::EscapeForTerminal(names.substr(0, kMostBytes)) + (cut ? "…" : "");
 }
 
 }  // namespace jobd::server

@@ -19,4 +19,8 @@ inline constexpr std::string_view kIdentityPrefix = "spiffe://jobd/user/";
 // folded or trimmed. kUnauthenticated otherwise; the text names the defect and holds no byte of the certificate. Pure.
 base::Result<std::string> IdentityOf(const Certificate& certificate, base::Nanos now);
 
+// Whom a client's certificate names, for the log: its URIs, escaped and cut, whether they are an identity or not; else its
+// fingerprint. `pem` is as AccessControl::Authenticate takes it.
+std::string CertificateNameForLog(std::string_view pem);
+
 }  // namespace jobd::server

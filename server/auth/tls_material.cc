@@ -1,62 +1,99 @@
 #include "server/auth/tls_material.h"
 
+#include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
+#include <array>
+#include <cctype>
 #include <utility>
-#include <vector>
 
+#include "base/text.h"
+#include "base/units.h"
 #include "server/auth/certificate.h"
+#include "server/auth/certificate_chain.h"
 #include "server/auth/openssl_ptr.h"
+#include "server/auth/tls_rehearsal.h"
 
 namespace jobd::server {
 namespace {
 
-using StackPtr = std::unique_ptr<STACK_OF(X509), OpensslFree<[](STACK_OF(X509) * stack) { sk_X509_free(stack); }>>;
-
 base::Error Bad(std::string what) { return {base::Code::kInvalidArgument, std::move(what)}; }
 
-base::Result<std::vector<X509Ptr>> ReadChain(std::string_view pem, const std::string& name) {
-  std::vector<X509Ptr> chain;
-  const BioPtr bio = BioOf(pem);
-  ERR_clear_error();
-  while (bio) {
-    X509Ptr x509(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
-    if (!x509) break;
-    chain.push_back(std::move(x509));
-  }
-  const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-  ERR_clear_error();
-  if (!at_end) return Bad("tls." + name + ": a certificate in it cannot be read");
-  if (chain.empty()) return Bad("tls." + name + ": it holds no certificate");
-  return chain;
+std::string SubjectOf(X509* x509) {
+  const BioPtr bio(BIO_new(BIO_s_mem()));
+  if (!bio || X509_NAME_print_ex(bio.get(), X509_get_subject_name(x509), 0, XN_FLAG_RFC2253) < 0) return "?";
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &text);
+  return base::EscapeForTerminal(std::string_view(text, static_cast<size_t>(std::min(size, 200l))));
 }
 
-base::Status CheckChain(const std::vector<X509Ptr>& ca, const std::vector<X509Ptr>& chain, base::Nanos now) {
-  const X509StorePtr store(X509_STORE_new());
-  const X509StoreContextPtr context(X509_STORE_CTX_new());
-  const StackPtr intermediates(sk_X509_new_null());
-  if (!store || !context || !intermediates) return Bad("out of memory");
-  for (const X509Ptr& root : ca) X509_STORE_add_cert(store.get(), root.get());
-  for (size_t i = 1; i < chain.size(); ++i) sk_X509_push(intermediates.get(), chain[i].get());
-  if (X509_STORE_CTX_init(context.get(), store.get(), chain.front().get(), intermediates.get()) != 1) return Bad("out of memory");
-  X509_STORE_CTX_set_purpose(context.get(), X509_PURPOSE_SSL_SERVER);
-  X509_STORE_CTX_set_time(context.get(), 0, now / base::kNanosPerSecond);
-  if (X509_verify_cert(context.get()) != 1) {
-    const int reason = X509_STORE_CTX_get_error(context.get());
-    ERR_clear_error();
-    return Bad(std::string("tls.cert does not chain to tls.ca: ") + X509_verify_cert_error_string(reason));
+// Certificates of an authority: of them one at least must not be over.
+base::Status CheckAuthority(const std::vector<X509Ptr>& roots, const std::string& name, base::Nanos now,
+                            std::vector<TlsEnd>& ends) {
+  bool alive = false;
+  for (const X509Ptr& root : roots) {
+    if (X509_check_ca(root.get()) == 0) return Bad("tls." + name + ": a certificate in it is not a CA's");
+    JOBD_ASSIGN_OR_RETURN(const CertificateDates dates, ParseCertificateDates(root.get()));
+    ends.push_back({.what = "the authority " + SubjectOf(root.get()) + " in tls." + name, .not_after = dates.not_after});
+    alive = alive || (dates.not_before <= now / base::kNanosPerSecond && now / base::kNanosPerSecond <= dates.not_after);
+  }
+  if (!alive) return Bad("tls." + name + ": none of its certificates is valid now: renew the authority, or set the clock right");
+  return base::Ok();
+}
+
+base::Status CheckDates(const std::vector<X509Ptr>& chain, base::Nanos now, std::vector<TlsEnd>& ends) {
+  for (const X509Ptr& one : chain) {
+    const std::string what = &one == &chain.front() ? "tls.cert" : "the certificate of " + SubjectOf(one.get()) + " in tls.cert";
+    JOBD_ASSIGN_OR_RETURN(const CertificateDates dates, ParseCertificateDates(one.get()));
+    if (now / base::kNanosPerSecond < dates.not_before) {
+      return Bad(what + " is not valid before " + base::FormatUtc(dates.not_before) + ": is the clock right?");
+    }
+    if (now / base::kNanosPerSecond > dates.not_after) {
+      return Bad(what + " has expired, on " + base::FormatUtc(dates.not_after) + ": renew it");
+    }
+    ends.push_back({.what = what, .not_after = dates.not_after});
   }
   return base::Ok();
+}
+
+std::string NameText(const GENERAL_NAME* name) {
+  const ASN1_STRING* value = name->type == GEN_IPADD ? name->d.iPAddress : name->d.dNSName;
+  const std::string bytes(reinterpret_cast<const char*>(ASN1_STRING_get0_data(value)),
+                          static_cast<size_t>(ASN1_STRING_length(value)));
+  if (name->type == GEN_IPADD) {
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    const int family = bytes.size() == 4 ? AF_INET : bytes.size() == 16 ? AF_INET6 : AF_UNSPEC;
+    return inet_ntop(family, bytes.data(), text.data(), text.size()) != nullptr ? text.data() : "";
+  }
+  return base::EscapeForTerminal(bytes);
+}
+
+// By what clients may know it (RFC 6125): the common name counts where there is no other.
+std::vector<std::string> NamesOf(X509* x509) {
+  std::vector<std::string> names;
+  const GeneralNamesPtr list(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(x509, NID_subject_alt_name, nullptr, nullptr)));
+  for (int i = 0; list && i < sk_GENERAL_NAME_num(list.get()); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(list.get(), i);
+    if (name->type == GEN_DNS || name->type == GEN_IPADD) names.push_back(NameText(name));
+  }
+  if (names.empty()) {
+    std::array<char, 256> common{};
+    if (X509_NAME_get_text_by_NID(X509_get_subject_name(x509), NID_commonName, common.data(), common.size()) > 0)
+      names.push_back(base::EscapeForTerminal(common.data()));
+  }
+  for (std::string& name : names) {
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  }
+  return names;
 }
 
 }  // namespace
 
 base::Result<TlsMaterial> CheckTlsFiles(TlsFiles files, base::Nanos now) {
-  JOBD_ASSIGN_OR_RETURN(const auto ca, ReadChain(files.ca, "ca"));
-  for (const X509Ptr& root : ca) {
-    if (X509_check_ca(root.get()) == 0) return Bad("tls.ca: a certificate in it is not a CA's");
-  }
+  TlsMaterial material;
+  const bool one_authority = files.client_ca.empty();
   JOBD_ASSIGN_OR_RETURN(const auto chain, ReadChain(files.cert, "cert"));
   const BioPtr key_bio = BioOf(files.key);
   // A passphrase cannot be asked for: the empty one is given, so that an encrypted key is an error and not a prompt.
@@ -67,10 +104,28 @@ base::Result<TlsMaterial> CheckTlsFiles(TlsFiles files, base::Nanos now) {
     ERR_clear_error();
     return Bad("tls.key is not the key of tls.cert");
   }
-  JOBD_RETURN_IF_ERROR(CheckChain(ca, chain, now));
+  JOBD_RETURN_IF_ERROR(CheckDates(chain, now, material.ends));
+  if (X509_check_purpose(chain.front().get(), X509_PURPOSE_SSL_SERVER, 0) != 1) {
+    return Bad("tls.cert is not for a server: it needs the extended key usage serverAuth, or none");
+  }
+  JOBD_ASSIGN_OR_RETURN(const auto clients, ReadChain(ClientCaOf(files), one_authority ? "ca" : "client_ca"));
+  JOBD_RETURN_IF_ERROR(CheckAuthority(clients, one_authority ? "ca" : "client_ca", now, material.ends));
+  if (!files.ca.empty()) {
+    JOBD_ASSIGN_OR_RETURN(const auto ca, ReadChain(files.ca, "ca"));
+    if (!one_authority) JOBD_RETURN_IF_ERROR(CheckAuthority(ca, "ca", now, material.ends));
+    const base::Status chains = CheckChain(files.ca, files.cert, ChainFor::kServer, now);
+    if (!chains.ok()) material.broken_chain = "tls.cert does not chain to tls.ca: " + chains.error().message();
+    if (!chains.ok() && !one_authority) return Bad(material.broken_chain);
+  }
   auto leaf = ParseCertificate(files.cert);
   if (!leaf.ok()) return Bad("tls.cert: " + leaf.error().message());
-  return TlsMaterial{.pem = std::move(files), .fingerprint = leaf->fingerprint, .not_after = leaf->not_after};
+  material.is_client = leaf->client_auth && CheckChain(ClientCaOf(files), files.cert, ChainFor::kClient, now).ok();
+  JOBD_RETURN_IF_ERROR(RehearseHandshake(files));
+  material.names = NamesOf(chain.front().get());
+  material.fingerprint = leaf->fingerprint;
+  material.not_after = leaf->not_after;
+  material.pem = std::move(files);
+  return material;
 }
 
 TlsState::TlsState(std::shared_ptr<const TlsMaterial> material) { sets_.Lock()->current = std::move(material); }

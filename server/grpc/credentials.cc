@@ -2,11 +2,11 @@
 
 #include <grpc/grpc.h>
 #include <grpc/grpc_security.h>
-#include <grpc/slice.h>
 
-#include <algorithm>
 #include <string>
-#include <string_view>
+
+#include "server/grpc/connections/connection_guard.h"
+#include "server/grpc/connections/transport_watch.h"
 
 namespace jobd::server {
 namespace {
@@ -17,22 +17,15 @@ grpc_ssl_certificate_config_reload_status Fetch(void* user_data, grpc_ssl_server
   const auto material = static_cast<TlsState*>(user_data)->TakeChanged();
   if (!material) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
   const grpc_ssl_pem_key_cert_pair pair{material->pem.key.c_str(), material->pem.cert.c_str()};
-  *config = grpc_ssl_server_certificate_config_create(material->pem.ca.c_str(), &pair, 1);
+  *config = grpc_ssl_server_certificate_config_create(ClientCaOf(material->pem).c_str(), &pair, 1);
   return *config != nullptr ? GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW : GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_FAIL;
 }
 
 // ---- the guard, at each call ----
 
-std::string_view Text(const grpc_slice& slice) {
-  return {reinterpret_cast<const char*>(GRPC_SLICE_START_PTR(slice)), GRPC_SLICE_LENGTH(slice)};
-}
-
-void Process(void* state, grpc_auth_context* context, const grpc_metadata* metadata, size_t count,
+void Process(void* state, grpc_auth_context* context, const grpc_metadata* /*metadata*/, size_t /*count*/,
              grpc_process_auth_metadata_done_cb done, void* user_data) {
-  // Without it gRPC drops the call behind this.
-  const bool has_authority =
-      std::any_of(metadata, metadata + count, [](const grpc_metadata& one) { return Text(one.key) == ":authority"; });
-  if (!has_authority || static_cast<ConnectionGuard*>(state)->Enter(context)) {
+  if (static_cast<ConnectionGuard*>(state)->MayGoOn(ConnectionOf(context))) {
     done(user_data, nullptr, 0, nullptr, 0, GRPC_STATUS_OK, nullptr);
   } else {
     done(user_data, nullptr, 0, nullptr, 0, GRPC_STATUS_RESOURCE_EXHAUSTED, "you have too many calls on their way");

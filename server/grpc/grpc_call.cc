@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "server/grpc/connections/transport_watch.h"
 #include "server/grpc/grpc_status.h"
 #include "server/grpc/message_bytes.h"
 #include "server/rpc/dialogue_driver.h"
@@ -84,15 +85,14 @@ class GrpcCall::Talk final : public DialogueDriver {
   grpc::ByteBuffer answer_;
 };
 
-GrpcCall::GrpcCall(const CallSupport& support, const Method& method, ConnectionGuard::Call guarded,
-                   grpc::CallbackServerContext* context)
-    : support_(support), method_(method), context_(context), guarded_(std::move(guarded)), started_(support.clock.Monotonic()) {}
+GrpcCall::GrpcCall(const CallSupport& support, const Method& method, grpc::CallbackServerContext* context)
+    : support_(support), method_(method), context_(context), started_(support.clock.Monotonic()) {}
 
-GrpcCall::Reactor* GrpcCall::Start(const CallSupport& support, const Method& method, ConnectionGuard::Call guarded,
+GrpcCall::Reactor* GrpcCall::Start(const CallSupport& support, const Method& method, ConnectionGuard& guard,
                                    grpc::CallbackServerContext* context) {
-  const auto call = std::make_shared<GrpcCall>(support, method, std::move(guarded), context);
+  const auto call = std::make_shared<GrpcCall>(support, method, context);
   call->self_ = call;
-  call->Admit();
+  call->Admit(guard);
   return call.get();
 }
 
@@ -187,7 +187,6 @@ void GrpcCall::OnSendInitialMetadataDone(bool ok) {
 }
 
 void GrpcCall::OnCancel() {
-  guarded_.OnReset();
   std::shared_ptr<LiveCall> live;
   {
     const auto lasting = lasting_.Lock();
@@ -201,7 +200,6 @@ void GrpcCall::OnCancel() {
 
 void GrpcCall::OnDone() {
   if (call_ != nullptr) call_->ReleaseQuota();
-  guarded_ = {};
   // They keep this call, as it keeps them.
   const auto lasting = std::exchange(*lasting_.Lock(), {});
   const auto last = std::move(self_);
@@ -209,9 +207,12 @@ void GrpcCall::OnDone() {
 
 // ---- serving ----
 
-void GrpcCall::Admit() {
-  auto admitted = support_.admission.Admit(CertificateOf(*context_->auth_context()), *method_.rule);
-  if (!admitted.ok()) return Finish(ToPublic(admitted.error()));
+void GrpcCall::Admit(ConnectionGuard& guard) {
+  auto admitted = support_.admission.Admit(CertificateOf(*context_->auth_context()), *method_.rule, context_->peer());
+  if (!admitted.ok()) {
+    guard.OnMisuse(ConnectionOf(*context_->auth_context()));
+    return Finish(ToPublic(admitted.error()));
+  }
   call_ = std::make_unique<CallContext>(method_, *std::move(admitted), RequestFacts{.transport = "grpc", .peer = context_->peer()});
   if (const auto* const handler = std::get_if<UploadHandler>(&method_.handler.serve)) {
     const auto driver = std::make_shared<Upload>(*this, (*handler)(*call_));

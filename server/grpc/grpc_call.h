@@ -12,7 +12,7 @@
 
 #include "base/guarded.h"
 #include "server/grpc/call_state.h"
-#include "server/grpc/connection_guard.h"
+#include "server/grpc/connections/connection_guard.h"
 #include "server/rpc/call_context.h"
 #include "server/rpc/handler.h"
 #include "server/rpc/method.h"
@@ -38,11 +38,11 @@ class GrpcCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::By
                        public std::enable_shared_from_this<GrpcCall> {
  public:
   using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
-  // `support` and `method` outlive the call.
-  static Reactor* Start(const CallSupport& support, const Method& method, ConnectionGuard::Call guarded,
+  // `guard` is told of a call that is refused. All but the context outlive the call.
+  static Reactor* Start(const CallSupport& support, const Method& method, ConnectionGuard& guard,
                         grpc::CallbackServerContext* context);
 
-  GrpcCall(const CallSupport& support, const Method& method, ConnectionGuard::Call guarded, grpc::CallbackServerContext* context);
+  GrpcCall(const CallSupport& support, const Method& method, grpc::CallbackServerContext* context);
 
   void Succeed() override;
   void Fail(const base::Error& error) override;
@@ -69,7 +69,7 @@ class GrpcCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::By
     bool cancelled = false;
   };
 
-  void Admit();
+  void Admit(ConnectionGuard& guard);
   void Wish(Ask ask);
   void Write(const grpc::ByteBuffer* message);
   void Finish(const CallEnd& end, const grpc::ByteBuffer* answer = nullptr);
@@ -102,7 +102,6 @@ class GrpcCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::By
   const Method& method_;
   grpc::CallbackServerContext* const context_;  // gRPC's, until the call is finished
   std::shared_ptr<GrpcCall> self_;
-  ConnectionGuard::Call guarded_;
   std::unique_ptr<CallContext> call_;  // none: the call was refused
   const base::Nanos started_;
   std::atomic<bool> awaiting_ = false;         // the one message; whoever makes it false goes on with the call

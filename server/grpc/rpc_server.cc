@@ -15,6 +15,8 @@ constexpr int kMaxMessage = 4 << 20;
 constexpr size_t kTransportMemory = 64u << 20;
 constexpr int kMaxStreamsPerConnection = 128;
 constexpr int kMaxMetadata = 16 << 10;
+// At a time, and so what a connection has looked at before another's turn comes.
+constexpr int kMaxRead = 64 << 10;
 
 // Each number answers an attack that was tried: CONTRIBUTING.md has the findings.
 void SetLimits(grpc::ServerBuilder& builder) {
@@ -28,6 +30,7 @@ void SetLimits(grpc::ServerBuilder& builder) {
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadata);
+  builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMaxRead);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, static_cast<int>(kHandshakeLimit / base::kNanosPerMilli));
   // Clients may ping every 30 s, to keep a quiet stream through a firewall; we find dead ones in 80 s.
@@ -45,10 +48,11 @@ base::Result<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions optio
                                                           std::shared_ptr<grpc::ServerCredentials> credentials,
                                                           std::vector<std::unique_ptr<grpc::Service>> services,
                                                           std::unique_ptr<grpc::CallbackGenericService> unknown) {
-  std::unique_ptr<RpcServer> result(new RpcServer(std::move(services), std::move(unknown)));
+  std::unique_ptr<RpcServer> result(new RpcServer(options.guard, std::move(services), std::move(unknown)));
   result->address_ = options.listener.address;
   grpc::ServerBuilder builder;
   SetLimits(builder);
+  result->watch_.Install(builder);
   using Builder = grpc::ServerBuilder::experimental_type;
   auto acceptor =
       builder.experimental().AddExternalConnectionAcceptor(Builder::ExternalConnectionType::FROM_FD, std::move(credentials));
@@ -62,8 +66,9 @@ base::Result<std::unique_ptr<RpcServer>> RpcServer::Start(RpcServerOptions optio
   return result;
 }
 
-RpcServer::RpcServer(std::vector<std::unique_ptr<grpc::Service>> services, std::unique_ptr<grpc::CallbackGenericService> unknown)
-    : services_(std::move(services)), unknown_(std::move(unknown)) {}
+RpcServer::RpcServer(ConnectionGuard& guard, std::vector<std::unique_ptr<grpc::Service>> services,
+                     std::unique_ptr<grpc::CallbackGenericService> unknown)
+    : watch_(guard), services_(std::move(services)), unknown_(std::move(unknown)) {}
 
 RpcServer::~RpcServer() { Shutdown(0); }
 

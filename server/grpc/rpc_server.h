@@ -9,7 +9,8 @@
 #include "base/guarded.h"
 #include "base/listener.h"
 #include "base/result.h"
-#include "server/grpc/accept_loop.h"
+#include "server/grpc/connections/accept_loop.h"
+#include "server/grpc/connections/transport_watch.h"
 
 namespace grpc {
 class CallbackGenericService;
@@ -23,6 +24,7 @@ namespace jobd::server {
 struct RpcServerOptions {
   base::Listener listener;
   ConnectionTable& connections;  // outlives the server
+  ConnectionGuard& guard;        // as well
   uint32_t max_connections_per_address = 256;
   AcceptLoop::OnRefused on_refused;
 };
@@ -48,9 +50,11 @@ class RpcServer {
   void Shutdown(int grace_ms);
 
  private:
-  RpcServer(std::vector<std::unique_ptr<grpc::Service>> services, std::unique_ptr<grpc::CallbackGenericService> unknown);
+  RpcServer(ConnectionGuard& guard, std::vector<std::unique_ptr<grpc::Service>> services,
+            std::unique_ptr<grpc::CallbackGenericService> unknown);
 
-  const std::vector<std::unique_ptr<grpc::Service>> services_;   // outlives server_
+  TransportWatch watch_;                                         // outlives server_
+  const std::vector<std::unique_ptr<grpc::Service>> services_;   // as well
   const std::unique_ptr<grpc::CallbackGenericService> unknown_;  // as well
   std::unique_ptr<grpc::Server> server_;
   base::Guarded<std::unique_ptr<AcceptLoop>> accept_loop_;  // none: it has stopped

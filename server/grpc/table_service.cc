@@ -20,7 +20,7 @@ class TableService final : public grpc::Service {
     AddMethod(new RpcServiceMethod(method.path.c_str(), RpcMethod::BIDI_STREAMING, nullptr));
     MarkMethodRawCallback(count_++, new grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>(
                                         [&support, &method, &guard](grpc::CallbackServerContext* context) {
-                                          return GrpcCall::Start(support, method, guard.Arrive(*context), context);
+                                          return GrpcCall::Start(support, method, guard, context);
                                         }));
   }
 

@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "server/grpc/connection_guard.h"
+#include "server/grpc/connections/connection_guard.h"
 #include "server/rpc/call_context.h"
 #include "server/rpc/method.h"
 

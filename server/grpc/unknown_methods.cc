@@ -1,6 +1,7 @@
 #include "server/grpc/unknown_methods.h"
 
 #include "server/auth/access.h"
+#include "server/grpc/connections/transport_watch.h"
 #include "server/grpc/grpc_call.h"
 #include "server/grpc/grpc_status.h"
 
@@ -10,13 +11,11 @@ namespace {
 // Refuses, and waits for gRPC to have done with the call. Owns itself.
 class Refusal final : public grpc::ServerGenericBidiReactor {
  public:
-  Refusal(ConnectionGuard::Call guarded, grpc::Status status) : guarded_(std::move(guarded)) { Finish(std::move(status)); }
+  explicit Refusal(grpc::Status status) { Finish(std::move(status)); }
 
  private:
-  void OnCancel() override { guarded_.OnReset(); }
+  void OnCancel() override {}
   void OnDone() override { delete this; }
-
-  const ConnectionGuard::Call guarded_;
 };
 
 class UnknownMethods final : public grpc::CallbackGenericService {
@@ -25,14 +24,21 @@ class UnknownMethods final : public grpc::CallbackGenericService {
       : access_(access), guard_(guard), on_refused_(std::move(on_refused)) {}
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
-    const auto caller = access_.Authenticate(CertificateOf(*context->auth_context()));
+    const auto certificate = CertificateOf(*context->auth_context());
+    const auto caller = access_.Authenticate(certificate);
     const grpc::Status status =
         caller.ok() ? grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "unknown method") : ToGrpcStatus(ToPublic(caller.error()));
     if (on_refused_) {
-      on_refused_(context->method(), caller.ok() ? caller->name() : "",
-                  caller.ok() ? "UNIMPLEMENTED" : base::CodeName(caller.error().code()), status.error_message());
+      const std::string peer = context->peer();
+      on_refused_({.path = context->method(),
+                   .caller = caller.ok() ? std::string_view(caller->name()) : std::string_view(),
+                   .peer = peer,
+                   .certificate = certificate,
+                   .code = caller.ok() ? "UNIMPLEMENTED" : base::CodeName(caller.error().code()),
+                   .text = status.error_message()});
     }
-    return new Refusal(guard_.Arrive(*context), status);
+    guard_.OnMisuse(ConnectionOf(*context->auth_context()));
+    return new Refusal(status);
   }
 
  private:

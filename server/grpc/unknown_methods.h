@@ -7,16 +7,22 @@
 #include <memory>
 #include <string_view>
 
-#include "server/grpc/connection_guard.h"
+#include "server/grpc/connections/connection_guard.h"
 
 namespace jobd::server {
 
-// Told of each refusal: the path, the caller's name if there is one, the code's name and the text. Must be thread-safe and must not
-// block.
-using OnUnknownMethod =
-    std::function<void(std::string_view path, std::string_view caller, std::string_view code, std::string_view text)>;
+struct UnknownMethod {
+  std::string_view path;
+  std::string_view caller;  // its name, if there is one
+  std::string_view peer;    // its address, in gRPC's form
+  std::string_view certificate;
+  std::string_view code;
+  std::string_view text;
+};
+// Told of each refusal. Must be thread-safe and must not block.
+using OnUnknownMethod = std::function<void(const UnknownMethod& refused)>;
 
-// UNAUTHENTICATED to strangers, UNIMPLEMENTED to others. `access` and `guard` outlive the result.
+// UNAUTHENTICATED to strangers, UNIMPLEMENTED to others; a misuse in either case. `access` and `guard` outlive the result.
 std::unique_ptr<grpc::CallbackGenericService> MakeUnknownMethods(AccessControl& access, ConnectionGuard& guard,
                                                                  OnUnknownMethod on_refused);
 

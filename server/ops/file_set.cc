@@ -1,6 +1,9 @@
 #include "server/ops/file_set.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "server/auth/tls_change.h"
 
 namespace jobd::server {
 
@@ -18,12 +21,22 @@ base::Result<FileSet> CheckFiles(FileContents contents, const std::string& confi
     if (!contents.revoked) return base::Error(base::Code::kInvalidArgument, "tls.revoked is configured, but was not read");
     JOBD_ASSIGN_OR_RETURN(rules.revoked, RevocationList::Parse(loaded.config.tls_revoked, *contents.revoked));
   }
-  rules.ca = "\n" + contents.tls.ca;
+  if (!loaded.config.tls_client_ca.empty() && contents.tls.client_ca.empty()) {
+    return base::Error(base::Code::kInvalidArgument, "tls.client_ca: it holds no certificate");
+  }
+  rules.ca = "\n" + ClientCaOf(contents.tls);
   JOBD_ASSIGN_OR_RETURN(TlsMaterial tls, CheckTlsFiles(std::move(contents.tls), now));
   return FileSet{.config = std::make_shared<const config::LoadedConfig>(std::move(loaded)),
                  .rules = std::make_shared<const AccessRules>(std::move(rules)),
                  .tls = std::make_shared<const TlsMaterial>(std::move(tls)),
+                 .warnings = std::move(contents.warnings),
                  .capabilities = std::move(contents.capabilities)};
+}
+
+std::vector<std::string> FileSet::Warnings(base::Nanos now) const {
+  std::vector<std::string> all = warnings;
+  for (std::string& warning : TlsWarnings(*tls, now)) all.push_back(std::move(warning));
+  return all;
 }
 
 }  // namespace jobd::server

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -21,6 +22,7 @@ struct FileContents {
   std::string users;
   TlsFiles tls;
   std::optional<std::string> revoked;  // absent when none is configured
+  std::vector<std::string> warnings;   // the launcher's, of the files; a line each
   launch::Capabilities capabilities;   // what the launcher makes of its own files
   // The second step of a reload, where these were given for one: the launcher takes them, when they have been checked here. When it
   // is OK they must be put in force; else nothing has changed. Called at most once; where it goes without a
@@ -36,7 +38,11 @@ struct FileSet {
   std::shared_ptr<const config::LoadedConfig> config;
   std::shared_ptr<const AccessRules> rules;
   std::shared_ptr<const TlsMaterial> tls;
+  std::vector<std::string> warnings;  // of the settings and the users file
   launch::Capabilities capabilities;
+
+  // What is to be seen to, with what is so now.
+  std::vector<std::string> Warnings(base::Nanos now) const;
 };
 
 // Checks everything before anything is used. kInvalidArgument, for administrators: "FILE:LINE: what is wrong". A revocation list

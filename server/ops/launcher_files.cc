@@ -1,5 +1,6 @@
 #include "server/ops/launcher_files.h"
 
+#include <algorithm>
 #include <memory>
 #include <string_view>
 
@@ -13,28 +14,12 @@ constexpr size_t kMaxFileBytes = 16u << 20;
 constexpr std::string_view kMetrics = "metrics";
 
 base::Result<FileContents> ContentsOf(worker::JobdConnection::GivenFiles given) {
-  FileContents contents;
+  std::vector<GivenFile> files;
+  for (auto& file : given.files) files.push_back({.name = file.name, .fd = std::move(file.fd)});
+  JOBD_ASSIGN_OR_RETURN(FileContents contents, ReadContents(std::move(files)));
   contents.capabilities = std::move(given.capabilities);
-  for (const auto& file : given.files) {
-    if (file.name == kMetrics) continue;
-    auto bytes = base::ReadAll(file.fd.get(), kMaxFileBytes);
-    if (!bytes.ok()) return std::move(bytes).error().WithContext("reading the " + file.name + " file");
-    if (file.name == "config")
-      contents.config = *std::move(bytes);
-    else if (file.name == "users")
-      contents.users = *std::move(bytes);
-    else if (file.name == "ca")
-      contents.tls.ca = *std::move(bytes);
-    else if (file.name == "cert")
-      contents.tls.cert = *std::move(bytes);
-    else if (file.name == "key")
-      contents.tls.key = *std::move(bytes);
-    else if (file.name == "revoked")
-      contents.revoked = *std::move(bytes);
-  }
   return contents;
 }
-
 // What jobd keeps beside the files in force, the private key among it: it is told when that is not taken.
 class PreparedReload {
  public:
@@ -56,7 +41,43 @@ class PreparedReload {
   bool asked_ = false;
 };
 
+std::vector<std::string> LinesOf(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    lines.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
 }  // namespace
+
+base::Result<FileContents> ReadContents(std::vector<GivenFile> files) {
+  FileContents contents;
+  for (const GivenFile& file : files) {
+    if (file.name == kMetrics) continue;  // a socket
+    auto bytes = base::ReadAll(file.fd.get(), kMaxFileBytes);
+    if (!bytes.ok()) return std::move(bytes).error().WithContext("reading the " + file.name + " file");
+    if (file.name == "config")
+      contents.config = *std::move(bytes);
+    else if (file.name == "users")
+      contents.users = *std::move(bytes);
+    else if (file.name == "ca")
+      contents.tls.ca = *std::move(bytes);
+    else if (file.name == "client_ca")
+      contents.tls.client_ca = *std::move(bytes);
+    else if (file.name == "cert")
+      contents.tls.cert = *std::move(bytes);
+    else if (file.name == "key")
+      contents.tls.key = *std::move(bytes);
+    else if (file.name == "revoked")
+      contents.revoked = *std::move(bytes);
+    else if (file.name == "warnings")
+      contents.warnings = LinesOf(*bytes);
+  }
+  return contents;
+}
 
 base::Result<FileContents> ReadLauncherFiles(worker::JobdConnection& jobd) {
   JOBD_ASSIGN_OR_RETURN(auto given, jobd.ReadFiles());

@@ -1,6 +1,9 @@
 // Reads the service's files through the launcher, which may open files that we may not.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "base/fd.h"
 #include "base/result.h"
 #include "server/ops/file_set.h"
@@ -10,6 +13,15 @@ class JobdConnection;
 }
 
 namespace jobd::server {
+
+// A file as the launcher gives it.
+struct GivenFile {
+  std::string name;
+  base::Fd fd;
+};
+
+// Reads them to their ends, at most 16 MiB each. A name that is not known is passed over.
+base::Result<FileContents> ReadContents(std::vector<GivenFile> files);
 
 // Asks for the files and reads them to their ends, at most 16 MiB each. Blocks. Thread-safe.
 base::Result<FileContents> ReadLauncherFiles(worker::JobdConnection& jobd);

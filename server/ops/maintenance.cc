@@ -7,10 +7,12 @@
 #include <string>
 #include <variant>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "launch/contract/frames.h"
+#include "server/ops/launcher_files.h"
 #include "server/ops/runtime_files.h"
 #include "worker/store/backup.h"
 #include "worker/store/recover.h"
@@ -24,7 +26,7 @@ constexpr size_t kMaxMark = 4096;
 // Descriptors from the launcher, by name.
 using Given = std::map<std::string, base::Fd>;
 
-base::Result<Given> ReceiveGiven() {
+base::Result<Given> ReceiveGiven(launch::HelloAck& about) {
   const base::Fd connection(launch::kServerSocketFd);
   JOBD_ASSIGN_OR_RETURN(auto received, launch::ReceiveLauncherFrame(connection.get(), true));
   const auto* const ack = std::get_if<launch::HelloAck>(&received.frame);
@@ -33,7 +35,27 @@ base::Result<Given> ReceiveGiven() {
   }
   Given given;
   for (size_t i = 0; i < received.fds.size(); ++i) given[ack->descriptors[i]] = std::move(received.fds[i]);
+  about = *ack;
   return given;
+}
+
+// As a server that starts. Standard output has what is wrong, as that of a check does.
+base::Status Check(const launch::HelloAck& about, Given& given) {
+  std::vector<GivenFile> files;
+  for (auto& [name, fd] : given) files.push_back({.name = name, .fd = std::move(fd)});
+  const base::SystemClock clock;
+  auto contents = ReadContents(std::move(files));
+  auto checked = contents.ok() ? CheckFiles(*std::move(contents), about.config_name,
+                                            {.environment = about.environment, .flags = about.set_flags}, clock.Realtime())
+                               : base::Result<FileSet>(contents.error());
+  if (!checked.ok()) {
+    std::printf("%s\n", base::EscapeForTerminal(checked.error().message()).c_str());
+    return base::Error(checked.error().code(), "");  // it has been said
+  }
+  for (const std::string& warning : checked->Warnings(clock.Realtime())) {
+    std::fprintf(stderr, "warning: %s\n", base::EscapeForTerminal(warning).c_str());
+  }
+  return base::Ok();
 }
 
 base::Status Backup(Given& given) {
@@ -74,9 +96,11 @@ base::Status Recover(Given& given) {
 }
 
 base::Status Run(const std::string& task, bool replace) {
-  JOBD_ASSIGN_OR_RETURN(Given given, ReceiveGiven());
+  launch::HelloAck ack;
+  JOBD_ASSIGN_OR_RETURN(Given given, ReceiveGiven(ack));
   if (task == "backup") return Backup(given);
   if (task == "restore") return Restore(given, replace);
+  if (task == "check") return Check(ack, given);
   return Recover(given);
 }
 
@@ -86,6 +110,7 @@ int RunMaintenance(const std::string& task, bool replace) {
   umask(027);
   const base::Status status = Run(task, replace);
   if (status.ok()) return 0;
+  if (status.error().message().empty()) return 1;
   std::fprintf(stderr, "jobd: %s\n", base::EscapeForTerminal(status.error().message()).c_str());
   return 1;
 }

@@ -99,6 +99,8 @@ struct Metrics::Impl {
   Family<Counter>& refused =
       prometheus::BuildCounter().Name("jobd_calls_refused_total").Help("Calls that ended with an error.").Register(registry);
   Counter& connections_refused = MakeCounter(registry, "jobd_connections_refused_total", "Connections over a limit.");
+  Counter& connections_ended =
+      MakeCounter(registry, "jobd_connections_ended_total", "Connections ended for what their clients did.");
   Gauge& followers = MakeGauge(registry, "jobd_followers", "Calls that read logs.");
 
   base::Guarded<Gauges> gauges{registry};
@@ -142,6 +144,7 @@ void Metrics::OnCommit(base::Nanos took, bool ok) {
 // Reasons are few: the family's own lock and look-up will do.
 void Metrics::OnRefused(std::string_view reason) { impl_->refused.Add({{"reason", Lower(reason)}}).Increment(); }
 void Metrics::OnConnectionRefused() { impl_->connections_refused.Increment(); }
+void Metrics::OnConnectionEnded() { impl_->connections_ended.Increment(); }
 void Metrics::OnStreamed(uint64_t bytes) { impl_->streamed.Increment(static_cast<double>(bytes)); }
 
 Metrics::Follower::Follower(Metrics& metrics) : metrics_(metrics) { metrics_.impl_->followers.Increment(); }

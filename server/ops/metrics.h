@@ -38,6 +38,8 @@ class Metrics final : public worker::Observer {
   void OnRefused(std::string_view reason);
   // A connection was not taken up.
   void OnConnectionRefused();
+  // A connection was ended because of what its client did.
+  void OnConnectionEnded();
   // So many bytes of output are on their way to a client.
   void OnStreamed(uint64_t bytes);
 

@@ -5,6 +5,7 @@
 
 #include "config/setting.h"
 #include "server/auth/access.h"
+#include "server/auth/tls_change.h"
 #include "server/auth/tls_material.h"
 
 namespace jobd::server {
@@ -36,19 +37,26 @@ Reloader::Reloader(FileSource source, std::string config_name, config::Overrides
       clock_(clock),
       targets_(std::move(targets)),
       current_(std::move(initial)),
-      config_(current_.Lock()->config) {}
+      config_(current_.Lock()->config),
+      warnings_(current_.Lock()->warnings) {}
 
 std::shared_ptr<const config::LoadedConfig> Reloader::config() const { return *config_.Lock(); }
 
-base::Result<ReloadReport> Reloader::Reload() {
+std::vector<std::string> Reloader::Warnings() const {
+  std::vector<std::string> all = *warnings_.Lock();
+  for (std::string& warning : TlsWarnings(*targets_.tls.Current(), clock_.Realtime())) all.push_back(std::move(warning));
+  return all;
+}
+
+base::Result<ReloadReport> Reloader::Reload(bool force) {
   const auto current = current_.Lock();
-  auto report = Replace(*current);
+  auto report = Replace(*current, force);
   if (report.ok()) return report;
   // One code for every fault of the files: the request is not at fault, and the text is for the administrator.
   return base::Error(base::Code::kFailedPrecondition, "nothing was changed: " + report.error().message());
 }
 
-base::Result<ReloadReport> Reloader::Replace(FileSet& current) {
+base::Result<ReloadReport> Reloader::Replace(FileSet& current, bool force) {
   JOBD_ASSIGN_OR_RETURN(FileContents contents, source_());
   const std::function<base::Status()> commit = std::exchange(contents.commit, nullptr);
   JOBD_ASSIGN_OR_RETURN(FileSet fresh, CheckFiles(std::move(contents), config_name_, overrides_, clock_.Realtime()));
@@ -58,9 +66,13 @@ base::Result<ReloadReport> Reloader::Replace(FileSet& current) {
   report.revision = merged.revision;
 
   const TlsMaterial& old_tls = *current.tls;
-  const bool tls_changed =
-      fresh.tls->pem.ca != old_tls.pem.ca || fresh.tls->pem.cert != old_tls.pem.cert || fresh.tls->pem.key != old_tls.pem.key;
+  const bool tls_changed = fresh.tls->pem != old_tls.pem;
   if (tls_changed) {
+    auto kept = CheckTlsChange(old_tls, *fresh.tls, targets_.access.KnownClients(), clock_.Realtime());
+    if (!kept.ok() && !force) {
+      return base::Error(base::Code::kFailedPrecondition, "it takes `jobctl admin reload --force`, as " + kept.error().message());
+    }
+    if (!kept.ok()) report.warnings.push_back(kept.error().message());
     targets_.tls.Swap(fresh.tls);
     if (const base::Status checked = targets_.handshake(*fresh.tls); !checked.ok()) {
       targets_.tls.Swap(current.tls);
@@ -77,12 +89,15 @@ base::Result<ReloadReport> Reloader::Replace(FileSet& current) {
   } else {
     fresh.tls = current.tls;
   }
-  if (fresh.rules->users.all() != current.rules->users.all()) report.changed.emplace_back("users");
+  if (fresh.rules->users.all() != current.rules->users.all() || fresh.rules->users.hosts() != current.rules->users.hosts())
+    report.changed.emplace_back("users");
+  for (std::string& warning : fresh.Warnings(clock_.Realtime())) report.warnings.push_back(std::move(warning));
   targets_.access.Replace(fresh.rules);
   targets_.apply(merged.config, fresh.rules->users, fresh.capabilities);
   fresh.config = std::make_shared<const config::LoadedConfig>(std::move(merged));
   current = std::move(fresh);
   *config_.Lock() = current.config;
+  *warnings_.Lock() = current.warnings;
   return report;
 }
 

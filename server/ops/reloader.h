@@ -20,6 +20,7 @@ struct ReloadReport {
   std::vector<std::string> changed;        // keys now in force; "tls" and "users" for the files they name
   std::vector<std::string> needs_restart;  // keys that differ and cannot change while running
   std::string revision;
+  std::vector<std::string> warnings;  // what was taken and is to be seen to all the same; a line each
 };
 
 // Thread-safe; one reload at a time.
@@ -37,14 +38,18 @@ class Reloader {
            Targets targets);
 
   // Reads, checks, and swaps. Blocks: the launcher is asked, and a handshake made; when that fails, the old certificates are put
-  // back and nothing else is changed. kFailedPrecondition, for administrators, says what is wrong; nothing was replaced then.
-  base::Result<ReloadReport> Reload();
+  // back and nothing else is changed. Certificates that would lock out somebody who is in are taken with `force` alone (see
+  // CheckTlsChange). kFailedPrecondition, for administrators, says what is wrong; nothing was replaced then.
+  base::Result<ReloadReport> Reload(bool force);
+
+  // What is to be seen to of what is in force, with what is so now; a line each.
+  std::vector<std::string> Warnings() const;
 
   // In force. Settings that need a restart have the values of the start.
   std::shared_ptr<const config::LoadedConfig> config() const;
 
  private:
-  base::Result<ReloadReport> Replace(FileSet& current);
+  base::Result<ReloadReport> Replace(FileSet& current, bool force);
 
   const FileSource source_;
   const std::string config_name_;
@@ -53,6 +58,7 @@ class Reloader {
   const Targets targets_;
   base::Guarded<FileSet> current_;  // locked throughout a reload
   base::Guarded<std::shared_ptr<const config::LoadedConfig>> config_;
+  base::Guarded<std::vector<std::string>> warnings_;  // of the files in force
 };
 
 }  // namespace jobd::server

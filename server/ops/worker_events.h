@@ -22,6 +22,16 @@ class WorkerEvents final : public worker::Observer {
   void OnAttempt(const worker::JobRow& row) override { metrics_.OnAttempt(row); }
   void OnCommit(base::Nanos took, bool ok) override { metrics_.OnCommit(took, ok); }
   void OnStoreLost(const std::string& why) override { log_->error("{}", why); }
+  void OnDisk(const worker::DiskStatus& disk) override {
+    if (disk.problem.empty()) return log_->info("the {} disk is well again", disk.name);
+    log_->error("the {} disk is {}: no new work is taken", disk.name, disk.problem);
+  }
+  void OnOutputLost(const worker::BatchName& batch, uint32_t index, uint64_t bytes) override {
+    log_->error("{}", logging::Line("the log disk did not take a job's output", {{"correlation_id", batch.correlation_id},
+                                                                                 {"owner", batch.owner},
+                                                                                 {"job", std::to_string(index)},
+                                                                                 {"dropped_bytes", std::to_string(bytes)}}));
+  }
   void OnEnded(const worker::BatchName& batch, uint32_t index, const worker::Outcome& outcome, uint64_t count) override {
     metrics_.OnEnded(batch, index, outcome, count);
     // Lost is the one end that an operator has to look into.

@@ -38,9 +38,11 @@ bool IsInternal(const base::Error& error) {
   return error.sys_errno() != 0 || error.code() == base::Code::kInternal || error.code() == base::Code::kDataLoss;
 }
 
-PublicError ToPublic(const base::Error& error, std::string_view reference) {
+PublicError ToPublic(const base::Error& error, std::string_view reference, std::string_view asked) {
   if (IsInternal(error)) return PublicInternal(error.code(), reference);
-  if (error.code() == base::Code::kNotFound) return {error.code(), "no such batch or job", {}};
+  if (error.code() == base::Code::kNotFound) {
+    return {error.code(), "no such batch or job" + (asked.empty() ? "" : ": " + Shown(asked)), {}};
+  }
   PublicError shown{error.code(), Shown(error.message()), {}};
   for (const base::FieldViolation& violation : error.violations()) {
     if (shown.violations.size() == base::kMaxViolations) break;
@@ -54,7 +56,7 @@ ErrorReporter::ErrorReporter(std::shared_ptr<spdlog::logger> log, OnError on_err
 
 PublicError ErrorReporter::Report(const base::Error& error, std::string_view method, const worker::BatchName& batch) const {
   if (on_error_) on_error_(base::CodeName(error.code()));
-  if (!IsInternal(error)) return ToPublic(error);
+  if (!IsInternal(error)) return ToPublic(error, {}, batch.correlation_id);
   std::array<std::byte, 6> random{};
   if (getrandom(random.data(), random.size(), GRND_NONBLOCK) < 0) random = {};
   const std::string reference = base::Hex(random);

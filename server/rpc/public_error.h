@@ -33,10 +33,10 @@ inline constexpr std::string_view kMalformedRequest = "the request is not a well
 // True for errors whose text is about this machine (kInternal, kDataLoss, or anything with an errno) and not about the request.
 bool IsInternal(const base::Error& error);
 
-// kNotFound always reads the same, so that nobody can tell another user's batch from one that does not exist. An internal error
-// keeps its code when that is kResourceExhausted or kUnavailable and becomes kInternal otherwise; its text is replaced, and names
-// `reference` if one is given.
-PublicError ToPublic(const base::Error& error, std::string_view reference = {});
+// kNotFound always reads the same but for `asked`, the batch as the client named it, so that nobody can tell another user's batch
+// from one that does not exist. An internal error keeps its code when that is kResourceExhausted or kUnavailable and becomes
+// kInternal otherwise; its text is replaced, and names `reference` if one is given.
+PublicError ToPublic(const base::Error& error, std::string_view reference = {}, std::string_view asked = {});
 
 // Counts errors and logs internal ones under a reference, which the client is given to quote. Thread-safe.
 class ErrorReporter {

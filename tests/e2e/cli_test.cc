@@ -199,7 +199,7 @@ TEST_F(CliTest, FaultC22ExitCodesAndErrorsForScripts) {
   EXPECT_EQ(daemon_->Do({"run", "--memory", "1K", "--", "true"}).code(), 2) << "jobd finds it, usage it is";
   const Output none = daemon_->Do({"--json", "cancel", "none-such"});
   EXPECT_NE(none.err.find(R"("code":"NOT_FOUND")"), std::string::npos) << none.err;
-  EXPECT_NE(none.err.find("none-such: "), std::string::npos) << none.err;
+  EXPECT_NE(none.err.find(": none-such\""), std::string::npos) << none.err;
   const Output waited = daemon_->Do({"submit", "--wait", "--json", "-"}, "operator", "exit 3\ntrue\n");
   EXPECT_EQ(waited.code(), 3);
   EXPECT_NE(waited.out.find(R"("exit_code": 3)"), std::string::npos) << waited.out;

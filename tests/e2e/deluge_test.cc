@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <functional>
 #include <thread>
 
 #include "jobd/v1/auth_service.grpc.pb.h"
@@ -18,9 +20,16 @@ using test::RawH2;
 using Milliseconds = std::chrono::milliseconds;
 
 constexpr uint64_t kMiB = 1 << 20;
+
+// JOBD_FLOOD has each flood last so many times as long: for measuring.
+int Times() {
+  const char* const asked = std::getenv("JOBD_FLOOD");
+  return asked == nullptr ? 1 : std::max(1, std::atoi(asked));
+}
 constexpr const char* kWhoAmI = "/jobd.v1.AuthService/WhoAmI";
 constexpr const char* kSubmit = "/jobd.v1.JobScheduleService/SubmitBatch";
 constexpr const char* kWatch = "/grpc.health.v1.Health/Watch";
+constexpr const char* kUnknown = "/no.such/Method";
 constexpr const char* kReflection = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
 
 // Somebody else, who calls again and again as long as it lives, and how long each call took.
@@ -72,10 +81,57 @@ class DelugeTest : public DaemonSuite<DelugeTest> {
   }
   static uint64_t Memory() { return MemoryOf(daemon_->ServerPid(), "VmRSS"); }
 
+  // Connections from several addresses, as one has only so many places.
+  static std::vector<std::unique_ptr<RawH2>> Many(const std::string& user, int count) {
+    std::vector<std::unique_ptr<RawH2>> made;
+    for (int i = 0; i < count; ++i) {
+      if (auto raw = Raw(user, "127.0.0." + std::to_string(2 + i / 100))) made.push_back(std::move(raw));
+    }
+    return made;
+  }
+  // Does the same by so many connections at once, each time anew when the server ends one, until `count` frames or calls went out.
+  // `send` is to send one, the i-th of its connection.
+  template <typename Send>
+  static void FromConnections(const std::string& user, int connections, int count, Send send) {
+    count *= Times();
+    std::atomic<int> sent = 0;
+    std::vector<std::thread> clients;
+    for (int client = 0; client < connections; ++client) {
+      clients.emplace_back([&] {
+        for (int attempt = 0; sent < count && attempt < 2000 * Times(); ++attempt) {
+          const auto raw = Raw(user);
+          if (!raw) continue;
+          for (int i = 0; sent < count && !raw->over();) {
+            for (int j = 0; j < 500; ++j, ++i) send(*raw, i);
+            sent += 500;
+            raw->Flush(2000);
+          }
+        }
+      });
+    }
+    for (std::thread& client : clients) client.join();
+    EXPECT_GE(sent, count);
+  }
+
+  // The slowest of some calls while nothing else happens, which says how busy the machine is with others' work.
+  static Milliseconds SlowestAtRest() {
+    const auto stub = v1::AuthService::NewStub(Connect(*daemon_, "operator2"));
+    Milliseconds slowest(0);
+    for (int i = 0; i < 30; ++i) {
+      grpc::ClientContext context;
+      v1::WhoAmIResponse response;
+      const auto begin = std::chrono::steady_clock::now();
+      EXPECT_TRUE(stub->WhoAmI(&context, {}, &response).ok());
+      slowest = std::max(slowest, std::chrono::duration_cast<Milliseconds>(std::chrono::steady_clock::now() - begin));
+    }
+    return slowest;
+  }
+
   // Floods while somebody else is served.
   template <typename Work>
   static void Flood(const char* what, Work work) {
     const pid_t server = daemon_->ServerPid();
+    const auto at_rest = SlowestAtRest();
     const uint64_t before = Memory();
     WriteFile("/proc/" + std::to_string(server) + "/clear_refs", "5");  // proc(5): the peak starts anew
     Bystander other(*daemon_);
@@ -89,14 +145,15 @@ class DelugeTest : public DaemonSuite<DelugeTest> {
                 static_cast<long>(took.count()), before / kMiB, most / kMiB, Memory() / kMiB, other.calls(),
                 static_cast<long>(slow.count()), static_cast<long>(other.worst().count()));
     EXPECT_LT(most, 256 * kMiB) << what;
-    EXPECT_LT(slow, Milliseconds(1000)) << what;
+    // A second, where the machine is ours.
+    EXPECT_LT(slow, Milliseconds(1000) + 50 * at_rest) << what << ": " << at_rest.count() << " ms at rest";
     EXPECT_EQ(other.failed(), 0) << what;
     EXPECT_EQ(daemon_->ServerPid(), server) << what;
   }
 };
 
 TEST_F(DelugeTest, FaultD2AHundredThousandRapidResets) {
-  for (const char* path : {kWhoAmI, kReflection, kSubmit, kWatch, "/no.such/Method"}) {
+  for (const char* path : {kWhoAmI, kReflection, kSubmit, kWatch, kUnknown}) {
     Flood(path, [&] {
       int sent = 0;
       for (int connection = 0; sent < 100'000 && connection < 1000; ++connection) {
@@ -109,6 +166,94 @@ TEST_F(DelugeTest, FaultD2AHundredThousandRapidResets) {
       }
       EXPECT_GE(sent, 100'000);
     });
+  }
+}
+
+TEST_F(DelugeTest, FaultD2AHundredThousandRapidResetsOfSixteenConnectionsAtOnce) {
+  for (const char* path : {kWhoAmI, kUnknown, kWatch}) {
+    Flood(path, [&] { FromConnections("viewer", 16, 100'000, [&](RawH2& raw, int) { raw.Reset(raw.Headers(path)); }); });
+  }
+}
+
+// Each below what a connection may have, and all of them together.
+TEST_F(DelugeTest, FaultD2ThreeHundredConnectionsThatWereOpenBefore) {
+  auto connections = Many("viewer", 300);
+  ASSERT_GT(connections.size(), 250u);
+  Flood("300 x 400 calls", [&] {
+    for (const auto& raw : connections) {
+      for (int i = 0; i < 400; ++i) (void)raw->Headers(kWhoAmI);
+    }
+    for (const auto& raw : connections) raw->Flush(500);
+    for (const auto& raw : connections) raw->Flush(500);
+    EXPECT_EQ(daemon_->Do({"list"}, "operator").code(), 0);
+  });
+}
+
+// Calls that the server itself has to reset, because of what comes on them: no RST_STREAM of the client's is counted.
+TEST_F(DelugeTest, FaultD2ResetsThatTheClientProvokes) {
+  const auto provoke = [](RawH2& raw, int i) {
+    const uint32_t stream = raw.Headers(kWatch, i % 3 == 0);
+    switch (i % 3) {
+      case 0: raw.Message(stream, ""); break;                                                 // after its end
+      case 1: raw.Frame(RawH2::Type::kWindowUpdate, 0, stream, std::string(4, '\0')); break;  // of nothing
+      default: raw.Frame(RawH2::Type::kHeaders, 0x4, stream, "\x83\x87"); break;              // no trailers
+    }
+  };
+  Flood("provoked, 1 connection at a time", [&] { FromConnections("viewer", 1, 30'000, provoke); });
+  Flood("provoked, 16 connections", [&] { FromConnections("viewer", 16, 100'000, provoke); });
+}
+
+TEST_F(DelugeTest, FaultD2AHundredThousandCallsOfUnknownMethods) {
+  const auto call = [](RawH2& raw, int) { (void)raw.Headers(kUnknown, true); };
+  Flood("unknown, 1 connection at a time", [&] { FromConnections("viewer", 1, 100'000, call); });
+  Flood("unknown, 16 connections", [&] { FromConnections("viewer", 16, 100'000, call); });
+}
+
+TEST_F(DelugeTest, FaultD2CallsWhoseAnswersNobodyReads) {
+  Flood("answers, 16 connections",
+        [&] { FromConnections("viewer", 16, 60'000, [](RawH2& raw, int) { raw.Message(raw.Headers(kWhoAmI), "", true); }); });
+}
+
+// Frames that begin no call: whatever their kind, they take time and nothing else.
+TEST_F(DelugeTest, FaultD2FramesThatBeginNothing) {
+  struct Kind {
+    const char* name;
+    int count;
+    std::function<void(RawH2&, int)> send;
+  };
+  const std::string setting("\x00\x04\x00\x01\x00\x00", 6);
+  const Kind kinds[] = {
+      {"SETTINGS", 400'000, [&](RawH2& raw, int i) { raw.Frame(RawH2::Type::kSettings, 0, 0, i % 2 == 0 ? "" : setting); }},
+      {"PING", 400'000, [](RawH2& raw, int) { raw.Frame(RawH2::Type::kPing, 0, 0, "12345678"); }},
+      {"PING ack", 400'000, [](RawH2& raw, int) { raw.Frame(RawH2::Type::kPing, 1, 0, "12345678"); }},
+      {"PRIORITY", 400'000, [](RawH2& raw, int) { raw.Frame(RawH2::Type::kPriority, 0, 1, std::string(5, '\1')); }},
+      {"WINDOW_UPDATE", 400'000, [](RawH2& raw, int) { raw.Frame(RawH2::Type::kWindowUpdate, 0, 0, std::string("\0\0\0\1", 4)); }},
+      {"RST_STREAM of nothing", 400'000, [](RawH2& raw, int i) { raw.Reset(static_cast<uint32_t>(2 * i + 1)); }},
+      {"unknown frames", 400'000, [](RawH2& raw, int) { raw.Frame(static_cast<RawH2::Type>(0x42), 0, 0, "?"); }},
+      {"empty DATA", 400'000,
+       [](RawH2& raw, int i) {
+         if (i == 0) (void)raw.Headers(kSubmit);
+         raw.Frame(RawH2::Type::kData, 0, 1, "");
+       }},
+      {"empty CONTINUATION", 400'000,
+       [](RawH2& raw, int i) {
+         if (i == 0) raw.Frame(RawH2::Type::kHeaders, 0, 1, "\x83\x87");
+         raw.Frame(RawH2::Type::kContinuation, 0, 1, "");
+       }},
+      {"CONTINUATION of headers", 20'000,
+       [](RawH2& raw, int i) {
+         if (i == 0) raw.Frame(RawH2::Type::kHeaders, 0, 1, "\x83\x87");
+         raw.Frame(RawH2::Type::kContinuation, 0, 1, "\x40\x05x-big\x7f\x81\x1e" + std::string(3968, 'x'));
+       }},
+      // One entry of the table, which takes a byte each time it is named.
+      {"headers of one byte", 2'000,
+       [](RawH2& raw, int i) {
+         raw.Frame(RawH2::Type::kHeaders, 0x4, static_cast<uint32_t>(2 * i + 1),
+                   (i == 0 ? "\x40\x05x-big\x7f\x81\x1e" + std::string(3968, 'x') : "") + std::string(16'000, '\xbe'));
+       }},
+  };
+  for (const Kind& kind : kinds) {
+    Flood(kind.name, [&] { FromConnections("viewer", 16, kind.count, kind.send); });
   }
 }
 

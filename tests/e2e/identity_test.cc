@@ -103,7 +103,7 @@ TEST_F(IdentityTest, ViewerSeesAllAndChangesNothing) {
                                                                                     {"admin", "reload"}}) {
     const Output output = daemon_->Do(args, "viewer");
     EXPECT_EQ(output.code(), args[0] == "run" ? 125 : 4) << testing::PrintToString(args);
-    EXPECT_NE(output.err.find("your role does not allow this"), std::string::npos) << output.err;
+    EXPECT_NE(output.err.find("this needs the role "), std::string::npos) << output.err;
   }
 }
 
@@ -127,7 +127,7 @@ TEST_F(IdentityTest, AnotherUsersBatchCannotBeToldFromNone) {
 TEST_F(IdentityTest, OperatorsDoNotAdminister) {
   for (const std::string verb : {"stop", "start", "drain", "reload", "config"}) {
     const Output output = daemon_->Do({"admin", verb});
-    EXPECT_NE(output.err.find("your role does not allow this"), std::string::npos) << verb << output.err;
+    EXPECT_NE(output.err.find("this needs the role "), std::string::npos) << verb << output.err;
     EXPECT_EQ(output.code(), 4);
   }
   EXPECT_EQ(daemon_->Do({"admin", "status"}, "admin").code(), 0);

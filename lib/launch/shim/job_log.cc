@@ -117,7 +117,8 @@ size_t JobLog::Room(Stream stream, size_t size) const {
   uint64_t records = pending_ ? 1 : 0;
   if (!Extends(stream, size)) records += file(stream).gap > 0 ? 2u : 1u;
   const uint64_t index = index_bytes_ + records * kIndexRecordSize;
-  const uint64_t used = files_[0].kept + files_[1].kept + (index - std::min(index, kFreeIndexBytes));
+  const uint64_t kept = files_[0].kept + files_[1].kept;
+  const uint64_t used = kept + (index - std::min(index, kFreeIndexBytes + kept / kFreeIndexShare));
   return static_cast<size_t>(std::min<uint64_t>(size, limit_ - std::min(limit_, used)));
 }
 

@@ -26,9 +26,11 @@ class JobLog {
  public:
   // Of an index so much is free: jobs that say little, or much at a time, keep as many bytes as their limit says.
   static constexpr uint64_t kFreeIndexBytes = 48 * 1024;
+  // And besides one byte for so many that are kept: chunks of 1.5 KiB and more cost nothing.
+  static constexpr uint64_t kFreeIndexShare = 64;
 
   // `dir` is the batch's folder, borrowed. A file is made when its first byte is there; the first attempt makes new ones, later
-  // ones append. limit: bytes kept of both streams together, with what their index has beyond kFreeIndexBytes; 0: all.
+  // ones append. limit: bytes kept of both streams together, with what their index has beyond what is free; 0: all.
   JobLog(int dir, FileOwner owner, uint32_t index, uint32_t attempt, uint64_t limit);
 
   // Takes a chunk that arrived at `time`, of the wall clock, which is `now` of the monotonic one.

@@ -125,6 +125,19 @@ bool Isolation::Stale() {
 
 void Isolation::Renew() { MakeViews(); }
 
+void Isolation::HideMore(const std::vector<std::string>& hidden, const std::vector<std::string>& emptied) {
+  const auto add = [](std::vector<std::string>& to, const std::vector<std::string>& paths) {
+    for (const std::string& path : paths) {
+      if (std::find(to.begin(), to.end(), path) == to.end()) to.push_back(path);
+    }
+  };
+  add(options_.hidden, hidden);
+  add(options_.emptied, emptied);
+  std::erase_if(options_.emptied, [this](const std::string& path) {
+    return std::find(options_.hidden.begin(), options_.hidden.end(), path) != options_.hidden.end();
+  });
+}
+
 base::Result<std::string> Isolation::NameAccount(const Profile& profile, const OwnersAccount& account) {
   if (!profile.namespaces) return open_accounts_.Name(-1, account);
   const auto& view = ViewOf(profile);

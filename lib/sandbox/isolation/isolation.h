@@ -79,6 +79,8 @@ class Isolation {
   // True when the views may no longer show the machine: something was mounted or unmounted on it, or a file came to or went from a
   // folder that is shown emptied. Asking costs a few microseconds.
   bool Stale();
+  // Besides what is hidden already, from the next Renew on.
+  void HideMore(const std::vector<std::string>& hidden, const std::vector<std::string>& emptied);
   // Makes the views again; as Make. Shims that were forked before keep the old ones.
   void Renew();
   // The name of an account that is the jobs' and not the machine's, or not as the machine has it: in the profile's view, if it has

@@ -120,8 +120,11 @@ base::Result<JobPage> QueryBatch(CatalogueReader& reader, const LiveOverlay& liv
   JOBD_ASSIGN_OR_RETURN(page.batch, reader.Batch(id));
   JOBD_RETURN_IF_ERROR(OverlayCounts(reader, running, page.batch));
   const uint32_t limit = query.page_size == 0 ? base::kMaxPageRows : std::min(query.page_size, base::kMaxPageRows);
-  JobFilter filter{
-      .index = query.index, .states = StoredStates(query.states), .after = static_cast<uint32_t>(after), .limit = limit};
+  JobFilter filter{.index = query.index,
+                   .states = StoredStates(query.states),
+                   .after = static_cast<uint32_t>(after),
+                   .limit = limit,
+                   .with_settings = query.with_settings};
   JOBD_ASSIGN_OR_RETURN(auto jobs, reader.Jobs(id, filter));
   const uint32_t last = jobs.empty() ? 0 : jobs.back().view.index;
   for (JobRecord& job : jobs) {
@@ -150,7 +153,11 @@ base::Result<BatchPage> QueryBatches(CatalogueReader& reader, const LiveOverlay&
     page.batches.pop_back();
     page.next_page_token = CloseToken(signer, context, page.batches.back().id);
   }
-  for (BatchView& batch : page.batches) JOBD_RETURN_IF_ERROR(OverlayCounts(reader, live.Of(batch.id), batch));
+  for (BatchView& batch : page.batches) {
+    JOBD_RETURN_IF_ERROR(OverlayCounts(reader, live.Of(batch.id), batch));
+    // One that is removed meanwhile, or too long for a line, is shown without.
+    if (auto job = reader.FirstJob(batch.id); job.ok()) batch.first_job = std::move(*job);
+  }
   return page;
 }
 

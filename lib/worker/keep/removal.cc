@@ -50,7 +50,7 @@ void RemoveOne(Remover& remover, Store& store, BatchView batch, Callback<bool> d
     if (!removed.ok()) return done(removed.error());
     if (!removed->undeletable.empty()) return done(Undeletable());
     if (!removed->busy.empty())
-      return done(base::Error(base::Code::kFailedPrecondition, "the batch has not ended; cancel it or wait for it first"));
+      return done(base::Error(base::Code::kFailedPrecondition, "the batch has not ended; cancel it first, or wait for its end"));
     if (removed->gone.empty()) return done(true);
     // It was retried and has ended anew since it was found: the client means the batch, not one of its ends.
     auto now = ReadBatch(store, batch.id);

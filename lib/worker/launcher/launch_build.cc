@@ -23,6 +23,22 @@ base::Nanos KillAfterOf(const JobSpec& spec, const WorkerLimits& limits) {
   return spec.kill_after.value_or(limits.default_kill_after);
 }
 
+JobSpec WithDefaults(const JobSpec& spec, const WorkerLimits& limits) {
+  JobSpec filled = spec;
+  const Bounds bounds = BoundsOf(spec, limits);
+  filled.limits = bounds.limits;
+  filled.timeout = bounds.timeout;
+  filled.kill_after = KillAfterOf(spec, limits);
+  if (filled.workdir.empty()) filled.workdir = limits.default_workdir;
+  if (filled.profile.empty()) filled.profile = limits.default_profile;
+  if (const launch::ProfileCapabilities* const profile = limits.capabilities.Find(filled.profile)) {
+    if (filled.limits.file_bytes == 0) filled.limits.file_bytes = profile->file_bytes;
+    if (filled.limits.open_files == 0) filled.limits.open_files = profile->open_files;
+    if (filled.limits.tmp_bytes == 0) filled.limits.tmp_bytes = profile->tmp_bytes;
+  }
+  return filled;
+}
+
 launch::LaunchRequest BuildRequest(launch::JobKey key, const BatchName& batch, uint32_t job_count, JobSpec spec,
                                    const WorkerLimits& limits) {
   const Bounds bounds = BoundsOf(spec, limits);

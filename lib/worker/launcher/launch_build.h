@@ -10,6 +10,9 @@ namespace jobd::worker {
 
 // The bounds a job runs under: its own, else the service's; the output never beyond the service's maximum.
 Bounds BoundsOf(const JobSpec& spec, const WorkerLimits& limits);
+// The same as a spec: the service's defaults, and those of its profile, where nothing was asked for. For who wants to know; the
+// account is left as it was asked for.
+JobSpec WithDefaults(const JobSpec& spec, const WorkerLimits& limits);
 base::Nanos KillAfterOf(const JobSpec& spec, const WorkerLimits& limits);
 
 launch::LaunchRequest BuildRequest(launch::JobKey key, const BatchName& batch, uint32_t job_count, JobSpec spec,

@@ -61,10 +61,14 @@ class LauncherLoop {
   // watch for each descriptor.
   virtual void WatchReadable(int fd, std::function<void()> ready) = 0;
   virtual void Unwatch(int fd) = 0;
+  // From the loop's thread: does `work`, which may wait for the log disk as long as that likes, and meanwhile keeps nobody. On any
+  // thread, one after the other or not; it may be dropped when the loop ends, and is not under way any more when that has ended.
+  virtual void OnLogDisk(std::function<void()> work) = 0;
 };
 
 // Calls come from the loop's thread (or before it runs, from the one thread there is), hand the request over and do not block for
-// long; Alive and Capabilities are thread-safe. kUnavailable: what runs the jobs is gone, and so this process must end.
+// long; Alive, Capabilities and FindProblem are thread-safe. kUnavailable: what runs the jobs is gone, and so this process must
+// end.
 class Launcher {
  public:
   virtual ~Launcher() = default;
@@ -77,9 +81,10 @@ class Launcher {
   // What attempts may be asked for here.
   virtual launch::Capabilities Capabilities() const = 0;
 
-  // Makes what attempts of the batch need, once, before the first Start of it; does nothing when that is there. Errors:
-  // kResourceExhausted, or any with EROFS: the disk's, and may pass. Others are this batch's own, with their errno.
-  virtual base::Status Open(const BatchPlace& place) = 0;
+  // Makes what attempts of the batch need, before the first Start of it; does nothing when that is there. `done` comes on the
+  // loop's thread, later, or never when the loop ends before: the disk may hang. Errors: kResourceExhausted, or any with EROFS: the
+  // disk's, and may pass. Others are this batch's own, with their errno.
+  virtual void Open(const BatchPlace& place, std::function<void(base::Status)> done) = 0;
   // No attempt of the batch is live: what Open made in memory may go.
   virtual void Close(uint64_t batch) = 0;
 
@@ -110,6 +115,9 @@ class Launcher {
 
   // Answers OnPing.
   virtual base::Status Alive() = 0;
+
+  // What is wrong with where records and output are kept, for people: "not answering". Empty: nothing. Thread-safe.
+  virtual std::string FindProblem() = 0;
 };
 
 }  // namespace jobd::worker

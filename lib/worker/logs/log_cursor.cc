@@ -6,6 +6,8 @@ namespace jobd::worker {
 namespace {
 
 constexpr uint64_t kVersion = 1;
+// With `last_by` behind the rest.
+constexpr uint64_t kVersionOfLast = 2;
 
 // Unknown is 0, so that the common small numbers stay small.
 uint64_t Shift(uint64_t position) { return position == LogPosition::kUnknown ? 0 : position + 1; }
@@ -15,7 +17,7 @@ uint64_t Unshift(uint64_t number) { return number == 0 ? LogPosition::kUnknown :
 
 std::string EncodeCursor(const LogCursor& cursor) {
   base::WireWriter out;
-  out.Number(kVersion);
+  out.Number(cursor.last_by == 0 ? kVersion : kVersionOfLast);
   out.Number(static_cast<uint64_t>(cursor.last_start));
   out.Number(cursor.ends_after);
   out.Number(static_cast<uint64_t>(cursor.since));
@@ -29,13 +31,15 @@ std::string EncodeCursor(const LogCursor& cursor) {
     out.Number(Shift(open.position.out));
     out.Number(Shift(open.position.err));
   }
+  if (cursor.last_by != 0) out.Number(static_cast<uint64_t>(cursor.last_by));
   return out.Take();
 }
 
 std::optional<LogCursor> DecodeCursor(std::string_view bytes) {
   base::WireReader in(bytes);
   LogCursor cursor;
-  if (in.Number() != kVersion) return std::nullopt;
+  const uint64_t version = in.Number();
+  if (version != kVersion && version != kVersionOfLast) return std::nullopt;
   cursor.last_start = static_cast<int64_t>(in.Number());
   cursor.ends_after = static_cast<uint32_t>(in.Number());
   cursor.since = static_cast<base::Nanos>(in.Number());
@@ -48,6 +52,7 @@ std::optional<LogCursor> DecodeCursor(std::string_view bytes) {
     open.position.out = Unshift(in.Number());
     open.position.err = Unshift(in.Number());
   }
+  if (version == kVersionOfLast) cursor.last_by = static_cast<int64_t>(in.Number());
   if (!in.AtEnd()) return std::nullopt;
   return cursor;
 }

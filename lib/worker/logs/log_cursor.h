@@ -23,6 +23,8 @@ struct LogCursor {
   int64_t last_start = 0;
   uint32_t ends_after = 0;  // ends of jobs that never started were told up to this index
   base::Nanos since = 0;
+  // Who asked for last attempts is given those that were the last among the starts up to here, and all later ones. 0: who did not.
+  int64_t last_by = 0;
   std::map<uint32_t, Open> open;
   bool operator==(const LogCursor&) const = default;
 };

@@ -109,13 +109,13 @@ class BackwardLog {
   struct Held;
 
   // `cache` and `held` are borrowed and outlive the log.
-  BackwardLog(int folder, uint32_t index, std::optional<Stream> only, FrameCache& cache, Held& held)
-      : folder_(folder), index_(index), only_(only), cache_(cache), held_(held) {}
+  BackwardLog(int folder, const TailJob& job, std::optional<Stream> only, FrameCache& cache, Held& held)
+      : folder_(folder), index_(job.index), first_(job.first), end_(job.end), only_(only), cache_(cache), held_(held) {}
 
   // The latest record that was not counted, once StepBack was called; none: all were.
   const std::optional<IndexRecord>& record() const { return record_; }
   uint32_t index() const { return index_; }
-  LogPosition Here() const { return AtRecord(number_.value_or(0)); }
+  LogPosition Here() const { return AtRecord(number_.value_or(first_)); }
 
   // Goes on with the record before this one; the first time, with the last there is.
   base::Status StepBack();
@@ -148,6 +148,7 @@ class BackwardLog {
 
   const int folder_;
   const uint32_t index_;
+  const uint64_t first_, end_;  // records that count
   const std::optional<Stream> only_;
   FrameCache& cache_;
   Held& held_;
@@ -172,7 +173,7 @@ base::Status BackwardLog::ReadIndex() {
   held_.files.Use(*this);
   JOBD_ASSIGN_OR_RETURN(IndexFile file, IndexFile::Open(folder_, index_));
   file_ = std::make_unique<IndexFile>(std::move(file));
-  if (!number_) number_ = file_->count();
+  if (!number_) number_ = std::max(std::min(file_->count(), end_), first_);
   return base::Ok();
 }
 
@@ -184,7 +185,7 @@ base::Status BackwardLog::StepBack() {
     if (data->window.size() > kWindow) data->window = {};
   }
   if (!number_) JOBD_RETURN_IF_ERROR(ReadIndex());
-  while (*number_ > 0 && !record_) {
+  while (*number_ > first_ && !record_) {
     if (!file_ || (!file_->open() && !file_->HasRead(*number_ - 1))) JOBD_RETURN_IF_ERROR(ReadIndex());
     JOBD_ASSIGN_OR_RETURN(record_, file_->At(*number_ - 1));
     if (record_ && (record_->gap || (only_ && record_->stream != *only_))) record_.reset();
@@ -290,7 +291,7 @@ base::Result<std::map<uint32_t, LogPosition>> SeekLines(int folder, std::optiona
   for (;;) {
     // Every job has to be known that could have a later record.
     if (waiting && (latest.empty() || waiting->ended_at == 0 || waiting->ended_at >= latest.top().first)) {
-      logs.push_back(std::make_unique<BackwardLog>(folder, waiting->index, only, cache, held));
+      logs.push_back(std::make_unique<BackwardLog>(folder, *waiting, only, cache, held));
       JOBD_RETURN_IF_ERROR(step_back(logs.size() - 1));
       JOBD_ASSIGN_OR_RETURN(waiting, next());
       continue;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <vector>
@@ -28,6 +29,9 @@ LogPosition AtRecord(uint64_t record);
 struct TailJob {
   uint32_t index = 0;
   base::Nanos ended_at = 0;  // none of its records is later; 0: still running
+  // Only its records of [first, end).
+  uint64_t first = 0;
+  uint64_t end = std::numeric_limits<uint64_t>::max();
 };
 
 // Where each job has to be read from so that together they give the last `lines` lines in order of arrival. A stream's last bytes

@@ -9,6 +9,7 @@
 
 #include "base/bounds.h"
 #include "base/files.h"
+#include "worker/logs/attempts.h"
 #include "worker/logs/log_cursor.h"
 #include "worker/logs/log_feed.h"
 #include "worker/logs/log_search.h"
@@ -93,6 +94,7 @@ class MergedSession final : public LogSession {
     uint32_t attempt = 0;  // the latest whose start was seen
     bool dry = false;      // nothing more for now
     std::optional<JobRow> row;
+    Attempts attempts;  // as of `row`
     std::unique_ptr<FileWatch> watch;
     bool is_final() const { return row && IsFinal(row->outcome.state); }
     void LookAgain() {
@@ -115,15 +117,41 @@ class MergedSession final : public LogSession {
 
   base::Status OpenJob(LogReader& reader, uint32_t index, uint32_t attempt, LogPosition position) {
     Job job{.attempt = query_.index ? UINT32_MAX : attempt};
-    JOBD_ASSIGN_OR_RETURN(job.row, reader.Row(batch_.id, index));
+    JOBD_RETURN_IF_ERROR(ReadRow(reader, index, job));
     if (cursor_.since != 0 && folder_ && position == LogPosition{}) {
       if (job.is_final() && job.row->ended_at < cursor_.since && !query_.follow && !query_.index) return base::Ok();
       JOBD_ASSIGN_OR_RETURN(position, SeekTime(folder_.get(), index, cursor_.since));
     }
+    const uint64_t first = FirstRecordOf(job);
+    if (position.record < first) position = AtRecord(first);
     job.log = std::make_unique<JobLogReader>(index, query_.stream, position, frames_);
     if (const auto old = jobs_.find(index); old != jobs_.end()) open_.Forget(*old->second.log);
     Job& placed = jobs_[index] = std::move(job);
     return WatchJob(index, placed);
+  }
+
+  base::Status ReadRow(LogReader& reader, uint32_t index, Job& job) {
+    const uint32_t known = job.row ? job.row->attempt : 0;
+    JOBD_ASSIGN_OR_RETURN(job.row, reader.Row(batch_.id, index));
+    if (!job.row || job.row->attempt == known) return base::Ok();
+    JOBD_ASSIGN_OR_RETURN(job.attempts, Attempts::Read(reader, batch_.id, index, job.row->attempt));
+    return base::Ok();
+  }
+
+  bool OneAttempt() const { return query_.attempt != LogQuery::kAllAttempts && query_.attempt != LogQuery::kLastAttempt; }
+  // Of the attempts that are asked for.
+  uint64_t FirstRecordOf(const Job& job) const {
+    if (query_.attempt == LogQuery::kAllAttempts) return 0;
+    return job.attempts.FirstRecord(OneAttempt() ? query_.attempt : job.attempts.LatestUpTo(cursor_.last_by)).value_or(0);
+  }
+  // The start of an attempt that is not asked for.
+  base::Result<bool> IsPassedOver(LogReader& reader, const StartRow& start) {
+    if (OneAttempt()) return start.attempt != query_.attempt;
+    if (query_.attempt == LogQuery::kAllAttempts || start.seq > cursor_.last_by) return false;
+    JOBD_ASSIGN_OR_RETURN(const auto row, reader.Row(batch_.id, start.index));
+    if (!row || row->attempt == start.attempt) return false;
+    JOBD_ASSIGN_OR_RETURN(const Attempts attempts, Attempts::Read(reader, batch_.id, start.index, row->attempt));
+    return attempts.LatestUpTo(cursor_.last_by) != start.attempt;
   }
 
   base::Status WatchJob(uint32_t index, Job& job) {
@@ -148,6 +176,9 @@ class MergedSession final : public LogSession {
     for (const uint32_t index : bytes) {
       const auto job = jobs_.find(index);
       if (job == jobs_.end()) continue;
+      // Between two attempts: what has come is the next one's.
+      const bool waits = job->second.row && job->second.row->outcome.state < JobState::kStarting;
+      if (waits) JOBD_RETURN_IF_ERROR(ReadRow(reader, index, job->second));
       job->second.LookAgain();
       JOBD_RETURN_IF_ERROR(WatchJob(index, job->second));
     }
@@ -161,7 +192,7 @@ class MergedSession final : public LogSession {
   base::Status ReadAgain(LogReader& reader, uint32_t index) {
     const auto job = jobs_.find(index);
     if (job == jobs_.end() || job->second.is_final()) return base::Ok();
-    JOBD_ASSIGN_OR_RETURN(job->second.row, reader.Row(batch_.id, index));
+    JOBD_RETURN_IF_ERROR(ReadRow(reader, index, job->second));
     job->second.LookAgain();
     return WatchJob(index, job->second);
   }
@@ -193,6 +224,10 @@ class MergedSession final : public LogSession {
     if (folder_) {
       open_.Use(*job.log);
       JOBD_ASSIGN_OR_RETURN(more, job.log->Load(folder_.get()));
+    }
+    if (OneAttempt()) {
+      const auto end = job.attempts.EndRecord(query_.attempt);
+      if (end && job.log->position().record >= *end) return true;
     }
     if (more && query_.until && job.log->head().time > *query_.until) return true;
     if (more) return false;
@@ -232,9 +267,12 @@ class MergedSession final : public LogSession {
     cursor_.last_start = start.seq;
     if (const auto known = jobs_.find(start.index); known != jobs_.end()) {
       known->second.attempt = std::max(known->second.attempt, start.attempt);
+      JOBD_RETURN_IF_ERROR(ReadRow(reader, start.index, known->second));
       known->second.LookAgain();
       return true;
     }
+    JOBD_ASSIGN_OR_RETURN(const bool passed_over, IsPassedOver(reader, start));
+    if (passed_over) return true;
     JOBD_RETURN_IF_ERROR(OpenJob(reader, start.index, start.attempt, AtRecord(start.log_base)));
     return true;
   }
@@ -243,11 +281,14 @@ class MergedSession final : public LogSession {
   base::Status Give(Job& job, size_t budget, size_t& used, LogPage& page) {
     JobLogReader& log = *job.log;
     const JobLogReader::Head head = log.head();
+    const uint32_t attempt = job.attempts.Of(log.position().record);
     LogChunk* last = page.chunks.empty() ? nullptr : &page.chunks.back();
     const bool same = last != nullptr && last->index == log.index() && last->stream == head.stream &&
-                      last->offset + last->data.size() == head.offset && head.time - last->time < kCoalesce;
+                      last->offset + last->data.size() == head.offset && head.time - last->time < kCoalesce &&
+                      last->attempt == attempt;
     if (!same || (head.gap && !last->data.empty())) {
-      page.chunks.push_back({.index = log.index(), .stream = head.stream, .offset = head.offset, .time = head.time});
+      page.chunks.push_back(
+          {.index = log.index(), .stream = head.stream, .offset = head.offset, .time = head.time, .attempt = attempt});
       last = &page.chunks.back();
       used += 64;  // what a chunk weighs beside its bytes, so that many small ones make a page too
     }

@@ -29,6 +29,10 @@ struct LogQuery {
   // no LogEnd.
   std::optional<base::Nanos> until;
   bool follow = false;
+  // Of each job's attempts, which lie one behind the other in its output. An offset counts all of them.
+  static constexpr uint32_t kAllAttempts = 0;
+  static constexpr uint32_t kLastAttempt = UINT32_MAX;  // the last there is when the session is opened, and any later one
+  uint32_t attempt = kAllAttempts;                      // or one, from 1
 };
 
 struct LogChunk {
@@ -38,6 +42,7 @@ struct LogChunk {
   base::Nanos time = 0;
   std::string data;
   uint64_t dropped = 0;  // bytes missing just before this chunk
+  uint32_t attempt = 1;
 };
 
 struct LogEnd {

@@ -279,7 +279,8 @@ void KeepLastOfDuplicates(JobSpec& job) {
 base::Status CheckLoad(const Submitter& submitter, uint64_t job_count, const Load& load, const WorkerLimits& limits) {
   if (load.queued + job_count > limits.max_queued) {
     return base::Error(base::Code::kResourceExhausted, "the queue is full: it takes " + std::to_string(limits.max_queued) +
-                                                           " jobs; submit it when some have ended");
+                                                           " jobs, and has " + std::to_string(load.queued) +
+                                                           "; submit it when some have ended");
   }
   const uint64_t own = submitter.max_queued.value_or(limits.max_queued_per_user);
   if (load.queued_of_owner + job_count > own) {

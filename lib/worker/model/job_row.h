@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "worker/model/model.h"
 
@@ -18,6 +19,8 @@ struct JobRow {
   uint64_t stdout_bytes = 0;
   uint64_t stderr_bytes = 0;
   uint64_t dropped_bytes = 0;
+  base::Nanos waits_since = 0;  // of QUEUED and HELD: when it became so; 0: when its batch did
+  std::string held_by;          // of HELD: who did that
 };
 
 // The end of a job that takes place without an attempt's record: cancelled in the queue, refused, lost.

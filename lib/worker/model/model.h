@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -138,14 +139,29 @@ struct JobView {
   uint64_t stdout_bytes = 0;
   uint64_t stderr_bytes = 0;
   uint64_t dropped_bytes = 0;
+  base::Nanos waits_since = 0;  // of what is QUEUED or HELD: when it became so
+  std::string held_by;          // of what is HELD: who did that
+  // Where they were asked for, without standard input: what was submitted, and the same with the service's defaults.
+  std::shared_ptr<const JobSpec> asked;
+  std::shared_ptr<const JobSpec> in_force;
+  uint64_t stdin_bytes = 0;  // with them
+};
+
+// A job in a line.
+struct JobSummary {
+  std::string name;
+  std::vector<std::string> argv;
+  bool shell = false;
+  bool cut = false;  // there is more of the command
 };
 
 struct BatchView {
-  uint64_t id = 0;  // the store's number; not shown to clients
+  uint64_t id = 0;      // the store's number; not shown to clients
+  uint64_t number = 0;  // among its owner's batches, from 1
   BatchName name;
   BatchOptions options;
-  // kQueued until a job ran; kRunning while one is live after that; then the worst: LOST, OOM_KILLED, TIMED_OUT, FAILED, CANCELLED,
-  // SUCCEEDED in falling order.
+  // kRunning while a job is live; kHeld when all that has not ended is held; while something waits, kQueued until a job ran and
+  // kRunning after that; at the end the worst: LOST, OOM_KILLED, TIMED_OUT, FAILED, CANCELLED, SUCCEEDED in falling order.
   JobState state = JobState::kQueued;
   uint32_t job_count = 0;
   std::map<JobState, uint32_t> counts;
@@ -153,6 +169,7 @@ struct BatchView {
   base::Nanos started_at = 0;
   base::Nanos ended_at = 0;
   int64_t kept_bytes = -1;  // what its files take; -1: not measured since its end
+  JobSummary first_job;     // in lists
 };
 
 }  // namespace jobd::worker

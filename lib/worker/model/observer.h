@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "worker/model/job_row.h"
 #include "worker/model/model.h"
+#include "worker/model/service_status.h"
 
 namespace jobd::worker {
 
@@ -26,6 +27,10 @@ class Observer {
   virtual void OnCommit(base::Nanos /*took*/, bool /*ok*/) {}
   // Nothing is written any more until a restart; `why` says what to do. At most once.
   virtual void OnStoreLost(const std::string& /*why*/) {}
+  // What is wrong with a disk has changed, as far as somebody has asked or been refused; an empty problem: nothing any more.
+  virtual void OnDisk(const DiskStatus& /*disk*/) {}
+  // Output of a job is missing, because the log disk did not take it.
+  virtual void OnOutputLost(const BatchName& /*batch*/, uint32_t /*index*/, uint64_t /*bytes*/) {}
 };
 
 }  // namespace jobd::worker

@@ -129,6 +129,11 @@ Reason HostRestarted() { return Words(ReasonCode::kHostRestarted, "the machine r
 
 Reason RecordDamaged() { return Words(ReasonCode::kRecordDamaged, "its exit record cannot be read"); }
 
+Reason RecordMissing() {
+  return Words(ReasonCode::kRecordDamaged,
+               "its exit record is missing: the log folder was unmounted, emptied or replaced, or its disk lost it, while it ran");
+}
+
 Reason Refused(const std::string& text) {
   return Words(ReasonCode::kRefused, text.empty() ? std::string("refused by policy") : text);
 }

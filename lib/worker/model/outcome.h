@@ -28,6 +28,7 @@ Reason FailFast(uint32_t index);
 Reason ShimDied();
 Reason HostRestarted();
 Reason RecordDamaged();
+Reason RecordMissing();
 Reason Refused(const std::string& text);
 // "changing to the working directory: No such file or directory".
 Reason StartFailed(std::string_view step, int errno_value);

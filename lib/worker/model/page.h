@@ -16,7 +16,8 @@ struct JobQuery {
   std::optional<uint32_t> index;
   std::vector<JobState> states;  // empty: all
   uint32_t page_size = 1000;
-  std::string page_token;  // of an earlier answer
+  std::string page_token;      // of an earlier answer
+  bool with_settings = false;  // JobView::asked and in_force
 };
 struct JobPage {
   BatchView batch;
@@ -32,7 +33,7 @@ struct BatchQuery {
   std::string page_token;
 };
 struct BatchPage {
-  std::vector<BatchView> batches;  // newest first
+  std::vector<BatchView> batches;  // newest first, each with its first job
   std::string next_page_token;
 };
 

@@ -29,11 +29,18 @@ struct Receipt {
   uint32_t job_count = 0;
   base::Nanos created_at = 0;
   bool replayed = false;
+  uint64_t number = 0;  // among its owner's batches
 };
 
 struct JobSelector {
   BatchName batch;
   std::optional<uint32_t> index;  // absent: all jobs
+};
+
+// What an address means.
+struct Target {
+  BatchName batch;
+  std::optional<uint32_t> index;  // absent: the batch
 };
 
 struct CancelCounts {

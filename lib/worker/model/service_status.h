@@ -19,8 +19,8 @@ struct DiskStatus {
   uint64_t free_bytes = 0;
   uint64_t total_bytes = 0;
   bool accepting = true;
-  std::string problem;  // why it is not: "almost full", "almost out of inodes", "read-only", "failing",
-                        // "not answering" or "without its database (deleted or replaced)"
+  std::string problem;  // why it is not: "almost full", "almost out of inodes", "read-only", "failing", "not answering",
+                        // "without its database (deleted or replaced)" or "without the records of N jobs that run (…)"
 };
 
 // Ended batches that are kept, by the latest look at them.
@@ -34,6 +34,8 @@ struct KeptStatus {
 
 struct WorkerStatus {
   ServiceState state = ServiceState::kRunning;
+  std::string state_by;         // who stopped or drained it; empty for kRunning
+  base::Nanos state_since = 0;  // and when, by the wall clock
   uint32_t slots = 0;
   uint32_t running = 0;
   uint64_t queued = 0;

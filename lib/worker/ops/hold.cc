@@ -4,13 +4,13 @@
 
 namespace jobd::worker {
 
-void HoldOp::Post(Engine& engine, Kind kind, JobSelector jobs, Callback<uint32_t> done) {
-  const auto op = std::make_shared<HoldOp>(engine, kind, std::move(jobs), std::move(done));
+void HoldOp::Post(Engine& engine, Kind kind, JobSelector jobs, std::string by, Callback<uint32_t> done) {
+  const auto op = std::make_shared<HoldOp>(engine, kind, std::move(jobs), std::move(by), std::move(done));
   engine.loop.Post([op] { op->Run(); });
 }
 
-HoldOp::HoldOp(Engine& engine, Kind kind, JobSelector jobs, Callback<uint32_t> done)
-    : engine_(engine), kind_(kind), jobs_(std::move(jobs)), done_(std::move(done)) {}
+HoldOp::HoldOp(Engine& engine, Kind kind, JobSelector jobs, std::string by, Callback<uint32_t> done)
+    : engine_(engine), kind_(kind), jobs_(std::move(jobs)), by_(std::move(by)), done_(std::move(done)) {}
 
 void HoldOp::Run() {
   const auto again = [self = shared_from_this()] { self->Run(); };
@@ -19,8 +19,9 @@ void HoldOp::Run() {
   if (!found.ok()) return done_(found.error());
   batch_ = found->view.id;
   if (engine_.leases.DeferBehindRetry(batch_, again)) return;
+  now_ = engine_.parts.clock.Realtime();
   if (!engine_.leases.BeginHold(batch_)) {
-    return done_(base::Error(base::Code::kAborted, "a hold or release of this batch is being recorded"));
+    return done_(base::Error(base::Code::kAborted, "a hold or release of this batch is being recorded; try again"));
   }
   whole_ = !jobs_.index && engine_.queue.Has(batch_);
   was_held_ = engine_.queue.IsHeld(batch_);
@@ -39,10 +40,16 @@ base::Status HoldOp::AddRows(JobState state) {
     JOBD_ASSIGN_OR_RETURN(const auto known, engine_.reader.Row(batch_, index));
     JobRow row = known.value_or(JobRow{});
     row.outcome = Outcome{.state = state, .reason = row.outcome.reason};
+    Mark(row);
     changes_.push_back(PutJob{.batch = batch_, .index = index, .row = std::move(row)});
   }
   count_ += static_cast<uint32_t>(set_apart_.size());
   return base::Ok();
+}
+
+void HoldOp::Mark(JobRow& row) const {
+  row.waits_since = now_;
+  row.held_by = row.outcome.state == JobState::kHeld ? by_ : std::string();
 }
 
 base::Status HoldOp::Hold() {
@@ -58,7 +65,7 @@ base::Status HoldOp::Hold() {
   }
   if (whole_) {
     if (!was_held_) count_ += static_cast<uint32_t>(queue.NeverStarted(batch_));
-    changes_.push_back(SetHeld{.batch = batch_, .held = true});
+    changes_.push_back(SetHeld{.batch = batch_, .held = true, .by = by_, .at = now_});
     queue.SetHeld(batch_, true);
     for (const uint32_t index : set_apart_) queue.HoldJob(batch_, index);
   }
@@ -76,7 +83,7 @@ base::Status HoldOp::Release() {
   JOBD_RETURN_IF_ERROR(AddRows(JobState::kQueued));
   if (whole_) {
     if (was_held_) count_ += static_cast<uint32_t>(queue.NeverStarted(batch_));
-    changes_.push_back(SetHeld{.batch = batch_, .held = false});
+    changes_.push_back(SetHeld{.batch = batch_, .held = false, .by = {}, .at = now_});
   }
   ChangeLive(JobState::kHeld, JobState::kQueued);
   return base::Ok();
@@ -89,7 +96,10 @@ void HoldOp::ChangeLive(JobState from, JobState to) {
     if (jobs_.index && *jobs_.index != index) continue;
     if (IsWithLauncher(job.state)) {
       const bool hold = to == JobState::kHeld;
-      if (std::exchange(job.hold_next, hold) != hold) running_.push_back(job.key);
+      if (std::exchange(job.hold_next, hold) == hold) continue;
+      running_.push_back(job.key);
+      if (hold) job.row.held_by = by_;
+      changes_.push_back(SetHoldNext{.batch = batch_, .index = index, .hold = hold, .by = job.row.held_by});
       continue;
     }
     // A start that is being recorded is taken back. There is none to release.
@@ -97,6 +107,7 @@ void HoldOp::ChangeLive(JobState from, JobState to) {
     if (!give_up && !(job.WaitsAgain() && job.row.outcome.state == from)) continue;
     JobRow row = job.row;
     row.outcome = Outcome{.state = to, .reason = give_up ? Reason{} : row.outcome.reason};
+    Mark(row);
     if (give_up) {
       row.attempt = job.key.attempt - 1;
       job.request.reset();

@@ -20,10 +20,10 @@ class HoldOp : public std::enable_shared_from_this<HoldOp> {
     kRelease,
   };
   // From any thread. The answer comes on the loop, after the commit, with the number of jobs that it changed. kAborted while
-  // another one of the batch is being recorded.
-  static void Post(Engine& engine, Kind kind, JobSelector jobs, Callback<uint32_t> done);
+  // another one of the batch is being recorded. `by`: who holds it.
+  static void Post(Engine& engine, Kind kind, JobSelector jobs, std::string by, Callback<uint32_t> done);
 
-  HoldOp(Engine& engine, Kind kind, JobSelector jobs, Callback<uint32_t> done);
+  HoldOp(Engine& engine, Kind kind, JobSelector jobs, std::string by, Callback<uint32_t> done);
 
  private:
   void Run();
@@ -31,6 +31,8 @@ class HoldOp : public std::enable_shared_from_this<HoldOp> {
   base::Status Release();
   // Rows of jobs that stand out of the batch's line, so that they are held or not by themselves.
   base::Status AddRows(JobState state);
+  // Since when it waits as it does now, and by whom.
+  void Mark(JobRow& row) const;
   // Jobs whose attempt is over or given up, and that wait again when nothing is left of it: their next wait is another.
   void ChangeLive(JobState from, JobState to);
   void OnCommitted(const base::Status& status);
@@ -40,7 +42,9 @@ class HoldOp : public std::enable_shared_from_this<HoldOp> {
   Engine& engine_;
   const Kind kind_;
   const JobSelector jobs_;
+  const std::string by_;
   const Callback<uint32_t> done_;
+  base::Nanos now_ = 0;
   uint64_t batch_ = 0;
   bool whole_ = false;     // all jobs of a batch that is in the queue
   bool was_held_ = false;  // as a whole

@@ -9,7 +9,7 @@ void PostRemoval(Engine& engine, BatchName batch, BatchRemover remover, Callback
     auto found = engine.leases.Find({.batch = batch});
     if (!found.ok()) return done(found.error());
     if (!engine.leases.IsOver(found->view)) {
-      return done(base::Error(base::Code::kFailedPrecondition, "the batch has not ended; cancel it or wait for it first"));
+      return done(base::Error(base::Code::kFailedPrecondition, "the batch has not ended; cancel it first, or wait for its end"));
     }
     remover(std::move(found->view), done);
   });

@@ -36,7 +36,7 @@ void RetryOp::Run() {
   batch_ = found->view.id;
   // A second one would read the rows that the first is about to change, and queue the same jobs twice.
   if (!engine_.leases.BeginRetry(batch_))
-    return done_(base::Error(base::Code::kAborted, "a retry of this batch is being recorded"));
+    return done_(base::Error(base::Code::kAborted, "a retry of this batch is being recorded; try again"));
   uint64_t most = 0;
   for (const auto& [state, count] : found->view.counts) {
     if (MayRetry(state)) most += count;
@@ -78,6 +78,7 @@ void RetryOp::Add(uint32_t index, const JobRow& row, Slice& slice) const {
   JobRow next = row;
   next.outcome = Outcome{.state = JobState::kQueued};
   next.retries_used = 0;
+  next.waits_since = engine_.parts.clock.Realtime();
   slice.again.push_back(index);
   slice.changes.push_back(PutJob{.batch = batch_, .index = index, .row = std::move(next), .move = Move::kNewAttempt});
 }

@@ -8,8 +8,8 @@
 namespace jobd::worker {
 namespace {
 
-void Set(Engine& engine, ServiceState state, Callback<ServiceState> done) {
-  engine.service.Set(state, std::move(done));
+void Set(Engine& engine, ServiceState state, const std::string& by, Callback<ServiceState> done) {
+  engine.service.Set(state, by, std::move(done));
   engine.dispatcher.Dispatch();
 }
 
@@ -19,7 +19,7 @@ class StopNow : public std::enable_shared_from_this<StopNow> {
   StopNow(Engine& engine, std::string by, Callback<uint32_t> done) : engine_(engine), by_(std::move(by)), done_(std::move(done)) {}
 
   void Run() {
-    Set(engine_, ServiceState::kStopped, [self = shared_from_this()](const base::Result<ServiceState>& state) {
+    Set(engine_, ServiceState::kStopped, by_, [self = shared_from_this()](const base::Result<ServiceState>& state) {
       self->OnPart(state.ok() ? base::Result<uint32_t>(0u) : base::Result<uint32_t>(state.error()));
     });
     // What is being submitted was accepted before the stop, or will be refused. What comes while we wait for it is refused, and not
@@ -67,20 +67,20 @@ class StopNow : public std::enable_shared_from_this<StopNow> {
 }  // namespace
 
 void PostStart(Engine& engine, Callback<ServiceState> done) {
-  engine.loop.Post([&engine, done = std::move(done)] { Set(engine, ServiceState::kRunning, done); });
+  engine.loop.Post([&engine, done = std::move(done)] { Set(engine, ServiceState::kRunning, "", done); });
 }
 
-void PostDrain(Engine& engine, Callback<ServiceState> done) {
-  engine.loop.Post([&engine, done = std::move(done)] {
+void PostDrain(Engine& engine, std::string by, Callback<ServiceState> done) {
+  engine.loop.Post([&engine, by = std::move(by), done = std::move(done)] {
     const bool runs = engine.service.state() == ServiceState::kRunning;
-    Set(engine, runs ? ServiceState::kDraining : engine.service.state(), done);
+    Set(engine, runs ? ServiceState::kDraining : engine.service.state(), by, done);
   });
 }
 
 void PostStop(Engine& engine, bool now, std::string by, Callback<uint32_t> done) {
   engine.loop.Post([&engine, now, by = std::move(by), done = std::move(done)] {
     if (now) return std::make_shared<StopNow>(engine, by, done)->Run();
-    Set(engine, ServiceState::kStopped, [done](const base::Result<ServiceState>& state) {
+    Set(engine, ServiceState::kStopped, by, [done](const base::Result<ServiceState>& state) {
       done(state.ok() ? base::Result<uint32_t>(0u) : base::Result<uint32_t>(state.error()));
     });
   });

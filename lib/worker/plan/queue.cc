@@ -53,6 +53,13 @@ bool Queue::CanStart(const Entry& entry) {
   return !entry.held && CursorJobs(entry) > 0;
 }
 
+uint32_t Queue::Startable(const Entry& entry) {
+  if (!CanStart(entry)) return 0;
+  const uint64_t jobs = (entry.exceptions ? entry.exceptions->ready.size() : 0) + (entry.held ? 0 : CursorJobs(entry));
+  const auto all = static_cast<uint32_t>(jobs);
+  return entry.parallel == 0 ? all : std::min(all, entry.parallel - entry.running);
+}
+
 void Queue::Count(Entry& entry, int64_t jobs) {
   entry.owner->queued += static_cast<uint64_t>(jobs);
   queued_ += static_cast<uint64_t>(jobs);
@@ -60,7 +67,10 @@ void Queue::Count(Entry& entry, int64_t jobs) {
 
 void Queue::Refresh(uint64_t id, Entry& entry) {
   auto& ready = entry.owner->ready[entry.level];
-  if (CanStart(entry)) {
+  const uint32_t startable = Startable(entry);
+  entry.owner->startable[entry.level] += uint64_t{startable} - entry.startable;
+  entry.startable = startable;
+  if (startable > 0) {
     ready.insert(id);
   } else {
     ready.erase(id);

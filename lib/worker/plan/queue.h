@@ -48,6 +48,23 @@ class Queue {
     uint64_t count = 0;
   };
 
+  // Where jobs of one batch stand, for who asks why they wait.
+  struct Place {
+    struct Job {
+      bool queued = false;  // else it is not here: it is live, or has ended
+      bool held = false;
+      // So many jobs start earlier, by what is here now; 0 of one that is held. Not counted: what `parallel` of another batch keeps
+      // back.
+      uint64_t before = 0;
+      bool exact = true;  // false: there are more
+    };
+    std::vector<Job> jobs;     // as asked for
+    uint32_t parallel = 0;     // of the batch; 0: no bound
+    uint32_t running = 0;      // of the batch
+    uint32_t max_running = 0;  // of the owner; 0: no bound
+    uint32_t owner_running = 0;
+  };
+
   Queue() = default;
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
@@ -82,6 +99,8 @@ class Queue {
   bool IsJobHeld(uint64_t batch, uint32_t index) const;
   // The jobs that stand out, by whether they are held.
   std::vector<uint32_t> ExceptionsIn(uint64_t batch, bool held) const;
+  // `indexes` in rising order. Takes time with the owners, not with the queued jobs.
+  Place PlaceOf(uint64_t batch, const std::vector<uint32_t>& indexes) const;
   // Jobs of the cursor: neither picked nor set apart.
   uint64_t NeverStarted(uint64_t batch) const;
 
@@ -105,6 +124,7 @@ class Queue {
     uint32_t batches = 0;
     uint64_t queued = 0;
     std::array<std::set<uint64_t>, 3> ready;  // batches that could start a job now, by class
+    std::array<uint64_t, 3> startable{};      // jobs of those
     std::array<bool, 3> listed{};             // whether it is in turns_
     std::array<std::list<Owner*>::iterator, 3> place;
   };
@@ -119,7 +139,8 @@ class Queue {
     uint32_t next = 1;  // the cursor
     uint32_t parallel = 0;
     uint32_t running = 0;
-    uint8_t level = 0;  // 0: urgent
+    uint32_t startable = 0;  // as counted in its owner's
+    uint8_t level = 0;       // 0: urgent
     bool held = false;
     std::unique_ptr<Exceptions> exceptions;  // most batches have none
   };
@@ -130,6 +151,11 @@ class Queue {
   static Exceptions& ExceptionsOf(Entry& entry);
   static uint64_t CursorJobs(const Entry& entry);
   static bool CanStart(const Entry& entry);
+  // Jobs that could start one after the other, were there slots.
+  static uint32_t Startable(const Entry& entry);
+  // See Place.
+  static void LookFor(const Entry& entry, const std::vector<uint32_t>& indexes, std::vector<Place::Job>& jobs);
+  void CountOthers(const Owner& owner, size_t level, std::vector<Place::Job>& jobs) const;
   void Count(Entry& entry, int64_t jobs);
   // Puts the batch, and its owner, where they belong after a change.
   void Refresh(uint64_t id, Entry& entry);

@@ -23,6 +23,8 @@ void Announcer::NotifyCancelled(const BatchName& batch, uint64_t count) {
 void Announcer::PublishLoad(const Load& load) {
   const auto status = status_.Lock();
   status->state = load.state;
+  status->state_by = load.state_by;
+  status->state_since = load.state_since;
   status->slots = load.slots;
   status->running = load.running;
   status->queued = load.queued;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "base/clock.h"
 #include "base/guarded.h"
@@ -30,6 +31,8 @@ class Announcer {
   // An attempt ran, or failed to.
   void NotifyAttempt(const JobRow& row) { observer_.OnAttempt(row); }
 
+  void NotifyOutputLost(const BatchName& batch, uint32_t index, uint64_t bytes) { observer_.OnOutputLost(batch, index, bytes); }
+
   void NotifyAccepted(uint32_t jobs) { observer_.OnAccepted(jobs); }
   // A job has another state; counted when it is a final one.
   void NotifyState(const BatchName& batch, launch::JobKey key, const Outcome& outcome);
@@ -40,6 +43,8 @@ class Announcer {
 
   struct Load {
     ServiceState state = ServiceState::kRunning;
+    std::string state_by;
+    base::Nanos state_since = 0;
     uint32_t slots = 0;
     uint32_t running = 0;
     uint64_t queued = 0;

@@ -26,25 +26,28 @@ base::Error NotRecorded(const CancelCounts& counts, const base::Error& why) {
 
 }  // namespace
 
-void BatchCanceller::Cancel(uint64_t batch, std::optional<uint32_t> index, Reason reason, std::optional<base::Nanos> grace,
-                            Callback<CancelCounts> done) {
-  const auto again = [this, batch, index, reason, grace, done] { Cancel(batch, index, reason, grace, done); };
-  if (parts_.leases.DeferBehindRetry(batch, again)) return EndRunning(batch, index, reason, grace);
-  auto cancelling = std::make_shared<Cancelling>(Collect(batch, index, reason, grace));
+void BatchCanceller::CancelAll(uint64_t batch, std::optional<uint32_t> index, Reason reason, std::optional<base::Nanos> grace,
+                               Callback<CancelCounts> done, Keys told) {
+  // Filled in below, when it turns out that there is something to wait for.
+  const auto before = std::make_shared<Keys>(std::move(told));
+  const auto again = [this, batch, index, reason, grace, done, before] { CancelAll(batch, index, reason, grace, done, *before); };
+  if (parts_.leases.DeferBehindRetry(batch, again)) return before->merge(TellRunning(batch, index, reason, grace));
+  auto cancelling = std::make_shared<Cancelling>(Collect(batch, index, reason, grace, *before));
   if (cancelling->TookFromQueue()) ++recording_;
   Record(std::move(cancelling), std::move(done));
   parts_.on_room();
 }
 
-void BatchCanceller::EndRunning(uint64_t batch, std::optional<uint32_t> index, const Reason& reason,
-                                std::optional<base::Nanos> grace) {
+BatchCanceller::Keys BatchCanceller::TellRunning(uint64_t batch, std::optional<uint32_t> index, const Reason& reason,
+                                                 std::optional<base::Nanos> grace) {
   LiveBatch* const live = parts_.table.FindBatch(batch);
-  if (live == nullptr) return;
+  if (live == nullptr) return {};
   Cancelling out{.batch = batch};
   for (auto& [one, job] : live->jobs) {
-    if ((!index || *index == one) && IsWithLauncher(job.state)) CollectLive(job, reason, grace, out);
+    if ((!index || *index == one) && IsWithLauncher(job.state)) CollectLive(job, reason, grace, {}, out);
   }
   if (!out.changes.empty()) parts_.journal.Append(std::move(out.changes), {});
+  return {out.stopping.begin(), out.stopping.end()};
 }
 
 void BatchCanceller::Record(std::shared_ptr<Cancelling> cancelling, Callback<CancelCounts> done) {
@@ -62,7 +65,7 @@ void BatchCanceller::CancelRestIfFailFast(uint64_t batch, uint32_t failed) {
 }
 
 BatchCanceller::Cancelling BatchCanceller::Collect(uint64_t batch, std::optional<uint32_t> index, const Reason& reason,
-                                                   std::optional<base::Nanos> grace) {
+                                                   std::optional<base::Nanos> grace, const Keys& told) {
   Cancelling out{.batch = batch};
   if (base::Status read = CollectWaiting(index, reason, out); !read.ok()) {
     // A row made of nothing would forget what the job's earlier attempts were: what waits, waits on.
@@ -71,7 +74,7 @@ BatchCanceller::Cancelling BatchCanceller::Collect(uint64_t batch, std::optional
   }
   if (LiveBatch* const live = parts_.table.FindBatch(batch); live != nullptr) {
     for (auto& [one, job] : live->jobs) {
-      if (!index || *index == one) CollectLive(job, reason, grace, out);
+      if (!index || *index == one) CollectLive(job, reason, grace, told, out);
     }
   }
   return out;
@@ -105,7 +108,8 @@ base::Status BatchCanceller::CollectWaiting(std::optional<uint32_t> index, const
   return base::Ok();
 }
 
-void BatchCanceller::CollectLive(LiveJob& job, const Reason& reason, std::optional<base::Nanos> grace, Cancelling& out) {
+void BatchCanceller::CollectLive(LiveJob& job, const Reason& reason, std::optional<base::Nanos> grace, const Keys& told,
+                                 Cancelling& out) {
   if (IsWithLauncher(job.state)) {
     // Each that ends of it asks for the end of the others again: that would be a message for every pair of them.
     if (job.StopWasAsked() && reason.code == ReasonCode::kFailFast) return;
@@ -118,6 +122,7 @@ void BatchCanceller::CollectLive(LiveJob& job, const Reason& reason, std::option
     parts_.table.Advance(job, LiveEvent::kStopAsked);
     ++out.counts.stopping;
     out.stopping.push_back(job.key);
+    if (told.contains(job.key)) return;
     // Before it is recorded, and whether or not it can be: a disk that is full or hangs must not keep anything alive. The
     // launcher's own record says that it was cancelled, should this process end in between.
     (void)parts_.launcher.Cancel(job.key, grace.value_or(job.kill_after));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -46,10 +47,14 @@ class BatchCanceller {
   // does not start, is recorded as cancelled when there is room, and `done` gets an error that says so. Any other failure: it waits
   // on.
   void Cancel(uint64_t batch, std::optional<uint32_t> index, Reason reason, std::optional<base::Nanos> grace,
-              Callback<CancelCounts> done);
+              Callback<CancelCounts> done) {
+    CancelAll(batch, index, std::move(reason), grace, std::move(done), {});
+  }
 
   // The first half alone, for who has to wait before the rest can be done. The rest counts those jobs, too.
-  void EndRunning(uint64_t batch, std::optional<uint32_t> index, const Reason& reason, std::optional<base::Nanos> grace);
+  void EndRunning(uint64_t batch, std::optional<uint32_t> index, const Reason& reason, std::optional<base::Nanos> grace) {
+    (void)TellRunning(batch, index, reason, grace);
+  }
 
   // A job of the batch did not succeed, and is not tried again: if the batch is to end at its first failure, so do the others.
   void CancelRestIfFailFast(uint64_t batch, uint32_t failed);
@@ -71,10 +76,16 @@ class BatchCanceller {
 
     bool TookFromQueue() const { return waiting.count > 0 || single != 0; }
   };
+  using Keys = std::set<launch::JobKey>;
+  // `told`: whom this cancel has told to end before it had to wait.
+  void CancelAll(uint64_t batch, std::optional<uint32_t> index, Reason reason, std::optional<base::Nanos> grace,
+                 Callback<CancelCounts> done, Keys told);
+  Keys TellRunning(uint64_t batch, std::optional<uint32_t> index, const Reason& reason, std::optional<base::Nanos> grace);
   // Takes what waits out of the queue, and moves live jobs.
-  Cancelling Collect(uint64_t batch, std::optional<uint32_t> index, const Reason& reason, std::optional<base::Nanos> grace);
+  Cancelling Collect(uint64_t batch, std::optional<uint32_t> index, const Reason& reason, std::optional<base::Nanos> grace,
+                     const Keys& told);
   base::Status CollectWaiting(std::optional<uint32_t> index, const Reason& reason, Cancelling& out);
-  void CollectLive(LiveJob& job, const Reason& reason, std::optional<base::Nanos> grace, Cancelling& out);
+  void CollectLive(LiveJob& job, const Reason& reason, std::optional<base::Nanos> grace, const Keys& told, Cancelling& out);
   void Record(std::shared_ptr<Cancelling> cancelling, Callback<CancelCounts> done);
   void OnCommitted(const std::shared_ptr<Cancelling>& cancelling, const base::Status& status, const Callback<CancelCounts>& done);
   void Tell(const Cancelling& cancelling);

@@ -16,6 +16,10 @@ namespace {
 
 // After something the machine lacks: room, descriptors, memory.
 constexpr base::Nanos kBackOff = base::kNanosPerSecond;
+constexpr const char* kMakingTheFolder = "making the batch's folder";
+
+constexpr const char* kStateDisk = "state";
+constexpr const char* kLogDisk = "log";
 
 // The disk's or the machine's fault, not that of what was asked for.
 bool MayPass(const base::Error& error) { return error.code() == base::Code::kResourceExhausted || error.sys_errno() == EROFS; }
@@ -44,6 +48,8 @@ void Dispatcher::Dispatch() {
 
 void Dispatcher::PublishLoad() {
   parts_.announcer.PublishLoad({.state = parts_.service.state(),
+                                .state_by = parts_.service.by(),
+                                .state_since = parts_.service.since(),
                                 .slots = parts_.pools.slots(Pools::kDefault),
                                 .running = parts_.pools.used(Pools::kDefault),
                                 .queued = parts_.queue.queued()});
@@ -51,17 +57,19 @@ void Dispatcher::PublishLoad() {
 
 void Dispatcher::Prepare(const Queue::Pick& pick, Slot slot) {
   auto row = pick.never_started ? base::Result<std::optional<JobRow>>(std::nullopt) : parts_.reader.Row(pick.batch, pick.index);
-  const auto opened = row.ok() ? OpenBatch(pick.batch) : base::Result<LiveBatch*>(row.error());
-  if (!opened.ok()) return ReturnPick(pick);
-  const LiveBatch& batch = **opened;
+  const auto found = row.ok() ? FindBatch(pick.batch) : base::Result<LiveBatch*>(row.error());
+  if (!found.ok()) return ReturnPick(pick, kStateDisk);
+  LiveBatch& batch = **found;
   LiveJob job{.row = std::move(*row).value_or(JobRow{}), .slot = std::move(slot)};
   job.row.outcome = Outcome{.state = JobState::kStarting};
   job.row.started_at = job.row.ended_at = 0;
   job.row.usage = {};
   job.key = {.batch = pick.batch, .index = pick.index, .attempt = ++job.row.attempt};
-  if (!batch.opened) return FailStart(parts_.table.Add(std::move(job)), "making the batch's folder", batch.open_errno);
+  if (batch.open_errno != 0) return FailStart(parts_.table.Add(std::move(job)), kMakingTheFolder, batch.open_errno);
   auto spec = parts_.specs.Take(parts_.reader, pick.batch, pick.index, pick.never_started);
-  if (!spec.ok() && (MayPass(spec.error()) || spec.error().code() == base::Code::kUnavailable)) return ReturnPick(pick);
+  if (!spec.ok() && (MayPass(spec.error()) || spec.error().code() == base::Code::kUnavailable)) {
+    return ReturnPick(pick, kStateDisk);
+  }
   if (!spec.ok()) return FailStart(parts_.table.Add(std::move(job)), "reading what was submitted", EIO);
 
   job.bounds = BoundsOf(*spec, parts_.limits);
@@ -70,41 +78,89 @@ void Dispatcher::Prepare(const Queue::Pick& pick, Slot slot) {
   job.picked_at = parts_.clock.Realtime();
   job.request =
       std::make_unique<launch::LaunchRequest>(BuildRequest(job.key, batch.name, batch.job_count, std::move(*spec), parts_.limits));
-  const bool expand =
-      parts_.leases.IsBeingCompressed(pick.batch) || (job.key.attempt > 1 && parts_.upkeep.IsCompressed(batch.name, pick.index));
-  job.state = expand ? LiveState::kPreparing : LiveState::kRecording;
+  const bool looks = NeedsLook(job);
+  job.state = looks || !batch.opened ? LiveState::kPreparing : LiveState::kRecording;
   LiveJob& placed = parts_.table.Add(std::move(job));
   parts_.announcer.PublishLiveState(placed.key, JobState::kScheduled);
-  return expand ? Expand(placed) : RecordStart(placed);
+  if (!batch.opened) return OpenBatch(batch, placed.key);
+  return looks ? Look(placed) : RecordStart(placed);
 }
 
-void Dispatcher::ReturnPick(const Queue::Pick& pick) {
+void Dispatcher::ReturnPick(const Queue::Pick& pick, const char* disk) {
   parts_.queue.Requeue(pick.batch, pick.index, true);
   parts_.table.CloseIfEmpty(pick.batch);
-  BackOff();
+  BackOff(disk);
 }
 
-base::Result<LiveBatch*> Dispatcher::OpenBatch(uint64_t batch) {
-  LiveBatch* live = parts_.table.FindBatch(batch);
-  if (live != nullptr && (live->opened || live->open_errno != 0)) return live;
-  if (live == nullptr) {
-    JOBD_ASSIGN_OR_RETURN(const ActiveBatch about, parts_.reader.Active(batch));
-    JOBD_ASSIGN_OR_RETURN(const int64_t last_seq, parts_.reader.LastStart(batch));
-    live = &parts_.table.AddBatch(batch, {.name = about.view.name,
-                                          .job_count = about.view.job_count,
-                                          .fail_fast = about.view.options.fail_fast,
-                                          .last_seq = last_seq});
-  }
-  const base::Status status = parts_.launcher.Open({.batch = batch, .name = live->name, .job_count = live->job_count});
-  live->opened = status.ok();
-  if (status.ok()) return live;
-  if (MayPass(status.error())) {
-    parts_.table.CloseIfEmpty(batch);
-    return status.error();
-  }
+base::Result<LiveBatch*> Dispatcher::FindBatch(uint64_t batch) {
+  if (LiveBatch* const live = parts_.table.FindBatch(batch); live != nullptr) return live;
+  JOBD_ASSIGN_OR_RETURN(const ActiveBatch about, parts_.reader.Active(batch));
+  JOBD_ASSIGN_OR_RETURN(const int64_t last_seq, parts_.reader.LastStart(batch));
+  return &parts_.table.AddBatch(batch, {.name = about.view.name,
+                                        .job_count = about.view.job_count,
+                                        .fail_fast = about.view.options.fail_fast,
+                                        .last_seq = last_seq});
+}
+
+// Jobs of the batch that come meanwhile wait with the first.
+void Dispatcher::OpenBatch(LiveBatch& batch, launch::JobKey first) {
+  batch.opening.push_back(first);
+  if (batch.opening.size() > 1) return;
+  parts_.launcher.Open({.batch = first.batch, .name = batch.name, .job_count = batch.job_count},
+                       [this, id = first.batch](const base::Status& status) { OnOpened(id, status); });
+}
+
+void Dispatcher::OnOpened(uint64_t id, const base::Status& status) {
+  LiveBatch* const batch = parts_.table.FindBatch(id);
+  if (batch == nullptr) return parts_.launcher.Close(id);  // all of it was given up meanwhile
+  batch->opened = batch->opened || status.ok();
   // Wrong with this batch alone.
-  live->open_errno = status.error().sys_errno() != 0 ? status.error().sys_errno() : EIO;
-  return live;
+  const bool broken = !batch->opened && !MayPass(status.error());
+  if (broken) batch->open_errno = status.error().sys_errno() != 0 ? status.error().sys_errno() : EIO;
+  const int why = batch->open_errno;
+  for (const launch::JobKey& key : std::exchange(batch->opening, {})) {
+    // What is done for one of them may end others, or the batch.
+    LiveJob* const job = parts_.table.Find(key);
+    if (job == nullptr || job->state != LiveState::kPreparing) continue;
+    if (status.ok()) {
+      NeedsLook(*job) ? Look(*job) : OnPrepared(*job);
+    } else if (broken) {
+      FailStart(*job, kMakingTheFolder, why);
+    } else {
+      DeferStart(*job, kLogDisk);
+    }
+  }
+  Dispatch();
+}
+
+// Earlier attempts have left something that this one appends to.
+bool Dispatcher::NeedsLook(const LiveJob& job) const {
+  return job.key.attempt > 1 || parts_.leases.IsBeingCompressed(job.key.batch);
+}
+
+void Dispatcher::Look(const LiveJob& job) {
+  const launch::JobKey key = job.key;
+  parts_.loop.OnLogDisk([this, &upkeep = parts_.upkeep, &loop = parts_.loop, dir = parts_.log_dir, key,
+                         name = parts_.table.FindBatch(key.batch)->name] {
+    struct stat about {};
+    const auto folder = OpenBatchFolder(dir, name);
+    const bool there =
+        folder.ok() && ::fstatat(folder->get(), launch::IndexName(key.index).c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0;
+    const uint64_t records = there ? static_cast<uint64_t>(about.st_size) / launch::kIndexRecordSize : 0;
+    loop.Post([this, key, records, compressed = upkeep.IsCompressed(name, key.index)] { OnLooked(key, records, compressed); });
+  });
+}
+
+void Dispatcher::OnLooked(launch::JobKey key, uint64_t records, bool compressed) {
+  LiveJob* const job = parts_.table.Find(key);
+  if (job == nullptr || job->state != LiveState::kPreparing) return;  // given up meanwhile
+  job->log_base = records;
+  if (compressed || parts_.leases.IsBeingCompressed(key.batch)) return Expand(*job);
+  OnPrepared(*job);
+}
+
+void Dispatcher::OnPrepared(LiveJob& job) {
+  if ((parts_.table.Advance(job, LiveEvent::kPrepared).actions & kRecordStart) != 0) RecordStart(job);
 }
 
 // Behind whatever the maintenance thread is still compressing of the batch.
@@ -118,12 +174,9 @@ void Dispatcher::Expand(const LiveJob& job) {
 void Dispatcher::OnExpanded(launch::JobKey key, const base::Status& status) {
   LiveJob* const job = parts_.table.Find(key);
   if (job == nullptr) return;  // cancelled meanwhile
-  if (status.ok()) {
-    if ((parts_.table.Advance(*job, LiveEvent::kPrepared).actions & kRecordStart) != 0) RecordStart(*job);
-    return;
-  }
+  if (status.ok()) return OnPrepared(*job);
   if (job->state != LiveState::kPreparing) return;
-  if (MayPass(status.error())) return DeferStart(*job);
+  if (MayPass(status.error())) return DeferStart(*job, kLogDisk);
   const int why = status.error().sys_errno();
   FailStart(*job, "reading the compressed output of earlier attempts", why != 0 ? why : EIO);
   Dispatch();
@@ -134,13 +187,7 @@ void Dispatcher::RecordStart(LiveJob& job) {
   AddStart start{.batch = job.key.batch, .index = job.key.index, .attempt = job.key.attempt};
   // Only grows, whatever the wall clock does.
   start.seq = batch.last_seq = std::max(batch.last_seq + 1, parts_.clock.Realtime());
-  if (job.key.attempt > 1) {
-    struct stat about {};
-    const auto folder = OpenBatchFolder(parts_.log_dir, batch.name);
-    if (folder.ok() && ::fstatat(folder->get(), launch::IndexName(job.key.index).c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0) {
-      start.log_base = static_cast<uint64_t>(about.st_size) / launch::kIndexRecordSize;
-    }
-  }
+  start.log_base = job.log_base;
   parts_.journal.Append({PutJob{.batch = job.key.batch, .index = job.key.index, .row = job.row, .must = true}, start},
                         [this, key = job.key](const base::Status& status) { OnRecorded(key, status); });
 }
@@ -149,7 +196,8 @@ void Dispatcher::OnRecorded(launch::JobKey key, const base::Status& status) {
   LiveJob* const job = parts_.table.Find(key);
   if (job == nullptr || job->state != LiveState::kRecording) return;  // given up meanwhile
   if (!status.ok() && status.error().code() == base::Code::kAborted) return Forget(*job);
-  if (!status.ok()) return DeferStart(*job);
+  if (!status.ok()) return DeferStart(*job, kStateDisk);
+  lack_.reset();
   if (!parts_.service.StartsJobs()) {
     JobRow row = job->row;
     row.outcome = Outcome{.state = JobState::kQueued};
@@ -168,10 +216,10 @@ void Dispatcher::Launch(LiveJob& job) {
   (void)parts_.launcher.Start(*request);
 }
 
-void Dispatcher::DeferStart(LiveJob& job) {
+void Dispatcher::DeferStart(LiveJob& job, const char* disk) {
   job.row.outcome = Outcome{.state = JobState::kQueued};
   parts_.table.Advance(job, LiveEvent::kDeferred);
-  BackOff();
+  BackOff(disk);
   PublishLoad();
 }
 
@@ -179,7 +227,7 @@ void Dispatcher::DeferStart(LiveJob& job) {
 // job that failed.
 void Dispatcher::Forget(LiveJob& job) {
   auto row = parts_.reader.Row(job.key.batch, job.key.index);
-  if (!row.ok()) return DeferStart(job);  // found out again
+  if (!row.ok()) return DeferStart(job, kStateDisk);  // found out again
   if (*row) job.row = std::move(**row);
   parts_.table.Advance(job, LiveEvent::kDeferred);
   Dispatch();
@@ -193,7 +241,16 @@ void Dispatcher::FailStart(LiveJob& job, std::string_view step, int errno_value)
   parts_.canceller.CancelRestIfFailFast(key.batch, key.index);
 }
 
-void Dispatcher::BackOff() {
+std::optional<Dispatcher::Lack> Dispatcher::FindLack() const {
+  const bool lasts = backing_off_ || parts_.clock.Monotonic() - backed_off_last_ < 2 * kBackOff;
+  return lasts ? lack_ : std::nullopt;
+}
+
+void Dispatcher::BackOff(const char* disk) {
+  // What fails again after a rest has failed all the time.
+  const auto known = FindLack();
+  lack_ = {.disk = disk, .since = known ? known->since : parts_.clock.Realtime()};
+  backed_off_last_ = parts_.clock.Monotonic();
   if (std::exchange(backing_off_, true)) return;
   parts_.loop.After(kBackOff, [this] {
     backing_off_ = false;

@@ -1,6 +1,8 @@
 // From the queue to the launcher: picks jobs for free slots, records their starts, and hands them over.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/clock.h"
@@ -52,31 +54,50 @@ class Dispatcher {
   // does nothing. Publishes the load.
   void Dispatch();
 
+  bool is_open() const { return open_; }
+  // Why nothing can be started for want of something.
+  struct Lack {
+    const char* disk = "";  // "state" or "log": could not record a start, or not make place for output
+    base::Nanos since = 0;  // wall clock
+  };
+  // From the first failure until a start has come about, or has not failed for a while.
+  std::optional<Lack> FindLack() const;
+
  private:
   void Prepare(const Queue::Pick& pick, Slot slot);
   // What was picked cannot be looked at now: it waits on.
-  void ReturnPick(const Queue::Pick& pick);
-  base::Result<LiveBatch*> OpenBatch(uint64_t batch);
+  void ReturnPick(const Queue::Pick& pick, const char* disk);
+  base::Result<LiveBatch*> FindBatch(uint64_t batch);
+  // Has the launcher make what the batch's attempts need; the job goes on when that is done.
+  void OpenBatch(LiveBatch& batch, launch::JobKey first);
+  void OnOpened(uint64_t id, const base::Status& status);
+  bool NeedsLook(const LiveJob& job) const;
+  // Looks at what earlier attempts have left on the log disk.
+  void Look(const LiveJob& job);
+  void OnLooked(launch::JobKey key, uint64_t records, bool compressed);
+  void OnPrepared(LiveJob& job);
   // An attempt appends to what earlier ones wrote, which has to be plain for that.
   void Expand(const LiveJob& job);
   void OnExpanded(launch::JobKey key, const base::Status& status);
   void RecordStart(LiveJob& job);
   void OnRecorded(launch::JobKey key, const base::Status& status);
   // The start cannot be prepared or recorded for want of something: the job waits again.
-  void DeferStart(LiveJob& job);
+  void DeferStart(LiveJob& job, const char* disk);
   // What is on disk does not let it start: it has ended.
   void Forget(LiveJob& job);
   // No start of this job can ever be: its end is its own, others may do better.
   void FailStart(LiveJob& job, std::string_view step, int errno_value);
   void Launch(LiveJob& job);
-  // Starts nothing for a while: what the machine lacks is not asked for again at once.
-  void BackOff();
+  // Starts nothing for a while: what the machine lacks is not asked for again at once. `disk`: see Lack.
+  void BackOff(const char* disk);
   void PublishLoad();
 
   const Parts parts_;
   bool open_ = false;
   bool dispatching_ = false;
   bool backing_off_ = false;
+  std::optional<Lack> lack_;         // since the last start that came about
+  base::Nanos backed_off_last_ = 0;  // by the monotonic clock
 };
 
 }  // namespace jobd::worker

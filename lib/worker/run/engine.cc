@@ -36,7 +36,7 @@ Engine::Engine(const Parts& with, WorkerLimits in_force, Store::LeaseOf<LiveRead
              .specs = specs,
              .upkeep = parts.upkeep,
              .on_room = [this] { dispatcher.Dispatch(); }}),
-      service(journal, loop),
+      service(journal, loop, parts.clock),
       enqueuer(queue, reader, limits),
       leases({.loop = loop, .reader = reader, .queue = queue, .table = table, .journal = journal, .announcer = announcer}),
       canceller({.loop = loop,

@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <unordered_map>
+#include <vector>
 
 #include "base/clock.h"
 #include "launch/contract/launch_request.h"
@@ -35,9 +36,11 @@ struct LiveJob {
   Bounds bounds;
   base::Nanos kill_after = 0;
   uint32_t retries = 0;
-  Reason stop_reason;          // why it was told to end, if it was
-  bool hold_next = false;      // a hold came while it ran: should it be tried again, it waits HELD
+  Reason stop_reason;  // why it was told to end, if it was
+  // A hold came while it ran: should it be tried again, it waits HELD, by who is in the row. Kept in the store.
+  bool hold_next = false;
   base::Nanos not_before = 0;  // by the loop's clock: when its slot may fall free, after a start that did not come about
+  uint64_t log_base = 0;       // records in its log's index before this attempt
   base::Nanos picked_at = 0;   // wall clock, as the record's; 0: by an earlier process, or its start was told already
 
   bool StopWasAsked() const { return stop_reason.code != ReasonCode::kNone; }
@@ -52,9 +55,10 @@ struct LiveBatch {
   BatchName name;
   uint32_t job_count = 0;
   bool fail_fast = false;
-  int64_t last_seq = 0;  // of its last start
-  bool opened = false;   // the launcher was asked to make what its attempts need
-  int open_errno = 0;    // why it could not
+  int64_t last_seq = 0;                 // of its last start
+  bool opened = false;                  // the launcher has made what its attempts need
+  int open_errno = 0;                   // why it could not
+  std::vector<launch::JobKey> opening;  // who waits for that, which is under way
   std::map<uint32_t, LiveJob> jobs;
 };
 

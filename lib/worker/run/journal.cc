@@ -20,6 +20,8 @@ void Journal::Append(std::vector<Change> changes, std::function<void(base::Statu
   loop_.Post([this] {
     flush_posted_ = false;
     if (outbox_.empty()) return;
+    // Who waits for the log disk may wait for long, and is before us.
+    if (loop_.IsAsideWithLogDisk()) return store_.Apply(std::exchange(outbox_, {}));
     if (auto commit = store_.BeginApply(std::exchange(outbox_, {}))) loop_.Aside(std::move(commit));
   });
 }

@@ -1,6 +1,7 @@
 #include "worker/run/loop.h"
 
 #include <array>
+#include <atomic>
 #include <boost/asio/defer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -50,6 +51,9 @@ struct Loop::Impl {
     bool stopped = false;
   };
   base::Guarded<Asides> asides;
+  std::atomic<int> asides_left = 0;  // those that wait or are under way
+  std::atomic<bool> with_log_disk = false;
+  LogDisk log_disk;
 
   std::function<void()> NextAside() {
     const auto locked = asides.Lock();
@@ -82,13 +86,17 @@ void Loop::Start() {
 }
 
 void Loop::Stop(std::function<void()> last) {
-  if (!impl_->threads[0].joinable()) return impl_->DropAsides();
+  if (!impl_->threads[0].joinable()) {
+    impl_->DropAsides();
+    return impl_->log_disk.Stop();
+  }
   Post([this, last = std::move(last)] {
     last();
     impl_->io.stop();
   });
   for (std::thread& thread : impl_->threads) thread.join();
   impl_->DropAsides();
+  impl_->log_disk.Stop();
 }
 
 // Both are deferred: what one of our threads asks for it does itself when it is through with the present, instead of waking the
@@ -101,10 +109,25 @@ void Loop::Aside(std::function<void()> work) {
     if (asides->stopped) return;
     asides->waiting.push_back(std::move(work));
   }
+  ++impl_->asides_left;
   boost::asio::defer(impl_->io, [this] {
     if (const auto next = impl_->NextAside()) next();
+    --impl_->asides_left;
   });
 }
+
+void Loop::OnLogDisk(std::function<void()> work) {
+  if (impl_->asides_left.load() > 0) return impl_->log_disk.Do(std::move(work));
+  impl_->with_log_disk.store(true);
+  Aside([this, work = impl_->log_disk.Tracked(std::move(work))] {
+    work();
+    impl_->with_log_disk.store(false);
+  });
+}
+
+bool Loop::IsAsideWithLogDisk() const { return impl_->with_log_disk.load(); }
+
+LogDisk& Loop::log_disk() { return impl_->log_disk; }
 
 void Loop::After(base::Nanos delay, std::function<void()> work) {
   auto timer = std::make_shared<boost::asio::steady_timer>(impl_->turns, std::chrono::nanoseconds(delay));

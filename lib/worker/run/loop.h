@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "worker/launcher/launcher.h"
+#include "worker/run/log_disk.h"
 
 namespace jobd::worker {
 
@@ -34,11 +35,19 @@ class Loop final : public LauncherLoop {
   // meanwhile, for it costs as much to wake a thread as to commit a row. One at a time, or nobody is left for the turns. What is
   // dropped by Stop has been destroyed when Stop returns.
   void Aside(std::function<void()> work);
+  // As Aside, where nothing is done aside, else on a thread of its own: whatever the log disk does, rows are committed and turns
+  // taken.
+  void OnLogDisk(std::function<void()> work) override;
+  // Something waits for the log disk aside: what else has to be done so is for another thread.
+  bool IsAsideWithLogDisk() const;
   void After(base::Nanos delay, std::function<void()> work);
   // The clock that After goes by: monotonic, and never a test's.
   base::Nanos Now() const;
   void WatchReadable(int fd, std::function<void()> ready) override;
   void Unwatch(int fd) override;
+
+  // Thread-safe.
+  LogDisk& log_disk();
 
  private:
   struct Impl;

@@ -12,7 +12,12 @@ namespace {
 // more often than that for each slot.
 constexpr base::Nanos kRest = base::kNanosPerSecond;
 
-JobState NextWait(const LiveJob& job) { return job.hold_next ? JobState::kHeld : JobState::kQueued; }
+// The row of a job that waits again. One that is held waits so from now on.
+void SetNextWait(const LiveJob& job, const Reason& reason, base::Nanos now, JobRow& row) {
+  row.outcome = Outcome{.state = job.hold_next ? JobState::kHeld : JobState::kQueued, .reason = reason};
+  if (job.hold_next) row.waits_since = now;
+  if (!job.hold_next) row.held_by.clear();
+}
 
 }  // namespace
 
@@ -35,6 +40,9 @@ void Reaper::OnEnded(launch::JobKey key, const launch::SlotRecord& record) {
   row.outcome = OutcomeOf(record, job->stop_reason, job->bounds);
   parts_.table.NoteStart(*job, record.started_at);
   parts_.announcer.NotifyAttempt(row);
+  if ((record.flags & launch::kFlagLogDiskError) != 0) {
+    parts_.announcer.NotifyOutputLost(parts_.table.FindBatch(key.batch)->name, key.index, record.dropped_bytes);
+  }
   Finish(*job, std::move(row), true);
 }
 
@@ -61,7 +69,10 @@ void Reaper::Finish(LiveJob& job, JobRow row, bool may_retry) {
   if (again) {
     // What is kept of the failed attempt are its times and its usage, until the next one starts.
     ++row.retries_used;
-    row.outcome = Outcome{.state = NextWait(job), .reason = row.outcome.reason};
+    row.waits_since = parts_.clock.Realtime();
+    SetNextWait(job, Reason(row.outcome.reason), row.waits_since, row);
+  } else {
+    row.held_by.clear();
   }
   const launch::JobKey key = job.key;
   parts_.table.Advance(job, LiveEvent::kEnded, std::move(row));
@@ -72,7 +83,7 @@ void Reaper::Finish(LiveJob& job, JobRow row, bool may_retry) {
 
 void Reaper::RequeueAfterStartFailure(LiveJob& job, bool number_used) {
   JobRow row = job.row;
-  row.outcome = Outcome{.state = NextWait(job)};
+  SetNextWait(job, {}, parts_.clock.Realtime(), row);
   if (!number_used) row.attempt = job.key.attempt - 1;
   // One that a restart kept from starting need not rest.
   if (job.picked_at != 0) job.not_before = parts_.loop.Now() + kRest;

@@ -74,7 +74,7 @@ base::Status Reconciler::RestoreJob(const LiveRow& live) {
               .row = std::move(*row),
               .slot = parts_.pools.TakeBeyond(Pools::kDefault)};
   if (stopping) job.stop_reason = job.row.outcome.reason;
-  job.hold_next = parts_.queue.IsHeld(live.batch);
+  job.hold_next = live.hold_next;
   parts_.queue.Adopt(live.batch);
   if (auto spec = parts_.reader.Spec(live.batch, live.index); spec.ok()) {
     job.bounds = BoundsOf(*spec, parts_.limits);

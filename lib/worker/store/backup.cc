@@ -25,6 +25,8 @@ constexpr size_t kCopyAtOnce = 1u << 20;
 // A restored database does not know the batches that were submitted after it was copied. Cgroups are named by the numbers of
 // batches, so those numbers must never be given out again.
 constexpr const char* kSkipNumbers = "UPDATE sqlite_sequence SET seq = seq + 1000000 WHERE name = 'batches'";
+// Nor may the numbers by which owners know theirs, which are there since version 4.
+constexpr const char* kSkipOwnNumbers = "UPDATE numbers SET last = last + 1000";
 
 base::Error Failed(std::string text) { return {base::Code::kFailedPrecondition, std::move(text)}; }
 
@@ -97,6 +99,8 @@ base::Result<uint64_t> CheckCopy(int state_dir) {
   JOBD_ASSIGN_OR_RETURN(const uint64_t batches, CountBatches(copy));
   JOBD_RETURN_IF_ERROR(copy.Execute("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL"));
   JOBD_RETURN_IF_ERROR(copy.Execute(kSkipNumbers));
+  JOBD_ASSIGN_OR_RETURN(const int64_t version, copy.QueryInt("PRAGMA user_version"));
+  if (version >= 4) JOBD_RETURN_IF_ERROR(copy.Execute(kSkipOwnNumbers));
   return batches;
 }
 

@@ -68,6 +68,15 @@ struct PutRange {
 struct SetHeld {
   uint64_t batch = 0;
   bool held = false;
+  std::string by;  // of a hold
+  base::Nanos at = 0;
+};
+// Whether a job that runs waits HELD should it be tried again, and who wants that. Passed over when the job does not run.
+struct SetHoldNext {
+  uint64_t batch = 0;
+  uint32_t index = 0;
+  bool hold = false;
+  std::string by;
 };
 // A fact of the service itself, as its state.
 struct PutMeta {
@@ -84,7 +93,7 @@ struct SetKept {
   base::Nanos ended_at = 0;
   uint64_t bytes = 0;
 };
-using Change = std::variant<PutJob, AddStart, PutRange, SetHeld, PutMeta, DropBatch, SetKept>;
+using Change = std::variant<PutJob, AddStart, PutRange, SetHeld, SetHoldNext, PutMeta, DropBatch, SetKept>;
 
 // Changes that are committed together or not at all. `done` may be empty.
 struct Write {

@@ -20,14 +20,17 @@ namespace jobd::worker {
 
 struct ActiveBatch {
   BatchView view;
-  uint32_t job_rows = 0;  // jobs that have a row
-  bool held = false;      // those without a row are HELD
+  uint32_t job_rows = 0;    // jobs that have a row
+  bool held = false;        // those without a row are HELD
+  std::string held_by;      // by whom; empty: as submitted
+  base::Nanos held_at = 0;  // when they were held or released; 0: as submitted
   uint32_t max_running = 0;
 };
 
 struct LiveRow {
   uint64_t batch = 0;
   uint32_t index = 0;
+  bool hold_next = false;  // see SetHoldNext
 };
 
 struct IndexedRow {
@@ -40,7 +43,7 @@ class LiveReader {
  public:
   virtual ~LiveReader() = default;
 
-  // With prefix, a unique prefix of the ID will do; kInvalidArgument when it fits several.
+  // With prefix, a unique prefix of the ID will do; kInvalidArgument when it fits several, some of which it names.
   virtual base::Result<uint64_t> Find(const BatchName& name, bool prefix) = 0;
   virtual base::Result<BatchView> Batch(uint64_t batch) = 0;
   virtual base::Result<ActiveBatch> Active(uint64_t batch) = 0;
@@ -76,6 +79,7 @@ struct JobFilter {
   uint32_t after = 0;            // only indexes above
   uint32_t limit = 1000;
   size_t max_bytes = 1 << 20;  // of commands; at least one job is given whatever its size
+  bool with_settings = false;  // JobView::asked
 };
 
 // What clients list and watch.
@@ -89,6 +93,14 @@ class CatalogueReader {
 
   virtual base::Result<uint64_t> Find(const BatchName& name, bool prefix) = 0;  // as LiveReader's
   virtual base::Result<BatchView> Batch(uint64_t batch) = 0;
+  // The following three: one of the owner's batches. kNotFound.
+  virtual base::Result<uint64_t> FindNumber(const std::string& owner, uint64_t number) = 0;
+  virtual base::Result<uint64_t> FindNewest(const std::string& owner, uint64_t skip) = 0;
+  virtual base::Result<uint64_t> FindNamed(const std::string& owner, const std::string& name) = 0;  // the newest of that name
+  // Up to `limit` jobs of that name, by index.
+  virtual base::Result<std::vector<uint32_t>> JobsNamed(uint64_t batch, const std::string& name, uint32_t limit) = 0;
+  // kNotFound: it has no first job that is short enough to be shown.
+  virtual base::Result<JobSummary> FirstJob(uint64_t batch) = 0;
   // By index.
   virtual base::Result<std::vector<JobRecord>> Jobs(uint64_t batch, const JobFilter& filter) = 0;
   // Newest first; ids below `before` only (0: from the newest).
@@ -117,6 +129,8 @@ class LogReader {
   // Starts after seq, in order.
   virtual base::Result<std::vector<StartRow>> Starts(uint64_t batch, int64_t after, uint32_t limit) = 0;
   virtual base::Result<int64_t> LastStart(uint64_t batch) = 0;
+  // The starts of one job but for those of its first attempt, in order; of very many the first.
+  virtual base::Result<std::vector<StartRow>> StartsAgain(uint64_t batch, uint32_t index) = 0;
   // Jobs that were started and have not ended: live, or between two attempts. Those with index > after, in order.
   virtual base::Result<std::vector<uint32_t>> Unfinished(uint64_t batch, uint32_t after, uint32_t limit) = 0;
   // Final jobs that were started at some time, the latest to end first.

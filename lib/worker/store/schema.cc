@@ -172,8 +172,39 @@ CREATE INDEX batches_by_state ON batches (state, id);
 CREATE INDEX batches_by_owner_and_state ON batches (owner, state, id);
 )sql";
 
+// Version 4: each owner's batches have numbers; who holds what, and since when; a batch all of whose jobs are held is HELD; a hold
+// of a job that runs is kept; the attempts of a job can be told apart in its output.
+constexpr const char* kVersion4 = R"sql(
+-- The batch's number among those of its owner. It grows with `id`, so that no index of its own is needed to find it.
+ALTER TABLE batches ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+UPDATE batches SET number = n FROM (SELECT id AS batch, row_number() OVER (PARTITION BY owner ORDER BY id) AS n FROM batches)
+  WHERE id = batch;
+-- The last number that each owner was given: none is given again, whatever is deleted.
+CREATE TABLE numbers (
+  owner TEXT    PRIMARY KEY,
+  last  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO numbers SELECT owner, max(number) FROM batches GROUP BY owner;
+CREATE INDEX batches_by_own_name ON batches (owner, name, id) WHERE name <> '';
+
+-- Of its jobs without a row: when they were held or released last (0: with the submission), and who holds them.
+ALTER TABLE batches ADD COLUMN held_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE batches ADD COLUMN held_by TEXT NOT NULL DEFAULT '';
+-- Of a job that is queued or held: since when (0: not known), and who holds it.
+ALTER TABLE jobs ADD COLUMN waits_since INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN held_by TEXT NOT NULL DEFAULT '';
+-- Of a job that runs: whether it waits HELD should it be tried again.
+ALTER TABLE jobs ADD COLUMN hold_next INTEGER NOT NULL DEFAULT 0;
+UPDATE jobs SET hold_next = 1 WHERE state BETWEEN 3 AND 6 AND (SELECT held FROM batches WHERE id = batch);
+
+-- The later attempts of one job, in order. First attempts, nearly all there are, are not in it.
+CREATE INDEX starts_again ON starts (batch, idx, seq) WHERE attempt > 1;
+
+UPDATE batches SET state = 2 WHERE ended_at = 0 AND starting + stopping + queued = 0 AND held_jobs > 0;
+)sql";
+
 // kMigrations[n] leads from version n to n + 1.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
 
 // Checking every page of a larger file would hold up the start: of such a file only the table is checked without which nothing
 // works.

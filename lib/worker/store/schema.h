@@ -10,7 +10,7 @@
 namespace jobd::worker {
 
 inline constexpr int64_t kApplicationId = 0x6a6f6264;  // "jobd"
-inline constexpr int64_t kSchemaVersion = 3;
+inline constexpr int64_t kSchemaVersion = 4;
 
 // The key of a job in the table `specs`: batches are far fewer than 2^39, and a batch has fewer than 2^24 jobs.
 inline constexpr uint32_t kMaxJobIndex = 0xffffff;

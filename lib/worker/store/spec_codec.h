@@ -18,8 +18,8 @@ base::Result<JobSpec> DecodeSpec(std::string_view bytes);
 std::string EncodeLabels(const std::map<std::string, std::string>& labels);
 base::Result<std::map<std::string, std::string>> DecodeLabels(std::string_view bytes);
 
-// SHA-256, 32 bytes, of all that was submitted but the correlation ID and ambient variables: two submissions with equal fingerprints ask for the same
-// work.
+// SHA-256, 32 bytes, of all that was submitted but the correlation ID and ambient variables: two submissions with equal
+// fingerprints ask for the same work.
 std::string Fingerprint(const BatchOptions& options, const std::vector<JobSpec>& jobs);
 
 }  // namespace jobd::worker

@@ -1,9 +1,10 @@
 #include "worker/store/sqlite_reader.h"
 
 #include <algorithm>
-#include <map>
+#include <memory>
 #include <set>
 
+#include "worker/store/batch_lookup.h"
 #include "worker/store/schema.h"
 #include "worker/store/spec_codec.h"
 #include "worker/store/sqlite.h"
@@ -23,9 +24,6 @@ bool HasLabels(const BatchView& batch, const std::map<std::string, std::string>&
   });
 }
 
-base::Error NoSuchBatch() { return base::Error(base::Code::kNotFound, "no such batch"); }
-base::Error NoSuchJob() { return base::Error(base::Code::kNotFound, "no such job"); }
-
 JobView ViewOf(uint32_t index, JobSpec spec, const JobRow& row) {
   return JobView{.index = index,
                  .name = std::move(spec.name),
@@ -38,42 +36,41 @@ JobView ViewOf(uint32_t index, JobSpec spec, const JobRow& row) {
                  .usage = row.usage,
                  .stdout_bytes = row.stdout_bytes,
                  .stderr_bytes = row.stderr_bytes,
-                 .dropped_bytes = row.dropped_bytes};
+                 .dropped_bytes = row.dropped_bytes,
+                 .waits_since = row.waits_since,
+                 .held_by = row.held_by};
+}
+
+// Since when a job waits, and who holds it, where its row does not say so. Who submits a batch held is who holds it.
+void FillWait(const ActiveBatch& batch, JobRow& row) {
+  if (row.waits_since == 0) row.waits_since = std::max(batch.view.created_at, batch.held_at);
+  if (row.outcome.state != JobState::kHeld || !row.held_by.empty()) return;
+  row.held_by = batch.held_by.empty() ? batch.view.name.owner : batch.held_by;
 }
 
 class SqliteReader final : public StoreReader {
  public:
-  explicit SqliteReader(Database database) : database_(std::move(database)) {}
+  explicit SqliteReader(Database database) : cache_(std::move(database)) {}
 
-  base::Status BeginSnapshot() override { return database_.Execute("BEGIN"); }
+  base::Status BeginSnapshot() override { return cache_.database().Execute("BEGIN"); }
   void EndSnapshot() override {
-    if (database_.in_transaction()) (void)database_.Execute("COMMIT");
+    if (cache_.database().in_transaction()) (void)cache_.database().Execute("COMMIT");
   }
 
-  base::Result<uint64_t> Find(const BatchName& name, bool prefix) override {
-    JOBD_ASSIGN_OR_RETURN(Statement* const exact, Prepared("SELECT id FROM batches WHERE owner = ?1 AND correlation_id = ?2"));
-    {
-      const StatementScope scope(*exact);
-      exact->BindText(1, name.owner).BindText(2, name.correlation_id);
-      JOBD_ASSIGN_OR_RETURN(const bool found, exact->Step());
-      if (found) return exact->Uint(0);
-    }
-    if (!prefix || name.correlation_id.empty()) return NoSuchBatch();
-    // A range instead of LIKE: no character of the ID is special, and the index serves it.
-    JOBD_ASSIGN_OR_RETURN(Statement* const range, Prepared("SELECT id FROM batches WHERE owner = ?1 AND correlation_id >= ?2 AND "
-                                                           "correlation_id < ?3 LIMIT 2"));
-    std::string end = name.correlation_id;
-    if (static_cast<unsigned char>(end.back()) >= 0x7f) return NoSuchBatch();
-    end.back() = static_cast<char>(end.back() + 1);
-    const StatementScope scope(*range);
-    range->BindText(1, name.owner).BindText(2, name.correlation_id).BindText(3, end);
-    JOBD_ASSIGN_OR_RETURN(const bool first, range->Step());
-    if (!first) return NoSuchBatch();
-    const uint64_t id = range->Uint(0);
-    JOBD_ASSIGN_OR_RETURN(const bool second, range->Step());
-    if (second) return base::Error(base::Code::kInvalidArgument, "several batches begin with this ID: give more of it");
-    return id;
+  base::Result<uint64_t> Find(const BatchName& name, bool prefix) override { return FindBatch(cache_, name, prefix); }
+  base::Result<uint64_t> FindNumber(const std::string& owner, uint64_t number) override {
+    return worker::FindNumber(cache_, owner, number);
   }
+  base::Result<uint64_t> FindNewest(const std::string& owner, uint64_t skip) override {
+    return worker::FindNewest(cache_, owner, skip);
+  }
+  base::Result<uint64_t> FindNamed(const std::string& owner, const std::string& name) override {
+    return worker::FindNamed(cache_, owner, name);
+  }
+  base::Result<std::vector<uint32_t>> JobsNamed(uint64_t batch, const std::string& name, uint32_t limit) override {
+    return worker::JobsNamed(cache_, batch, name, limit);
+  }
+  base::Result<JobSummary> FirstJob(uint64_t batch) override { return worker::FirstJob(cache_, batch); }
 
   base::Result<BatchView> Batch(uint64_t batch) override {
     JOBD_ASSIGN_OR_RETURN(ActiveBatch found, Active(batch));
@@ -95,7 +92,7 @@ class SqliteReader final : public StoreReader {
     const bool rowless = Wanted(filter.states, home.held ? JobState::kHeld : JobState::kQueued);
     // When only jobs with a row are asked for, these are found by their rows.
     JOBD_ASSIGN_OR_RETURN(Statement* const select,
-                          Prepared(std::string("SELECT s.key, s.spec, ") + std::string(kJobColumns) +
+                          Prepared(std::string("SELECT s.key, s.spec, length(s.stdin), ") + std::string(kJobColumns) +
                                    (rowless ? " FROM specs s LEFT JOIN jobs j ON j.batch = ?3 AND j.idx = (s.key & 16777215) "
                                               "WHERE s.key BETWEEN ?1 AND ?2 ORDER BY s.key"
                                             : " FROM jobs j JOIN specs s ON s.key = ((j.batch << 24) | j.idx) "
@@ -111,15 +108,19 @@ class SqliteReader final : public StoreReader {
       JOBD_ASSIGN_OR_RETURN(const bool more, select->Step());
       if (!more) break;
       JobRow row;
-      if (select->IsNull(2)) {
+      if (select->IsNull(3)) {
         row.outcome.state = home.held ? JobState::kHeld : JobState::kQueued;
       } else {
-        row = ReadJobRow(*select, 2);
+        row = ReadJobRow(*select, 3);
       }
+      FillWait(home, row);
       if (!Wanted(filter.states, row.outcome.state)) continue;
       bytes += select->Bytes(1).size();
       JOBD_ASSIGN_OR_RETURN(JobSpec spec, DecodeSpec(select->Bytes(1)));
+      const auto asked = filter.with_settings ? std::make_shared<const JobSpec>(spec) : nullptr;
       JobView view = ViewOf(IndexOfSpecKey(select->Uint(0)), std::move(spec), row);
+      view.asked = asked;
+      if (asked) view.stdin_bytes = select->Uint(2);
       jobs.push_back({std::move(view), std::move(row)});
     }
     return jobs;
@@ -188,15 +189,16 @@ class SqliteReader final : public StoreReader {
   base::Result<std::vector<StartRow>> Starts(uint64_t batch, int64_t after, uint32_t limit) override {
     JOBD_ASSIGN_OR_RETURN(Statement* const select, Prepared("SELECT seq, idx, attempt, log_base FROM starts WHERE batch = ?1 AND "
                                                             "seq > ?2 ORDER BY seq LIMIT ?3"));
-    const StatementScope scope(*select);
     select->Bind(1, batch).Bind(2, after).Bind(3, limit);
-    std::vector<StartRow> starts;
-    for (;;) {
-      JOBD_ASSIGN_OR_RETURN(const bool more, select->Step());
-      if (!more) return starts;
-      starts.push_back(
-          {.seq = select->Int(0), .index = select->Uint32(1), .attempt = select->Uint32(2), .log_base = select->Uint(3)});
-    }
+    return StartRows(*select);
+  }
+
+  base::Result<std::vector<StartRow>> StartsAgain(uint64_t batch, uint32_t index) override {
+    JOBD_ASSIGN_OR_RETURN(Statement* const select,
+                          Prepared("SELECT seq, idx, attempt, log_base FROM starts INDEXED BY starts_again WHERE batch = ?1 AND "
+                                   "idx = ?2 AND attempt > 1 ORDER BY seq LIMIT 10000"));
+    select->Bind(1, batch).Bind(2, index);
+    return StartRows(*select);
   }
 
   base::Result<int64_t> LastStart(uint64_t batch) override {
@@ -233,15 +235,16 @@ class SqliteReader final : public StoreReader {
   base::Result<std::vector<LiveRow>> Live(uint64_t batch) override {
     JOBD_ASSIGN_OR_RETURN(
         Statement* const select,
-        Prepared(batch == 0 ? "SELECT batch, idx FROM jobs INDEXED BY jobs_live WHERE state BETWEEN 3 AND 6 ORDER BY batch, idx"
-                            : "SELECT batch, idx FROM jobs INDEXED BY jobs_live WHERE state BETWEEN 3 AND 6 AND batch = ?1"));
+        Prepared(batch == 0
+                     ? "SELECT batch, idx, hold_next FROM jobs INDEXED BY jobs_live WHERE state BETWEEN 3 AND 6 ORDER BY batch, idx"
+                     : "SELECT batch, idx, hold_next FROM jobs INDEXED BY jobs_live WHERE state BETWEEN 3 AND 6 AND batch = ?1"));
     const StatementScope scope(*select);
     if (batch != 0) select->Bind(1, batch);
     std::vector<LiveRow> rows;
     for (;;) {
       JOBD_ASSIGN_OR_RETURN(const bool more, select->Step());
       if (!more) return rows;
-      rows.push_back({.batch = select->Uint(0), .index = select->Uint32(1)});
+      rows.push_back({.batch = select->Uint(0), .index = select->Uint32(1), .hold_next = select->Int(2) != 0});
     }
   }
 
@@ -319,13 +322,7 @@ class SqliteReader final : public StoreReader {
     return base::Ok();
   }
 
-  // A statement is prepared at its first use, and kept. There are as many as there are texts in this file.
-  base::Result<Statement*> Prepared(const std::string& sql) {
-    const auto known = statements_.find(sql);
-    if (known != statements_.end()) return &known->second;
-    JOBD_ASSIGN_OR_RETURN(Statement statement, database_.Prepare(sql));
-    return &statements_.emplace(sql, std::move(statement)).first->second;
-  }
+  base::Result<Statement*> Prepared(const std::string& sql) { return cache_.Prepared(sql); }
 
   static base::Result<std::vector<BatchView>> BatchViews(Statement& select) {
     std::vector<BatchView> batches;
@@ -334,6 +331,16 @@ class SqliteReader final : public StoreReader {
       if (!more) return batches;
       JOBD_ASSIGN_OR_RETURN(ActiveBatch batch, ReadBatch(select));
       batches.push_back(std::move(batch.view));
+    }
+  }
+
+  static base::Result<std::vector<StartRow>> StartRows(Statement& select) {
+    const StatementScope scope(select);
+    std::vector<StartRow> starts;
+    for (;;) {
+      JOBD_ASSIGN_OR_RETURN(const bool more, select.Step());
+      if (!more) return starts;
+      starts.push_back({.seq = select.Int(0), .index = select.Uint32(1), .attempt = select.Uint32(2), .log_base = select.Uint(3)});
     }
   }
 
@@ -347,8 +354,7 @@ class SqliteReader final : public StoreReader {
     }
   }
 
-  Database database_;
-  std::map<std::string, Statement> statements_;  // destroyed before database_
+  StatementCache cache_;
 };
 
 }  // namespace

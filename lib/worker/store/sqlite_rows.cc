@@ -48,6 +48,8 @@ void BindJobRow(Statement& statement, int first, const JobRow& row) {
   number(row.stdout_bytes);
   number(row.stderr_bytes);
   number(row.dropped_bytes);
+  number(row.waits_since);
+  text(row.held_by);
 }
 
 JobRow ReadJobRow(Statement& statement, int first) {
@@ -77,6 +79,8 @@ JobRow ReadJobRow(Statement& statement, int first) {
   row.stdout_bytes = statement.Uint(at++);
   row.stderr_bytes = statement.Uint(at++);
   row.dropped_bytes = statement.Uint(at++);
+  row.waits_since = statement.Int(at++);
+  row.held_by = statement.Bytes(at++);
   return row;
 }
 
@@ -113,6 +117,9 @@ base::Result<ActiveBatch> ReadBatch(Statement& statement) {
   batch.held = statement.Int(at++) != 0;
   batch.max_running = statement.Uint32(at++);
   view.kept_bytes = statement.Int(at++);
+  view.number = statement.Uint(at++);
+  batch.held_at = statement.Int(at++);
+  batch.held_by = statement.Bytes(at++);
   view.state = SummaryState(view);
   return batch;
 }
@@ -125,7 +132,8 @@ JobState Summarize(Has has, bool begun) {
   for (const JobState state : {JobState::kScheduled, JobState::kStarting, JobState::kRunning, JobState::kStopping}) {
     if (has(state)) return JobState::kRunning;
   }
-  if (has(JobState::kQueued) || has(JobState::kHeld)) return begun ? JobState::kRunning : JobState::kQueued;
+  if (has(JobState::kQueued)) return begun ? JobState::kRunning : JobState::kQueued;
+  if (has(JobState::kHeld)) return JobState::kHeld;
   for (const JobState state :
        {JobState::kLost, JobState::kOomKilled, JobState::kTimedOut, JobState::kFailed, JobState::kCancelled}) {
     if (has(state)) return state;

@@ -16,8 +16,8 @@ namespace jobd::worker {
 inline constexpr std::string_view kJobColumns =
     "state, attempt, retries_used, reason, reason_text, step, errno_name, by, detail, exit_code, signal, started_at, ended_at, "
     "user_cpu, system_cpu, wall, peak_memory, read_bytes, written_bytes, voluntary, involuntary, stdout_bytes, stderr_bytes, "
-    "dropped_bytes";
-inline constexpr int kJobColumnCount = 24;
+    "dropped_bytes, waits_since, held_by";
+inline constexpr int kJobColumnCount = 26;
 
 // Binds from parameter `first` on. `row` is borrowed until the statement is reset.
 void BindJobRow(Statement& statement, int first, const JobRow& row);
@@ -27,7 +27,7 @@ inline constexpr std::string_view kBatchColumns =
     "id, owner, correlation_id, name, labels, parallel, fail_fast, priority, hold, job_count, queued, held_jobs, starting, "
     "stopping, "
     "succeeded, failed, cancelled, timed_out, oom_killed, lost, created_at, started_at, ended_at, job_rows, held, max_running, "
-    "kept_bytes";
+    "kept_bytes, number, held_at, held_by";
 base::Result<ActiveBatch> ReadBatch(Statement& statement);
 
 // The column of `batches` that counts jobs in this state; empty for those that are only in memory.

@@ -39,24 +39,30 @@ base::Result<std::unique_ptr<SqliteWriter>> SqliteWriter::Create(Database& datab
   std::unique_ptr<SqliteWriter> writer(new SqliteWriter(database, clock));
   const std::string columns(kJobColumns);
   const std::string put = " INTO jobs (batch, idx, " + columns + ") VALUES (" + Parameters(1, 2 + kJobColumnCount) + ")";
-  const std::array<std::pair<Statement*, std::string>, 17> statements = {{
+  const std::array<std::pair<Statement*, std::string>, 20> statements = {{
       {&writer->begin_, "BEGIN IMMEDIATE"},
       {&writer->commit_, "COMMIT"},
       {&writer->rollback_, "ROLLBACK"},
       {&writer->look_, "SELECT 1 FROM meta LIMIT 1"},
-      {&writer->find_batch_, "SELECT id, digest, job_count, created_at FROM batches WHERE owner = ?1 AND correlation_id = ?2"},
+      {&writer->find_batch_,
+       "SELECT id, digest, job_count, created_at, number FROM batches WHERE owner = ?1 AND correlation_id = ?2"},
       {&writer->insert_batch_,
        "INSERT INTO batches (owner, correlation_id, digest, name, labels, parallel, fail_fast, priority, hold, held, max_running, "
-       "job_count, queued, held_jobs, created_at) VALUES (" +
-           Parameters(1, 15) + ")"},
+       "job_count, queued, held_jobs, created_at, state, number) VALUES (" +
+           Parameters(1, 17) + ")"},
+      {&writer->last_number_, "SELECT last FROM numbers WHERE owner = ?1"},
+      {&writer->put_number_, "INSERT OR REPLACE INTO numbers (owner, last) VALUES (?1, ?2)"},
       {&writer->insert_spec_, "INSERT INTO specs (key, spec, stdin) VALUES (?1, ?2, ?3)"},
       {&writer->tally_, kSelectTally},
       {&writer->put_counts_, kPutCounts},
       {&writer->put_phase_, kPutPhase},
       {&writer->set_held_,
        "UPDATE batches SET held = ?2, queued = queued + CASE WHEN ?2 THEN job_rows - job_count ELSE job_count - job_rows END, "
-       "held_jobs = held_jobs + CASE WHEN ?2 THEN job_count - job_rows ELSE job_rows - job_count END WHERE id = ?1 AND held <> ?2"},
+       "held_jobs = held_jobs + CASE WHEN ?2 THEN job_count - job_rows ELSE job_rows - job_count END, held_by = ?3, held_at = ?4 "
+       "WHERE id = ?1 AND held <> ?2"},
       {&writer->job_state_, "SELECT state FROM jobs WHERE batch = ?1 AND idx = ?2"},
+      {&writer->set_hold_next_,
+       "UPDATE jobs SET hold_next = ?3, held_by = ?4 WHERE batch = ?1 AND idx = ?2 AND state BETWEEN 3 AND 6"},
       {&writer->put_job_, "INSERT OR REPLACE" + put},
       {&writer->put_new_job_, "INSERT OR IGNORE" + put},
       {&writer->add_start_, "INSERT INTO starts (batch, seq, idx, attempt, log_base) VALUES (?1, ?2, ?3, ?4, ?5)"},
@@ -71,12 +77,17 @@ base::Result<std::unique_ptr<SqliteWriter>> SqliteWriter::Create(Database& datab
 
 base::Status SqliteWriter::Begin() {
   tallies_.clear();
+  numbers_.clear();
   return begin_.Run();
 }
 
 base::Status SqliteWriter::Commit() {
   for (const auto& [batch, tally] : tallies_) JOBD_RETURN_IF_ERROR(Flush(batch, tally));
   tallies_.clear();
+  for (const auto& [owner, last] : numbers_) {
+    put_number_.BindText(1, owner).Bind(2, last);
+    JOBD_RETURN_IF_ERROR(put_number_.Run());
+  }
   JOBD_RETURN_IF_ERROR(commit_.Run());
   // The first reader behind a commit writes into the shared index of the log, a mapped file, how far it reads. On a frozen disk
   // that would block it, and whoever waits for it, until the thaw: so it is done here, while the disk is known to work.
@@ -104,18 +115,21 @@ base::Result<Stored> SqliteWriter::Insert(const NewBatch& batch) {
                     .receipt = {.correlation_id = batch.name.correlation_id,
                                 .job_count = find_batch_.Uint32(2),
                                 .created_at = find_batch_.Int(3),
-                                .replayed = true}};
+                                .replayed = true,
+                                .number = find_batch_.Uint(4)}};
     }
   }
   if (batch.refusal) return *batch.refusal;
   const auto job_count = static_cast<uint32_t>(batch.specs.size());
   const bool hold = batch.options.hold;
   const std::string labels = EncodeLabels(batch.options.labels);
+  JOBD_ASSIGN_OR_RETURN(const uint64_t number, NextNumber(batch.name.owner));
   insert_batch_.BindText(1, batch.name.owner).BindText(2, batch.name.correlation_id).BindBlob(3, batch.digest);
   insert_batch_.BindText(4, batch.options.name).BindBlob(5, labels).Bind(6, batch.options.parallel);
   insert_batch_.Bind(7, batch.options.fail_fast ? 1 : 0).Bind(8, static_cast<int>(batch.options.priority)).Bind(9, hold ? 1 : 0);
   insert_batch_.Bind(10, hold ? 1 : 0).Bind(11, batch.max_running).Bind(12, job_count);
   insert_batch_.Bind(13, hold ? 0u : job_count).Bind(14, hold ? job_count : 0u).Bind(15, batch.created_at);
+  insert_batch_.Bind(16, static_cast<int>(hold ? JobState::kHeld : JobState::kQueued)).Bind(17, number);
   JOBD_RETURN_IF_ERROR(insert_batch_.Run());
   const auto id = static_cast<uint64_t>(database_.last_insert_rowid());
   for (uint32_t index = 1; index <= job_count; ++index) {
@@ -123,8 +137,21 @@ base::Result<Stored> SqliteWriter::Insert(const NewBatch& batch) {
     insert_spec_.Bind(1, SpecKey(id, index)).BindBlob(2, spec.spec).BindBlob(3, spec.stdin_data);
     JOBD_RETURN_IF_ERROR(insert_spec_.Run());
   }
-  return Stored{.id = id,
-                .receipt = {.correlation_id = batch.name.correlation_id, .job_count = job_count, .created_at = batch.created_at}};
+  return Stored{
+      .id = id,
+      .receipt = {
+          .correlation_id = batch.name.correlation_id, .job_count = job_count, .created_at = batch.created_at, .number = number}};
+}
+
+base::Result<uint64_t> SqliteWriter::NextNumber(const std::string& owner) {
+  const auto [known, is_new] = numbers_.try_emplace(owner, 0);
+  if (is_new) {
+    const StatementScope scope(last_number_);
+    last_number_.BindText(1, owner);
+    JOBD_ASSIGN_OR_RETURN(const bool found, last_number_.Step());
+    if (found) known->second = last_number_.Uint(0);
+  }
+  return ++known->second;
 }
 
 base::Status SqliteWriter::Apply(const Change& change) {
@@ -217,8 +244,16 @@ base::Status SqliteWriter::Do(const SetHeld& hold) {
     JOBD_RETURN_IF_ERROR(Flush(hold.batch, tally->second));
     tallies_.erase(tally);
   }
-  set_held_.Bind(1, hold.batch).Bind(2, hold.held ? 1 : 0);
-  return set_held_.Run();
+  set_held_.Bind(1, hold.batch).Bind(2, hold.held ? 1 : 0).BindText(3, hold.held ? hold.by : "").Bind(4, hold.at);
+  JOBD_RETURN_IF_ERROR(set_held_.Run());
+  // What it counts now decides its state, which is written when this commits.
+  const auto tally = TallyOf(hold.batch);
+  return tally.ok() ? base::Ok() : base::Status(tally.error());
+}
+
+base::Status SqliteWriter::Do(const SetHoldNext& hold) {
+  set_hold_next_.Bind(1, hold.batch).Bind(2, hold.index).Bind(3, hold.hold ? 1 : 0).BindText(4, hold.by);
+  return set_hold_next_.Run();
 }
 
 base::Status SqliteWriter::Do(const PutMeta& meta) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <string>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -42,12 +43,15 @@ class SqliteWriter {
 
   explicit SqliteWriter(Database& database, const base::Clock& clock) : database_(database), clock_(clock) {}
   base::Result<Tally*> TallyOf(uint64_t batch);
+  // The owner's next, which nobody else gets.
+  base::Result<uint64_t> NextNumber(const std::string& owner);
   base::Status Flush(uint64_t batch, const Tally& tally);
 
   base::Status Do(const PutJob& put);
   base::Status Do(const AddStart& start);
   base::Status Do(const PutRange& range);
   base::Status Do(const SetHeld& hold);
+  base::Status Do(const SetHoldNext& hold);
   base::Status Do(const PutMeta& meta);
   base::Status Do(const DropBatch& drop);
   base::Status Do(const SetKept& kept);
@@ -55,9 +59,10 @@ class SqliteWriter {
   Database& database_;
   const base::Clock& clock_;
   std::map<uint64_t, Tally> tallies_;
+  std::map<std::string, uint64_t> numbers_;  // the last that this transaction has given, by owner
   Statement begin_, commit_, rollback_, look_;
-  Statement find_batch_, insert_batch_, insert_spec_, tally_, put_counts_, put_phase_, set_held_;
-  Statement job_state_, put_job_, put_new_job_, add_start_, put_meta_, set_kept_;
+  Statement find_batch_, insert_batch_, insert_spec_, tally_, put_counts_, put_phase_, set_held_, last_number_, put_number_;
+  Statement job_state_, put_job_, put_new_job_, add_start_, put_meta_, set_kept_, set_hold_next_;
 };
 
 }  // namespace jobd::worker

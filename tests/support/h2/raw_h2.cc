@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 
 namespace jobd::test {
@@ -44,6 +45,7 @@ int Left(Clock::time_point until) {
 
 std::unique_ptr<RawH2> RawH2::Connect(const std::string& address, const TlsIdentity& identity, const std::string& from,
                                       int timeout_ms) {
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes with write(2)
   const auto until = Clock::now() + std::chrono::milliseconds(timeout_ms);
   std::unique_ptr<RawH2> made(new RawH2);
   made->socket_.reset(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));

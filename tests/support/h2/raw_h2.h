@@ -22,7 +22,17 @@ struct TlsIdentity {
 // One connection. It never acknowledges SETTINGS, and the server is not verified. Writing gathers; Flush sends. Not thread-safe.
 class RawH2 {
  public:
-  enum class Type : uint8_t { kData = 0, kHeaders = 1, kReset = 3, kSettings = 4, kPing = 6, kGoAway = 7, kWindowUpdate = 8 };
+  enum class Type : uint8_t {
+    kData = 0,
+    kHeaders = 1,
+    kPriority = 2,
+    kReset = 3,
+    kSettings = 4,
+    kPing = 6,
+    kGoAway = 7,
+    kWindowUpdate = 8,
+    kContinuation = 9,
+  };
 
   // Connects to "HOST:PORT" and shakes hands, within so many milliseconds; nullptr if that fails. `from` is an address of this
   // machine's to connect from; empty: any.

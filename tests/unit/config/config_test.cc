@@ -29,7 +29,8 @@ std::string ErrorOf(std::string_view text, const Overrides& overrides = {}) {
 std::string With(std::string_view more) { return std::string(kComplete) + std::string(more); }
 
 TEST(Load, NamesFileLineAndKeyOfWhatIsWrong) {
-  EXPECT_EQ(ErrorOf(With("[limits]\nmax_runing = 2\n")), "/etc/jobd/jobd.toml:11: unknown setting 'limits.max_runing'");
+  EXPECT_EQ(ErrorOf(With("[limits]\nmax_runing = 2\n")),
+            "/etc/jobd/jobd.toml:11: unknown setting 'limits.max_runing' (did you mean 'limits.max_running'?)");
   EXPECT_EQ(ErrorOf(With("[limits]\nmax_running = -1\n")),
             "/etc/jobd/jobd.toml:11: limits.max_running: must be a number from 0 to 100000");
   EXPECT_EQ(ErrorOf(With("[limits]\nmax_running = [1]\n")),
@@ -43,7 +44,74 @@ TEST(Load, NamesFileLineAndKeyOfWhatIsWrong) {
 TEST(Load, AsksForWhatItCannotDoWithout) {
   EXPECT_EQ(ErrorOf(""), "/etc/jobd/jobd.toml: tls.ca is missing");
   EXPECT_EQ(ErrorOf(With(""), {{}, {"server.listen=nonsense"}}),
-            "/etc/jobd/jobd.toml: server.listen must be host:port, as in 127.0.0.1:7443");
+            "/etc/jobd/jobd.toml: server.listen must be host:port, as in 127.0.0.1:7443, and not 'nonsense': a host in numbers, or "
+            "localhost");
+}
+
+TEST(Load, FaultC14AnAddressThatCannotBeListenedOnIsRefused) {
+  for (const char* where : {":0", "", "7443", "example.com:7443", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:http",
+                            "[::1:7443", "127.0.0.1:-1", " 127.0.0.1:7443", "*:7443"}) {
+    EXPECT_NE(ErrorOf(With(""), {{}, {"server.listen=" + std::string(where)}}).find("server.listen must be host:port"),
+              std::string::npos)
+        << where;
+  }
+  for (const char* where : {"127.0.0.1:0", "0.0.0.0:7443", "[::1]:7443", "[::]:0", "localhost:7443"}) {
+    EXPECT_EQ(ErrorOf(With(""), {{}, {"server.listen=" + std::string(where)}}), "OK") << where;
+  }
+}
+
+TEST(Load, FaultC15TheAuthorityOfClientsMayBeAnother) {
+  std::string text(kComplete);
+  text.replace(text.find("ca = "), 5, "client_ca = \"clients.crt\"\nca = ");
+  const auto both = Load("/etc/jobd/jobd.toml", text, {});
+  ASSERT_TRUE(both.ok()) << both.error().message();
+  EXPECT_EQ(both->config.tls_client_ca, "/etc/jobd/clients.crt");
+  text.replace(text.find("ca = \"/c/ca.crt\""), 16, "");
+  EXPECT_EQ(ErrorOf(text), "OK") << "clients' authority alone will do";
+}
+
+TEST(Load, FaultC17MisspeltVariablesAreWarnedOf) {
+  const Overrides overrides{{{"JOBD_LIMITS_MAX_RUNNNING", "3"},
+                             {"JOBD_NOTHING_OF_OURS", "x"},
+                             {"JOBD_SERVER_LISTEN", "127.0.0.1:0"},
+                             {"JOBD_JOB_ID", "of a job that started us"},
+                             {"JOBD_TEST_STRICT", "1"},
+                             {"PATH", "/bin"}},
+                            {}};
+  const auto loaded = Load("/f", kComplete, overrides);
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message();
+  ASSERT_EQ(loaded->warnings.size(), 2u);
+  EXPECT_NE(loaded->warnings[0].find("JOBD_LIMITS_MAX_RUNNNING"), std::string::npos);
+  EXPECT_NE(loaded->warnings[0].find("did you mean 'JOBD_LIMITS_MAX_RUNNING'?"), std::string::npos);
+  EXPECT_EQ(loaded->warnings[1], "the environment's JOBD_NOTHING_OF_OURS is no setting, and has no effect");
+}
+
+TEST(Load, FaultC17AnAgeThatDeletesNeedsAUnit) {
+  for (const char* age : {"7", "\"7\"", "\"1d12\"", "0.5"}) {
+    const std::string error = ErrorOf(With("[retention]\nmax_age = " + std::string(age) + "\n"));
+    EXPECT_NE(error, "OK") << age;
+  }
+  EXPECT_NE(ErrorOf(With("[retention]\nmax_age = 7\n")).find("retention.max_age: '7' needs a unit"), std::string::npos);
+  EXPECT_NE(ErrorOf(With("[retention]\nmax_age = 7\n")).find("7d for days"), std::string::npos);
+  EXPECT_NE(ErrorOf(With(""), {{{"JOBD_RETENTION_MAX_AGE", "7"}}, {}}).find("needs a unit"), std::string::npos);
+  EXPECT_NE(ErrorOf(With(""), {{}, {"retention.max_age=30"}}).find("needs a unit"), std::string::npos);
+  for (const char* age : {"0", "\"0\"", "\"0d\"", "\"7d\"", "\"1.5h\"", "\"36h30m\"", "\"7D\""}) {
+    EXPECT_EQ(ErrorOf(With("[retention]\nmax_age = " + std::string(age) + "\n")), "OK") << age;
+  }
+  EXPECT_EQ(ErrorOf(With("[retention]\ncompress_after = 60\n[defaults]\ntimeout = 60\n")), "OK") << "these delete nothing";
+}
+
+// What an editor of another system leaves, and what is no text at all.
+TEST(Load, MarksAndLineEndsOfOtherSystemsAreRead) {
+  std::string text = "\xEF\xBB\xBF" + std::string(kComplete);
+  for (size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 2) text.replace(at, 1, "\r\n");
+  const auto loaded = Load("/f", text, {});
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message();
+  EXPECT_EQ(loaded->config.tls_cert, "/server.crt");
+  for (const std::string& bad : {std::string("\xFF\xFE[\0s\0", 6), std::string("[log]\nfile = \"\xC3\x28\"\n"),
+                                 std::string("[log]\nfile = \"a\0b\"\n", 20), std::string("[log]\nfile = \"a\\u0000b\"\n")}) {
+    EXPECT_NE(ErrorOf(With(bad)), "OK");
+  }
 }
 
 TEST(Load, RefusesMetricsForAnybodyButThisMachine) {

@@ -146,7 +146,9 @@ TEST_F(FaultD19, TwoWithOneFolder) {
       EXPECT_NE(Refusal(second).find(why), std::string::npos) << Refusal(second);
     }
     // It is no less the first one's when that does not run. One with its state is the first one.
-    if (!state) EXPECT_NE(Refusal(second).find(why), std::string::npos) << Refusal(second);
+    if (!state) {
+      EXPECT_NE(Refusal(second).find(why), std::string::npos) << Refusal(second);
+    }
     EXPECT_TRUE(fs::exists(first.runtime_dir + "/address"));
     EXPECT_EQ(Refusal(first), "");
   }
@@ -187,6 +189,28 @@ TEST_F(FaultD19, OwnersWithoutBatchesAreLogsToo) {
   Give(config_.log_dir);
   Give(config_.log_dir + "/ann");
   EXPECT_EQ(Refusal(config_), "");
+}
+
+TEST_F(FaultD19, AFileThatIsNotALogOfOursIsNeitherWrittenToNorGivenAway) {
+  config_.log_file = dir_.path() + "/passwd";
+  const auto refusal = [this] {
+    const auto prepared = PrepareLogFile(config_, account_);
+    return prepared.ok() ? "" : prepared.error().message();
+  };
+  Write(config_.log_file, "root:x:0:0:root:/root:/bin/bash\n");
+  const std::string before = About(config_.log_file);
+  EXPECT_NE(refusal().find("holds something else"), std::string::npos) << refusal();
+  EXPECT_EQ(About(config_.log_file), before);
+  Write(config_.log_file, "2026-01-31T12:00:00.123Z jobd info ready at nowhere\n");
+  EXPECT_EQ(refusal(), "");
+  Write(config_.log_file, "");
+  EXPECT_EQ(refusal(), "");
+  fs::create_hard_link(config_.log_file, dir_.path() + "/another");
+  EXPECT_NE(refusal().find("has other names too"), std::string::npos) << refusal();
+  fs::remove(dir_.path() + "/another");
+  fs::remove(config_.log_file);
+  fs::create_directory(config_.log_file);
+  EXPECT_NE(refusal(), "");
 }
 
 // A new state folder in the place of one that was lost has the logs of the one before: a recovery reads them.

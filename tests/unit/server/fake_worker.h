@@ -123,6 +123,12 @@ class FakeWorker final : public worker::Worker {
   // What reads fail with, when set.
   std::optional<base::Error> read_error;
   worker::WorkerLimits limits;
+  // The jobs that a batch has, and why they wait; or what the answer to that fails with.
+  std::vector<worker::JobView> shown_jobs = {
+      {.index = 1, .outcome = {.state = worker::JobState::kSucceeded, .exit_code = 0}, .attempt = 1}};
+  worker::WaitReasons waits;
+  std::optional<base::Error> explain_error;
+  worker::WorkerStatus status;
 
   void Submit(worker::Submitter submitter, worker::BatchOptions options, std::vector<worker::JobSpec> jobs,
               worker::Callback<worker::Receipt> done) override {
@@ -143,7 +149,9 @@ class FakeWorker final : public worker::Worker {
   }
   void Signal(worker::JobSelector jobs, int, worker::Callback<uint32_t> done) override { Change(jobs.batch, std::move(done)); }
   void Retry(worker::JobSelector jobs, bool, worker::Callback<uint32_t> done) override { Change(jobs.batch, std::move(done)); }
-  void Hold(worker::JobSelector jobs, worker::Callback<uint32_t> done) override { Change(jobs.batch, std::move(done)); }
+  void Hold(worker::JobSelector jobs, std::string, worker::Callback<uint32_t> done) override {
+    Change(jobs.batch, std::move(done));
+  }
   void Release(worker::JobSelector jobs, worker::Callback<uint32_t> done) override { Change(jobs.batch, std::move(done)); }
   void Remove(worker::BatchName batch, worker::Callback<bool> done) override {
     if (!Has(batch)) return done(Absent());
@@ -159,8 +167,27 @@ class FakeWorker final : public worker::Worker {
     if (read_error) return *read_error;
     if (!Has(query.batch)) return Absent();
     worker::JobPage page{.batch = View(query.batch)};
-    page.jobs.push_back({.index = 1, .outcome = {.state = worker::JobState::kSucceeded, .exit_code = 0}, .attempt = 1});
+    page.jobs = shown_jobs;
     return page;
+  }
+  // An ID, with an index behind it if need be, or `last`.
+  base::Result<worker::Target> Resolve(const std::string& owner, const std::string& address) override {
+    worker::Target target{.batch = {.owner = owner, .correlation_id = address.substr(0, address.find('/'))}, .index = {}};
+    if (address == "last") {
+      const std::lock_guard lock(mutex_);
+      for (const worker::BatchName& name : batches_) {
+        if (name.owner == owner) target.batch = name;
+      }
+    }
+    if (!Has(target.batch)) return Absent();
+    if (const auto slash = address.find('/'); slash != std::string::npos) {
+      target.index = static_cast<uint32_t>(std::stoul(address.substr(slash + 1)));
+    }
+    return target;
+  }
+  void Explain(worker::WaitQuery query, worker::Callback<std::vector<worker::WaitReasons>> done) override {
+    if (explain_error) return done(*explain_error);
+    done(std::vector<worker::WaitReasons>(query.jobs.size(), waits));
   }
   base::Result<worker::BatchPage> ListBatches(const worker::BatchQuery& query) override {
     worker::BatchPage page;
@@ -187,11 +214,11 @@ class FakeWorker final : public worker::Worker {
     ++changes_;
     done(0u);
   }
-  void Drain(worker::Callback<worker::ServiceState> done) override {
+  void Drain(std::string, worker::Callback<worker::ServiceState> done) override {
     ++changes_;
     done(worker::ServiceState::kDraining);
   }
-  worker::WorkerStatus GetStatus() override { return {}; }
+  worker::WorkerStatus GetStatus() override { return status; }
   void SetLimits(worker::WorkerLimits fresh) override { limits = std::move(fresh); }
 
  private:

@@ -130,7 +130,21 @@ TEST_F(ServiceAccess, RefusalsAreLoggedWithoutLettingTheClientWriteTheLog) {
   (void)CallMethod(ChannelOf("viewer"), "/jobd.v1.AdminService/Stop");
   const std::string log = Log();
   EXPECT_NE(log.find("refused /jobd.v1.AdminService/Stop of viewer"), std::string::npos) << log;
+  EXPECT_NE(log.find(" from 127.0.0.1:"), std::string::npos) << log;
+  EXPECT_NE(log.find(", certificate spiffe://jobd/user/viewer: "), std::string::npos) << log;
   EXPECT_EQ(log.find("\n2026 forged"), std::string::npos) << log;
+}
+
+TEST_F(ServiceAccess, FaultC18WhoIsRefusedIsLoggedWithAddressAndCertificate) {
+  const Issued stranger = ca_.Issue({.common_name = "nobody", .uris = {"spiffe://jobd/user/stranger", "urn:x\x1b[31m\nforged"}});
+  EXPECT_EQ(WhoAmI(Channel(stranger)).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  const Issued unnamed = ca_.Issue({.common_name = "unnamed"});
+  EXPECT_EQ(WhoAmI(Channel(unnamed)).error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  const std::string log = Log();
+  EXPECT_NE(log.find("of a stranger from 127.0.0.1:"), std::string::npos) << log;
+  EXPECT_NE(log.find("certificate spiffe://jobd/user/stranger, urn:x\\x1b[31m"), std::string::npos) << log;
+  EXPECT_EQ(log.find("\nforged"), std::string::npos) << log;
+  EXPECT_NE(log.find("certificate SHA-256 " + ParseCertificate(unnamed.cert)->fingerprint), std::string::npos) << log;
 }
 
 TEST_F(ServiceAccess, WhoAmIToldByTheCertificateAlone) {
@@ -161,7 +175,7 @@ TEST_F(ServiceAccess, RevocationEndsCallsAndStreamsOfOpenConnections) {
     const std::lock_guard lock(mutex_);
     files_.revoked = ParseCertificate(certificate.cert)->fingerprint + "\n";
   }
-  ASSERT_TRUE(service_->Reload().ok());
+  ASSERT_TRUE(service_->Reload(false).ok());
   while (reader->Read(&page)) {
   }
   EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAUTHENTICATED);
@@ -182,7 +196,7 @@ TEST_F(ServiceAccess, ACallWhoseMessageComesAfterTheRightHasEndedIsRefused) {
         const std::lock_guard lock(mutex_);
         files_.users = text;
       }
-      ASSERT_TRUE(service_->Reload().ok());
+      ASSERT_TRUE(service_->Reload(false).ok());
     };
     set_users(testing::kUsers);
     const auto channel = ChannelOf("operator");

@@ -1,5 +1,4 @@
 // Every kind of call, cut in every way at every step: whatever a client does, the server goes on and keeps nothing of it.
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -9,18 +8,14 @@
 #include "jobd/v1/job_query_service.pb.h"
 #include "jobd/v1/job_schedule_service.grpc.pb.h"
 #include "tests/support/h2/raw_h2.h"
+#include "tests/unit/server/cuts.h"
 #include "tests/unit/server/service_fixture.h"
 
 namespace jobd::server {
 namespace {
 
 using test::RawH2;
-
-// How many streams are cut; JOBD_CUTS has more cut, for a soak.
-size_t Cuts() {
-  const char* const asked = std::getenv("JOBD_CUTS");
-  return asked == nullptr ? 5000 : std::strtoul(asked, nullptr, 10);
-}
+using testing::Cuts;
 
 // As far as a call gets before it is cut.
 enum class Step { kHeaders, kFewBytes, kHalf, kWhole, kEnded, kAnswered, kCount };

@@ -7,6 +7,7 @@
 #include "jobd/v1/auth_service.grpc.pb.h"
 #include "jobd/v1/job_query_service.grpc.pb.h"
 #include "jobd/v1/job_schedule_service.grpc.pb.h"
+#include "tests/unit/server/cuts.h"
 #include "tests/unit/server/relay.h"
 #include "tests/unit/server/service_fixture.h"
 
@@ -14,6 +15,7 @@ namespace jobd::server {
 namespace {
 
 using testing::Relay;
+using testing::Rounds;
 
 class ServiceCut : public testing::ServiceFixture {
  protected:
@@ -48,7 +50,7 @@ TEST_F(ServiceCut, FaultD1UploadsWithDataInFlightEndNothingWhenTheirConnectionIs
   const testing::Issued client = ca_.User("operator");
   jobd::v1::SubmitBatchRequest jobs;
   for (int i = 0; i < 10; ++i) jobs.add_jobs()->add_argv(std::string(100, 'x'));
-  for (int round = 0; round < 25; ++round) {
+  for (int round = 0; round < Rounds(25); ++round) {
     Relay relay(service_->address());
     const auto channel = Through(relay, client);
     const auto stub = jobd::v1::JobScheduleService::NewStub(channel);
@@ -101,9 +103,10 @@ TEST_F(ServiceCut, FaultD1EveryKindOfCallCutAtEveryStep) {
   jobd::v1::ExecuteJobRequest execute;
   execute.mutable_job()->add_argv("true");
   execute.set_wait(true);
-  // The further the round, the more bytes have passed when the connection is cut: from within the handshake to the middle of
-  // streams.
-  for (int round = 0; round < 60; ++round) {
+  const int rounds = Rounds(60);
+  // The further the round of sixty, the more bytes have passed when the connection is cut: from within the handshake to the middle
+  // of streams.
+  for (int round = 0; round < rounds; ++round) {
     Relay relay(service_->address());
     const auto channel = Through(relay, client);
     const auto query = jobd::v1::JobQueryService::NewStub(channel);
@@ -145,7 +148,7 @@ TEST_F(ServiceCut, FaultD1EveryKindOfCallCutAtEveryStep) {
       }
     } else {
       // The client moves on only while its queue is looked at.
-      const auto enough = static_cast<size_t>(round) * 120;
+      const auto enough = static_cast<size_t>(round % 60) * 120;
       while (asked > 0 && relay.passed() < enough) {
         void* tag = nullptr;
         bool ok = false;

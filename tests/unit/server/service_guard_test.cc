@@ -59,7 +59,7 @@ class ServiceGuard : public testing::ServiceFixture {
       const std::lock_guard lock(mutex_);
       files_.users = users;
     }
-    const auto report = service_->Reload();
+    const auto report = service_->Reload(false);
     ASSERT_TRUE(report.ok()) << report.error().message();
   }
 };

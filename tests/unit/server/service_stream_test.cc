@@ -283,7 +283,7 @@ TEST_F(ServiceStream, OneUserHasSoManyCallsAndOthersTheirs) {
     files_.config += "[limits]\nmax_streams_per_user = 3\n";
   }
   Execute("log");
-  ASSERT_TRUE(service_->Reload().ok());
+  ASSERT_TRUE(service_->Reload(false).ok());
   worker_.log->Append("x");
   std::vector<std::unique_ptr<Context>> contexts;
   std::vector<std::unique_ptr<grpc::ClientReader<jobd::v1::StreamLogsResponse>>> readers;

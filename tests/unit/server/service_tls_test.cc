@@ -129,7 +129,7 @@ TEST_F(ServiceTls, NewCertificatesHoldForNewConnections) {
     files_.tls.cert = fresh.cert;
     files_.tls.key = fresh.key;
   }
-  const auto report = service_->Reload();
+  const auto report = service_->Reload(false);
   ASSERT_TRUE(report.ok()) << report.error().message();
   EXPECT_EQ(report->changed, std::vector<std::string>{"tls"});
   const Client client = Connect(ca_.User("admin"), TLS1_3_VERSION);
@@ -158,7 +158,7 @@ TEST_F(ServiceTls, BadFilesReplaceNothing) {
       const std::lock_guard lock(mutex_);
       files_ = bad[i];
     }
-    const auto report = service_->Reload();
+    const auto report = service_->Reload(false);
     ASSERT_FALSE(report.ok()) << i;
     EXPECT_EQ(report.error().code(), base::Code::kFailedPrecondition) << i;
     EXPECT_EQ(report.error().message().find("PRIVATE KEY"), std::string::npos) << i;

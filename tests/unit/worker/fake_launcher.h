@@ -91,7 +91,19 @@ class FakeLauncher final : public Launcher {
   }
 
   // The folder, for what jobs write, and in it the file that the launcher of this machine has there. Nobody writes into it.
-  base::Status Open(const BatchPlace& place) override {
+  void Open(const BatchPlace& place, std::function<void(base::Status)> done) override {
+    const std::lock_guard lock(mutex_);
+    loop_->OnLogDisk([this, place, done = std::move(done), loop = loop_] {
+      {
+        std::unique_lock waiting(mutex_);
+        ++opening_;
+        changed_.notify_all();
+        changed_.wait(waiting, [this] { return !log_disk_hangs_; });
+      }
+      loop->Post([done, status = OpenNow(place)] { done(status); });
+    });
+  }
+  base::Status OpenNow(const BatchPlace& place) {
     JOBD_ASSIGN_OR_RETURN(const base::Fd folder, MakeBatchFolder(log_dir_, place.name));
     JOBD_RETURN_IF_ERROR(launch::OpenExitFile(folder.get(), place.job_count));
     const std::lock_guard lock(mutex_);
@@ -140,6 +152,8 @@ class FakeLauncher final : public Launcher {
     return base::Ok();
   }
 
+  std::string FindProblem() override { return {}; }
+
   // Before a worker is attached: what it is told of this attempt, if it asks. Else that it never began, or by a new boot was lost.
   void LeaveBehind(launch::JobKey key, FakeFate fate) { fates_[key] = std::move(fate); }
   void FailRecovery(base::Error error) { recovery_ = std::move(error); }
@@ -150,6 +164,18 @@ class FakeLauncher final : public Launcher {
     const size_t before = alive_;
     loop_->Post([events = events_] { events->OnPing(); });
     changed_.wait(lock, [&] { return alive_ > before; });
+  }
+
+  // While it hangs, no batch is opened.
+  void HangLogDisk(bool hangs) {
+    const std::lock_guard lock(mutex_);
+    log_disk_hangs_ = hangs;
+    changed_.notify_all();
+  }
+  // Waits until so many were to be opened.
+  void WaitOpening(size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return opening_ >= count; });
   }
 
   // Every job runs and exits 0 as soon as it is started.
@@ -268,6 +294,8 @@ class FakeLauncher final : public Launcher {
   LauncherEvents* events_ = nullptr;  // guarded by mutex_, as are the rest; events are called without it
   LauncherLoop* loop_ = nullptr;
   size_t alive_ = 0;
+  size_t opening_ = 0;
+  bool log_disk_hangs_ = false;
   std::set<uint64_t> open_;
   std::set<launch::JobKey> running_;
   std::vector<launch::LaunchRequest> launched_;

@@ -65,6 +65,54 @@ TEST_F(WorkerDiskTest, FaultD8WhatRunsIsEndedWhileTheStateDiskHangs) {
   EXPECT_EQ(Job("b", first.index).outcome.reason.by, "bob");
 }
 
+TEST_F(WorkerDiskTest, FaultD8ASubmissionDelaysNoCancelWhileTheLogDiskHangs) {
+  answer_within_ = WorkerOptions{}.answer_within;
+  Restart();
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  const auto running = launcher_->WaitLaunched(1).key;
+  launcher_->Running(running);
+  launcher_->HangLogDisk(true);
+  ASSERT_TRUE(Submit("c", Jobs(3)).ok()) << "the state disk has it";
+  launcher_->WaitOpening(2);
+  ASSERT_TRUE(Submit("d", Jobs(1)).ok());
+  EXPECT_EQ(Cancel("b")->stopping, 1u);
+  EXPECT_EQ(launcher_->WaitCancelled(1), running);
+  EXPECT_EQ(Cancel("c", 2)->cancelled, 1u) << "what waits for the disk can be cancelled, too";
+  launcher_->PingAndWait();
+  while (worker_->GetStatus().disks[1].problem != "not answering") std::this_thread::yield();
+  EXPECT_EQ(worker_->GetStatus().disks[0].problem, "");
+  EXPECT_EQ(Submit("e", Jobs(1)).error().message(), "the log disk does not answer");
+  launcher_->Exit(running, ExitStatus::Signaled(15), launch::EndCause::kCancel);
+  UntilEnded("b");
+  launcher_->HangLogDisk(false);
+  launcher_->Exit(launcher_->WaitLaunched(2).key, ExitStatus::Exited(0));
+  launcher_->Exit(launcher_->WaitLaunched(3).key, ExitStatus::Exited(0));
+  launcher_->Exit(launcher_->WaitLaunched(4).key, ExitStatus::Exited(0));
+  UntilEnded("c");
+  UntilEnded("d");
+  EXPECT_EQ(worker_->GetStatus().disks[1].problem, "");
+}
+
+TEST_F(WorkerDiskTest, FaultD8ACancelBehindARetryTellsEachJobOnce) {
+  ASSERT_TRUE(Submit("b", Jobs(2)).ok());
+  const auto first = launcher_->WaitLaunched(1).key;
+  const auto second = launcher_->WaitLaunched(2).key;
+  launcher_->Running(second);
+  launcher_->Exit(first, ExitStatus::Exited(1));
+  Until("b", [&] { return Job("b", first.index).outcome.state == JobState::kFailed; });
+  test::DiskGate gate;
+  HangBehind(gate);
+  worker_->Retry({.batch = {"ann", "b"}}, true, [](const base::Result<uint32_t>&) {});
+  worker_->Cancel({.batch = {"ann", "b"}}, "bob", "", std::nullopt, [](const base::Result<CancelCounts>&) {});
+  EXPECT_EQ(launcher_->WaitCancelled(1), second);
+  gate.Open();
+  Until("b", [&] { return Job("b", first.index).outcome.state == JobState::kCancelled; });
+  EXPECT_EQ(launcher_->cancelled(), 1u);
+  launcher_->Exit(second, ExitStatus::Signaled(15), launch::EndCause::kCancel);
+  UntilEnded("b");
+  EXPECT_EQ(Job("b", second.index).outcome.state, JobState::kCancelled);
+}
+
 TEST_F(WorkerDiskTest, FaultD8WhatNeedsTheDiskIsRefusedInBoundedTimeAndTheStatusNamesIt) {
   ASSERT_TRUE(Submit("b", Jobs(1)).ok());
   launcher_->WaitLaunched(1);
@@ -75,7 +123,7 @@ TEST_F(WorkerDiskTest, FaultD8WhatNeedsTheDiskIsRefusedInBoundedTimeAndTheStatus
   UntilStatus("not answering");
   EXPECT_FALSE(worker_->GetStatus().disks[0].accepting);
   EXPECT_EQ(Submit("d", Jobs(1)).error().message(), "the state disk does not answer");
-  EXPECT_FALSE(Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", "b"}}, done); }).ok());
+  EXPECT_FALSE(Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", "b"}}, "bob", done); }).ok());
   EXPECT_EQ(Batch("b").counts.size(), 1u) << "reading goes on";
   launcher_->PingAndWait();
   gate.Open();

@@ -29,7 +29,7 @@ class WorkerFailureTest : public WorkerTest {
   void MendReadsOfRows() { Sql("ALTER TABLE away RENAME TO jobs"); }
 
   base::Result<uint32_t> Hold(std::optional<uint32_t> index = std::nullopt) {
-    return Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", "b"}, .index = index}, done); });
+    return Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", "b"}, .index = index}, "bob", done); });
   }
   base::Result<uint32_t> Release(std::optional<uint32_t> index = std::nullopt) {
     return Await<uint32_t>([&](auto done) { worker_->Release({.batch = {"ann", "b"}, .index = index}, done); });
@@ -59,7 +59,7 @@ TEST_F(WorkerFailureTest, FaultAHoldThatCannotBeRecordedHoldsNoJobWhoseAttemptEn
   std::promise<base::Result<uint32_t>> held;
   // From an answer, which comes on the loop: the attempt ends behind the hold and before the hold's commit is answered.
   worker_->Signal({.batch = {"ann", "b"}}, 10, [&](const base::Result<uint32_t>&) {
-    worker_->Hold({.batch = {"ann", "b"}}, [&](base::Result<uint32_t> result) { held.set_value(std::move(result)); });
+    worker_->Hold({.batch = {"ann", "b"}}, "bob", [&](base::Result<uint32_t> result) { held.set_value(std::move(result)); });
     launcher_->Exit(first.key, ExitStatus::Exited(1));
   });
   EXPECT_FALSE(held.get_future().get().ok());
@@ -93,7 +93,7 @@ TEST_F(WorkerFailureTest, ACancelThatCannotBeRecordedLeavesAHeldJobHeld) {
 
 TEST_F(WorkerFailureTest, FaultADrainGoesOnWhenTheCancelOfWhatItWaitsForCannotBeRecorded) {
   ASSERT_TRUE(Submit("b", Jobs(3), {.hold = true}).ok());
-  ASSERT_EQ(*Await<ServiceState>([&](auto done) { worker_->Drain(done); }), ServiceState::kDraining);
+  ASSERT_EQ(*Await<ServiceState>([&](auto done) { worker_->Drain("bob", done); }), ServiceState::kDraining);
   BreakWrites();
   EXPECT_FALSE(Cancel("b").ok());
   MendWrites();

@@ -24,7 +24,7 @@ class WorkerQuotaTest : public WorkerTest {
   }
   // Behind whatever the loop has decided so far, and its commits.
   void ThroughTheLoop(const std::string& id) {
-    (void)Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", id}, .index = 1}, done); });
+    (void)Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", id}, .index = 1}, "bob", done); });
   }
   void SetQuota(OwnerQuota quota) {
     limits_.quotas["ann"] = quota;

@@ -21,7 +21,7 @@ class WorkerRequeueTest : public WorkerTest {
  protected:
   void SetUp() override { ASSERT_TRUE(Open().ok()); }
   base::Result<uint32_t> Hold(const std::string& id, std::optional<uint32_t> index = std::nullopt) {
-    return Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", id}, .index = index}, done); });
+    return Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", id}, .index = index}, "bob", done); });
   }
   base::Result<uint32_t> Release(const std::string& id, std::optional<uint32_t> index = std::nullopt) {
     return Await<uint32_t>([&](auto done) { worker_->Release({.batch = {"ann", id}, .index = index}, done); });
@@ -50,7 +50,7 @@ TEST_F(WorkerRequeueTest, ASecondRetryIsRefusedWhileTheFirstIsRecorded) {
   std::promise<base::Result<uint32_t>> first;
   std::promise<base::Result<uint32_t>> second;
   // From an answer, which comes on the loop: both are there before the first can be committed.
-  worker_->Hold({.batch = {"ann", "b"}}, [&](const base::Result<uint32_t>&) {
+  worker_->Hold({.batch = {"ann", "b"}}, "bob", [&](const base::Result<uint32_t>&) {
     worker_->Retry({.batch = {"ann", "b"}}, true, [&](base::Result<uint32_t> result) { first.set_value(std::move(result)); });
     worker_->Retry({.batch = {"ann", "b"}}, true, [&](base::Result<uint32_t> result) { second.set_value(std::move(result)); });
   });
@@ -80,7 +80,7 @@ TEST_F(WorkerRequeueTest, HoldKeepsWhatWaitsForASlot) {
   ASSERT_TRUE(Submit("b", Jobs(6)).ok());
   const auto first = launcher_->WaitLaunched(1);
   const auto second = launcher_->WaitLaunched(2);
-  EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", "b"}}, done); }), 4u);
+  EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", "b"}}, "bob", done); }), 4u);
   launcher_->Exit(first.key, ExitStatus::Exited(0));
   launcher_->Exit(second.key, ExitStatus::Exited(0));
   UntilState("b", 2, JobState::kSucceeded);
@@ -107,7 +107,7 @@ TEST_F(WorkerRequeueTest, ACancelEndsARetryUnderWayAndMissesNothing) {
   std::promise<base::Result<uint32_t>> retried;
   std::promise<base::Result<CancelCounts>> cancelled;
   // From an answer, which comes on the loop: both are there before the first slice can be committed.
-  worker_->Hold({.batch = {"ann", "b"}}, [&](const base::Result<uint32_t>&) {
+  worker_->Hold({.batch = {"ann", "b"}}, "bob", [&](const base::Result<uint32_t>&) {
     worker_->Retry({.batch = {"ann", "b"}}, false, [&](base::Result<uint32_t> result) { retried.set_value(std::move(result)); });
     worker_->Cancel({.batch = {"ann", "b"}}, "bob", "enough", std::nullopt,
                     [&](base::Result<CancelCounts> result) { cancelled.set_value(std::move(result)); });
@@ -129,7 +129,7 @@ TEST_F(WorkerRequeueTest, AHoldDuringAReleaseIsRefusedAndNotLost) {
   std::promise<base::Result<uint32_t>> held;
   worker_->Signal({.batch = {"ann", "b"}}, 10, [&](const base::Result<uint32_t>&) {
     worker_->Release({.batch = {"ann", "b"}}, [&](base::Result<uint32_t> result) { released.set_value(std::move(result)); });
-    worker_->Hold({.batch = {"ann", "b"}}, [&](base::Result<uint32_t> result) { held.set_value(std::move(result)); });
+    worker_->Hold({.batch = {"ann", "b"}}, "bob", [&](base::Result<uint32_t> result) { held.set_value(std::move(result)); });
   });
   EXPECT_EQ(*released.get_future().get(), 3u);
   const auto refused = held.get_future().get();
@@ -192,6 +192,72 @@ TEST_F(WorkerRequeueTest, FaultA14AHoldHoldsTheNextAttemptOfAJobThatRuns) {
   EXPECT_EQ(*Release("b"), 0u);
   launcher_->Exit(second.key, ExitStatus::Exited(1));
   EXPECT_EQ(launcher_->WaitLaunched(3).key.attempt, 3u);
+}
+
+// What was told of a job that runs is known after a restart: by index, and against what holds for its batch.
+TEST_F(WorkerRequeueTest, FaultD16AHoldOfOneRunningJobSurvivesARestart) {
+  ASSERT_TRUE(Submit("b", Jobs(2, 1)).ok());
+  const auto first = launcher_->WaitLaunched(1).key;
+  const auto second = launcher_->WaitLaunched(2).key;
+  ASSERT_TRUE(Hold("b", 1).ok());
+  Restart(false, {{first, FakeRuns{}}, {second, FakeRuns{}}});
+  launcher_->Exit(first, ExitStatus::Exited(1));
+  UntilState("b", 1, JobState::kHeld);
+  EXPECT_EQ(Job("b", 1).held_by, "bob");
+  EXPECT_GT(Job("b", 1).waits_since, 0);
+  launcher_->Exit(second, ExitStatus::Exited(1));
+  EXPECT_EQ(launcher_->WaitLaunched(1).key.index, 2u) << "the other one was not held";
+}
+
+TEST_F(WorkerRequeueTest, FaultD16AReleaseOfOneRunningJobOfAHeldBatchSurvivesARestart) {
+  ASSERT_TRUE(Submit("b", Jobs(3, 1)).ok());
+  const auto first = launcher_->WaitLaunched(1).key;
+  const auto second = launcher_->WaitLaunched(2).key;
+  ASSERT_TRUE(Hold("b").ok());
+  ASSERT_TRUE(Release("b", 2).ok());
+  Restart(false, {{first, FakeRuns{}}, {second, FakeRuns{}}});
+  launcher_->Exit(first, ExitStatus::Exited(1));
+  UntilState("b", 1, JobState::kHeld);
+  launcher_->Exit(second, ExitStatus::Exited(1));
+  EXPECT_EQ(launcher_->WaitLaunched(1).key.index, 2u);
+  EXPECT_EQ(Job("b", 3).outcome.state, JobState::kHeld);
+}
+
+TEST_F(WorkerRequeueTest, FaultD16AJobReleasedOutOfAHeldBatchIsTriedAgainAfterARestart) {
+  ASSERT_TRUE(Submit("b", Jobs(2, 1), {.hold = true}).ok());
+  ASSERT_TRUE(Release("b", 2).ok());
+  const auto key = launcher_->WaitLaunched(1).key;
+  Restart(false, {{key, FakeRuns{}}});
+  launcher_->Exit(key, ExitStatus::Exited(1));
+  EXPECT_EQ(launcher_->WaitLaunched(1).key.index, 2u);
+}
+
+TEST_F(WorkerRequeueTest, WhatHasEndedIsNotHeldByAnybody) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  const auto key = launcher_->WaitLaunched(1).key;
+  ASSERT_TRUE(Hold("b", 1).ok());
+  launcher_->Exit(key, ExitStatus::Exited(1));
+  UntilEnded("b");
+  EXPECT_EQ(Job("b", 1).held_by, "");
+}
+
+TEST_F(WorkerRequeueTest, FaultC2ABatchAllOfWhichIsHeldIsHeld) {
+  ASSERT_TRUE(Submit("b", Jobs(3)).ok());
+  const auto first = launcher_->WaitLaunched(1).key;
+  const auto second = launcher_->WaitLaunched(2).key;
+  ASSERT_TRUE(Hold("b").ok());
+  EXPECT_EQ(Batch("b").state, JobState::kRunning);
+  launcher_->Exit(first, ExitStatus::Exited(0));
+  launcher_->Exit(second, ExitStatus::Exited(0));
+  UntilState("b", 2, JobState::kSucceeded);
+  UntilState("b", 1, JobState::kSucceeded);
+  EXPECT_EQ(Batch("b").state, JobState::kHeld);
+  ASSERT_TRUE(Submit("c", Jobs(2), {.hold = true}).ok());
+  EXPECT_EQ(worker_->ListBatches({.states = {JobState::kHeld}})->batches.size(), 2u);
+  ASSERT_TRUE(Release("c").ok());
+  EXPECT_EQ(worker_->ListBatches({.states = {JobState::kHeld}})->batches.size(), 1u);
+  ASSERT_TRUE(Cancel("b").ok());
+  EXPECT_TRUE(worker_->ListBatches({.states = {JobState::kHeld}})->batches.empty());
 }
 
 TEST_F(WorkerRequeueTest, AReleaseOfAJobThatWaitsForTheRestOfItsAttempt) {
@@ -276,7 +342,7 @@ TEST_F(BetweenCommitAndQueueTest, FaultA14ACancelCancels) {
 TEST_F(BetweenCommitAndQueueTest, FaultA14AHoldHolds) {
   std::promise<base::Result<uint32_t>> held;
   commits_.Do([&] {
-    worker_->Hold({.batch = {"ann", "b"}}, [&](base::Result<uint32_t> count) { held.set_value(std::move(count)); });
+    worker_->Hold({.batch = {"ann", "b"}}, "bob", [&](base::Result<uint32_t> count) { held.set_value(std::move(count)); });
   });
   ASSERT_TRUE(Submit("b", Jobs(4)).ok());
   EXPECT_EQ(*held.get_future().get(), 4u);

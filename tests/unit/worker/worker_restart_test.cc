@@ -137,7 +137,7 @@ TEST_F(WorkerRestartTest, QueuedHeldAndEndedJobsStayWhatTheyWere) {
   ASSERT_TRUE(Submit("q", Jobs(8)).ok());
   launcher_->WaitLaunched(2);
   ASSERT_EQ(Cancel("q", 7)->cancelled, 1u);
-  ASSERT_EQ(*Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", "q"}, .index = 8}, done); }), 1u);
+  ASSERT_EQ(*Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", "q"}, .index = 8}, "bob", done); }), 1u);
   launcher_->Exit(key_, ExitStatus::Exited(0));
   UntilEnded("b");
   Restart(true);

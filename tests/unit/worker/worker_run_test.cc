@@ -219,7 +219,7 @@ TEST_F(WorkerRunTest, CancelWhileTheStartIsBeingRecordedIsNotLost) {
 
 TEST_F(WorkerRunTest, HoldWhileTheStartIsBeingRecordedTakesItBack) {
   const auto held = Await<uint32_t>([&](auto done) {
-    WhileRecording([this, done] { worker_->Hold({.batch = {"ann", "b"}}, done); });
+    WhileRecording([this, done] { worker_->Hold({.batch = {"ann", "b"}}, "bob", done); });
   });
   EXPECT_EQ(*held, 4u);
   EXPECT_EQ(Batch("b").counts, (std::map<JobState, uint32_t>{{JobState::kHeld, 4}}));
@@ -296,7 +296,7 @@ TEST_F(WorkerRunTest, StopNowCancelsEverything) {
 TEST_F(WorkerRunTest, DrainBecomesStoppedWhenNothingIsLeft) {
   ASSERT_TRUE(Submit("b", Jobs(1)).ok());
   const auto request = launcher_->WaitLaunched(1);
-  EXPECT_EQ(*Await<ServiceState>([&](auto done) { worker_->Drain(done); }), ServiceState::kDraining);
+  EXPECT_EQ(*Await<ServiceState>([&](auto done) { worker_->Drain("bob", done); }), ServiceState::kDraining);
   EXPECT_FALSE(Submit("c", Jobs(1)).ok());
   launcher_->Exit(request.key, ExitStatus::Exited(0));
   UntilEnded("b");
@@ -346,7 +346,8 @@ TEST_F(WorkerRunTest, BatchesAreListedByState) {
   for (const uint32_t page_size : {1u, 2u, 100u}) {
     EXPECT_EQ(list({JobState::kFailed}, "ann", page_size), "b3 b1 ");
     EXPECT_EQ(list({JobState::kFailed, JobState::kSucceeded, JobState::kFailed}, "ann", page_size), "b3 b2 b1 b0 ");
-    EXPECT_EQ(list({JobState::kQueued, JobState::kRunning}, std::nullopt, page_size), "running held ");
+    EXPECT_EQ(list({JobState::kQueued, JobState::kRunning}, std::nullopt, page_size), "running ");
+    EXPECT_EQ(list({JobState::kHeld}, std::nullopt, page_size), "held ");
     EXPECT_EQ(list({JobState::kFailed}, "eve", page_size), "");
     EXPECT_EQ(list({}, "ann", page_size), "running b3 b2 b1 b0 held ");
   }

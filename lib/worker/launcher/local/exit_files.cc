@@ -65,34 +65,46 @@ void ExitFiles::OnReadable() {
   for (const uint64_t batch : std::exchange(dirty_batches_, {})) written_(batch);
 }
 
-base::Result<ExitFile> ExitFiles::Open(const BatchPlace& place) {
-  JOBD_ASSIGN_OR_RETURN(const base::Fd folder, MakeBatchFolder(log_dir_, place.name));
-  ExitFile opened;
-  JOBD_ASSIGN_OR_RETURN(opened.file, launch::OpenExitFile(folder.get(), place.job_count));
-  auto watch = events_->WatchFile(folder.get(), launch::kExitFileName,
-                                  [this, batch = place.batch](std::string_view) { dirty_batches_.insert(batch); });
-  // Without a watch (the user's inotify limits are used up) jobd still tells when a shim is gone: ends are only seen later.
-  if (watch.ok()) opened.watch = *std::move(watch);
-  return opened;
+base::Result<ExitFiles::Made> ExitFiles::Make(const BatchPlace& place, std::span<const launch::JobKey> begun) const {
+  if (!begun.empty()) JOBD_RETURN_IF_ERROR(MarkBegun(place, begun));
+  Made made;
+  JOBD_ASSIGN_OR_RETURN(made.folder, MakeBatchFolder(log_dir_, place.name));
+  JOBD_ASSIGN_OR_RETURN(made.file, launch::OpenExitFile(made.folder.get(), place.job_count));
+  return made;
 }
 
-base::Fd ExitFiles::OpenWhole(const BatchPlace& place) const {
+ExitFile ExitFiles::WatchMade(Made made, uint64_t batch) {
+  auto watch = Watch(made.folder.get(), batch);
+  return {.file = std::move(made.file), .watch = std::move(watch)};
+}
+
+std::unique_ptr<FileWatch> ExitFiles::Watch(int folder, uint64_t batch) {
+  auto watch = events_->WatchFile(folder, launch::kExitFileName, [this, batch](std::string_view) { dirty_batches_.insert(batch); });
+  // Without a watch (the user's inotify limits are used up) jobd still tells when a shim is gone: ends are only seen later.
+  return watch.ok() ? *std::move(watch) : nullptr;
+}
+
+ExitFiles::Found ExitFiles::OpenFound(const BatchPlace& place) {
+  Found found;
   const auto folder = OpenBatchFolder(log_dir_, place.name);
-  if (!folder.ok()) return {};
+  found.without_folder = !folder.ok();
+  if (!folder.ok()) return found;
   auto file = base::OpenBeneath(folder->get(), launch::kExitFileName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   struct stat about {};
-  const bool whole = file.ok() && ::fstat(file->get(), &about) == 0 && S_ISREG(about.st_mode) &&
-                     static_cast<uint64_t>(about.st_size) >= launch::SlotOffset(place.job_count + 1);
-  return whole ? *std::move(file) : base::Fd();
+  if (!file.ok() || ::fstat(file->get(), &about) != 0 || !S_ISREG(about.st_mode)) return found;
+  found.whole = static_cast<uint64_t>(about.st_size) >= launch::SlotOffset(place.job_count + 1);
+  found.exits = {.file = *std::move(file), .watch = Watch(folder->get(), place.batch)};
+  return found;
 }
 
-base::Status ExitFiles::MarkBegun(const BatchPlace& place, std::span<const launch::JobKey> attempts) {
+base::Status ExitFiles::MarkBegun(const BatchPlace& place, std::span<const launch::JobKey> attempts) const {
   JOBD_ASSIGN_OR_RETURN(const base::Fd folder, MakeBatchFolder(log_dir_, place.name));
   JOBD_ASSIGN_OR_RETURN(const base::Fd file,
                         base::OpenBeneath(folder.get(), launch::kExitFileName, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600));
   for (const launch::JobKey& key : attempts) {
     const auto slot = launch::ReadSlot(file.get(), key.index);
     if (slot.ok() && slot->phase != launch::Phase::kNone && slot->attempt == key.attempt) continue;
+    if (const auto holder = launch::SlotHolder(file.get(), key.index); holder.ok() && *holder) continue;  // it writes its own
     const auto begun = launch::EncodeSlot({.phase = launch::Phase::kBorn, .attempt = key.attempt});
     JOBD_RETURN_IF_ERROR(base::PwriteAll(file.get(), begun, launch::SlotOffset(key.index)));
   }

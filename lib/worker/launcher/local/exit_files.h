@@ -57,19 +57,32 @@ class ExitFiles {
   void Begin(LauncherLoop& loop, std::function<void(uint64_t batch)> written);
   void End();
 
-  // Opens the file, making it and the batch's folder if need be, and watches it. Errors: see Launcher::Open.
-  base::Result<ExitFile> Open(const BatchPlace& place);
-  // Opens, for reading, the file that is there with room for every job of the batch. One that is missing, cut short or something
-  // else says nothing about any job: none.
-  base::Fd OpenWhole(const BatchPlace& place) const;
+  // What Make has made, to be watched.
+  struct Made {
+    base::Fd folder;
+    base::Fd file;
+  };
+  // Opens the file, making it and the batch's folder if need be, when `begun` (ascending, of this batch) are marked: see MarkBegun.
+  // Thread-safe, as it may wait for the disk. Errors: see Launcher::Open.
+  base::Result<Made> Make(const BatchPlace& place, std::span<const launch::JobKey> begun) const;
+  ExitFile WatchMade(Made made, uint64_t batch);
+  // What is there of a batch's file.
+  struct Found {
+    ExitFile exits;               // for reading; none where it cannot be had
+    bool whole = false;           // it has room for every job of the batch. Else what is not in it says nothing about any job
+    bool without_folder = false;  // nor can the batch's folder be opened
+  };
+  // Opens it and watches it, and writes nothing: the disk may be frozen.
+  Found OpenFound(const BatchPlace& place);
   // Writes into the slots of these attempts (ascending, of this batch) that they may have begun, unless a record of theirs is
-  // there: no record, or a file that was made whole, would otherwise make them look as if they had never begun. No shim of theirs
-  // lives, or the file is not the one that it writes to.
-  base::Status MarkBegun(const BatchPlace& place, std::span<const launch::JobKey> attempts);
+  // there, or a shim holds the slot: no record, or a file that was made whole, would otherwise make them look as if they had never
+  // begun.
+  base::Status MarkBegun(const BatchPlace& place, std::span<const launch::JobKey> attempts) const;
 
  private:
   ExitFiles(int log_dir, std::unique_ptr<FileEvents> events) : log_dir_(log_dir), events_(std::move(events)) {}
   void OnReadable();
+  std::unique_ptr<FileWatch> Watch(int folder, uint64_t batch);
 
   const int log_dir_;
   std::unique_ptr<FileEvents> events_;

@@ -50,11 +50,40 @@ void LocalLauncher::Detach() {
   loop_ = nullptr;
 }
 
-base::Status LocalLauncher::Open(const BatchPlace& place) {
-  if (const auto known = batches_.find(place.batch); known != batches_.end() && known->second.exits.file) return base::Ok();
-  JOBD_ASSIGN_OR_RETURN(ExitFile exits, exit_files_->Open(place));
-  batches_[place.batch].exits = std::move(exits);
-  return base::Ok();
+void LocalLauncher::Open(const BatchPlace& place, std::function<void(base::Status)> done) {
+  const auto tell = [this](auto say, base::Status status) { loop_->Post([say = std::move(say), status] { say(status); }); };
+  if (const auto known = batches_.find(place.batch); known != batches_.end() && known->second.whole) {
+    return tell(std::move(done), base::Ok());
+  }
+  if (std::string problem = FindProblem(); !problem.empty()) {
+    return tell(std::move(done), base::Error(base::Code::kResourceExhausted, "the log disk is " + std::move(problem)));
+  }
+  const auto unrecorded = unrecorded_.find(place.batch);
+  std::vector<launch::JobKey> begun = unrecorded != unrecorded_.end() ? unrecorded->second : std::vector<launch::JobKey>();
+  loop_->OnLogDisk([this, loop = loop_, place, begun = std::move(begun), done = std::move(done)] {
+    auto made = std::make_shared<base::Result<ExitFiles::Made>>(exit_files_->Make(place, begun));
+    loop->Post([this, batch = place.batch, made, done] {
+      if (!made->ok()) return done(made->error());
+      TakeMade(batch, std::move(**made));
+      done(base::Ok());
+    });
+  });
+}
+
+void LocalLauncher::TakeMade(uint64_t batch, ExitFiles::Made made) {
+  unrecorded_.erase(batch);
+  Batch& live = batches_[batch];
+  if (live.whole) return;  // it was asked for twice
+  live.exits = exit_files_->WatchMade(std::move(made), batch);
+  live.whole = true;
+}
+
+std::string LocalLauncher::FindProblem() {
+  // What is written now would be out of sight as soon as the folder is back.
+  const uint32_t missing = without_folder_.load();
+  if (missing == 0) return {};
+  return "without the records of " + std::to_string(missing) + (missing == 1 ? " job that runs" : " jobs that run") +
+         " (is it mounted? was it emptied or replaced?)";
 }
 
 void LocalLauncher::Close(uint64_t batch) {
@@ -64,7 +93,7 @@ void LocalLauncher::Close(uint64_t batch) {
 
 base::Status LocalLauncher::Start(const launch::LaunchRequest& request) {
   const auto batch = batches_.find(request.key.batch);
-  if (batch == batches_.end() || !batch->second.exits.file) return NotOpen();
+  if (batch == batches_.end() || !batch->second.whole) return NotOpen();
   const auto [place, added] = batch->second.attempts.try_emplace(request.key.index);
   if (!added) return base::Error(base::Code::kAlreadyExists, "an attempt of the job has not been released yet");
   place->second.number = request.key.attempt;
@@ -174,7 +203,11 @@ void LocalLauncher::HandleShimExited(launch::JobKey key) {
   Attempt* const attempt = Find(key);
   if (attempt == nullptr) return;
   if (attempt->settled) return Release(key);
-  if (attempt->sweep) return;  // the answer to that tells
+  if (attempt->sweep) {
+    // The answer to that tells. But there was a shim, and no record of what it did.
+    if (std::exchange(attempt->sweep->unbegun, false)) attempt->sweep->lost = RecordMissing();
+    return;
+  }
   // Killed before it could say how the job ended. What it leaves is removed before the job counts as over.
   const auto record = batches_.at(key.batch).exits.Read(key.index);
   (void)AskForSweep(key, *attempt, {.lost = record.ok() ? ShimDied() : RecordDamaged()});
@@ -217,7 +250,9 @@ void LocalLauncher::SettleLost(launch::JobKey key, const Reason& why) {
 }
 
 void LocalLauncher::Release(launch::JobKey key) {
-  if (Find(key) == nullptr) return;
+  const Attempt* const attempt = Find(key);
+  if (attempt == nullptr) return;
+  if (attempt->without_folder) --without_folder_;
   batches_.at(key.batch).attempts.erase(key.index);
   events_->OnReleased(key);
 }

@@ -32,7 +32,7 @@
 
 namespace jobd::worker {
 
-// All but Alive, Capabilities and UseCapabilities: on the loop's thread, as Launcher says.
+// All but Alive, Capabilities, FindProblem and UseCapabilities: on the loop's thread, as Launcher says.
 class LocalLauncher final : public Launcher, private FrameReceiver {
  public:
   // The connection, which has been greeted with Hello, and the directory are borrowed and outlive the launcher. `capabilities`: as
@@ -47,7 +47,7 @@ class LocalLauncher final : public Launcher, private FrameReceiver {
   void Attach(LauncherEvents& events, LauncherLoop& loop) override;
   void Detach() override;
   launch::Capabilities Capabilities() const override;
-  base::Status Open(const BatchPlace& place) override;
+  void Open(const BatchPlace& place, std::function<void(base::Status)> done) override;
   void Close(uint64_t batch) override;
   base::Status Start(const launch::LaunchRequest& request) override;
   base::Status Cancel(launch::JobKey key, base::Nanos grace) override;
@@ -56,6 +56,7 @@ class LocalLauncher final : public Launcher, private FrameReceiver {
   void SignalPastLoop(launch::JobKey key, int signal) override;
   base::Status Recover(const std::vector<Earlier>& attempts, bool host_restarted) override;
   base::Status Alive() override;
+  std::string FindProblem() override;
 
  private:
   // A sweep that jobd was asked for, and what its answer means when the slot still tells no end.
@@ -65,13 +66,15 @@ class LocalLauncher final : public Launcher, private FrameReceiver {
   };
   struct Attempt {
     uint32_t number = 0;
-    bool started = false;  // OnStarted was called
-    bool settled = false;  // one of OnEnded, OnNotStarted and OnLost was called
+    bool started = false;         // OnStarted was called
+    bool settled = false;         // one of OnEnded, OnNotStarted and OnLost was called
+    bool without_folder = false;  // it was taken up without its batch's folder
     std::optional<Sweep> sweep;
     launch::SlotBytes slot{};  // as last looked at
   };
   struct Batch {
     ExitFile exits;
+    bool whole = false;                    // the file has a slot for each job
     std::map<uint32_t, Attempt> attempts;  // by index
   };
 
@@ -83,6 +86,7 @@ class LocalLauncher final : public Launcher, private FrameReceiver {
 
   // nullptr: not known, or another attempt of the job is.
   Attempt* Find(launch::JobKey key);
+  void TakeMade(uint64_t batch, ExitFiles::Made made);
   void OnWritten(uint64_t batch);
   void LookAtSlot(launch::JobKey key);
   void ApplyRecord(launch::JobKey key, const base::Result<launch::SlotRecord>& record);
@@ -97,7 +101,7 @@ class LocalLauncher final : public Launcher, private FrameReceiver {
   // Recovery (recovery.cc).
   base::Status RefuseLaterVersions(std::span<const Earlier> attempts) const;
   // False: the exit file is damaged. `attempts` are all of one batch.
-  base::Result<bool> OpenAsFound(std::span<const Earlier> attempts);
+  bool OpenAsFound(std::span<const Earlier> attempts);
   base::Status RecoverAttempt(const Earlier& earlier, bool intact, bool host_restarted);
 
   JobdConnection& jobd_;
@@ -107,6 +111,10 @@ class LocalLauncher final : public Launcher, private FrameReceiver {
   LauncherLoop* loop_ = nullptr;
   std::unordered_map<uint64_t, Batch> batches_;
   std::atomic<bool> recovered_ = false;
+  // Attempts that were taken up where there was no record to be had, by batch: it must not look, when its file is made whole, as if
+  // they had never begun.
+  std::unordered_map<uint64_t, std::vector<launch::JobKey>> unrecorded_;
+  std::atomic<uint32_t> without_folder_ = 0;  // attempts that are so
 };
 
 }  // namespace jobd::worker

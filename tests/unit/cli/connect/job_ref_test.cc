@@ -1,27 +1,87 @@
+// Addresses: what needs no question, and how errors name them. What they mean is the service's business.
 #include "cli/connect/job_ref.h"
 
+#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+
+#include "cli/connect/client.h"
+#include "jobd/v1/job_query_service.grpc.pb.h"
 
 namespace jobd::cli {
 namespace {
 
-TEST(JobRefTest, RefusesWhatIsNoId) {
-  for (const std::string text :
-       {"", "/", "a/", "a/0", "a/-1", "a/x", "a/1/2", "a/4294967296", "../../etc/passwd", "-x", "a b", "a\n", "a/1 "}) {
-    const auto ref = ParseJobRef(text, "");
-    ASSERT_FALSE(ref.ok()) << text;
-    EXPECT_EQ(ref.error().code(), base::Code::kInvalidArgument);
+constexpr const char* kUuid = "0192a1b2-0000-7000-8000-0123456789ab";
+
+TEST(JobRefTest, AWholeUuidNeedsNoQuestion) {
+  EXPECT_EQ(*WholeRef(kUuid, "me"), (JobRef{kUuid, std::nullopt, "me"}));
+  EXPECT_EQ(*WholeRef(std::string(kUuid) + "/3", ""), (JobRef{kUuid, 3, ""}));
+  EXPECT_EQ(WholeRef(std::string(kUuid) + "/3", "")->ToString(), std::string(kUuid) + "/3");
+  for (const std::string text : {"", "/", "last", "42", "nightly", "0192a1b2", "0192a1b2-0000-7000-8000-0123456789aB",
+                                 "0192a1b2-0000-7000-8000-0123456789ab/", "0192a1b2-0000-7000-8000-0123456789ab/0",
+                                 "0192a1b2-0000-7000-8000-0123456789ab/build", "0192a1b2-0000-7000-8000-0123456789ab/4294967296"}) {
+    EXPECT_FALSE(WholeRef(text, "")) << text;
   }
 }
 
-TEST(JobRefTest, BatchOrJob) {
-  EXPECT_EQ(*ParseJobRef("nightly-1", "me"), (JobRef{"nightly-1", std::nullopt, "me"}));
-  EXPECT_EQ(*ParseJobRef("last/3", ""), (JobRef{"last", 3, ""}));
-  EXPECT_EQ(ParseJobRef("x/4294967295", "")->ToString(), "x/4294967295");
-  EXPECT_TRUE(IsWholeId("0192a1b2-0000-7000-8000-0123456789ab"));
-  EXPECT_FALSE(IsWholeId("0192a1b2"));
-  EXPECT_FALSE(IsWholeId("0192a1b2-0000-7000-8000-0123456789aB"));
+TEST(JobRefTest, ErrorsNameTheAddressOnce) {
+  const base::Error absent(base::Code::kNotFound, "no such batch or job: nightly/9");
+  EXPECT_EQ(About(absent, "nightly/9").message(), absent.message());
+  EXPECT_EQ(About(base::Error(base::Code::kUnavailable, "later"), "nightly").message(), "nightly: later");
+  const auto wrong = base::Error(base::Code::kInvalidArgument, "address: is too long").WithViolations({{"address", "is too long"}});
+  EXPECT_EQ(About(wrong, "x\x1b").message(), "'x\\x1b': is too long");
+  EXPECT_TRUE(About(wrong, "x").violations().empty()) << "nobody typed a field";
 }
+
+// Knows `nightly/build`, which is job 2 of another ID, and, being asked as an older service would be, the beginning "ol".
+class FakeQuery final : public v1::JobQueryService::Service {
+ public:
+  explicit FakeQuery(bool old) : old_(old) {}
+  grpc::Status Resolve(grpc::ServerContext*, const v1::ResolveRequest* request, v1::ResolveResponse* response) override {
+    if (old_) return {grpc::StatusCode::UNIMPLEMENTED, "unknown method"};
+    if (request->address() != "nightly/build") return {grpc::StatusCode::NOT_FOUND, "no such batch or job: " + request->address()};
+    response->mutable_batch()->set_correlation_id("other");
+    response->mutable_batch()->set_job_count(7);
+    response->set_index(2);
+    return grpc::Status::OK;
+  }
+  grpc::Status GetBatch(grpc::ServerContext*, const v1::GetBatchRequest* request, v1::GetBatchResponse* response) override {
+    if (request->correlation_id() != "ol") return {grpc::StatusCode::NOT_FOUND, "no such batch or job"};
+    response->mutable_batch()->set_correlation_id("old");
+    return grpc::Status::OK;
+  }
+
+ private:
+  const bool old_;
+};
+
+class FindJobTest : public ::testing::TestWithParam<bool> {
+ protected:
+  base::Result<JobRef> Find(const std::string& address, v1::Batch* batch = nullptr) {
+    return FindJob(*client_, address, "", batch);
+  }
+
+  FakeQuery query_{GetParam()};
+  std::unique_ptr<grpc::Server> server_ = grpc::ServerBuilder().RegisterService(&query_).BuildAndStart();
+  std::unique_ptr<Client> client_ = Client::FromChannel(server_->InProcessChannel({}), {});
+};
+class FindJobOfANewServiceTest : public FindJobTest {};
+class FindJobOfAnOldServiceTest : public FindJobTest {};
+
+TEST_P(FindJobOfANewServiceTest, FaultC3TheServiceUnderstandsAddresses) {
+  v1::Batch batch;
+  EXPECT_EQ(*Find("nightly/build", &batch), (JobRef{"other", 2, ""}));
+  EXPECT_EQ(batch.job_count(), 7u);
+  EXPECT_EQ(Find("nightly").error().message(), "no such batch or job: nightly");
+  EXPECT_EQ(*Find(std::string(kUuid) + "/1"), (JobRef{kUuid, 1, ""})) << "without a question";
+}
+INSTANTIATE_TEST_SUITE_P(New, FindJobOfANewServiceTest, ::testing::Values(false));
+
+TEST_P(FindJobOfAnOldServiceTest, BeginningsAndIndexesWorkWithAServiceFromBeforeAddresses) {
+  EXPECT_EQ(*Find("ol/3"), (JobRef{"old", 3, ""}));
+  EXPECT_EQ(Find("no").error().message(), "no: no such batch or job");
+  EXPECT_EQ(Find("ol/build").error().code(), base::Code::kInvalidArgument);
+}
+INSTANTIATE_TEST_SUITE_P(Old, FindJobOfAnOldServiceTest, ::testing::Values(true));
 
 }  // namespace
 }  // namespace jobd::cli

@@ -37,6 +37,8 @@ void FillIn(google::protobuf::Message& message) {
   for (int i = 0; i < descriptor->field_count(); ++i) {
     const FieldDescriptor* const field = descriptor->field(i);
     if (field->name() == "correlation_id") reflection->SetString(&message, field, "mine");
+    const bool by_address_alone = descriptor->FindFieldByName("correlation_id") == nullptr;
+    if (field->name() == "address" && by_address_alone) reflection->SetString(&message, field, "mine");
     if (field->name() == "signal") reflection->SetInt32(&message, field, 15);
     if (field->name() == "argv") reflection->AddString(&message, field, "true");
     const bool nested = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
@@ -176,7 +178,7 @@ TEST_F(HandlersTest, AnUploadThatEndsAsItIsSubmittedEndsOnce) {
   EXPECT_TRUE(disabled->Send(Jobs(1)));
   files_.users =
       "[[user]]\nname = \"admin\"\nrole = \"admin\"\n[[user]]\nname = \"operator\"\nrole = \"operator\"\ndisabled = true\n";
-  ASSERT_TRUE(reloader_.Reload().ok());
+  ASSERT_TRUE(reloader_.Reload(false).ok());
   EXPECT_EQ(disabled->Close()->code, base::Code::kUnauthenticated);
 
   EXPECT_TRUE(worker_.submissions().empty());
@@ -189,10 +191,49 @@ TEST_F(HandlersTest, AnUploadIsSubmittedWithTheRightsOfThatMoment) {
   EXPECT_TRUE(call->Send(Jobs(1)));
   files_.users =
       "[[user]]\nname = \"admin\"\nrole = \"admin\"\n[[user]]\nname = \"operator\"\nrole = \"operator\"\nmax_queued = 7\n";
-  ASSERT_TRUE(reloader_.Reload().ok());
+  ASSERT_TRUE(reloader_.Reload(false).ok());
   EXPECT_FALSE(call->Close());
   ASSERT_EQ(worker_.submissions().size(), 1u);
   EXPECT_EQ(worker_.submissions()[0].submitter.max_queued, 7u);
+}
+
+TEST_F(HandlersTest, FaultD17AReloadThatWouldLockSomebodyOutIsRefusedUnlessItIsForced) {
+  auto admin = Client("admin");
+  EXPECT_FALSE(admin.Call(jobd::v1::GetStatusRequest())->End()) << "the admin has come in";
+  const FileContents before = files_;
+  files_.tls.client_ca = testing::TestCa("another CA").pem();
+  files_.config.insert(files_.config.find("ca = "), "client_ca = \"/clients\"\n");
+  auto refused = admin.Call(jobd::v1::ReloadRequest());
+  const CallEnd end = refused->End();
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->code, base::Code::kFailedPrecondition);
+  EXPECT_NE(end->message.find("admin would be locked out"), std::string::npos) << end->message;
+  EXPECT_NE(end->message.find("--force"), std::string::npos) << end->message;
+  EXPECT_EQ(tls_.Current()->pem, before.tls) << "the one before stays";
+
+  jobd::v1::ReloadRequest force;
+  force.set_force(true);
+  auto forced = admin.Call(force);
+  EXPECT_FALSE(forced->End());
+  const auto report = forced->Message<jobd::v1::ReloadResponse>();
+  EXPECT_EQ(report.changed(0), "tls.client_ca");
+  EXPECT_NE(report.warnings(0).find("admin would be locked out"), std::string::npos);
+  EXPECT_EQ(tls_.Current()->pem, files_.tls);
+  // Who was known is known still: another way back is looked at as well.
+  files_ = before;
+  EXPECT_FALSE(admin.Call(jobd::v1::ReloadRequest())->End());
+}
+
+TEST_F(HandlersTest, FaultC18StatusWarnsOfCertificatesThatEndSoonAndOfNames) {
+  files_.warnings = {"users.toml: there is no such thing"};
+  ASSERT_TRUE(reloader_.Reload(false).ok());
+  auto status = Client("viewer").Call(jobd::v1::GetStatusRequest());
+  EXPECT_FALSE(status->End());
+  const auto told = status->Message<jobd::v1::GetStatusResponse>();
+  // The certificates of tests last an hour.
+  ASSERT_EQ(told.warnings_size(), 3);
+  EXPECT_EQ(told.warnings(0), "users.toml: there is no such thing");
+  EXPECT_EQ(told.warnings(1).find("tls.cert ends within an hour (20"), 0u) << told.warnings(1);
 }
 
 // One user holds all the memory that one user can, in uploads that go on and on; two others want to submit.
@@ -273,16 +314,21 @@ TEST_F(HandlersTest, OthersBatchesCannotBeToldFromNone) {
   const CallEnd absent = get("absent", "");
   ASSERT_TRUE(absent);
   EXPECT_EQ(absent->code, base::Code::kNotFound);
-  for (const CallEnd& foreign : {get("mine", ""), get("mine", "operator"), get("absent", "operator"), get("x", "nobody")}) {
+  // All that differs is what the client asked for.
+  EXPECT_EQ(absent->message, "no such batch or job: absent");
+  using Asked = std::pair<std::string, std::string>;
+  for (const auto& [id, owner] :
+       {Asked("mine", ""), Asked("mine", "operator"), Asked("absent", "operator"), Asked("x", "nobody")}) {
+    const CallEnd foreign = get(id, owner);
     ASSERT_TRUE(foreign);
     EXPECT_EQ(foreign->code, absent->code);
-    EXPECT_EQ(foreign->message, absent->message);
+    EXPECT_EQ(foreign->message, "no such batch or job: " + id);
     EXPECT_EQ(foreign->violations, absent->violations);
   }
   jobd::v1::CancelRequest cancel;
   cancel.mutable_jobs()->set_correlation_id("mine");
   cancel.mutable_jobs()->set_owner("operator");
-  EXPECT_EQ(other.Call(cancel)->End()->message, absent->message);
+  EXPECT_EQ(other.Call(cancel)->End()->message, "no such batch or job: mine");
   EXPECT_EQ(worker_.changes(), 0);
 }
 

@@ -66,7 +66,7 @@ TEST_F(StreamDriverTest, EndsWithTheCallersRight) {
   ASSERT_TRUE(call->Received(1));
   files_.users =
       "[[user]]\nname = \"admin\"\nrole = \"admin\"\n[[user]]\nname = \"operator\"\nrole = \"operator\"\ndisabled = true\n";
-  ASSERT_TRUE(reloader_.Reload().ok());
+  ASSERT_TRUE(reloader_.Reload(false).ok());
   streams_.RecheckAll();
   EXPECT_EQ(call->End()->code, base::Code::kUnauthenticated);
 }

@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -49,6 +50,8 @@ class TestLoop final : public LauncherLoop {
   }
   void WatchReadable(int fd, std::function<void()> ready) override { watched_[fd] = std::move(ready); }
   void Unwatch(int fd) override { watched_.erase(fd); }
+  // The test's disk answers at once.
+  void OnLogDisk(std::function<void()> work) override { work(); }
   size_t watched() const { return watched_.size(); }
 
   // Sleeps until there is something to do, and does it: descriptors first.
@@ -145,8 +148,8 @@ class LockHolder {
   bool ok_ = false;
 };
 
-inline launch::SlotRecord Born() { return {.phase = launch::Phase::kBorn, .attempt = 1}; }
-inline launch::SlotRecord Running() { return {.phase = launch::Phase::kRunning, .attempt = 1, .started_at = 7}; }
+inline launch::SlotRecord Born() { return {.phase = launch::Phase::kBorn, .attempt = 1, .shim_pid = 5}; }
+inline launch::SlotRecord Running() { return {.phase = launch::Phase::kRunning, .attempt = 1, .shim_pid = 5, .started_at = 7}; }
 inline launch::SlotRecord Ended(int code) {
   return {.phase = launch::Phase::kEnded, .attempt = 1, .started_at = 7, .ended_at = 9, .exit = base::ExitStatus::Exited(code)};
 }
@@ -187,8 +190,14 @@ class LocalLauncherTest : public ::testing::Test {
   void Begin() {
     ASSERT_TRUE(launcher_->Recover({}, false).ok());
     Expect<launch::Reconciled>();
-    const base::Status opened = launcher_->Open(Place());
+    const base::Status opened = Open(Place());
     ASSERT_TRUE(opened.ok()) << opened.error().message();
+  }
+  base::Status Open(const BatchPlace& place) {
+    std::optional<base::Status> opened;
+    launcher_->Open(place, [&](base::Status status) { opened = std::move(status); });
+    while (!opened) loop_->Turn();
+    return *std::move(opened);
   }
   void Start(uint32_t index, uint32_t attempt = 1) {
     ASSERT_TRUE(launcher_->Start({.key = Key(index, attempt), .argv = {"true"}}).ok());
@@ -205,7 +214,7 @@ class LocalLauncherTest : public ::testing::Test {
   void MakeExits() {
     auto files = ExitFiles::Create(log_dir_.get());
     ASSERT_TRUE(files.ok());
-    ASSERT_TRUE((*files)->Open(Place()).ok());
+    ASSERT_TRUE((*files)->Make(Place(), {}).ok());
   }
   BatchPlace Place() const { return {.batch = 5, .name = {"ann", "b"}, .job_count = job_count_}; }
   std::filesystem::path Exits() const { return dir_ / "ann/b/exits"; }

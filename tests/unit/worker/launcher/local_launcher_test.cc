@@ -258,7 +258,7 @@ TEST_F(LocalLauncherTest, ACancelReachesWhatHasNotEnded) {
 
 TEST_F(LocalLauncherTest, ABatchIsOpenedOnceAndAgainWhenItWasClosed) {
   Begin();
-  EXPECT_TRUE(launcher_->Open(Place()).ok());
+  EXPECT_TRUE(Open(Place()).ok());
   Start(1);
   launcher_->Close(5);  // an attempt of it lives: ignored
   Write(1, Ended(0));
@@ -266,7 +266,7 @@ TEST_F(LocalLauncherTest, ABatchIsOpenedOnceAndAgainWhenItWasClosed) {
   EXPECT_EQ(AllTold(), (Told{"1 ended with 0", "1 released"}));
   launcher_->Close(5);
   EXPECT_EQ(launcher_->Start({.key = Key(2)}).error().code(), base::Code::kFailedPrecondition);
-  EXPECT_TRUE(launcher_->Open(Place()).ok());
+  EXPECT_TRUE(Open(Place()).ok());
   Start(2);
 }
 
@@ -274,13 +274,13 @@ TEST_F(LocalLauncherTest, ABatchWhoseFolderCannotBeMadeSaysWhy) {
   Begin();
   std::filesystem::create_directories(dir_ / "bob");
   base::Fd in_the_way(::open((dir_ / "bob/c").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
-  const base::Status opened = launcher_->Open({.batch = 6, .name = {"bob", "c"}, .job_count = 1});
+  const base::Status opened = Open({.batch = 6, .name = {"bob", "c"}, .job_count = 1});
   ASSERT_FALSE(opened.ok());
   EXPECT_NE(opened.error().code(), base::Code::kResourceExhausted);
   EXPECT_NE(opened.error().sys_errno(), 0);
   in_the_way.reset();
   std::filesystem::remove(dir_ / "bob/c");
-  EXPECT_TRUE(launcher_->Open({.batch = 6, .name = {"bob", "c"}, .job_count = 1}).ok());
+  EXPECT_TRUE(Open({.batch = 6, .name = {"bob", "c"}, .job_count = 1}).ok());
 }
 
 TEST_F(LocalLauncherTest, PingsGoThroughTheLoopOnceItCanBeExpectedToRun) {

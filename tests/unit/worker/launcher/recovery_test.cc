@@ -151,7 +151,7 @@ TEST_F(RecoveryTest, FaultSecondRestartAfterAPowerFailureDoesNotStartItsJobsAgai
   ASSERT_TRUE(launcher_->Recover(earlier, false).ok());
   Send(Swept{Key(1)});
   Send(Swept{Key(2, 2)});
-  EXPECT_EQ(AllTold(), (Told{"1 lost: shim died", "1 released", "2 lost: shim died", "2 released"}));
+  EXPECT_EQ(AllTold(), (Told{"1 lost: record damaged", "1 released", "2 lost: record damaged", "2 released"}));
 }
 
 class DamagedFileTest : public RecoveryTest, public ::testing::WithParamInterface<const char*> {
@@ -178,6 +178,7 @@ TEST_P(DamagedFileTest, LosesItsJobs) {
   Send(Swept{Key(8)});
   EXPECT_EQ(AllTold(), (Told{"1 lost: record damaged", "1 released", "8 lost: record damaged", "8 released"}));
   Expect<launch::Reconciled>();
+  ASSERT_TRUE(Open(Place()).ok());
   Start(1, 2);  // the file is whole again
   const auto slot = launch::ReadSlot(base::Fd(::open(Exits().c_str(), O_RDONLY | O_CLOEXEC)).get(), 1);
   ASSERT_TRUE(slot.ok()) << "what cannot be read would keep the next attempt from starting";
@@ -188,14 +189,57 @@ TEST_P(DamagedFileTest, LosesItsJobs) {
 TEST_P(DamagedFileTest, FaultSecondRestartDoesNotStartItsJobsAgain) {
   Damage();
   ASSERT_TRUE(Recover({1, 8}).ok());
+  Send(Swept{Key(1)});
+  Send(Swept{Key(8)});
+  AllTold();
+  ASSERT_TRUE(Open(Place()).ok());
   Restart();
   ASSERT_TRUE(Recover({1, 8}).ok());
   Send(Swept{Key(1)});
   Send(Swept{Key(8)});
-  EXPECT_EQ(AllTold(), (Told{"1 lost: shim died", "1 released", "8 lost: shim died", "8 released"}));
+  EXPECT_EQ(AllTold(), (Told{"1 lost: record damaged", "1 released", "8 lost: record damaged", "8 released"}));
+}
+
+// Its shim lives: jobd says so when that is gone, before it answers the sweep.
+TEST_P(DamagedFileTest, FaultD22WhatRunsIsCancelledAndLostWhenItEnds) {
+  Damage();
+  ASSERT_TRUE(Recover({1}, false, true).ok());
+  ExpectSweep(1);
+  EXPECT_EQ(Expect<launch::CancelJob>().key, Key(1));
+  Expect<launch::Reconciled>();
+  ASSERT_TRUE(launcher_->Cancel(Key(1), 5).ok());
+  EXPECT_EQ(Expect<launch::CancelJob>().grace, 5);
+  EXPECT_EQ(AllTold(), Told{});
+  Send(ShimExited{Key(1)});
+  Send(Swept{Key(1)});
+  EXPECT_EQ(AllTold(), (Told{"1 lost: record damaged", "1 released"}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, DamagedFileTest, ::testing::Values("missing", "folder gone", "empty", "cut short"));
+
+TEST_F(RecoveryTest, FaultD22AnEmptySlotOfAJobThatRanIsNotStartedAgain) {
+  ASSERT_TRUE(Recover({1}).ok());  // the file is an older copy
+  ExpectSweep(1);
+  Send(ShimExited{Key(1)});
+  Send(Swept{Key(1)});
+  EXPECT_EQ(AllTold(), (Told{"1 lost: record damaged", "1 released"}));
+}
+
+// What is not mounted is named, and nothing is started below it, until what runs is over.
+TEST_F(RecoveryTest, FaultD22AMissingFolderIsNamedAndNothingIsStartedMeanwhile) {
+  std::filesystem::remove_all(dir_ / "ann");
+  ASSERT_TRUE(Recover({1}).ok());
+  EXPECT_EQ(launcher_->FindProblem(), "without the records of 1 job that runs (is it mounted? was it emptied or replaced?)");
+  const base::Status opened = Open({.batch = 6, .name = {"ann", "c"}, .job_count = 1});
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code(), base::Code::kResourceExhausted);
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "ann"));
+  Send(ShimExited{Key(1)});
+  Send(Swept{Key(1)});
+  EXPECT_EQ(AllTold(), (Told{"1 lost: record damaged", "1 released"}));
+  EXPECT_EQ(launcher_->FindProblem(), "");
+  EXPECT_TRUE(Open({.batch = 6, .name = {"ann", "c"}, .job_count = 1}).ok());
+}
 
 TEST_F(RecoveryTest, WhatIsNoFileAtAllLosesItsJobsAndStopsNothing) {
   std::filesystem::remove(Exits());
@@ -204,7 +248,7 @@ TEST_F(RecoveryTest, WhatIsNoFileAtAllLosesItsJobsAndStopsNothing) {
   ExpectSweep(1);
   Send(Swept{Key(1)});
   EXPECT_EQ(AllTold(), (Told{"1 lost: record damaged", "1 released"}));
-  EXPECT_FALSE(launcher_->Open(Place()).ok());
+  EXPECT_FALSE(Open(Place()).ok());
 }
 
 TEST_F(RecoveryTest, ARecordOfALaterVersionChangesNothing) {

@@ -51,6 +51,38 @@ TEST(LoopTest, TurnsComeOneAfterTheOtherAndInOrderWhoeverIsAside) {
   EXPECT_TRUE(in_order);
 }
 
+// The log disk hangs: turns are taken, and what is to be done aside is for somebody else, so that one thread is left for the turns.
+TEST(LoopTest, FaultD8WhoWaitsForTheLogDiskKeepsNobodyElse) {
+  Loop loop;
+  std::promise<void> hangs, goes_on, posted, second;
+  std::shared_future<void> open = goes_on.get_future().share();
+  loop.Start();
+  loop.Post([&] {
+    loop.OnLogDisk([&] {
+      hangs.set_value();
+      open.wait();
+    });
+  });
+  hangs.get_future().wait();
+  loop.Post([&] {
+    EXPECT_TRUE(loop.IsAsideWithLogDisk());
+    loop.OnLogDisk([&] {
+      second.set_value();
+      open.wait();
+    });
+    posted.set_value();
+  });
+  posted.get_future().wait();
+  second.get_future().wait();
+  std::promise<void> still;
+  loop.Post([&] { still.set_value(); });
+  still.get_future().wait();
+  EXPECT_FALSE(loop.log_disk().Hangs()) << "not for so long";
+  goes_on.set_value();
+  loop.Stop([] {});
+  EXPECT_FALSE(loop.IsAsideWithLogDisk());
+}
+
 TEST(LoopTest, FaultD8WhoWaitsAsideKeepsNobodyElse) {
   int ends[2];
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);

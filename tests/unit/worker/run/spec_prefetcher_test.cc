@@ -113,10 +113,7 @@ TEST_F(ReadAheadRunTest, CancelHoldAndRetryInBetweenStartTheRightJobs) {
   ASSERT_TRUE(Submit("b", jobs).ok());
   const auto first = launcher_->WaitLaunched(1);  // and by now others are read
   ASSERT_TRUE(Cancel("b", 5).ok());
-  const auto ask = [&](auto what, uint32_t index) {
-    return Await<uint32_t>([&](auto done) { (worker_.get()->*what)({.batch = {"ann", "b"}, .index = index}, done); });
-  };
-  EXPECT_EQ(*ask(&Worker::Hold, 7), 1u);
+  EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", "b"}, .index = 7}, "bob", done); }), 1u);
   EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Retry({.batch = {"ann", "b"}, .index = 5}, false, done); }), 1u);
   ASSERT_TRUE(Cancel("b", 9).ok());
   size_t launched = 1;
@@ -124,7 +121,7 @@ TEST_F(ReadAheadRunTest, CancelHoldAndRetryInBetweenStartTheRightJobs) {
     EXPECT_EQ(request.argv, std::vector<std::string>{NameOf(request.key.index)});
     EXPECT_NE(request.key.index, 9u);
     if (request.key.index == 20) {
-      EXPECT_EQ(*ask(&Worker::Release, 7), 1u);
+      EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Release({.batch = {"ann", "b"}, .index = 7}, done); }), 1u);
     }
     launcher_->Exit(request.key, base::ExitStatus::Exited(0));
     if (request.key.index == kJobs) break;

@@ -5,8 +5,10 @@
 
 #include <array>
 
+#include "tests/support/temp_dir.h"
 #include "tests/unit/worker/schema_v1.h"
 #include "tests/unit/worker/schema_v2.h"
+#include "tests/unit/worker/schema_v3.h"
 #include "tests/unit/worker/worker_fixture.h"
 #include "worker/store/sqlite.h"
 
@@ -14,7 +16,7 @@ namespace jobd::worker {
 namespace {
 
 // One for each version before ours, in order. A new version adds its predecessor here.
-constexpr std::array<const char*, kSchemaVersion - 1> kEarlier = {kDatabaseV1, kDatabaseV2};
+constexpr std::array<const char*, kSchemaVersion - 1> kEarlier = {kDatabaseV1, kDatabaseV2, kDatabaseV3};
 
 class SchemaTest : public WorkerTest, public ::testing::WithParamInterface<size_t> {
  protected:
@@ -48,7 +50,20 @@ TEST_P(SchemaTest, IsOpenedWithAllThatIsInIt) {
   };
   EXPECT_EQ(in(JobState::kSucceeded), "done ");
   EXPECT_EQ(in(JobState::kFailed), "failed ");
-  EXPECT_EQ(in(JobState::kRunning), "waiting ");
+  EXPECT_EQ(in(JobState::kHeld), "waiting ") << "all of it that has not ended is held";
+}
+
+TEST_P(SchemaTest, BatchesAreNumberedByOwnerInTheOrderOfTheirAcceptance) {
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(Batch("done").number, 1u);
+  EXPECT_EQ(Batch("waiting").number, 2u);
+  EXPECT_EQ(worker_->GetBatch({.batch = {"bob", "failed"}})->batch.number, 1u);
+  EXPECT_EQ(worker_->Resolve("ann", "2")->batch.correlation_id, "waiting");
+  EXPECT_EQ(worker_->Resolve("ann", "nightly/1")->batch.correlation_id, "done");
+  EXPECT_EQ(Submit("next", Jobs(1))->number, 3u);
+  const JobView held = Job("waiting", 2);
+  EXPECT_EQ(held.held_by, "ann") << "nobody else is known to have held it";
+  EXPECT_EQ(held.waits_since, 1600000000000000000);
 }
 
 TEST_P(SchemaTest, WhatWaitedRunsAndWhatHadEndedIsCountedAsKept) {
@@ -67,6 +82,29 @@ TEST_P(SchemaTest, IsOfTheNewestVersionAfterwards) {
   EXPECT_EQ(*database->QueryInt("PRAGMA user_version"), kSchemaVersion);
   EXPECT_EQ(*database->QueryText("PRAGMA integrity_check"), "ok");
   EXPECT_TRUE(Open().ok()) << "and is opened again";
+}
+
+// What version 3 kept in memory alone: a job of a batch that is held waits HELD should it be tried again.
+TEST(SchemaV3Test, WhatRunsOfAHeldBatchIsHeldAfterwards) {
+  const test::TempDir dir;
+  auto database = Database::Open(dir / "jobd.db", true);
+  ASSERT_TRUE(database.ok());
+  ASSERT_TRUE(database->Execute(kDatabaseV3).ok());
+  ASSERT_TRUE(
+      database
+          ->Execute("INSERT INTO jobs SELECT batch, 2, 4, attempt, retries_used, 0, '', '', '', '', '', NULL, NULL, 0, 0, 0, 0, "
+                    "0, 0, 0, 0, 0, 0, 0, 0, 0 FROM jobs WHERE batch IN (1, 3);"
+                    "UPDATE batches SET job_count = 2, job_rows = 2, starting = 1, held_jobs = 0, ended_at = 0 WHERE id IN (1, 3);"
+                    "INSERT INTO starts VALUES (3, 2, 1, 2, 5);")
+          .ok());
+  const base::Status prepared = PrepareDatabase(*database);
+  ASSERT_TRUE(prepared.ok()) << prepared.error().message();
+  EXPECT_EQ(*database->QueryInt("SELECT hold_next FROM jobs WHERE batch = 3 AND idx = 2"), 1);
+  EXPECT_EQ(*database->QueryInt("SELECT hold_next FROM jobs WHERE batch = 1 AND idx = 2"), 0) << "its batch is not held";
+  EXPECT_EQ(*database->QueryInt("SELECT hold_next FROM jobs WHERE batch = 3 AND idx = 1"), 0) << "it does not run";
+  EXPECT_EQ(*database->QueryInt("SELECT log_base FROM starts INDEXED BY starts_again WHERE batch = 3 AND idx = 1 AND attempt > 1"),
+            5);
+  EXPECT_EQ(*database->QueryInt("SELECT last FROM numbers WHERE owner = 'ann'"), 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(EarlierVersions, SchemaTest, ::testing::Range<size_t>(0, kEarlier.size()),

@@ -207,7 +207,11 @@ class StoreThreadsTest : public StoreTest {
   // Until the thread `store` has put away its last commit: then BeginApply gives the turn.
   void UntilIdle() {
     for (;;) {
-      if (const auto turn = store_->BeginApply({{.changes = {}, .done = {}}})) return turn();
+      // One at a time: who adds to what waits faster than it is put away never finds nothing waiting.
+      const auto told = std::make_shared<std::promise<void>>();
+      if (const auto turn = store_->BeginApply({{.changes = {}, .done = [told](const auto&) { told->set_value(); }}}))
+        return turn();
+      told->get_future().wait();
     }
   }
   uint32_t Starting() {

@@ -1,4 +1,4 @@
-#include "server/grpc/connection_table.h"
+#include "server/grpc/connections/connection_table.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -165,13 +165,6 @@ ConnectionTable::Entry* ConnectionTable::Find(Entries& entries, std::string_view
 void ConnectionTable::OnServed(std::string_view peer) {
   const auto entries = entries_.Lock();
   if (Entry* const entry = Find(*entries, peer)) entry->served = true;
-}
-
-void ConnectionTable::End(std::string_view peer) {
-  const auto entries = entries_.Lock();
-  const Entry* const entry = Find(*entries, peer);
-  if (entry == nullptr) return;
-  if (const base::Fd socket = Hold(entry->fd, entry->cookie)) Abort(socket.get());
 }
 
 }  // namespace jobd::server

@@ -1,5 +1,5 @@
 // Whose connection gives way when places are short.
-#include "server/grpc/connection_table.h"
+#include "server/grpc/connections/connection_table.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -108,16 +108,6 @@ TEST_F(ConnectionTableTest, OlderThanAHandshakeIsEstablished) {
   clock_.Advance(kHandshakeLimit + 1);
   EXPECT_TRUE(Admit("127.0.0.1"));
   for (size_t i = 0; i < connections_.size(); ++i) EXPECT_FALSE(Ended(i)) << i;
-}
-
-TEST_F(ConnectionTableTest, EndsTheOneThatIsNamed) {
-  ASSERT_TRUE(Admit("127.0.0.1"));
-  ASSERT_TRUE(Admit("127.0.0.1"));
-  for (const char* unknown : {"", "ipv4:", "ipv4:127.0.0.1", "ipv4:127.0.0.1:1", "unix:/x", "ipv6:%5B::1%5D:1"})
-    table_.End(unknown);
-  table_.End(connections_[0].name);
-  EXPECT_TRUE(Ended(0));
-  EXPECT_FALSE(Ended(1));
 }
 
 }  // namespace

@@ -1,14 +1,19 @@
-#include "cli/view/suggest.h"
+// "did you mean": the name a person probably had in mind.
+#pragma once
 
 #include <algorithm>
 #include <numeric>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
-namespace jobd::cli {
+namespace jobd::base {
 
-namespace {
+namespace suggest_internal {
 
 // Levenshtein's distance; a swap of neighbours counts as one, for it is one slip of the fingers.
-size_t Distance(std::string_view a, std::string_view b) {
+inline size_t Distance(std::string_view a, std::string_view b) {
   std::vector<size_t> before_last;
   std::vector<size_t> last(b.size() + 1);
   std::iota(last.begin(), last.end(), size_t{0});
@@ -25,15 +30,16 @@ size_t Distance(std::string_view a, std::string_view b) {
   return last.back();
 }
 
-}  // namespace
+}  // namespace suggest_internal
 
-std::string DidYouMean(std::string_view word, const std::vector<std::string>& names) {
+// " (did you mean 'env_file'?)" when one of `names` is a typing error away from `word`, else "".
+inline std::string DidYouMean(std::string_view word, const std::vector<std::string>& names) {
   constexpr size_t kLongest = 64;  // a longer word is no slip, and the time grows with the square of the length
   if (word.size() > kLongest) return "";
   const std::string* best = nullptr;
   size_t best_distance = 0;
   for (const std::string& name : names) {
-    const size_t distance = Distance(word, name);
+    const size_t distance = suggest_internal::Distance(word, name);
     const size_t allowed = std::max<size_t>(1, std::min(word.size(), name.size()) / 3);
     if (distance <= allowed && (best == nullptr || distance < best_distance)) {
       best = &name;
@@ -43,4 +49,4 @@ std::string DidYouMean(std::string_view word, const std::vector<std::string>& na
   return best == nullptr ? "" : " (did you mean '" + *best + "'?)";
 }
 
-}  // namespace jobd::cli
+}  // namespace jobd::base

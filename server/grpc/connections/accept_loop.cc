@@ -1,6 +1,7 @@
-#include "server/grpc/accept_loop.h"
+#include "server/grpc/connections/accept_loop.h"
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
@@ -8,6 +9,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <vector>
 
@@ -19,16 +21,24 @@ constexpr int kShortageMs = 50;
 
 base::Fd OpenSpare() { return base::Fd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
-// What a client can have on its way to us in one piece, which is up to 6 MiB by itself: gRPC makes calls of all of it before it
-// looks at any of them, and the least call is 15 bytes.
-constexpr int kReceiveBuffer = 128 << 10;
-
 // Half of the descriptors are for connections; the rest for logs, the database and whatever a call needs. Looked up each time, as
 // prlimit(2) may change it.
 size_t MaxConnections() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 65536;
   return std::max<size_t>(8, limit.rlim_cur / 2);
+}
+
+// "127.0.0.1:4711", "[::1]:4711".
+std::string PeerOf(const sockaddr_storage& peer) {
+  std::array<char, NI_MAXHOST> host{};
+  std::array<char, NI_MAXSERV> port{};
+  if (getnameinfo(reinterpret_cast<const sockaddr*>(&peer), sizeof peer, host.data(), host.size(), port.data(), port.size(),
+                  NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+    return "?";
+  }
+  const bool v6 = peer.ss_family == AF_INET6;
+  return (v6 ? "[" : "") + std::string(host.data()) + (v6 ? "]:" : ":") + port.data();
 }
 
 }  // namespace
@@ -98,14 +108,13 @@ bool AcceptLoop::AcceptOne(int listening, bool& shortage) {
   }
   const size_t max_per_address = std::max<uint32_t>(1, max_per_address_.load(std::memory_order_relaxed));
   if (!connections_.Admit(peer, max_per_address, MaxConnections())) {
-    if (on_refused_) on_refused_("its address, or the service, has too many connections");
+    if (on_refused_) on_refused_(PeerOf(peer), "its address, or the service, has too many connections");
     return true;
   }
   connections_.Add(peer, connection.get());
   const int on = 1;
   setsockopt(connection.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(connection.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  setsockopt(connection.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
   Acceptor::NewConnectionParameters parameters;
   parameters.listener_fd = listening;
   parameters.fd = connection.release();
@@ -117,9 +126,11 @@ void AcceptLoop::RefuseWithSpare(int listening) {
   spare_.reset();
   // Closed at once: the client is told now, instead of hanging in the backlog. And before the spare is opened again, for which it
   // makes room.
-  const bool refused = static_cast<bool>(base::Fd(accept4(listening, nullptr, nullptr, SOCK_CLOEXEC)));
+  sockaddr_storage peer{};
+  socklen_t length = sizeof peer;
+  const bool refused = static_cast<bool>(base::Fd(accept4(listening, reinterpret_cast<sockaddr*>(&peer), &length, SOCK_CLOEXEC)));
   spare_ = OpenSpare();
-  if (refused && on_refused_) on_refused_("there are no file descriptors left");
+  if (refused && on_refused_) on_refused_(PeerOf(peer), "there are no file descriptors left");
 }
 
 }  // namespace jobd::server

@@ -1,4 +1,4 @@
-// Which connections there are, so that no address takes all the places, and one that misbehaves can be ended.
+// Which connections there are, so that no address takes all the places.
 #pragma once
 
 #include <netinet/in.h>
@@ -41,8 +41,6 @@ class ConnectionTable {
   void Add(const sockaddr_storage& peer, int fd);
   // A call has come by the connection from `peer`, in gRPC's form: "ipv4:127.0.0.1:4711", "ipv6:%5B::1%5D:4711".
   void OnServed(std::string_view peer);
-  // Ends the connection from `peer` at once: what was sent on it and not read yet is dropped.
-  void End(std::string_view peer);
   size_t size() const { return entries_.Lock()->total; }
 
  private:

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <thread>
 
 #include <grpcpp/server_builder.h>
@@ -12,7 +13,7 @@
 #include "base/fd.h"
 #include "base/listener.h"
 #include "base/result.h"
-#include "server/grpc/connection_table.h"
+#include "server/grpc/connections/connection_table.h"
 
 namespace jobd::server {
 
@@ -23,7 +24,7 @@ class AcceptLoop {
  public:
   using Acceptor = grpc::experimental::ExternalConnectionAcceptor;
   // Told of refused connections; called on the loop's thread.
-  using OnRefused = std::function<void(const char* why)>;
+  using OnRefused = std::function<void(std::string_view peer, const char* why)>;
 
   // The server of `acceptor` has been started. `connections` outlives the loop.
   static base::Result<std::unique_ptr<AcceptLoop>> Start(base::Listener listener, std::unique_ptr<Acceptor> acceptor,

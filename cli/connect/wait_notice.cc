@@ -1,0 +1,70 @@
+#include "cli/connect/wait_notice.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/text.h"
+#include "cli/connect/client.h"
+#include "cli/connect/session.h"
+#include "cli/view/states.h"
+#include "jobd/v1/job_query_service.pb.h"
+
+namespace jobd::cli {
+
+namespace {
+
+constexpr std::chrono::seconds kFirst{1};
+constexpr std::chrono::seconds kLongest{30};
+
+}  // namespace
+
+WaitNotice::WaitNotice(Session& session, Client& client, JobRef ref) : session_(session), client_(client), ref_(std::move(ref)) {
+  if (session.err().is_terminal() && !session.options().quiet) thread_ = std::thread([this] { Run(); });
+}
+
+void WaitNotice::Stop() {
+  if (!thread_.joinable()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void WaitNotice::Run() {
+  for (auto pause = kFirst;; pause = std::min(pause * 2, kLongest)) {
+    {
+      std::unique_lock lock(mutex_);
+      if (wake_.wait_for(lock, pause, [this] { return stopping_; })) return;
+    }
+    if (!Look()) return;
+  }
+}
+
+bool WaitNotice::Look() {
+  v1::ExplainRequest request;
+  request.set_correlation_id(ref_.correlation_id);
+  request.set_owner(ref_.owner);
+  if (ref_.index) request.set_index(*ref_.index);
+  v1::ExplainResponse response;
+  if (!client_.ExplainOnce(request, &response).ok()) return false;
+  // Of a batch nothing has begun yet: what waits of one that runs is no news.
+  const v1::JobState state = response.batch().state();
+  if (!ref_.index && state != v1::JOB_STATE_QUEUED && state != v1::JOB_STATE_HELD) return false;
+  for (const v1::JobStatus& job : response.jobs()) {
+    if (job.waits().empty()) continue;
+    const v1::WaitReason& wait = job.waits(0);
+    // About to start: so it will say itself.
+    if (wait.code() == v1::WAIT_CODE_TURN && wait.before() == 0) return true;
+    const std::string reason = WaitName(wait.code());
+    if (std::exchange(said_, reason) == reason) return true;
+    const bool one = response.batch().job_count() == 1;
+    session_.Say((one ? "the job" : "job " + std::to_string(job.index())) + " waits: " + base::EscapeForTerminal(wait.text()));
+    return true;
+  }
+  return false;
+}
+
+}  // namespace jobd::cli

@@ -1,0 +1,55 @@
+#include "worker/ops/explain.h"
+
+#include <utility>
+
+#include "worker/plan/waits.h"
+
+namespace jobd::worker {
+namespace {
+
+ServiceStanding OfTheService(const Engine& engine) {
+  ServiceStanding service{.recovering = !engine.dispatcher.is_open(),
+                          .stopped = !engine.service.StartsJobs(),
+                          .stopped_by = engine.service.by(),
+                          .stopped_since = engine.service.since(),
+                          .disk = {},
+                          .slots_used = engine.pools.used(Pools::kDefault),
+                          .slots = engine.pools.slots(Pools::kDefault)};
+  if (const auto lack = engine.dispatcher.FindLack()) {
+    service.disk = lack->disk;
+    service.disk_since = lack->since;
+  } else if (engine.parts.store.FindProblem()) {
+    service.disk = "state";
+  }
+  return service;
+}
+
+Whereabouts Find(const JobTable& table, uint64_t batch, uint32_t index) {
+  const auto found = table.batches().find(batch);
+  if (found == table.batches().end()) return Whereabouts::kInQueue;
+  const auto job = found->second.jobs.find(index);
+  if (job == found->second.jobs.end()) return Whereabouts::kInQueue;
+  if (IsBeforeStart(job->second.state)) return Whereabouts::kStarting;
+  return job->second.WaitsAgain() ? Whereabouts::kLeaving : Whereabouts::kInQueue;
+}
+
+std::vector<WaitReasons> Explain(const Engine& engine, const WaitQuery& query) {
+  std::vector<uint32_t> indexes;
+  for (const WaitQuery::Job& job : query.jobs) indexes.push_back(job.index);
+  const Queue::Place place = engine.queue.PlaceOf(query.batch, indexes);
+  const ServiceStanding service = OfTheService(engine);
+  std::vector<WaitReasons> all;
+  for (size_t i = 0; i < query.jobs.size(); ++i) {
+    const WaitQuery::Job& asked = query.jobs[i];
+    all.push_back(WhyItWaits(asked, Find(engine.table, query.batch, asked.index), place, place.jobs[i], service));
+  }
+  return all;
+}
+
+}  // namespace
+
+void PostExplain(Engine& engine, WaitQuery query, Callback<std::vector<WaitReasons>> done) {
+  engine.loop.Post([&engine, query = std::move(query), done = std::move(done)] { done(Explain(engine, query)); });
+}
+
+}  // namespace jobd::worker

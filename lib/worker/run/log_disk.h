@@ -1,0 +1,56 @@
+// What has to wait for the log disk, so that nobody else does: making folders and files there, and asking whether it answers.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/guarded.h"
+
+namespace jobd::worker {
+
+// Thread-safe. Runs a thread named "log-disk", from the first time that it is needed.
+class LogDisk {
+ public:
+  LogDisk() = default;
+  // Ends the thread when it is through with what it does; what waits for it is dropped.
+  ~LogDisk() { Stop(); }
+  LogDisk(const LogDisk&) = delete;
+  LogDisk& operator=(const LogDisk&) = delete;
+
+  // A disk that has left something undone for so long does not answer. Longer than a slow one takes under load.
+  static constexpr base::Nanos kHangsAfter = 3 * base::kNanosPerSecond;
+
+  // Does `work` on the thread, behind what waits for it. After Stop it is dropped.
+  void Do(std::function<void()> work);
+  // The same, to be done by the caller: until it is done the disk counts as not having answered.
+  std::function<void()> Tracked(std::function<void()> work);
+  // Has `probe` done, unless something is under way that tells as much or it was done just before.
+  void Probe(std::function<void()> probe);
+  bool Hangs() const;
+  void Stop();
+
+ private:
+  struct Pending {
+    std::map<uint64_t, base::Nanos> since;  // what is not done yet
+    uint64_t last = 0;
+  };
+  struct Queue {
+    std::deque<std::function<void()>> waiting;
+    std::thread thread;
+    base::Nanos probed_at = 0;
+    bool stopping = false;
+  };
+  void Run();
+
+  const std::shared_ptr<base::Guarded<Pending>> pending_ = std::make_shared<base::Guarded<Pending>>();
+  base::Guarded<Queue> queue_;
+  std::condition_variable wake_;
+};
+
+}  // namespace jobd::worker

@@ -1,0 +1,66 @@
+#include "server/auth/certificate_chain.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include <ctime>
+#include <utility>
+
+namespace jobd::server {
+namespace {
+
+using StackPtr = std::unique_ptr<STACK_OF(X509), OpensslFree<[](STACK_OF(X509) * stack) { sk_X509_free(stack); }>>;
+
+base::Error Bad(std::string what) { return {base::Code::kInvalidArgument, std::move(what)}; }
+
+base::Result<int64_t> UnixTime(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) return Bad("a certificate has an unreadable date");
+  return static_cast<int64_t>(timegm(&parts));
+}
+
+}  // namespace
+
+base::Result<std::vector<X509Ptr>> ReadChain(std::string_view pem, const std::string& name) {
+  std::vector<X509Ptr> chain;
+  const BioPtr bio = BioOf(pem);
+  ERR_clear_error();
+  while (bio) {
+    X509Ptr x509(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+    if (!x509) break;
+    chain.push_back(std::move(x509));
+  }
+  const bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  ERR_clear_error();
+  if (!at_end) return Bad("tls." + name + ": a certificate in it cannot be read");
+  if (chain.empty()) return Bad("tls." + name + ": it holds no certificate");
+  return chain;
+}
+
+base::Result<CertificateDates> ParseCertificateDates(X509* x509) {
+  CertificateDates dates;
+  JOBD_ASSIGN_OR_RETURN(dates.not_before, UnixTime(X509_get0_notBefore(x509)));
+  JOBD_ASSIGN_OR_RETURN(dates.not_after, UnixTime(X509_get0_notAfter(x509)));
+  return dates;
+}
+
+base::Status CheckChain(std::string_view authority, std::string_view pem, ChainFor purpose, base::Nanos now) {
+  JOBD_ASSIGN_OR_RETURN(const auto roots, ReadChain(authority, "ca"));
+  JOBD_ASSIGN_OR_RETURN(const auto chain, ReadChain(pem, "cert"));
+  const X509StorePtr store(X509_STORE_new());
+  const X509StoreContextPtr context(X509_STORE_CTX_new());
+  const StackPtr intermediates(sk_X509_new_null());
+  if (!store || !context || !intermediates) return Bad("out of memory");
+  for (const X509Ptr& root : roots) X509_STORE_add_cert(store.get(), root.get());
+  for (size_t i = 1; i < chain.size(); ++i) sk_X509_push(intermediates.get(), chain[i].get());
+  if (X509_STORE_CTX_init(context.get(), store.get(), chain.front().get(), intermediates.get()) != 1) return Bad("out of memory");
+  X509_STORE_CTX_set_purpose(context.get(), purpose == ChainFor::kServer ? X509_PURPOSE_SSL_SERVER : X509_PURPOSE_SSL_CLIENT);
+  X509_STORE_CTX_set_time(context.get(), 0, now / base::kNanosPerSecond);
+  const bool good = X509_verify_cert(context.get()) == 1;
+  const int reason = X509_STORE_CTX_get_error(context.get());
+  ERR_clear_error();
+  if (!good) return Bad(X509_verify_cert_error_string(reason));
+  return base::Ok();
+}
+
+}  // namespace jobd::server

@@ -1,0 +1,28 @@
+// Chains of certificates: reading all that is in a file, and whether one leads up to an authority.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "server/auth/openssl_ptr.h"
+
+namespace jobd::server {
+
+// All certificates of a file, at least one. `name` is its setting's without "tls.". kInvalidArgument, for administrators.
+base::Result<std::vector<X509Ptr>> ReadChain(std::string_view pem, const std::string& name);
+
+struct CertificateDates {
+  int64_t not_before = 0;  // seconds since 1970
+  int64_t not_after = 0;
+};
+base::Result<CertificateDates> ParseCertificateDates(X509* x509);
+
+enum class ChainFor { kServer, kClient };
+// Whether the first certificate in `pem` leads up to one of `authority`, by way of those behind it, and all are valid at `now` and
+// for that. The error is OpenSSL's reason.
+base::Status CheckChain(std::string_view authority, std::string_view pem, ChainFor purpose, base::Nanos now);
+
+}  // namespace jobd::server
