@@ -65,6 +65,7 @@ struct Table {
     uint64_t connection = 0;
     ReadPace pace;
     HeaderLimit headers;
+    uint32_t taken_back = 0;  // the stream that we took back last
     bool is_buffer_bounded = false;
   };
   std::shared_mutex mutex;
@@ -154,6 +155,16 @@ void OnRead(const void* transport, std::string_view bytes) {
   const auto found = table.transports.find(transport);
   if (found == table.transports.end() || found->second.headers.Take(bytes)) return;
   found->second.watch->guard().OnEndlessHeaders(found->second.connection);
+}
+
+// We take the stream back because of what is being read. Frames that were on their way when a call ended, or go beyond its window,
+// bring this about one by one; it is one misuse all the same.
+void OnTakenBack(const void* transport, uint32_t stream) {
+  Table& table = TheTable();
+  const std::shared_lock lock(table.mutex);
+  const auto found = table.transports.find(transport);
+  if (found == table.transports.end() || std::exchange(found->second.taken_back, stream) == stream) return;
+  found->second.watch->guard().OnMisuse(found->second.connection);
 }
 
 void OnTaken(const void* transport, base::Nanos time) {
@@ -339,7 +350,7 @@ JOBD_BETWEEN(absl::Status, _Z35grpc_chttp2_rst_stream_parser_parsePvP21grpc_chtt
 
 JOBD_BETWEEN(void, _Z40grpc_chttp2_add_rst_stream_to_next_writeP21grpc_chttp2_transportjjP28grpc_transport_one_way_stats,
              (grpc_chttp2_transport * transport, uint32_t stream, uint32_t code, grpc_transport_one_way_stats* statistics)) {
-  if (jobd::server::reading == transport) Told(transport, &ConnectionGuard::OnMisuse);
+  if (jobd::server::reading == transport) jobd::server::OnTakenBack(transport, stream);
   __real__Z40grpc_chttp2_add_rst_stream_to_next_writeP21grpc_chttp2_transportjjP28grpc_transport_one_way_stats(transport, stream,
                                                                                                                code, statistics);
 }

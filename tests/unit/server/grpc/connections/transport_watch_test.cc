@@ -138,6 +138,17 @@ TEST_F(TransportWatchTest, FaultD2CallsThatAreTakenBackEndTheirConnection) {
   }
 }
 
+TEST_F(TransportWatchTest, WhatIsStillOnItsWayOnAStreamThatIsTakenBackIsOneMisuse) {
+  Serve(std::make_unique<Keeper>());
+  const auto raw = Raw();
+  ASSERT_NE(raw, nullptr);
+  const uint32_t stream = raw->Headers("/a/Method");
+  for (int i = 0; i < 4000; ++i) raw->Frame(RawH2::Type::kData, 0, stream, std::string(1000, 'x'));
+  raw->Flush();
+  EXPECT_TRUE(raw->ReadUntil([&] { return raw->ended(stream); }));
+  EXPECT_EQ(Ended(), "");
+}
+
 TEST_F(TransportWatchTest, FaultD2UnknownMethodsWithoutEndEndTheirConnection) {
   Serve(MakeUnknownMethods(access_, guard_, nullptr));
   const auto raw = Raw();
