@@ -175,8 +175,9 @@ void OnTaken(const void* transport, base::Nanos time) {
 }
 
 // The kernel lets a socket's buffer grow with what comes by it, as a long way needs, to 6 MiB and more (tcp(7), tcp_rmem); a client
-// fills it while we let it wait. So it is kept where it is once it has this size, which is 5 MiB/s at 100 ms. TCP_WINDOW_CLAMP does
-// not hold where the buffer grows, and SO_RCVBUF is cut to net.core.rmem_max, often 208 KiB.
+// fills it while we let it wait. So it is kept where it is once it has this size, which is 5 MiB/s at 100 ms. Where the way is
+// short it may have grown far beyond at once, and is made smaller: to no more than twice net.core.rmem_max, often 416 KiB, which is
+// much on such a way. TCP_WINDOW_CLAMP does not hold where the buffer grows.
 constexpr int kBuffer = 512 << 10;
 
 void BoundBuffer(Table::Entry& entry, grpc_endpoint* endpoint) {
@@ -187,7 +188,7 @@ void BoundBuffer(Table::Entry& entry, grpc_endpoint* endpoint) {
   if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &length) != 0 || size < kBuffer) return;
   entry.is_buffer_bounded = true;
   constexpr int kKeepReceive = 2;  // SOCK_RCVBUF_LOCK of SO_BUF_LOCK, since Linux 5.14
-  if (setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &kKeepReceive, sizeof kKeepReceive) == 0) return;
+  if (size <= 2 * kBuffer && setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &kKeepReceive, sizeof kKeepReceive) == 0) return;
   setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kBuffer, sizeof kBuffer);
 }
 
