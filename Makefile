@@ -34,6 +34,7 @@ run: build certs
 	@exec build/bin/jobd --config $(DEV)/jobd.toml
 
 test: build
+	@scripts/deps.sh programs
 	@cmake --build build -j $(JOBS)
 	@JOBD_TEST_STRICT=1 ctest --test-dir build --output-on-failure -j $(JOBS)
 

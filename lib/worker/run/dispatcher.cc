@@ -57,7 +57,7 @@ void Dispatcher::PublishLoad() {
 
 void Dispatcher::Prepare(const Queue::Pick& pick, Slot slot) {
   auto row = pick.never_started ? base::Result<std::optional<JobRow>>(std::nullopt) : parts_.reader.Row(pick.batch, pick.index);
-  const auto found = row.ok() ? FindBatch(pick.batch) : base::Result<LiveBatch*>(row.error());
+  const auto found = row.ok() ? parts_.table.FindOrRead(parts_.reader, pick.batch) : base::Result<LiveBatch*>(row.error());
   if (!found.ok()) return ReturnPick(pick, kStateDisk);
   LiveBatch& batch = **found;
   LiveJob job{.row = std::move(*row).value_or(JobRow{}), .slot = std::move(slot)};
@@ -90,16 +90,6 @@ void Dispatcher::ReturnPick(const Queue::Pick& pick, const char* disk) {
   parts_.queue.Requeue(pick.batch, pick.index, true);
   parts_.table.CloseIfEmpty(pick.batch);
   BackOff(disk);
-}
-
-base::Result<LiveBatch*> Dispatcher::FindBatch(uint64_t batch) {
-  if (LiveBatch* const live = parts_.table.FindBatch(batch); live != nullptr) return live;
-  JOBD_ASSIGN_OR_RETURN(const ActiveBatch about, parts_.reader.Active(batch));
-  JOBD_ASSIGN_OR_RETURN(const int64_t last_seq, parts_.reader.LastStart(batch));
-  return &parts_.table.AddBatch(batch, {.name = about.view.name,
-                                        .job_count = about.view.job_count,
-                                        .fail_fast = about.view.options.fail_fast,
-                                        .last_seq = last_seq});
 }
 
 // Jobs of the batch that come meanwhile wait with the first.

@@ -67,7 +67,6 @@ class Dispatcher {
   void Prepare(const Queue::Pick& pick, Slot slot);
   // What was picked cannot be looked at now: it waits on.
   void ReturnPick(const Queue::Pick& pick, const char* disk);
-  base::Result<LiveBatch*> FindBatch(uint64_t batch);
   // Has the launcher make what the batch's attempts need; the job goes on when that is done.
   void OpenBatch(LiveBatch& batch, launch::JobKey first);
   void OnOpened(uint64_t id, const base::Status& status);

@@ -23,10 +23,17 @@ LiveJob* JobTable::Find(launch::JobKey key) {
   return job != nullptr && job->key.attempt == key.attempt ? job : nullptr;
 }
 
-LiveBatch& JobTable::AddBatch(uint64_t batch, LiveBatch about) {
-  LiveBatch& added = batches_.try_emplace(batch, std::move(about)).first->second;
+base::Result<LiveBatch*> JobTable::FindOrRead(LiveReader& reader, uint64_t batch) {
+  if (LiveBatch* const live = FindBatch(batch); live != nullptr) return live;
+  JOBD_ASSIGN_OR_RETURN(const ActiveBatch about, reader.Active(batch));
+  JOBD_ASSIGN_OR_RETURN(const int64_t last_seq, reader.LastStart(batch));
+  LiveBatch& added = batches_[batch];
+  added.name = about.view.name;
+  added.job_count = about.view.job_count;
+  added.fail_fast = about.view.options.fail_fast;
+  added.last_seq = last_seq;
   parts_.announcer.OpenBatch(added.name, batch);
-  return added;
+  return &added;
 }
 
 LiveJob& JobTable::Add(LiveJob job) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/result.h"
 #include "launch/contract/launch_request.h"
 #include "worker/launcher/launcher.h"
 #include "worker/model/job_row.h"
@@ -22,6 +23,7 @@
 #include "worker/run/live_job.h"
 #include "worker/run/spec_prefetcher.h"
 #include "worker/run/upkeep.h"
+#include "worker/store/readers.h"
 
 namespace jobd::worker {
 
@@ -84,7 +86,8 @@ class JobTable {
   const std::unordered_map<uint64_t, LiveBatch>& batches() const { return batches_; }
   bool empty() const { return batches_.empty(); }
 
-  LiveBatch& AddBatch(uint64_t batch, LiveBatch about);
+  // The batch, which comes into the table by this if it is not there. The reader's errors.
+  base::Result<LiveBatch*> FindOrRead(LiveReader& reader, uint64_t batch);
   // The job is not in the table, its batch is.
   LiveJob& Add(LiveJob job);
 

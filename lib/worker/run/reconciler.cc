@@ -67,7 +67,7 @@ base::Status Reconciler::RestoreLive() {
 base::Status Reconciler::RestoreJob(const LiveRow& live) {
   JOBD_ASSIGN_OR_RETURN(auto row, parts_.reader.Row(live.batch, live.index));
   if (!row) return base::Ok();
-  JOBD_ASSIGN_OR_RETURN(const LiveBatch* const batch, OpenBatch(live.batch));
+  JOBD_ASSIGN_OR_RETURN(const LiveBatch* const batch, parts_.table.FindOrRead(parts_.reader, live.batch));
   const bool stopping = row->outcome.state == JobState::kStopping;
   LiveJob job{.key = {.batch = live.batch, .index = live.index, .attempt = row->attempt},
               .state = stopping ? LiveState::kStopping : LiveState::kLaunching,
@@ -87,16 +87,6 @@ base::Status Reconciler::RestoreJob(const LiveRow& live) {
                       .grace = job.kill_after});
   parts_.table.Add(std::move(job));
   return base::Ok();
-}
-
-base::Result<LiveBatch*> Reconciler::OpenBatch(uint64_t batch) {
-  if (LiveBatch* const known = parts_.table.FindBatch(batch); known != nullptr) return known;
-  JOBD_ASSIGN_OR_RETURN(const ActiveBatch about, parts_.reader.Active(batch));
-  JOBD_ASSIGN_OR_RETURN(const int64_t last_seq, parts_.reader.LastStart(batch));
-  return &parts_.table.AddBatch(batch, {.name = about.view.name,
-                                        .job_count = about.view.job_count,
-                                        .fail_fast = about.view.options.fail_fast,
-                                        .last_seq = last_seq});
 }
 
 }  // namespace jobd::worker

@@ -49,7 +49,6 @@ class Reconciler {
   base::Status RestoreBatch(const ActiveBatch& batch);
   base::Status RestoreLive();
   base::Status RestoreJob(const LiveRow& live);
-  base::Result<LiveBatch*> OpenBatch(uint64_t batch);
 
   const Parts parts_;
   std::vector<Launcher::Earlier> earlier_;

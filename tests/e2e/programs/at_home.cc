@@ -6,6 +6,7 @@
 #include <array>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "tests/support/require.h"
 
@@ -91,6 +92,20 @@ std::string AtHome::Said(const std::string& script, std::vector<std::string> opt
 
 std::string AtHome::Begin(const std::string& script) const { return daemon_->Ok(Run(script, {"-d"})); }
 
-bool AtHome::HasMemoryLimit() const { return Job("true", {"--memory", "64M"}).code() == 0; }
+bool AtHome::HasMemoryLimit() const {
+  const auto status = nlohmann::json::parse(daemon_->Ok({"admin", "status", "--json"}, "admin"));
+  for (const auto& part : status.at("isolation")) {
+    if (part.at("name") == "memory limit") return part.at("available");
+  }
+  ADD_FAILURE() << "jobd does not say whether it has memory limits: " << status;
+  return false;
+}
+
+void AtHome::ExpectMemoryLimitRefused() const {
+  const Output output = Job("echo ran", {"--memory", "64M"});
+  EXPECT_NE(output.code(), 0);
+  EXPECT_EQ(output.out, "");
+  EXPECT_NE(output.err.find("cannot be enforced on this machine"), std::string::npos) << output.err;
+}
 
 }  // namespace jobd::e2e

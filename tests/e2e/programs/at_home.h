@@ -34,8 +34,10 @@ class AtHome : public testing::TestWithParam<Place> {
   std::string Said(const std::string& script, std::vector<std::string> options = {}) const;
   // Starts it and returns its ID.
   std::string Begin(const std::string& script) const;
-  // True where a memory limit can be enforced.
+  // Whether jobd says that a memory limit can be enforced: an ordinary user has no control groups everywhere.
   bool HasMemoryLimit() const;
+  // Where it cannot, a job that asks for one does not run, and is told why.
+  void ExpectMemoryLimitRefused() const;
 
   Daemon& daemon() const { return *daemon_; }
   const std::string& workdir() const { return workdir_; }

@@ -12,7 +12,7 @@ constexpr const char* kPostgres = "set -e; PATH=$PATH:$(echo /usr/lib/postgresql
 bool HasPostgres() { return test::IsInstalled("../lib/postgresql") || test::IsInstalled("initdb"); }
 
 TEST_P(ServicesAtHome, FaultB1PostgresqlStartsAnswersAndStops) {
-  if (!HasPostgres()) GTEST_SKIP() << "PostgreSQL is not installed; `scripts/deps.sh programs` brings it";
+  JOBD_REQUIRE(HasPostgres(), "PostgreSQL is not installed; `scripts/deps.sh programs` brings it");
   const std::string start = "pg_ctl -w -t 240 -l log -o '-c listen_addresses= -k /tmp' start >/dev/null || { cat log; exit 1; }; ";
   Said(std::string(kPostgres) + "initdb -A trust -N >/dev/null; " + start +
        "psql -h /tmp -Atqc 'create table answers as select 42 as answer' postgres; pg_ctl -w -t 240 stop >/dev/null");
@@ -24,7 +24,7 @@ TEST_P(ServicesAtHome, FaultB1PostgresqlStartsAnswersAndStops) {
 }
 
 TEST_P(ServicesAtHome, FaultB1PostgresqlLeavesNothingBehind) {
-  if (!HasPostgres()) GTEST_SKIP() << "PostgreSQL is not installed; `scripts/deps.sh programs` brings it";
+  JOBD_REQUIRE(HasPostgres(), "PostgreSQL is not installed; `scripts/deps.sh programs` brings it");
   Said(std::string(kPostgres) + "initdb -A trust -N >/dev/null; pg_ctl -w -t 240 -l log -o '-c listen_addresses= -k /tmp' start");
   // The job has ended, and its server with it.
   EXPECT_EQ(Said("for p in /proc/[0-9]*; do read -r name <$p/comm || continue; [ $name != postgres ] || echo alive; done"), "");
