@@ -58,6 +58,13 @@ int Check(const jobd::daemon::Options& options, const jobd::base::Result<jobd::d
   return 0;
 }
 
+jobd::base::Result<jobd::daemon::Configuration> Configure(const jobd::daemon::Options& options,
+                                                          const jobd::base::Starter& starter) {
+  if (starter.obstacle.empty()) return jobd::daemon::OpenConfiguration(options);
+  return Error(jobd::base::Code::kFailedPrecondition,
+               "started under a limit that this account may not lift: " + starter.obstacle + "; start jobd without it");
+}
+
 void BlockSignals() {
   sigset_t mask;
   ::sigemptyset(&mask);
@@ -89,7 +96,7 @@ int main(int argc, char** argv) {
   }
 
   // 3. Configuration, certificates and users, before anything is touched.
-  auto configuration = jobd::daemon::OpenConfiguration(options);
+  auto configuration = Configure(options, starter);
   if (options.check_only) return Check(options, configuration);
   if (!configuration.ok()) return Fail(configuration.error());
   const jobd::config::Config& config = configuration->config;

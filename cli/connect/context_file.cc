@@ -3,9 +3,6 @@
 #include <fcntl.h>
 #include <toml++/toml.h>
 
-#include <nlohmann/json.hpp>
-#include <sstream>
-
 #include "base/files.h"
 #include "cli/view/file_line.h"
 #include "cli/view/suggest.h"
@@ -82,6 +79,14 @@ std::string ContextFilePath(const GlobalOptions& options, const Environment& env
   return "";
 }
 
+Result<ContextFile> ParseContexts(const std::string& text, const std::string& path, const Environment& env) {
+  ContextFile file{.path = path, .exists = true};
+  const toml::parse_result parsed = toml::parse(text, path);
+  if (!parsed) return Bad(file, parsed.error().source(), std::string(parsed.error().description()));
+  JOBD_RETURN_IF_ERROR(ReadFile(file, env, parsed.table()));
+  return file;
+}
+
 Result<ContextFile> LoadContexts(const GlobalOptions& options, const Environment& env) {
   ContextFile file;
   file.path = ContextFilePath(options, env);
@@ -92,33 +97,7 @@ Result<ContextFile> LoadContexts(const GlobalOptions& options, const Environment
     if (!needed && (text.error().code() == Code::kNotFound || text.error().code() == Code::kPermissionDenied)) return file;
     return std::move(text).error();
   }
-  file.exists = true;
-  const toml::parse_result parsed = toml::parse(*text, file.path);
-  if (!parsed) return Bad(file, parsed.error().source(), std::string(parsed.error().description()));
-  JOBD_RETURN_IF_ERROR(ReadFile(file, env, parsed.table()));
-  return file;
-}
-
-std::string WithCurrent(const std::string& text, const std::string& name) {
-  // JSON's strings are TOML's basic strings.
-  const std::string setting = "current = " + nlohmann::json(name).dump() + "\n";
-  std::string out;
-  bool replaced = false;
-  bool in_table = false;  // a key `current` behind a [table] line is another one
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line);) {
-    const size_t begin = line.find_first_not_of(" \t");
-    const std::string_view rest = begin == std::string::npos ? std::string_view() : std::string_view(line).substr(begin);
-    in_table = in_table || rest.starts_with('[');
-    const bool is_current = !in_table && rest.starts_with("current") && rest.find_first_not_of(" \t", 7) == rest.find('=', 7);
-    if (is_current) {
-      out += setting;
-      replaced = true;
-    } else {
-      out += line + "\n";
-    }
-  }
-  return replaced ? out : setting + out;
+  return ParseContexts(*text, file.path, env);
 }
 
 }  // namespace jobd::cli

@@ -17,6 +17,8 @@ struct Context {
   std::string cert;
   std::string key;
   std::string token_file;
+
+  bool operator==(const Context&) const = default;
 };
 
 struct ContextFile {
@@ -30,7 +32,7 @@ struct ContextFile {
 std::string ContextFilePath(const GlobalOptions& options, const Environment& env);
 // A missing file counts as empty, unless --config named it. Unknown keys are errors.
 base::Result<ContextFile> LoadContexts(const GlobalOptions& options, const Environment& env);
-// The text of a configuration with `current` set to `name`; all else stays as it is, comments too.
-std::string WithCurrent(const std::string& text, const std::string& name);
+// The same of a file's text; `path` is what errors name, and what its paths are relative to.
+base::Result<ContextFile> ParseContexts(const std::string& text, const std::string& path, const Environment& env);
 
 }  // namespace jobd::cli

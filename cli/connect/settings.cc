@@ -91,14 +91,16 @@ Result<Connection> ResolveConnection(const GlobalOptions& options, const Environ
     if (!timeout.ok()) return std::move(timeout).error().WithContext("--connect-timeout");
     connection.connect_timeout = *timeout;
   }
-  const std::array<std::tuple<const std::string&, const char*, const char*, const char*>, 3> needed{
-      {{connection.ca, "CA certificate", "--ca", "JOBCTL_CA"},
-       {connection.cert, "client certificate", "--cert", "JOBCTL_CERT"},
-       {connection.key, "client key", "--key", "JOBCTL_KEY"}}};
-  for (const auto& [value, what, flag, variable] : needed) {
-    if (!value.empty()) continue;
-    return Error(Code::kFailedPrecondition,
-                 std::string("no ") + what + " is set: use " + flag + ", " + variable + " or a context (`jobctl context --help`)");
+  const std::array<std::pair<const std::string&, const char*>, 3> needed{
+      {{connection.ca, "a CA certificate (--ca or JOBCTL_CA)"},
+       {connection.cert, "a client certificate (--cert or JOBCTL_CERT)"},
+       {connection.key, "a client key (--key or JOBCTL_KEY)"}}};
+  std::string missing;
+  for (const auto& [value, what] : needed) {
+    if (value.empty()) missing += (missing.empty() ? "" : ", ") + std::string(what);
+  }
+  if (!missing.empty()) {
+    return Error(Code::kFailedPrecondition, "jobctl needs " + missing + "; `jobctl context add` keeps them (see its --help)");
   }
   return connection;
 }

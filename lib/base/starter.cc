@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/keyctl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
@@ -10,6 +11,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <initializer_list>
 
@@ -42,6 +44,32 @@ void Raise(__rlimit_resource resource, bool beyond_hard) {
   ::setrlimit(resource, &limit);
 }
 
+// What Linux gives a process that nobody has touched. The C library took the size of a thread's stack from the limit before main.
+void GrowStacks() {
+  constexpr rlim_t kStack = rlim_t{8} << 20;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur >= kStack) return;
+  limit.rlim_cur = std::min(kStack, limit.rlim_max);
+  ::setrlimit(RLIMIT_STACK, &limit);
+  pthread_attr_t attributes;
+  if (::pthread_attr_init(&attributes) != 0) return;
+  ::pthread_attr_setstacksize(&attributes, kStack);
+  ::pthread_setattr_default_np(&attributes);
+  ::pthread_attr_destroy(&attributes);
+}
+
+// The limits that are left under which a daemon would be ended, or could not write.
+std::string Obstacle() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    return "files may have " + std::to_string(limit.rlim_cur) + " bytes (ulimit -f)";
+  }
+  if (::getrlimit(RLIMIT_CPU, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    return "the process is killed after " + std::to_string(limit.rlim_cur) + " s of processor time (ulimit -t)";
+  }
+  return "";
+}
+
 void ResetScheduling() {
   const int policy = ::sched_getscheduler(0);
   // Above, the flag SCHED_RESET_ON_FORK.
@@ -59,10 +87,12 @@ Starter ForgetStarter() {
   for (const auto timer : {ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF}) ::setitimer(timer, &none, nullptr);
   Starter starter;
   ::getrlimit(RLIMIT_NOFILE, &starter.descriptors);
-  Raise(RLIMIT_NOFILE, false);
+  for (const auto resource : {RLIMIT_NOFILE, RLIMIT_NPROC}) Raise(resource, false);
   for (const auto resource : {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_AS, RLIMIT_DATA, RLIMIT_RTTIME, RLIMIT_SIGPENDING}) {
     Raise(resource, true);
   }
+  GrowStacks();
+  starter.obstacle = Obstacle();
   ::umask(022);
   ::personality(PER_LINUX);
   ::prctl(PR_SET_TIMERSLACK, 50'000, 0, 0, 0);

@@ -3,10 +3,15 @@
 
 #include <sys/resource.h>
 
+#include <string>
+
 namespace jobd::base {
 
 struct Starter {
   rlimit descriptors{};  // RLIMIT_NOFILE as it was given
+  // A limit that stays, for want of the right to lift it, and that no daemon can work under: "files may have 4096 bytes (ulimit
+  // -f)". Empty: none.
+  std::string obstacle;
 };
 
 // To be called first of all, by the one thread there is:
@@ -14,8 +19,9 @@ struct Starter {
 //   descriptors 0-2    those that are closed become /dev/null, or the first files we open would get what others write there
 //   signals            all have their defaults and none is blocked: with SIGCHLD ignored no wait finds a child's end
 //   timers             none: an alarm would end us
-//   limits             NOFILE: the soft one as high as the hard one. Those that would end us or spoil what we write (CPU, FSIZE,
-//                      AS, DATA, RTTIME, SIGPENDING): unlimited, where we have the right. All others stay
+//   limits             NOFILE, NPROC: the soft one as high as the hard one. STACK: 8 MiB at least, and so for threads. Those that
+//                      would end us or spoil what we write (CPU, FSIZE, AS, DATA, RTTIME, SIGPENDING): unlimited, where we have
+//                      the right. All others stay
 //   umask              022
 //   personality, timer slack, transparent huge pages, subreaper    as of a process that nobody has touched
 //   scheduling         no real-time policy

@@ -13,6 +13,7 @@
 #include "base/listener.h"
 #include "daemon/start_checks.h"
 #include "tests/e2e/harness/daemon.h"
+#include "tests/support/require.h"
 
 namespace jobd::e2e {
 namespace {
@@ -130,6 +131,23 @@ TEST_F(CheckConfigTest, FaultC14TheConfigurationOfAServiceThatRunsIsNoFault) {
   const Output checked = Check({"--set", "server.listen=" + daemon_.Address()});
   EXPECT_EQ(checked.out, "OK\n") << checked.err;
   EXPECT_EQ(daemon_.Do({"run", "--", "true"}).code(), 0);
+}
+
+TEST_F(CheckConfigTest, FaultA1ALimitThatStaysKeepsAStartFromHalfWorking) {
+  JOBD_REQUIRE(::geteuid() == 0, "only root can give up the right to lift limits and start jobd all the same");
+  const std::vector<std::string> limited{"/usr/bin/prlimit", "--fsize=4096:4096", "/usr/bin/setpriv",
+                                         "--bounding-set=-sys_resource", Binary("jobd")};
+  const auto run = [&](std::vector<std::string> flags) {
+    flags.insert(flags.begin(), limited.begin(), limited.end());
+    return RunCommand({std::move(flags), {}, {}, {}});
+  };
+  const std::string said = "limit that this account may not lift: files may have 4096 bytes (ulimit -f)";
+  const Output checked = run({"--check-config", daemon_.ConfigFile()});
+  EXPECT_EQ(checked.code(), 1);
+  EXPECT_NE(checked.out.find(said), std::string::npos) << checked.out << checked.err;
+  const Output started = run({"--config", daemon_.ConfigFile()});
+  EXPECT_EQ(started.code(), 1);
+  EXPECT_NE(started.err.find(said), std::string::npos) << started.err;
 }
 
 TEST_F(CheckConfigTest, FaultC14WithoutTheServersProgramNothingIsOk) {

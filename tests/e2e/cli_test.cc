@@ -117,6 +117,40 @@ TEST_F(CliTest, ContextsAndPrecedence) {
   EXPECT_NE(run({"whoami"}).out.find("admin"), std::string::npos);
 }
 
+TEST_F(CliTest, ContextsAreAddedAndRemoved) {
+  const std::string home = daemon_->folder() + "/newhome";
+  ASSERT_EQ(RunCommand({{"/bin/mkdir", home}, {}, {}, {}}).code(), 0);
+  const std::string certs = daemon_->CertDir();
+  const auto run = [&](std::vector<std::string> args) {
+    args.insert(args.begin(), {"/usr/bin/env", "HOME=" + home, Binary("jobctl")});
+    return RunCommand({std::move(args), {}, {}, certs});
+  };
+  const auto add = [&](const std::string& name, const std::string& user) {
+    return run({"context", "add", name, "--address", daemon_->Address(), "--ca", "ca.crt", "--cert", user + ".crt", "--key",
+                user + ".key"});
+  };
+  // What cannot work is refused, and nothing is written.
+  const Output bare = run({"context", "add", "here"});
+  EXPECT_EQ(bare.code(), 2);
+  EXPECT_NE(bare.err.find("a context needs --ca, --cert, --key as well"), std::string::npos) << bare.err;
+  const Output absent = add("here", "nobody");
+  EXPECT_NE(absent.code(), 0);
+  EXPECT_NE(absent.err.find("nobody.crt"), std::string::npos) << absent.err;
+  EXPECT_EQ(add("../here", "operator").code(), 2);
+  EXPECT_EQ(run({"context", "list"}).out, "");
+
+  EXPECT_EQ(add("here", "operator").code(), 0);
+  EXPECT_NE(run({"whoami"}).out.find("operator"), std::string::npos) << "the first is the current one";
+  EXPECT_EQ(add("here", "admin").code(), 2) << "none is replaced";
+  EXPECT_EQ(add("boss", "admin").code(), 0);
+  EXPECT_NE(run({"whoami"}).out.find("operator"), std::string::npos);
+  EXPECT_NE(run({"--context", "boss", "whoami"}).out.find("admin"), std::string::npos);
+  EXPECT_EQ(run({"context", "rm", "here"}).code(), 0);
+  EXPECT_EQ(run({"context", "rm", "here"}).code(), 2);
+  EXPECT_EQ(run({"context", "use", "boss"}).code(), 0);
+  EXPECT_NE(run({"whoami"}).out.find("admin"), std::string::npos);
+}
+
 TEST_F(CliTest, FaultC4TheCommandNeedsNoDashes) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> commands{
       {{"run", "echo", "hi"}, "hi"},

@@ -1,7 +1,9 @@
 #include "base/starter.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/keyctl.h>
+#include <pthread.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -13,6 +15,7 @@
 #include <csignal>
 #include <functional>
 #include <initializer_list>
+#include <string>
 
 namespace jobd::base {
 namespace {
@@ -74,6 +77,72 @@ TEST(FaultA1, LimitsThatEndAProcessOrItsFilesAreLifted) {
         }
         return lifted;
       }));
+}
+
+TEST(FaultA1, ATinyStackIsThatOfAnyProcess) {
+  EXPECT_TRUE(Holds(
+      [] {
+        rlimit limit{};
+        ::getrlimit(RLIMIT_STACK, &limit);
+        limit.rlim_cur = 64 << 10;
+        ::setrlimit(RLIMIT_STACK, &limit);
+        pthread_attr_t tiny;
+        ::pthread_attr_init(&tiny);
+        ::pthread_attr_setstacksize(&tiny, 64 << 10);
+        ::pthread_setattr_default_np(&tiny);
+      },
+      [] {
+        rlimit limit{};
+        ::getrlimit(RLIMIT_STACK, &limit);
+        pthread_attr_t attributes;
+        size_t bytes = 0;
+        ::pthread_getattr_default_np(&attributes);
+        ::pthread_attr_getstacksize(&attributes, &bytes);
+        return limit.rlim_cur >= 8 << 20 && bytes >= 8 << 20;
+      }));
+}
+
+TEST(FaultA1, FewProcessesAreAsManyAsTheHardLimitHas) {
+  EXPECT_TRUE(Holds(
+      [] {
+        rlimit limit{};
+        ::getrlimit(RLIMIT_NPROC, &limit);
+        limit.rlim_cur = 1;
+        ::setrlimit(RLIMIT_NPROC, &limit);
+      },
+      [] {
+        rlimit limit{};
+        return ::getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_cur == limit.rlim_max;
+      }));
+}
+
+// The limit, its value, and what is said of it when it cannot be lifted.
+TEST(FaultA1, ALimitThatStaysAndIsInTheWayIsNamed) {
+  const auto obstacle = [](__rlimit_resource resource, rlim_t value) {
+    std::string said;
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return said;
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const rlimit limit{value, value};
+      // An ordinary user may not lift a hard limit.
+      if (::setrlimit(resource, &limit) != 0 || (::getuid() == 0 && ::setuid(65534) != 0)) ::_exit(2);
+      const std::string text = ForgetStarter().obstacle;
+      ::_exit(::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : 3);
+    }
+    ::close(ends[1]);
+    char text[256];
+    const ssize_t size = ::read(ends[0], text, sizeof(text));
+    ::close(ends[0]);
+    int status = -1;
+    EXPECT_EQ(::waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    if (size > 0) said.assign(text, static_cast<size_t>(size));
+    return said;
+  };
+  EXPECT_EQ(obstacle(RLIMIT_FSIZE, 10000), "files may have 10000 bytes (ulimit -f)");
+  EXPECT_EQ(obstacle(RLIMIT_CPU, 60), "the process is killed after 60 s of processor time (ulimit -t)");
+  EXPECT_EQ(obstacle(RLIMIT_CORE, 0), "");
 }
 
 TEST(FaultA1, UmaskTimersAndPersonalityAreForgotten) {

@@ -13,6 +13,7 @@ namespace jobd::cli {
 namespace {
 
 using testing::HasSubstr;
+using testing::StartsWith;
 
 class SettingsTest : public testing::Test {
  protected:
@@ -34,11 +35,14 @@ class SettingsTest : public testing::Test {
   std::map<std::string, std::string> env_;
 };
 
-TEST_F(SettingsTest, SaysWhatIsMissing) {
+TEST_F(SettingsTest, SaysAllThatIsMissing) {
   GlobalOptions options;
-  EXPECT_THAT(ResolveConnection(options, Env()).error().message(), HasSubstr("no CA certificate is set: use --ca, JOBCTL_CA"));
+  EXPECT_EQ(ResolveConnection(options, Env()).error().message(),
+            "jobctl needs a CA certificate (--ca or JOBCTL_CA), a client certificate (--cert or JOBCTL_CERT), "
+            "a client key (--key or JOBCTL_KEY); `jobctl context add` keeps them (see its --help)");
   options.ca = "c";
-  EXPECT_THAT(ResolveConnection(options, Env()).error().message(), HasSubstr("JOBCTL_CERT"));
+  options.cert = "c";
+  EXPECT_THAT(ResolveConnection(options, Env()).error().message(), StartsWith("jobctl needs a client key (--key or JOBCTL_KEY);"));
 }
 
 TEST_F(SettingsTest, MistakesInTheFileHaveALine) {
@@ -89,13 +93,6 @@ TEST_F(SettingsTest, OutputFormat) {
   options = {};
   env_["JOBCTL_OUTPUT"] = "xml";
   EXPECT_FALSE(ResolveFormat(options, Env()).ok());
-}
-
-TEST(WithCurrentTest, ChangesOneLineOnly) {
-  EXPECT_EQ(WithCurrent("# mine\ncurrent = \"a\"\n[context.a]\ncurrent = 1\n", "b"),
-            "# mine\ncurrent = \"b\"\n[context.a]\ncurrent = 1\n");
-  EXPECT_EQ(WithCurrent("[context.a]\n", "a"), "current = \"a\"\n[context.a]\n");
-  EXPECT_EQ(WithCurrent("currently = 1\n", "a\"b"), "current = \"a\\\"b\"\ncurrently = 1\n");
 }
 
 TEST(SplitAddressTest, HostAndPort) {
