@@ -9,6 +9,7 @@
 #        make-certs.sh DIR renew [NAME…]    a new certificate to the same key, for these or for all that are not revoked, the authority
 #                                           included where it would end before them
 #
+# JOBD_SERVER_NAMES="build.example 192.0.2.7" adds names to the server's certificate, which is for localhost and this machine's name.
 # Files that exist are kept, so each can be run again. ECDSA P-256, TLS needs nothing larger and its handshakes are the fastest. Keys are
 # readable by their owner alone. `user` and `host` print the lines that jobctl and the users file need; all else is said on standard error.
 set -euo pipefail
@@ -78,7 +79,24 @@ issue() {
   record "$1"
 }
 client() { printf 'extendedKeyUsage=clientAuth\nsubjectAltName=URI:spiffe://jobd/%s/%s' "$1" "$2"; }
-server_names=$'extendedKeyUsage=serverAuth\nsubjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1'
+# The names and addresses that clients reach the server by: this machine's own, and JOBD_SERVER_NAMES, with blanks between them.
+server_names() {
+  local given names=DNS:localhost,IP:127.0.0.1,IP:::1
+  # A machine may have no name, or none that could be looked up.
+  for given in $(hostname 2>/dev/null) $(hostname -f 2>/dev/null); do
+    [[ ! $given =~ ^[A-Za-z0-9][A-Za-z0-9.-]*$ || ,$names, == *,DNS:$given,* ]] || names+=,DNS:$given
+  done
+  for given in ${JOBD_SERVER_NAMES:-}; do
+    if [[ $given =~ ^[0-9.]+$ || $given =~ ^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$ ]]; then
+      names+=,IP:$given
+    elif [[ $given =~ ^[A-Za-z0-9*][A-Za-z0-9._*-]*$ ]]; then
+      names+=,DNS:$given
+    else
+      fail "JOBD_SERVER_NAMES: '$given' is neither a name nor an address"
+    fi
+  done
+  printf 'extendedKeyUsage=serverAuth\nsubjectAltName=%s' "$names"
+}
 
 # pair NAME EXTENSIONS: what is missing of NAME.crt and NAME.key.
 pair() {
@@ -89,11 +107,13 @@ pair() {
 }
 
 make_all() {
+  local names
+  names=$(server_names)
   if [ ! -e ca.crt ]; then
     [ -e ca.key ] || make_key ca.key
     make_ca
   fi
-  pair server "$server_names"
+  pair server "$names"
   for user in admin operator operator2 viewer; do pair "$user" "$(client user "$user")"; done
   [ -e revoked.txt ] || put revoked.txt <<'END'
 # Revoked certificates, for [tls] revoked: a SHA-256 fingerprint or a serial number a line. jobd takes it up at SIGHUP or `jobctl admin reload`.

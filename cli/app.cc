@@ -70,24 +70,55 @@ void AddVerbs(CLI::App& app, Invocation& invocation) {
 
 // Names that other systems have for our verbs.
 std::string VerbOfOthers(std::string_view name) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kOthers{{{"ps", "list"},
-                                                                                   {"jobs", "list"},
-                                                                                   {"squeue", "list"},
-                                                                                   {"show", "status"},
-                                                                                   {"inspect", "status"},
-                                                                                   {"stop", "cancel"},
-                                                                                   {"abort", "cancel"},
-                                                                                   {"exec", "run"},
-                                                                                   {"tail", "logs"},
-                                                                                   {"delete", "rm"},
-                                                                                   {"remove", "rm"}}};
+  constexpr auto kOthers = std::to_array<std::pair<std::string_view, std::string_view>>({
+      {"ps", "list"},
+      {"jobs", "list"},
+      {"squeue", "list"},
+      {"sacct", "list"},
+      {"history", "list"},
+      {"top", "list"},
+      {"show", "status"},
+      {"inspect", "status"},
+      {"describe", "status"},
+      {"get", "status"},
+      {"stop", "cancel"},
+      {"abort", "cancel"},
+      {"scancel", "cancel"},
+      {"exec", "run"},
+      {"srun", "run"},
+      {"start", "run"},
+      {"add", "submit"},
+      {"apply", "submit"},
+      {"create", "submit"},
+      {"enqueue", "submit"},
+      {"sbatch", "submit"},
+      {"attach", "logs -f"},
+      {"follow", "logs -f"},
+      {"tail", "logs -f"},
+      {"log", "logs"},
+      {"pause", "hold"},
+      {"suspend", "hold"},
+      {"resume", "release"},
+      {"unpause", "release"},
+      {"restart", "retry"},
+      {"rerun", "retry"},
+      {"requeue", "retry"},
+      {"delete", "rm"},
+      {"remove", "rm"},
+      {"clean", "prune"},
+      {"info", "admin status"},
+      {"sinfo", "admin status"},
+      {"reload", "admin reload"},
+      {"drain", "admin drain"},
+      {"config", "admin config"},
+  });
   for (const auto& [other, ours] : kOthers) {
     if (other == name) return " (did you mean '" + std::string(ours) + "'?)";
   }
   return "";
 }
 
-// A suggestion for an argument that the verb does not take.
+// A suggestion for an argument that the verb does not take, also where other systems have it.
 std::string SuggestFor(CLI::App& root, CLI::App& verb, const std::string& arg) {
   std::vector<std::string> names;
   if (!arg.starts_with('-')) {
@@ -95,7 +126,18 @@ std::string SuggestFor(CLI::App& root, CLI::App& verb, const std::string& arg) {
     return DidYouMean(arg, names);
   }
   const std::string name = arg.substr(0, arg.find('='));
-  if (name == "--state") return " (did you mean '--filter state=…'?)";
+  constexpr auto kOthers = std::to_array<std::pair<std::string_view, std::string_view>>({
+      {"--state", "--filter state=…"},
+      {"-w", "--workdir"},
+      {"-u", "--user"},
+      {"-m", "--memory"},
+      {"-i", "--stdin -"},
+      {"--volume", "--workdir"},
+      {"-V", "--version"},
+  });
+  for (const auto& [other, ours] : kOthers) {
+    if (other == name) return " (did you mean '" + std::string(ours) + "'?)";
+  }
   for (const CLI::App* app : {&verb, &root}) {
     for (const CLI::Option* option : app->get_options()) {
       for (const std::string& known : option->get_lnames()) names.push_back("--" + known);
@@ -164,14 +206,15 @@ int Run(Arguments args) {
   Invocation invocation;
   const bool json = WantsJson(args);
   CLI::App app("Runs commands on the machine of a jobd, and shows how they ended.", "jobctl");
-  app.footer(
-      "`jobctl VERB --help` tells more. Exit codes of jobctl itself: 2 usage, 3 no such batch or job, 4 not allowed, 124 timed "
-      "out,\n"
-      "125 jobd or jobctl failed. Of `run`, `wait` and `submit --wait` 3 and 4 are the jobs' own.");
   app.get_formatter()->column_width(34);
   app.require_subcommand(1);
   AddGlobalOptions(app, options);
   AddVerbs(app, invocation);
+  // After the verbs, which would inherit it.
+  app.footer(
+      "`jobctl VERB --help` tells more. Exit codes of jobctl itself: 2 usage, 3 no such batch or job, 4 not allowed, 124 timed "
+      "out,\n"
+      "125 jobd or jobctl failed. Of `run`, `wait` and `submit --wait` 3 and 4 are the jobs' own.");
   AllowGlobalsBehind(app);
 
   if (!args.empty() && args[0] == "__complete") {  // of the scripts that `completion` prints

@@ -4,6 +4,7 @@
 # usage: demo.sh DIR      DIR as made by dev-setup.sh
 set -euo pipefail
 here=$(cd -- "$(dirname -- "$0")/.." && pwd)
+[ $# -eq 1 ] && [ -d "$1" ] || { echo "usage: ${0##*/} DIR" >&2; exit 2; }
 dir=$(cd -- "$1" && pwd)
 bin=$here/build/bin
 input=${DEMO_INPUT:-/usr/include}

@@ -5,7 +5,7 @@
 set -euo pipefail
 hint=no
 if [ "${1:-}" = --hint ]; then hint=yes; shift; fi
-[ $# -eq 1 ] || { echo "usage: ${0##*/} [--hint] DIR" >&2; exit 2; }
+[ $# -eq 1 ] && [[ $1 != -* ]] || { echo "usage: ${0##*/} [--hint] DIR" >&2; exit 2; }
 here=$(cd -- "$(dirname -- "$0")/.." && pwd)
 mkdir -p -- "$1"
 dir=$(cd -- "$1" && pwd)
@@ -13,8 +13,8 @@ dir=$(cd -- "$1" && pwd)
 if [ $hint = yes ]; then
   cat >&2 <<EOF
 In another terminal:
-  export JOBCTL_CA=$dir/certs/ca.crt JOBCTL_CERT=$dir/certs/operator.crt JOBCTL_KEY=$dir/certs/operator.key
-  $here/build/bin/jobctl run -- echo hello
+  export JOBCTL_CA=$dir/certs/ca.crt JOBCTL_CERT=$dir/certs/operator.crt JOBCTL_KEY=$dir/certs/operator.key PATH=$here/build/bin:\$PATH
+  jobctl run -- echo hello
 EOF
   exit 0
 fi

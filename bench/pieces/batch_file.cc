@@ -70,7 +70,7 @@ void DocumentManyKeys(benchmark::State& state, bool yaml) {
     text += yaml ? key + ": x\n" : "\"" + key + "\": \"x\"" + (i + 1 < keys ? ", " : "}");
   }
   for (auto _ : state) {
-    const auto node = yaml ? cli::ParseYaml(text) : cli::ParseJson(text, 1);
+    const auto node = yaml ? cli::ParseYaml(text, "f") : cli::ParseJson(text, "f", 1);
     if (!Expect(state, node.ok() && static_cast<int64_t>(node->entries.size()) == keys, "the map cannot be read")) break;
   }
   CountItems(state, keys);

@@ -10,6 +10,7 @@
 #include "cli/batch/document.h"
 #include "cli/batch/job_keys.h"
 #include "cli/batch/script.h"
+#include "cli/view/file_line.h"
 
 namespace jobd::cli {
 
@@ -106,7 +107,7 @@ std::string_view WithoutMark(std::string_view text) {
 
 // A job per line, or one document; by its first line.
 BatchFormat JsonFormat(std::string_view first) {
-  const auto whole = ParseJson(first, 1);
+  const auto whole = ParseJson(first, "", 1);
   const bool line_is_job = whole.ok() && whole->kind == Node::Kind::kMap && whole->Find("jobs") == nullptr;
   return line_is_job ? BatchFormat::kJsonLines : BatchFormat::kJson;
 }
@@ -131,6 +132,10 @@ Result<BatchFile> FromDocument(const Node& root, const KeyContext& context) {
     JOBD_ASSIGN_OR_RETURN(batch.options, ReadBatchOptions(root, context));
     jobs = root.Find("jobs");
   }
+  if (jobs != nullptr && jobs != &root && jobs->kind != Node::Kind::kList) {
+    return AtLine(context.file_name, jobs->line,
+                  "jobs: must be a list, each of its items a job: `- shell: make`, `- argv: [make, -j4]`");
+  }
   if (jobs == nullptr || jobs->kind != Node::Kind::kList) {
     return Error(Code::kInvalidArgument, context.file_name + ":" + std::to_string(root.line) +
                                              ": there must be a list of jobs, or a map with `jobs:`; shell commands, one a line, "
@@ -153,9 +158,8 @@ Result<BatchFile> FromJsonLines(std::string_view text, const KeyContext& context
   for (int line_number = 1; !text.empty(); ++line_number) {
     const std::string_view line = Trim(TakeLine(text));
     if (line.empty() || line.starts_with('#')) continue;
-    auto node = ParseJson(line, line_number);
-    if (!node.ok()) return std::move(node).error().WithContext(context.file_name);
-    JOBD_ASSIGN_OR_RETURN(JobDraft job, ReadJob(*node, context));
+    JOBD_ASSIGN_OR_RETURN(const Node node, ParseJson(line, context.file_name, line_number));
+    JOBD_ASSIGN_OR_RETURN(JobDraft job, ReadJob(node, context));
     batch.jobs.push_back(std::move(job));
   }
   return batch;
@@ -198,9 +202,9 @@ Result<BatchFile> Parse(BatchFormat format, const std::string& text, const KeyCo
     case BatchFormat::kJson:
     case BatchFormat::kYaml: break;
   }
-  auto node = format == BatchFormat::kJson ? ParseJson(WithoutMark(text), 1) : ParseYaml(text);
-  if (!node.ok()) return std::move(node).error().WithContext(context.file_name);
-  return FromDocument(*node, context);
+  JOBD_ASSIGN_OR_RETURN(const Node root, format == BatchFormat::kJson ? ParseJson(WithoutMark(text), context.file_name, 1)
+                                                                      : ParseYaml(text, context.file_name));
+  return FromDocument(root, context);
 }
 
 }  // namespace

@@ -53,12 +53,12 @@ inline constexpr int kMaxDepth = 16;
 inline constexpr size_t kMaxNodes = size_t{8} << 20;
 inline constexpr size_t kMaxKeys = 16384;  // of one map
 
-// One JSON text (RFC 8259); `first_line` is the number of its first line. Equal keys in a map are an error. Errors read "line 3:
+// One JSON text (RFC 8259); `first_line` is the number of its first line. Equal keys in a map are an error. Errors read "FILE:3:
 // …".
-base::Result<Node> ParseJson(std::string_view text, int first_line);
+base::Result<Node> ParseJson(std::string_view text, const std::string& file, int first_line);
 
 // One YAML document. Aliases are expanded and maps behind `<<` merged, as long as the result stays in bounds; !!binary is decoded,
-// and a tag beyond those of plain values is an error. Errors read "line 3: …".
-base::Result<Node> ParseYaml(const std::string& text);
+// and a tag beyond those of plain values is an error. Errors read "FILE:3: …".
+base::Result<Node> ParseYaml(const std::string& text, const std::string& file);
 
 }  // namespace jobd::cli

@@ -3,13 +3,12 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/batch/document.h"
+#include "cli/view/file_line.h"
 
 namespace jobd::cli {
 
 namespace {
 
-using base::Code;
-using base::Error;
 using base::Result;
 
 // Builds the tree event by event: so depth, size and equal keys are seen before they cost anything, and nothing is recursive.
@@ -134,7 +133,7 @@ const Node* Node::Find(std::string_view key) const {
   return nullptr;
 }
 
-Result<Node> ParseJson(std::string_view text, int first_line) {
+Result<Node> ParseJson(std::string_view text, const std::string& file, int first_line) {
   int line = first_line;
   Builder builder(line);
   const char* const end = text.data() + text.size();
@@ -144,7 +143,7 @@ Result<Node> ParseJson(std::string_view text, int first_line) {
   } catch (const std::exception& error) {
     builder.problem = error.what();
   }
-  return Error(Code::kInvalidArgument, "line " + std::to_string(line) + ": " + builder.problem);
+  return AtLine(file, line, builder.problem);
 }
 
 }  // namespace jobd::cli

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "cli/batch/document.h"
+#include "cli/view/file_line.h"
 
 namespace jobd::cli {
 
@@ -172,26 +173,33 @@ class Builder final : public YAML::EventHandler {
   std::map<YAML::anchor_t, Anchored> anchors_;
 };
 
-Error Bad(int line, const std::string& what) { return {Code::kInvalidArgument, "line " + std::to_string(line) + ": " + what}; }
+// Whether a line, counted from 0, begins with blanks among which there is a tab: the parser's own words for it name anything else.
+bool IsIndentedWithTab(const std::string& text, int line) {
+  size_t begin = 0;
+  for (; line > 0 && begin != std::string::npos; --line) begin = text.find('\n', begin) + (begin == std::string::npos ? 0 : 1);
+  const size_t end = text.find_first_not_of(" \t", begin);
+  return text.substr(begin, end - begin).find('\t') != std::string::npos;
+}
 
 }  // namespace
 
-Result<Node> ParseYaml(const std::string& text) {
+Result<Node> ParseYaml(const std::string& text, const std::string& file) {
   std::istringstream stream(text);
   Builder builder;
   try {
     YAML::Parser parser(stream);
-    if (!parser.HandleNextDocument(builder)) return Error(Code::kInvalidArgument, "line 1: there is nothing in it");
+    if (!parser.HandleNextDocument(builder)) return AtLine(file, 1, "there is nothing in it");
     Builder next;
     if (parser.HandleNextDocument(next) && next.root.kind != Node::Kind::kNull) {
-      return Bad(next.root.line, "a second document begins here; a batch file holds one");
+      return AtLine(file, next.root.line, "a second document begins here; a batch file holds one");
     }
   } catch (const Refusal& refusal) {
-    return Bad(refusal.line, refusal.what);
+    return AtLine(file, refusal.line, refusal.what);
   } catch (const YAML::Exception& error) {
-    return Bad(error.mark.line + 1, "not YAML: " + error.msg);
+    const bool tab = IsIndentedWithTab(text, error.mark.line);
+    return AtLine(file, error.mark.line + 1, "not YAML: " + (tab ? "a tab; YAML is indented with blanks alone" : error.msg));
   } catch (const std::exception& error) {
-    return Error(Code::kInvalidArgument, std::string("not YAML: ") + error.what());
+    return Error(Code::kInvalidArgument, file + ": not YAML: " + error.what());
   }
   return std::move(builder.root);
 }

@@ -32,8 +32,18 @@ std::vector<std::string> KeysOf(const std::array<std::string_view, N>& others, s
 
 Error Bad(const KeyContext& context, int line, const std::string& what) { return AtLine(context.file_name, line, what); }
 
+// What other tools' files call a command.
+constexpr std::array<std::string_view, 8> kWordsForCommand{"command", "commands", "cmd",  "run",
+                                                           "script",  "exec",     "args", "entrypoint"};
+
 Error UnknownKey(const KeyContext& context, const Node& value, const std::string& key, const std::vector<std::string>& names) {
-  return Bad(context, value.line, "unknown key '" + key + "'" + DidYouMean(key, names));
+  std::string hint = DidYouMean(key, names);
+  if (std::ranges::find(kWordsForCommand, key) != kWordsForCommand.end()) {
+    hint = ": a command is `shell: LINE` or `argv: [PROGRAM, ARGUMENT…]`";
+  } else if (key.find_first_of(" \t") != std::string::npos) {
+    hint = ": a text that holds \": \" needs quotes around the whole of it";
+  }
+  return Bad(context, value.line, "unknown key '" + key + "'" + hint);
 }
 
 Status At(const KeyContext& context, const Node& node, const std::string& key, Status status) {

@@ -9,6 +9,7 @@
 #include "cli/connect/client.h"
 #include "cli/connect/context_file.h"
 #include "cli/view/states.h"
+#include "cli/view/views.h"
 #include "jobd/v1/job_query_service.pb.h"
 
 namespace jobd::cli {
@@ -73,7 +74,8 @@ std::vector<Candidate> Batches(Client& client, const Wanted& wanted) {
   if (!client.ListBatches(request, &response).ok()) return found;
   if (states.empty() && response.batches_size() > 0) found.push_back({"last", "the newest"});
   for (const v1::Batch& batch : response.batches()) {
-    if (base::IsSafeName(batch.correlation_id())) found.push_back({batch.correlation_id(), HelpOf(batch.name(), batch.state())});
+    const std::string what = batch.name().empty() && batch.has_first_job() ? CommandLine(batch.first_job()) : batch.name();
+    if (base::IsSafeName(batch.correlation_id())) found.push_back({batch.correlation_id(), HelpOf(what, batch.state())});
   }
   // A name means the newest batch of that name.
   std::set<std::string> names;

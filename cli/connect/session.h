@@ -31,6 +31,8 @@ class Session {
   OutputStream& err() { return err_; }
   // Colours are wanted on that stream: a terminal, without --no-color, NO_COLOR and TERM=dumb.
   bool Color(const OutputStream& stream) const;
+  // A line may be written over and over: not with --quiet, nor on a terminal that cannot (TERM=dumb).
+  bool ShowsProgress() const { return !options_.quiet && env_("TERM") != "dumb"; }
   base::Nanos Now() const { return clock_.Realtime(); }
 
   // The client, made when first asked for.

@@ -183,11 +183,21 @@ ProbeResult Probe(const Connection& connection, const std::pair<std::string, std
   const auto socket = Connect(address.first, address.second, deadline);
   if (!socket.ok()) return {false, socket.error().code() != base::Code::kNotFound, socket.error().message()};
   const std::unique_ptr<SSL_CTX, Free> context(SSL_CTX_new(TLS_client_method()));
-  if (context == nullptr || SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) != 1 ||
-      SSL_CTX_load_verify_locations(context.get(), connection.ca.c_str(), nullptr) != 1 ||
-      SSL_CTX_use_certificate_chain_file(context.get(), connection.cert.c_str()) != 1 ||
-      SSL_CTX_use_PrivateKey_file(context.get(), connection.key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return {false, false, "our certificates: " + TakeOpenSslErrors()};
+  if (context == nullptr || SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION) != 1) {
+    return {false, false, "setting up TLS: " + TakeOpenSslErrors()};
+  }
+  const auto unusable = [](const std::string& what, const std::string& path) {
+    return ProbeResult{false, false, "the " + what + " " + path + " cannot be used: " + TakeOpenSslErrors()};
+  };
+  if (SSL_CTX_load_verify_locations(context.get(), connection.ca.c_str(), nullptr) != 1)
+    return unusable("CA certificate", connection.ca);
+  if (SSL_CTX_use_certificate_chain_file(context.get(), connection.cert.c_str()) != 1)
+    return unusable("client certificate", connection.cert);
+  if (SSL_CTX_use_PrivateKey_file(context.get(), connection.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    if (SSL_CTX_check_private_key(context.get()) == 1 || ERR_GET_REASON(ERR_peek_last_error()) != X509_R_KEY_VALUES_MISMATCH)
+      return unusable("client key", connection.key);
+    ERR_clear_error();
+    return {false, false, "the client key " + connection.key + " is not the key of the client certificate " + connection.cert};
   }
   if (std::string expired = ExpiredOn(SSL_CTX_get0_certificate(context.get())); !expired.empty()) {
     return {false, false,

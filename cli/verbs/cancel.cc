@@ -30,7 +30,9 @@ int Cancel(Session& session, const Options& options) {
     ToProto(ref, request.mutable_jobs());
     v1::CancelResponse response;
     JOBD_RETURN_IF_ERROR(client.Cancel(request, &response));
-    return ActionResult{Jobs(response.cancelled()) + " cancelled, " + std::to_string(response.stopping()) + " stopping",
+    const bool nothing = response.cancelled() == 0 && response.stopping() == 0;
+    return ActionResult{nothing ? (ref.index ? "the job has ended already" : "all its jobs have ended already")
+                                : Jobs(response.cancelled()) + " cancelled, " + std::to_string(response.stopping()) + " stopping",
                         {{"cancelled", response.cancelled()}, {"stopping", response.stopping()}}};
   });
 }

@@ -17,7 +17,8 @@ int Hold(Session& session, const ActOptions& options) {
     ToProto(ref, request.mutable_jobs());
     v1::HoldResponse response;
     JOBD_RETURN_IF_ERROR(client.Hold(request, &response));
-    return ActionResult{Jobs(response.held()) + " held", {{"held", response.held()}}};
+    return ActionResult{response.held() == 0 ? "nothing waits that could be held" : Jobs(response.held()) + " held",
+                        {{"held", response.held()}}};
   });
 }
 
@@ -27,7 +28,8 @@ int Release(Session& session, const ActOptions& options) {
     ToProto(ref, request.mutable_jobs());
     v1::ReleaseResponse response;
     JOBD_RETURN_IF_ERROR(client.Release(request, &response));
-    return ActionResult{Jobs(response.released()) + " released", {{"released", response.released()}}};
+    return ActionResult{response.released() == 0 ? "nothing is held" : Jobs(response.released()) + " released",
+                        {{"released", response.released()}}};
   });
 }
 

@@ -17,6 +17,10 @@ struct Options : ActOptions {
 };
 
 int Kill(Session& session, const Options& options) {
+  if (options.signal.empty()) {
+    return session.Fail(base::Error(base::Code::kInvalidArgument, "say which signal: `jobctl kill -s TERM " + options.ids.front() +
+                                                                      "`; `jobctl cancel` ends a job with all its processes"));
+  }
   const int signal = base::SignalNumber(options.signal);
   if (signal == 0)
     return session.Fail(base::Error(base::Code::kInvalidArgument,
@@ -27,7 +31,10 @@ int Kill(Session& session, const Options& options) {
     ToProto(ref, request.mutable_jobs());
     v1::SignalResponse response;
     JOBD_RETURN_IF_ERROR(client.Signal(request, &response));
-    return ActionResult{base::SignalName(signal) + " sent to " + Jobs(response.signalled()), {{"signalled", response.signalled()}}};
+    const std::string name = base::SignalName(signal);
+    return ActionResult{response.signalled() == 0 ? "nothing runs that " + name + " could be sent to"
+                                                  : name + " sent to " + Jobs(response.signalled()),
+                        {{"signalled", response.signalled()}}};
   });
 }
 
@@ -38,7 +45,7 @@ void AddKill(CLI::App& root, Invocation& invocation) {
   app->footer("To end a job with all its processes, use `jobctl cancel`.");
   auto options = std::make_shared<Options>();
   AddActOptions(*app, *options);
-  app->add_option("-s,--signal", options->signal, "TERM, SIGUSR1, 9, …")->type_name("SIGNAL")->required();
+  app->add_option("-s,--signal", options->signal, "TERM, SIGUSR1, 9, …")->type_name("SIGNAL");
   app->callback([options, &invocation] { invocation.action = [options](Session& session) { return Kill(session, *options); }; });
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/bounds.h"
+#include "base/text.h"
 #include "cli/connect/answer_check.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/verbs.h"
@@ -72,7 +73,12 @@ int PrintBatches(Session& session, v1::ListBatchesRequest request, uint32_t limi
   while (true) {
     request.set_page_size(limit == 0 ? base::kMaxPageRows : std::min(base::kMaxPageRows, limit - count));
     v1::ListBatchesResponse page;
-    if (auto status = (*client)->ListBatches(request, &page); !status.ok()) return session.Fail(status.error());
+    if (auto status = (*client)->ListBatches(request, &page); !status.ok()) {
+      if (status.error().code() != base::Code::kNotFound || request.owner().empty()) return session.Fail(status.error());
+      return session.Fail(
+          base::Error(base::Code::kNotFound,
+                      "--owner: there is nobody '" + base::EscapeForTerminal(request.owner()) + "' whose batches you may see"));
+    }
     const auto good = pages.Add(static_cast<size_t>(page.batches_size()), page.ByteSizeLong(), page.next_page_token());
     if (!good.ok()) return session.Fail(good.error());
     for (const v1::Batch& batch : page.batches()) {
@@ -96,7 +102,7 @@ int PrintBatches(Session& session, v1::ListBatchesRequest request, uint32_t limi
   } else if (session.format() != OutputFormat::kName && table.rows() > 0) {
     session.PrintTable(table);
   }
-  if (count == 0) session.Say("no batches");
+  if (count == 0) session.Say(request.owner().empty() ? "you have no such batches; --owner NAME shows another's" : "no batches");
   if (more) session.Say("there are more; see --limit");
   return 0;
 }

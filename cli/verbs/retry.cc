@@ -22,7 +22,9 @@ int Retry(Session& session, const Options& options) {
     request.set_failed_only(options.failed_only);
     v1::RetryResponse response;
     JOBD_RETURN_IF_ERROR(client.Retry(request, &response));
-    return ActionResult{Jobs(response.requeued()) + " queued again", {{"requeued", response.requeued()}}};
+    return ActionResult{response.requeued() == 0 ? (options.failed_only ? "nothing has ended without success" : "nothing has ended")
+                                                 : Jobs(response.requeued()) + " queued again",
+                        {{"requeued", response.requeued()}}};
   });
 }
 
@@ -30,6 +32,7 @@ int Retry(Session& session, const Options& options) {
 
 void AddRetry(CLI::App& root, Invocation& invocation) {
   CLI::App* app = root.add_subcommand("retry", "Start finished jobs again, as their next attempt");
+  app->footer("Of a batch, all jobs that have ended, those that succeeded too; with --failed the others alone.");
   auto options = std::make_shared<Options>();
   AddActOptions(*app, *options);
   app->add_flag("--failed", options->failed_only, "Only those that did not succeed");

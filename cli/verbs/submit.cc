@@ -65,7 +65,7 @@ std::string Listed(const std::vector<std::string>& words, std::string_view but =
 }
 
 int WaitFor(Session& session, Lasting& lasting, const std::string& id, Json accepted) {
-  ProgressLine line(session.err(), !session.options().quiet);
+  ProgressLine line(session.err(), session.ShowsProgress());
   AwaitOptions options;
   options.on_update = [&line](const v1::Batch& batch) { line.Update(CountJobs(batch), base::SystemClock().Monotonic()); };
   options.say = [&](const std::string& text) {

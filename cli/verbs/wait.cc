@@ -58,7 +58,7 @@ int Wait(Session& session, const Options& options) {
     refs.push_back(std::move(ref).value());
   }
   (*lasting)->StreamsBegin();
-  ProgressLine line(session.err(), refs.size() == 1 && !session.options().quiet);
+  ProgressLine line(session.err(), refs.size() == 1 && session.ShowsProgress());
   await.say = [&](const std::string& text) {
     line.Clear();
     session.Say(text);

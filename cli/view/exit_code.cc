@@ -51,8 +51,10 @@ std::string Named(const v1::Reason& reason, const StartedAs& as) {
   }
   if (reason.step() != kExecStep || as.program.empty() || text.find(as.program) != std::string::npos) return text;
   std::string named = as.program + ": " + text.substr(step.size());
-  // The kernel says the same of a script whose interpreter is missing.
-  if (reason.errno_name() == "ENOENT" && as.program.find('/') != std::string::npos) {
+  if (reason.errno_name() == "ENOENT" && as.program.find_first_of(" |;&<>") != std::string::npos) {
+    named += "; a command line for the shell needs --shell";
+    // The kernel says the same of a script whose interpreter is missing.
+  } else if (reason.errno_name() == "ENOENT" && as.program.find('/') != std::string::npos) {
     named += " (or its interpreter, which its first line names)";
   } else if (reason.errno_name() == "ENOENT") {
     named += " in the job's PATH";

@@ -48,6 +48,8 @@ bool LogPrinter::PrintLines(const Key& key, Lane& lane, int64_t time, std::strin
     std::string_view shown = lane.partial;
     const bool filter = filtered(key.second);
     if (filter && shown.ends_with('\r')) shown.remove_suffix(1);
+    // Of a line that was written over and over, as progress bars are, what a terminal would show in the end.
+    if (const size_t over = shown.rfind('\r'); filter && over != std::string_view::npos) shown.remove_prefix(over + 1);
     text += Prefix(key, lane.partial_since);
     if (filter) {
       TerminalFilter line_filter(TerminalFilter::Mode::kLines);

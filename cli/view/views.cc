@@ -68,21 +68,31 @@ std::string Age(const v1::Batch& batch, base::Nanos now) {
   return ago == std::string::npos ? "0s" : text.substr(0, ago);
 }
 
+// Of a script the first line.
+std::string FirstLine(const std::string& command) {
+  const size_t newline = command.find('\n');
+  return newline == std::string::npos ? command : command.substr(0, newline) + "…";
+}
+
 // What a batch without a name is known by.
 std::string JobsInWords(const v1::Batch& batch) {
-  std::string command = batch.has_first_job() ? CommandLine(batch.first_job()) : "";
-  // Of a script the first line.
-  if (const size_t newline = command.find('\n'); newline != std::string::npos) command = command.substr(0, newline) + "…";
+  const std::string command = batch.has_first_job() ? FirstLine(CommandLine(batch.first_job())) : "";
   if (batch.job_count() == 1) return OrDash(command);
   return std::to_string(batch.job_count()) + " jobs" +
          (command.empty() ? "" : ": " + command + (command.ends_with("…") ? "" : "…"));
 }
 
-// Why it waits, or how it ended: of a job that did not start, with the name of what could not be started.
+// Why it waits, or how it ended: of a job that did not start, with the name of what could not be started; of one that was retried,
+// with the attempt.
 std::string ReasonOf(const v1::JobStatus& job) {
   if (job.waits_size() > 0) return job.waits(0).text();
-  if (job.result().reason().text().empty()) return "";
-  return Describe(job.result(), {job.shell() || job.argv().empty() ? "" : job.argv(0), "", false});
+  std::string text;
+  if (!job.result().reason().text().empty())
+    text = Describe(job.result(), {job.shell() || job.argv().empty() ? "" : job.argv(0), "", false});
+  const auto add = [&text](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
+  if (job.attempt() > 1) add("attempt " + std::to_string(job.attempt()));
+  if (job.dropped_bytes() > 0) add(base::FormatSize(job.dropped_bytes()) + " of output dropped");
+  return text;
 }
 
 }  // namespace
@@ -157,7 +167,7 @@ std::vector<Cell> JobRow(const v1::JobStatus& job, base::Nanos now, bool wide) {
                         {When(job.has_executed_at(), job.executed_at(), now, wide)},
                         {Took(job, job.has_executed_at(), job.executed_at(), now), Color::kNone, true},
                         {OrDash(job.name())},
-                        {CommandLine(job)}};
+                        {FirstLine(CommandLine(job))}};
   if (!wide) return row;
   const base::Nanos cpu = FromDuration(job.usage().user_cpu()) + FromDuration(job.usage().system_cpu());
   const std::vector<Cell> more{{When(job.has_ended_at(), job.ended_at(), now, wide)},

@@ -16,12 +16,23 @@ size_t IndentOf(std::string_view line, size_t width) {
   return second != std::string_view::npos && second < width * 2 / 3 ? second : begin;
 }
 
+// Whether the blank is within a command that a person may copy: behind ": jobctl", "`jobctl" or "or jobctl", up to what ends it.
+bool IsInCommand(std::string_view line, size_t blank) {
+  const std::string_view before = line.substr(0, blank);
+  for (const std::string_view opening : {": jobctl", "`jobctl", "or jobctl"}) {
+    const size_t begin = before.rfind(opening);
+    if (begin != std::string_view::npos && before.find_first_of(",;`()", begin + opening.size()) == std::string_view::npos)
+      return true;
+  }
+  return false;
+}
+
 // The end of what fits: a blank behind the indent. npos: the line fits, or there is nowhere to break it.
 size_t BreakOf(std::string_view line, size_t indent, size_t width) {
   if (DisplayWidth(line) <= width) return std::string_view::npos;
   size_t found = std::string_view::npos;
   for (size_t blank = line.find(' ', indent); blank != std::string_view::npos; blank = line.find(' ', blank + 1)) {
-    if (blank > 0 && line[blank - 1] == ' ') continue;
+    if ((blank > 0 && line[blank - 1] == ' ') || IsInCommand(line, blank)) continue;
     if (found != std::string_view::npos && DisplayWidth(line.substr(0, blank)) > width) break;
     if (line.find_first_not_of(' ', blank) == std::string_view::npos) break;
     if (blank > indent) found = blank;

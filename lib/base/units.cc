@@ -71,6 +71,8 @@ Result<uint64_t> ParseSize(std::string_view text) {
     unit.resize(unit.size() - 2);
   } else if (unit.ends_with("b")) {
     unit.resize(unit.size() - 1);
+  } else if (unit.size() == 2 && unit.ends_with("i")) {  // "64Mi", as Kubernetes has it
+    unit.resize(1);
   }
   constexpr std::string_view kPrefixes = "kmgt";
   if (unit.size() > 1) return Bad("size", text, kExample);

@@ -10,7 +10,7 @@
 
 namespace jobd::base {
 
-// Bytes: a number with an optional K, M, G or T, each a power of 1024; "KiB", "kb" and so on are the same. 0 .. kMaxAmount.
+// Bytes: a number with an optional K, M, G or T, each a power of 1024; "KiB", "Ki", "kb" and so on are the same. 0 .. kMaxAmount.
 Result<uint64_t> ParseSize(std::string_view text);
 // "1.5 GiB", for people.
 std::string FormatSize(uint64_t bytes);

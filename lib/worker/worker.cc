@@ -32,6 +32,7 @@
 #include "worker/run/answer_guard.h"
 #include "worker/run/engine.h"
 #include "worker/store/disk_gauge.h"
+#include "worker/store/recover.h"
 #include "worker/store/spec_codec.h"
 #include "worker/store/sqlite_store.h"
 
@@ -336,6 +337,7 @@ base::Result<std::string> SealKey(Store& store) {
 }  // namespace
 
 base::Result<std::unique_ptr<Worker>> Worker::Create(WorkerOptions options, Launcher& launcher, const base::Clock& clock) {
+  JOBD_RETURN_IF_ERROR(CheckDatabaseIsNotGone(options.state_dir, options.log_dir));
   JOBD_ASSIGN_OR_RETURN(auto store, OpenSqliteStore(options.state_dir, clock, options.observer));
   JOBD_ASSIGN_OR_RETURN(auto key, SealKey(*store));
   JOBD_ASSIGN_OR_RETURN(auto watcher, FileWatcher::Create());

@@ -47,7 +47,7 @@ std::vector<std::pair<std::string, std::string>> EnvOf(const jobd::v1::JobSpec& 
 
 launch::JobLimits LimitsOf(const jobd::v1::Limits& message, const std::string& field, FieldCheck& check) {
   check.Require(message.cpu_millis() <= base::kMaxCpuMillis, field + ".cpu_millis",
-                "is more than " + std::to_string(base::kMaxCpuMillis));
+                "is more than " + std::to_string(base::kMaxCpuMillis / 1000) + " processors");
   check.Require(message.pids() <= base::kMaxPids, field + ".pids", "is more than " + std::to_string(base::kMaxPids));
   const launch::JobLimits limits{.memory_bytes = message.memory_bytes(),
                                  .cpu_millis = message.cpu_millis(),
@@ -61,7 +61,8 @@ launch::JobLimits LimitsOf(const jobd::v1::Limits& message, const std::string& f
                                  .core_bytes = message.core_bytes()};
   launch::EachLimit([&](const char* name, auto limit) {
     check.Require(limits.*limit <= base::kMaxLimitBytes, field + "." + name,
-                  "is more than " + std::to_string(base::kMaxLimitBytes));
+                  "is more than " + (std::string_view(name) == "open_files" ? std::to_string(base::kMaxLimitBytes)
+                                                                            : base::FormatSize(base::kMaxLimitBytes)));
   });
   return limits;
 }
@@ -128,7 +129,8 @@ worker::JobSpec JobSpecOf(const jobd::v1::JobSpec& message, const std::string& f
     if (variable.ambient()) spec.ambient.push_back(variable.name());
   }
   CheckText(message.workdir(), base::kMaxPathBytes, field + ".workdir", check);
-  check.Require(message.workdir().empty() || message.workdir().front() == '/', field + ".workdir", "is not an absolute path");
+  check.Require(message.workdir().empty() || message.workdir().front() == '/', field + ".workdir",
+                "must be an absolute path, which begins with '/'");
   spec.workdir = message.workdir();
   spec.stdin_data = message.stdin();
   if (message.has_timeout()) spec.timeout = DurationOf(message.timeout(), field + ".timeout", check, base::kMaxJobTime);

@@ -43,6 +43,18 @@ class Certs : public testing::Test {
   std::string dir_ = temp_ / "with a space";
 };
 
+TEST_F(Certs, TheServerIsKnownByThisMachinesNameAndThoseThatAreGiven) {
+  const std::string script = std::string(JOBD_SOURCE_DIR) + "/certs/make-certs.sh";
+  EXPECT_EQ(RunCommand({{script, dir_}, {{"JOBD_SERVER_NAMES", "a b;c"}}, {}, {}}).code(), 1) << "no name";
+  ASSERT_EQ(RunCommand({{script, dir_}, {{"JOBD_SERVER_NAMES", "build.example 192.0.2.7 2001:db8::7"}}, {}, {}}).code(), 0);
+  const std::string names = Names("server");
+  const std::string own = Shell("hostname | tr -d '\\n'");
+  for (const std::string& name : {std::string("DNS:localhost"), "DNS:" + own, std::string("DNS:build.example"),
+                                  std::string("IP Address:192.0.2.7"), std::string("IP Address:2001:DB8:0:0:0:0:0:7")}) {
+    EXPECT_NE(names.find(name), std::string::npos) << name << " is not in " << names;
+  }
+}
+
 TEST_F(Certs, RefusalsHaveTheirCodesAndMakeNothing) {
   EXPECT_EQ(RunCommand({{std::string(JOBD_SOURCE_DIR) + "/certs/make-certs.sh"}, {}, {}, {}}).code(), 2);
   EXPECT_EQ(Make({"promote", "a"}).code(), 2);

@@ -102,8 +102,8 @@ base::Error NoSuchAttempt(LogReader& reader, uint64_t batch, const LogQuery& que
   const auto row = reader.Row(batch, *query.index);
   const uint32_t had = row.ok() && *row ? (*row)->attempt : 0;
   const std::string problem = had == 0   ? "the job has not been started yet"
-                              : had == 1 ? "the job has had one attempt"
-                                         : "the job has had " + std::to_string(had) + " attempts";
+                              : had == 1 ? "is not there: the job has had one attempt"
+                                         : "is not there: the job has had " + std::to_string(had) + " attempts";
   return base::Error(base::Code::kInvalidArgument, "attempt: " + problem).WithViolations({{"attempt", problem}});
 }
 

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <string>
 
-#include "worker/store/sqlite_store.h"
+#include "worker/store/schema.h"
 
 namespace jobd::worker {
 namespace {

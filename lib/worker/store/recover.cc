@@ -189,12 +189,26 @@ base::Status CheckBatchIsStill(int log_dir, const BatchName& name) {
   return base::Ok();
 }
 
+// Whether there is a database with anything in it, whole or not.
+base::Result<bool> HasDatabase(int state_dir) {
+  struct stat about {};
+  if (::fstatat(state_dir, kDatabaseName, &about, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == ENOENT) return false;
+    return base::SysError("looking at the database", errno);
+  }
+  const std::string path = "/proc/self/fd/" + std::to_string(state_dir) + "/" + kDatabaseName;
+  auto database = Database::Open(path, false);
+  if (!database.ok()) return true;  // whoever uses it finds out what is wrong with it
+  const auto tables = database->QueryInt("SELECT count(*) FROM sqlite_schema");
+  return !tables.ok() || *tables != 0;
+}
+
 // Opens the database, or makes one; a damaged one is put aside.
 base::Result<Database> OpenOrMake(int state_dir, std::string& aside) {
   const std::string path = "/proc/self/fd/" + std::to_string(state_dir) + "/" + kDatabaseName;
   const auto open = [&]() -> base::Result<Database> {
     JOBD_ASSIGN_OR_RETURN(Database database, Database::Open(path, true));
-    JOBD_RETURN_IF_ERROR(PrepareDatabase(database));
+    JOBD_RETURN_IF_ERROR(PrepareDatabase(database, state_dir));
     return database;
   };
   auto database = open();
@@ -211,6 +225,23 @@ base::Status CheckNothingRuns(int log_dir) {
     if (checked.ok() || checked.error().code() == base::Code::kFailedPrecondition) return checked;
     return std::move(checked).error().WithContext("cannot tell whether jobs of " + name.owner + "/" + name.correlation_id +
                                                   " still run");
+  });
+}
+
+base::Status CheckDatabaseIsNotGone(int state_dir, int log_dir) {
+  JOBD_ASSIGN_OR_RETURN(const bool is_there, HasDatabase(state_dir));
+  if (is_there) return base::Ok();
+  return ForEachBatch(log_dir, [&](const BatchName& name) -> base::Status {
+    const auto exits = OpenExitRecords(log_dir, name);
+    if (!exits.ok() && IsNothingOfOurs(exits.error())) return base::Ok();
+    if (!exits.ok()) return exits.error();
+    return base::Error(
+        base::Code::kDataLoss,
+        "the database jobd.db is missing in the state directory, or empty, though the log directory has exit records of "
+        "jobs, as of " +
+            name.owner + "/" + name.correlation_id +
+            ". `jobd --restore DIR` takes a backup, `jobd --recover` makes a new one of what these records prove. To "
+            "begin anew, move what is in the log directory away");
   });
 }
 

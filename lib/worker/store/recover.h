@@ -22,6 +22,10 @@ struct Recovered {
 // other error: whether something runs could not be found out, as for want of descriptors or because the disk fails.
 base::Status CheckNothingRuns(int log_dir);
 
+// kDataLoss: there is no database in state_dir, or an empty one, though log_dir has exit records of jobs: a service that began anew
+// would not know what has run already, nor what runs. The text says what an operator can do.
+base::Status CheckDatabaseIsNotGone(int state_dir, int log_dir);
+
 // Adds every batch of log_dir that the database does not know. A damaged database is put aside first; one that is whole is kept.
 // Nobody else may use the database. Restored is what exit records prove: owner, ID, how and when each job ended, what it used,
 // where its output is. They do not hold what was submitted (commands, names, labels, options): a recovered batch has empty commands

@@ -3,6 +3,8 @@
 #include <array>
 #include <string>
 
+#include "worker/store/write_ahead_log.h"
+
 namespace jobd::worker {
 namespace {
 
@@ -215,14 +217,27 @@ base::Error Damaged(std::string_view what) {
       base::Code::kDataLoss,
       "the database jobd.db in the state directory is damaged (" + std::string(what) +
           "); nothing was changed. `jobd --restore DIR --replace` takes a backup, `jobd --recover` makes a new one of what the "
-          "exit records of jobs prove; both put jobd.db aside. To start with an empty one, move jobd.db, jobd.db-wal and "
-          "jobd.db-shm away. Output and exit records of jobs are in the log directory and are not affected");
+          "exit records of jobs prove; both put jobd.db aside. To begin anew, move jobd.db, jobd.db-wal and jobd.db-shm away, "
+          "and what is in the log directory: output and exit records of jobs, which are not affected");
 }
 
 // An error while the file is examined means damage, unless the disk fails.
 base::Error Explain(base::Error error) {
   if (error.code() == base::Code::kDataLoss) return Damaged(error.message());
   return error;
+}
+
+// SQLite opens an older database where commits were lost with the log.
+base::Status CheckLog(Database& database, int state_dir) {
+  JOBD_ASSIGN_OR_RETURN(const LogState log, ExamineLog(state_dir, kDatabaseName));
+  if (log == LogState::kDamaged) return Damaged("commits in its log, jobd.db-wal");
+  if (log == LogState::kWhole) return base::Ok();
+  const std::string note =
+      "SELECT count(*) FROM meta WHERE key = '" + std::string(kLogKey) + "' AND value = CAST('" + kLogHasMore + "' AS BLOB)";
+  auto misses = database.QueryInt(note.c_str());
+  if (!misses.ok()) return Explain(std::move(misses).error());
+  return *misses == 0 ? base::Ok()
+                      : base::Status(Damaged("its log, jobd.db-wal, is missing or no log, and with it the last commits"));
 }
 
 base::Status CheckWhole(Database& database) {
@@ -240,9 +255,9 @@ base::Status CheckWhole(Database& database) {
 }  // namespace
 
 base::Status ConfigureWriter(Database& database) {
-  // FULL: a commit is on disk when it returns. The checkpoint threshold trades the size of the log for fewer of them.
+  // FULL: a commit is on disk when it returns.
   return database.Execute(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;"
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;"
       "PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -8192; PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY;");
 }
 
@@ -265,7 +280,7 @@ base::Status CheckDatabase(Database& database) {
   return CheckWhole(database);
 }
 
-base::Status PrepareDatabase(Database& database) {
+base::Status PrepareDatabase(Database& database, int state_dir) {
   auto application = database.QueryInt("PRAGMA application_id");
   if (!application.ok()) return Explain(std::move(application).error());
   auto version = database.QueryInt("PRAGMA user_version");
@@ -273,7 +288,10 @@ base::Status PrepareDatabase(Database& database) {
   auto tables = database.QueryInt("SELECT count(*) FROM sqlite_schema");
   if (!tables.ok()) return Explain(std::move(tables).error());
   const bool fresh = *application == 0 && *version == 0 && *tables == 0;
-  if (!fresh) JOBD_RETURN_IF_ERROR(CheckDatabase(database));
+  if (!fresh) {
+    JOBD_RETURN_IF_ERROR(CheckDatabase(database));
+    JOBD_RETURN_IF_ERROR(CheckLog(database, state_dir));
+  }
   JOBD_RETURN_IF_ERROR(ConfigureWriter(database));
   for (int64_t from = *version; from < kSchemaVersion; ++from) {
     const std::string migration = "BEGIN IMMEDIATE;" + std::string(kMigrations[static_cast<size_t>(from)]) +

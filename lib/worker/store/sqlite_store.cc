@@ -27,6 +27,8 @@ constexpr size_t kFewRows = 16;
 // They may do so only while commits are quick: on a slow disk they have better things to do than to wait.
 constexpr base::Nanos kQuick = base::kNanosPerMilli;
 constexpr size_t kMaxIdleReaders = 8;
+// The bound trades the size of the log for fewer moves of its commits to the file.
+constexpr int kMaxLoggedPages = 4000;
 
 struct Submission {
   NewBatch batch;
@@ -63,6 +65,9 @@ class SqliteStore final : public Store {
 
   base::Status Start() {
     JOBD_ASSIGN_OR_RETURN(writer_, SqliteWriter::Create(*home_, clock_));
+    sqlite3_wal_hook(home_->raw(), &SqliteStore::OnLogged, &logged_pages_);
+    // A disk that takes nothing keeps no service away.
+    if (const auto status = MoveLog(); !status.ok()) NoteFailure();
     thread_ = std::thread([this] { Run(); });
     return base::Ok();
   }
@@ -184,7 +189,31 @@ class SqliteStore final : public Store {
   void CommitTimed(Group& group) {
     committing_since_.store(steady_.Monotonic());
     CommitGroup(group);
+    if (logged_pages_ < kMaxLoggedPages) move_at_ = kMaxLoggedPages;
+    if (logged_pages_ >= move_at_ && CheckWritable().ok()) {
+      if (!MoveLog().ok()) NoteFailure();
+      // Not with each commit while a long read, or the disk, keeps the log from beginning anew.
+      move_at_ = logged_pages_ + kMaxLoggedPages / 8;
+    }
     committing_since_.store(0);
+  }
+
+  static int OnLogged(void* logged_pages, sqlite3* /*database*/, const char* /*name*/, int pages) {
+    *static_cast<int*>(logged_pages) = pages;
+    return SQLITE_OK;
+  }
+
+  // Moves the commits in the log to the database's file, and notes in both how they stand to each other (kLogKey). What cannot be
+  // moved now, as for a full disk, stays in the log.
+  base::Status MoveLog() {
+    const std::string note = std::string("INSERT OR REPLACE INTO meta (key, value) VALUES ('") + kLogKey + "', CAST('";
+    JOBD_RETURN_IF_ERROR(home_->Execute((note + kLogHasMore + "' AS BLOB))").c_str()));
+    JOBD_RETURN_IF_ERROR(home_->Execute("PRAGMA wal_checkpoint(PASSIVE)"));
+    return home_->Execute((note + kLogAhead + "' AS BLOB))").c_str());
+  }
+
+  void NoteFailure() {
+    if (IsFsyncFailure(home_->extended_error())) Lose({Problem::Kind::kFailed, ReadOnly()});
   }
 
   // Nothing is written any more. The first reason stays.
@@ -237,7 +266,7 @@ class SqliteStore final : public Store {
   base::Status Transact(const Group& group, std::vector<base::Result<Stored>>& results) {
     auto status = TryTransact(group, results);
     if (!status.ok()) {
-      if (IsFsyncFailure(home_->extended_error())) Lose({Problem::Kind::kFailed, ReadOnly()});
+      NoteFailure();
       writer_->Rollback();
       return Plain(status.error());
     }
@@ -289,6 +318,9 @@ class SqliteStore final : public Store {
   Observer* const observer_;
   std::unique_ptr<Database> home_;
   std::unique_ptr<SqliteWriter> writer_;
+  // Of whoever has the turn to commit.
+  int logged_pages_ = 0;
+  int move_at_ = kMaxLoggedPages;
   const base::SystemClock steady_;  // how long a disk takes is real time, also for a test with a clock of its own
   mutable DatabaseFiles files_;
   base::Guarded<std::optional<Problem>> lost_;
@@ -313,7 +345,7 @@ base::Result<std::unique_ptr<Store>> OpenSqliteStore(int state_dir, const base::
   const std::string path = "/proc/self/fd/" + std::to_string(state_dir) + "/" + kDatabaseName;
   JOBD_ASSIGN_OR_RETURN(Database opened, Database::Open(path, true));
   auto database = std::make_unique<Database>(std::move(opened));
-  JOBD_RETURN_IF_ERROR(PrepareDatabase(*database));
+  JOBD_RETURN_IF_ERROR(PrepareDatabase(*database, state_dir));
   auto store = std::make_unique<SqliteStore>(path, state_dir, std::move(database), clock, observer);
   JOBD_RETURN_IF_ERROR(store->Start());
   return std::unique_ptr<Store>(std::move(store));

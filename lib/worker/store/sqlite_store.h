@@ -14,8 +14,6 @@ namespace jobd::worker {
 
 class Observer;
 
-inline constexpr const char* kDatabaseName = "jobd.db";
-
 // Opens, making or migrating it, the database in a directory (borrowed; outlives the store, like the clock). The destructor commits
 // what is waiting and joins the thread. `observer`, if any, is told of commits. Errors: see PrepareDatabase; kUnavailable when it
 // cannot be opened.

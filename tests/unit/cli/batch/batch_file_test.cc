@@ -42,7 +42,7 @@ TEST(BatchFileTest, NamesLineAndKeyOfAMistake) {
   EXPECT_THAT(Refusal(json, "{\"argv\":\"ls -l\"}"), HasSubstr("must be a list"));
   EXPECT_THAT(Refusal(json, "{\"argv\":[[\"a\"]]}"), HasSubstr("argv[0]"));
   EXPECT_THAT(Refusal(json, "{\"argv\":[\"a\"],\"argv\":[\"b\"]}"), HasSubstr("twice"));
-  EXPECT_THAT(Refusal(json, "{\"argv\":[\"a\"\n"), HasSubstr("f: line 1: not JSON"));
+  EXPECT_THAT(Refusal(json, "{\"argv\":[\"a\"\n"), HasSubstr("f:1: not JSON"));
   EXPECT_THAT(Refusal(json, "[1]"), HasSubstr("a job must be a shell command, or a map"));
   EXPECT_THAT(Refusal(BatchFormat::kYaml, "jobs:\n- argv: [a]\n- argv: [a]\n  evn: {}\n"),
               HasSubstr("f:4: unknown key 'evn' (did you mean 'env'?)"));
@@ -318,7 +318,7 @@ TEST(BatchFileTest, FaultC9MergeKeysTagsAndBinary) {
   EXPECT_THAT(Refusal(BatchFormat::kYaml, "- {argv: [a], <<: 3}\n"), HasSubstr("<< must be followed by a map"));
   EXPECT_THAT(Refusal(BatchFormat::kYaml, "- {argv: [a], \"<<\": {name: x}}\n"), HasSubstr("unknown key '<<'"));
   EXPECT_THAT(Accepted(BatchFormat::kYaml, "- argv: [a, !!binary /w==, !!str 3]\n").jobs.at(0).argv, ElementsAre("a", "\xff", "3"));
-  EXPECT_THAT(Refusal(BatchFormat::kYaml, "- argv: [!!binary '*']\n"), HasSubstr("line 1: !!binary: is not base64"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "- argv: [!!binary '*']\n"), HasSubstr("f:1: !!binary: is not base64"));
   for (const std::string tag : {"!secret x", "!!set {a, b}", "!<tag:x,2020:y> z", "!!python/object x"}) {
     EXPECT_THAT(Refusal(BatchFormat::kYaml, "- argv: [" + tag + "]\n"), HasSubstr("is not known here")) << tag;
   }
@@ -378,6 +378,18 @@ TEST_F(BatchFileFilesTest, FaultC10EnvFilesAsPeopleHaveThem) {
 TEST_F(BatchFileFilesTest, AMissingFileIsAnError) {
   EXPECT_FALSE(LoadBatchFile(folder_ + "/none.yaml").ok());
   EXPECT_FALSE(LoadBatchFile(Write("b.yaml", "- {argv: [a], stdin: none}\n")).ok());
+}
+
+TEST(BatchFileTest, FaultC5MistakesOfNewcomersAreNamed) {
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "jobs:\n  - shell: a\n\t- shell: b\n"), HasSubstr("f:3: not YAML: a tab"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "name: x\njobs:\n  build: {shell: make}\n"), HasSubstr("f:3: jobs: must be a list"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "jobs: make\n"), HasSubstr("jobs: must be a list"));
+  for (const char* word : {"command", "cmd", "run", "script"}) {
+    EXPECT_THAT(Refusal(BatchFormat::kYaml, "- " + std::string(word) + ": make\n"), HasSubstr("a command is `shell: LINE` or"))
+        << word;
+  }
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "- echo \"x: y\"\n"), HasSubstr("needs quotes around the whole of it"));
+  EXPECT_THAT(Refusal(BatchFormat::kYaml, "- shel: make\n"), HasSubstr("did you mean 'shell'?"));
 }
 
 }  // namespace

@@ -101,6 +101,8 @@ TEST(ExitCodeTest, FaultC5AFailedStartNamesTheThing) {
   result.mutable_reason()->set_text("executing the program: No such file or directory");
   EXPECT_EQ(Ending(result, {"no-such-program", "", false}),
             "did not start: no-such-program: No such file or directory in the job's PATH");
+  EXPECT_EQ(Ending(result, {"echo hi | wc", "", false}),
+            "did not start: echo hi | wc: No such file or directory; a command line for the shell needs --shell");
   EXPECT_THAT(Ending(result, {"./x.sh", "", false}), testing::HasSubstr("./x.sh: No such file or directory (or its interpreter"));
   EXPECT_EQ(Ending(result), "did not start: executing the program: No such file or directory");
   result = StartFailed("changing to the working directory", "ENOENT");

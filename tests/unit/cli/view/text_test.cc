@@ -111,5 +111,13 @@ TEST(ProgressTest, RateAndTimeLeft) {
   EXPECT_EQ(ProgressText({100, 100, 0, 0}, 100, 10 * kSecond), "100/100 done, 0 running, 10/s");
 }
 
+TEST(WrapTest, ACommandIsNotBroken) {
+  EXPECT_EQ(Wrapped("of 3 jobs 2 succeeded: jobctl status 01a22cc8-e6dd-70c3", 40),
+            "of 3 jobs 2 succeeded:\njobctl status 01a22cc8-e6dd-70c3");
+  EXPECT_EQ(Wrapped("goes on: jobctl wait 01a22cc8, or jobctl logs -f 01a22cc8", 32),
+            "goes on: jobctl wait 01a22cc8,\nor jobctl logs -f 01a22cc8");
+  EXPECT_EQ(Wrapped("use `jobctl admin reload --force` now", 12), "use\n`jobctl admin reload --force`\nnow");
+}
+
 }  // namespace
 }  // namespace jobd::cli

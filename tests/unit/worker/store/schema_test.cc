@@ -1,10 +1,12 @@
 // Databases of every earlier version are opened and brought up to date; those of later ones are left alone (store_test.cc).
 #include "worker/store/schema.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include <array>
 
+#include "base/files.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/worker/schema_v1.h"
 #include "tests/unit/worker/schema_v2.h"
@@ -97,7 +99,9 @@ TEST(SchemaV3Test, WhatRunsOfAHeldBatchIsHeldAfterwards) {
                     "UPDATE batches SET job_count = 2, job_rows = 2, starting = 1, held_jobs = 0, ended_at = 0 WHERE id IN (1, 3);"
                     "INSERT INTO starts VALUES (3, 2, 1, 2, 5);")
           .ok());
-  const base::Status prepared = PrepareDatabase(*database);
+  const auto folder = base::OpenAt(AT_FDCWD, dir.path(), O_RDONLY | O_DIRECTORY);
+  ASSERT_TRUE(folder.ok());
+  const base::Status prepared = PrepareDatabase(*database, folder->get());
   ASSERT_TRUE(prepared.ok()) << prepared.error().message();
   EXPECT_EQ(*database->QueryInt("SELECT hold_next FROM jobs WHERE batch = 3 AND idx = 2"), 1);
   EXPECT_EQ(*database->QueryInt("SELECT hold_next FROM jobs WHERE batch = 1 AND idx = 2"), 0) << "its batch is not held";
