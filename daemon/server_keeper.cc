@@ -174,7 +174,15 @@ void ServerKeeper::OnCommitted() {
   for (const std::string& warning : files_.in_force().warnings) log_.warn("{}", base::EscapeForTerminal(warning));
 }
 
+void ServerKeeper::ReopenLog() {
+  if (const auto status = logging::Reopen(log_); !status.ok()) {
+    log_.warn("the log goes on in the old file: {}", base::EscapeForTerminal(status.error().message()));
+  }
+}
+
 launch::PreparedFiles ServerKeeper::PrepareFiles() {
+  // The server may not make the file, and opens what we have made when it takes what is prepared.
+  ReopenLog();
   launch::PreparedFiles prepared = files_.Prepare();
   if (!prepared.files.error.empty()) {
     log_.error("reload: nothing was changed: {}", base::EscapeForTerminal(prepared.files.error));
@@ -299,9 +307,7 @@ void ServerKeeper::AwaitSignal() {
 
 void ServerKeeper::OnSignal(int signal) {
   if (signal == SIGHUP) {
-    if (const auto status = logging::Reopen(log_); !status.ok()) {
-      log_.warn("the log goes on in the old file: {}", base::EscapeForTerminal(status.error().message()));
-    }
+    ReopenLog();
     if (!server_) return ReloadWithoutServer();
     // One that is still starting is asked when it is ready: until it expects the signal, that would end it.
     if (reached_ready_) {

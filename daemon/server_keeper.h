@@ -45,6 +45,7 @@ class ServerKeeper {
   void OnSignal(int signal);
   void BeginStop();
   void AwaitWatchdog();
+  void ReopenLog();
   launch::PreparedFiles PrepareFiles();
   void ReloadWithoutServer();
   launch::LauncherHooks Hooks();

@@ -67,7 +67,7 @@ std::string Listed(const std::vector<std::string>& words, std::string_view but =
 int WaitFor(Session& session, Lasting& lasting, const std::string& id, Json accepted) {
   ProgressLine line(session.err(), session.ShowsProgress());
   AwaitOptions options;
-  options.on_update = [&line](const v1::Batch& batch) { line.Update(CountJobs(batch), base::SystemClock().Monotonic()); };
+  options.on_update = [&line](const v1::Batch& batch) { line.Update(CountJobs(batch)); };
   options.say = [&](const std::string& text) {
     line.Clear();
     session.Say(text);

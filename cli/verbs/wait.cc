@@ -64,7 +64,7 @@ int Wait(Session& session, const Options& options) {
     session.Say(text);
   };
   if (refs.size() == 1) {
-    await.on_update = [&line](const v1::Batch& batch) { line.Update(CountJobs(batch), base::SystemClock().Monotonic()); };
+    await.on_update = [&line](const v1::Batch& batch) { line.Update(CountJobs(batch)); };
   }
   const auto ended = AwaitEnds(client, refs, options.any ? AwaitWhich::kAny : AwaitWhich::kAll, await, (*lasting)->canceller());
   line.Clear();

@@ -56,6 +56,7 @@ std::string Named(const v1::Reason& reason, const StartedAs& as) {
     // The kernel says the same of a script whose interpreter is missing.
   } else if (reason.errno_name() == "ENOENT" && as.program.find('/') != std::string::npos) {
     named += " (or its interpreter, which its first line names)";
+    if (as.program.front() != '/') named += "; a job works where --workdir says";
   } else if (reason.errno_name() == "ENOENT") {
     named += " in the job's PATH";
   }

@@ -37,27 +37,55 @@ std::string ProgressText(const BatchCounts& counts, uint32_t done_since, base::N
   return text;
 }
 
-ProgressLine::ProgressLine(OutputStream& terminal, bool wanted) : terminal_(terminal), active_(wanted && terminal.is_terminal()) {}
+ProgressLine::ProgressLine(OutputStream& terminal, bool wanted) : terminal_(terminal), active_(wanted && terminal.is_terminal()) {
+  if (active_) thread_ = std::thread([this] { Run(); });
+}
 
-ProgressLine::~ProgressLine() { Clear(); }
-
-void ProgressLine::Update(const BatchCounts& counts, base::Nanos now) {
+ProgressLine::~ProgressLine() {
   if (!active_) return;
-  if (begun_ == 0) {
-    begun_ = now;
-    done_at_begin_ = counts.done;
+  Clear();
+  state_.Lock()->stopping = true;
+  wake_.notify_one();
+  thread_.join();
+}
+
+void ProgressLine::Update(const BatchCounts& counts) {
+  if (!active_) return;
+  {
+    const auto state = state_.Lock();
+    if (state->begun == 0) {
+      state->begun = clock_.Monotonic();
+      state->done_at_begin = counts.done;
+    }
+    state->counts = counts;
+    state->wanted = state->changed = true;
   }
-  const bool finished = counts.done == counts.total;
-  if (shown_ && !finished && now - drawn_ < base::kNanosPerSecond / 10) return;
-  drawn_ = now;
-  shown_ = true;
-  const std::string text = ProgressText(counts, counts.done - std::min(counts.done, done_at_begin_), now - begun_);
-  terminal_.Write("\r\033[K" + Ellipsize(text, TerminalWidth(terminal_.fd()) - 1));
+  wake_.notify_one();
 }
 
 void ProgressLine::Clear() {
-  if (shown_) terminal_.Write("\r\033[K");
-  shown_ = false;
+  const auto state = state_.Lock();
+  if (state->shown) terminal_.Write("\r\033[K");
+  state->wanted = state->shown = false;
+}
+
+void ProgressLine::Run() {
+  constexpr std::chrono::milliseconds kPause{100};
+  constexpr std::chrono::seconds kTick{1};
+  auto state = state_.Lock();
+  while (!state->stopping) {
+    if (state->wanted) Draw(*state);
+    state->changed = false;
+    state.WaitFor(wake_, kPause, [&] { return state->stopping; });
+    state.WaitFor(wake_, kTick, [&] { return state->stopping || state->changed; });
+  }
+}
+
+void ProgressLine::Draw(State& state) {
+  state.shown = true;
+  const uint32_t done_since = state.counts.done - std::min(state.counts.done, state.done_at_begin);
+  const std::string text = ProgressText(state.counts, done_since, clock_.Monotonic() - state.begun);
+  terminal_.Write("\r\033[K" + Ellipsize(text, TerminalWidth(terminal_.fd()) - 1));
 }
 
 }  // namespace jobd::cli

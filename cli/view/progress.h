@@ -1,10 +1,13 @@
 // The progress of a batch, in one line.
 #pragma once
 
+#include <condition_variable>
 #include <cstddef>
 #include <string>
+#include <thread>
 
 #include "base/clock.h"
+#include "base/guarded.h"
 #include "cli/view/output.h"
 
 namespace jobd::v1 {
@@ -24,7 +27,9 @@ BatchCounts CountJobs(const v1::Batch& batch);
 // "120/500 done, 8 running, 2 failed, 35/s, 11s left". `done_since` jobs ended in the last `elapsed` nanoseconds.
 std::string ProgressText(const BatchCounts& counts, uint32_t done_since, base::Nanos elapsed);
 
-// Keeps that line at the bottom of a terminal; does nothing elsewhere. Not thread-safe; the destructor takes the line away.
+// Keeps that line at the bottom of a terminal; does nothing elsewhere. A thread redraws it, ten times a second at most, and once a
+// second while nothing changes, as time goes on. Thread-safe; the destructor takes the line away. While it is shown nobody else may
+// write to the terminal.
 class ProgressLine {
  public:
   ProgressLine(OutputStream& terminal, bool wanted);
@@ -32,17 +37,29 @@ class ProgressLine {
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
 
-  // Redraws at most ten times a second.
-  void Update(const BatchCounts& counts, base::Nanos now);
+  void Update(const BatchCounts& counts);
+  // Takes the line away until the next Update.
   void Clear();
 
  private:
+  struct State {
+    BatchCounts counts;
+    bool wanted = false;   // there is something to show
+    bool changed = false;  // since it was drawn
+    bool shown = false;
+    bool stopping = false;
+    base::Nanos begun = 0;
+    uint32_t done_at_begin = 0;
+  };
+  void Run();
+  void Draw(State& state);
+
   OutputStream& terminal_;
   const bool active_;
-  bool shown_ = false;
-  base::Nanos begun_ = 0;
-  base::Nanos drawn_ = 0;
-  uint32_t done_at_begin_ = 0;
+  const base::SystemClock clock_;
+  base::Guarded<State> state_;
+  std::condition_variable wake_;
+  std::thread thread_;
 };
 
 }  // namespace jobd::cli

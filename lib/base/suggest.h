@@ -32,13 +32,18 @@ inline size_t Distance(std::string_view a, std::string_view b) {
 
 }  // namespace suggest_internal
 
-// " (did you mean 'env_file'?)" when one of `names` is a typing error away from `word`, else "".
+// " (did you mean 'env_file'?)" when one of `names` is a typing error away from `word`, or begins with it, else "".
 inline std::string DidYouMean(std::string_view word, const std::vector<std::string>& names) {
   constexpr size_t kLongest = 64;  // a longer word is no slip, and the time grows with the square of the length
   if (word.size() > kLongest) return "";
+  constexpr size_t kShortestBeginning = 3;
+  const size_t without_dashes = word.size() - std::min(word.find_first_not_of('-'), word.size());
   const std::string* best = nullptr;
   size_t best_distance = 0;
+  const std::string* longer = nullptr;  // the shortest that begins with the word
   for (const std::string& name : names) {
+    const bool begins = without_dashes >= kShortestBeginning && name.starts_with(word);
+    if (begins && (longer == nullptr || name.size() < longer->size())) longer = &name;
     const size_t distance = suggest_internal::Distance(word, name);
     const size_t allowed = std::max<size_t>(1, std::min(word.size(), name.size()) / 3);
     if (distance <= allowed && (best == nullptr || distance < best_distance)) {
@@ -46,6 +51,7 @@ inline std::string DidYouMean(std::string_view word, const std::vector<std::stri
       best_distance = distance;
     }
   }
+  if (longer != nullptr && (best == nullptr || best_distance > 1)) best = longer;
   return best == nullptr ? "" : " (did you mean '" + *best + "'?)";
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/bounds.h"
 #include "base/text.h"
+#include "base/units.h"
 #include "jobd/v1/job_query_service.pb.h"
 #include "jobd/v1/types.pb.h"
 

@@ -90,9 +90,11 @@ base::Result<bool> JobLogReader::Load(int folder) {
     head_is_record_ = true;
   }
   // Here rather than in Take, because here the folder is known.
-  if (!head_->gap) {
-    JOBD_RETURN_IF_ERROR(OpenFile(folder, head_->stream, head_->offset + head_->length));
-  }
+  if (head_->gap) return true;
+  base::Status opened = OpenFile(folder, head_->stream, head_->offset + head_->length);
+  if (opened.ok()) return true;
+  if (opened.error().code() != base::Code::kNotFound) return std::move(opened).error();
+  head_->gap = head_->lost = true;
   return true;
 }
 
@@ -111,10 +113,11 @@ base::Status JobLogReader::Take(size_t max, std::string& data) {
   auto got = FileOf(head.stream)->PreadUpTo(std::as_writable_bytes(std::span(data).subspan(before)), head.offset);
   data.resize(before + (got.ok() ? *got : 0));
   if (!got.ok()) return std::move(got).error();
-  // A file that is shorter than its index (a disk that lost its tail) has no more to give for this record.
-  head.length = *got < want ? 0 : head.length - *got;
+  head.length -= *got;
   head.offset += *got;
   position_.Of(head.stream) = head.offset;
+  // A file that is shorter than its index: a disk that lost its tail, or somebody who cut it.
+  if (*got < want) head.gap = head.lost = true;
   if (head.length == 0) {
     if (head_is_record_) ++position_.record;
     head_.reset();
@@ -123,6 +126,8 @@ base::Status JobLogReader::Take(size_t max, std::string& data) {
 }
 
 void JobLogReader::Skip() {
+  // What was dropped before it was written has no place in the file.
+  if (head_->lost) position_.Of(head_->stream) = head_->offset + head_->length;
   if (head_is_record_) ++position_.record;
   head_.reset();
 }

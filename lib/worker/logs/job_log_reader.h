@@ -39,7 +39,8 @@ class JobLogReader {
     launch::Stream stream = launch::Stream::kOut;
     uint64_t offset = 0;
     uint64_t length = 0;
-    bool gap = false;  // length bytes are missing here
+    bool gap = false;   // length bytes are missing here
+    bool lost = false;  // a gap of bytes that were kept, and are gone from the file since, or with the file
   };
   // Loads the head, unless it is loaded, and sees to it that Take finds its file open. False: there is none for now. `folder` is
   // the batch's, borrowed. An index that was seen to its end is not looked at again before LookAgain.
@@ -48,7 +49,8 @@ class JobLogReader {
   void LookAgain() { at_end_ = false; }
   const Head& head() const { return *head_; }
   bool loaded() const { return head_.has_value(); }
-  // Appends up to `max` bytes of the head to `data` and goes on behind them. Not for gaps.
+  // Appends up to `max` bytes of the head to `data` and goes on behind them. Not for gaps. Where the file has fewer, the head
+  // becomes a gap.
   base::Status Take(size_t max, std::string& data);
   // Goes on behind a gap.
   void Skip();
@@ -64,6 +66,8 @@ class JobLogReader {
 
   const LogPosition& position() const { return position_; }
   uint32_t index() const { return index_; }
+  // Whether the last Load has found it.
+  bool HasIndex() const { return static_cast<bool>(idx_); }
 
  private:
   // False: there is no index yet.

@@ -225,7 +225,11 @@ base::Result<std::string_view> BackwardLog::Read(Stream stream, uint64_t begin, 
   if (!in_window()) {
     held_.files.Use(*this);
     if (!data.file || !data.file->Holds(end)) {
-      JOBD_ASSIGN_OR_RETURN(data.file, StreamFile::Open(folder_, index_, stream, cache_));
+      auto file = StreamFile::Open(folder_, index_, stream, cache_);
+      // Gone: no line ends in it. Whoever reads forward is told that there is a gap.
+      if (!file.ok() && file.error().code() == base::Code::kNotFound) return std::string_view();
+      if (!file.ok()) return std::move(file).error();
+      data.file = *std::move(file);
     }
     data.window_begin = std::min(begin, end - std::min<uint64_t>(end, kWindow));
     data.window.resize(static_cast<size_t>(end - data.window_begin));

@@ -243,6 +243,7 @@ class MergedSession final : public LogSession {
         return false;
       }
     }
+    TellLost(job, page);
     // Of a job that never ran the end is told with the others of its kind, in Conclude.
     if (query_.follow && (query_.index || job.row->attempt > 0)) {
       page.ends.push_back({.index = job.log->index(),
@@ -251,6 +252,19 @@ class MergedSession final : public LogSession {
                            .dropped_bytes = job.row->dropped_bytes});
     }
     return true;
+  }
+
+  // Output that was kept, of which not even the index is there any more.
+  void TellLost(const Job& job, LogPage& page) const {
+    if (query_.until || query_.tail_lines || job.log->position() != LogPosition{} || job.log->HasIndex()) return;
+    const uint64_t out = query_.stream == Stream::kErr ? 0 : job.row->stdout_bytes;
+    const uint64_t err = query_.stream == Stream::kOut ? 0 : job.row->stderr_bytes;
+    if (out + err == 0) return;
+    page.chunks.push_back({.index = job.log->index(),
+                           .stream = out > 0 ? Stream::kOut : Stream::kErr,
+                           .time = job.row->ended_at,
+                           .attempt = job.row->attempt,
+                           .dropped = out + err});
   }
 
   base::Result<bool> OpenStarted(LogReader& reader, const Job* earliest) {

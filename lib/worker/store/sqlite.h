@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,9 +27,13 @@ class Statement {
   Statement& Bind(int parameter, uint64_t value) { return Bind(parameter, static_cast<int64_t>(value)); }
   Statement& Bind(int parameter, uint32_t value) { return Bind(parameter, static_cast<int64_t>(value)); }
   Statement& Bind(int parameter, int value) { return Bind(parameter, static_cast<int64_t>(value)); }
-  // Borrowed until the next Reset.
+  // Borrowed until the next Reset; so a temporary is none to bind.
   Statement& BindText(int parameter, std::string_view text);
   Statement& BindBlob(int parameter, std::string_view bytes);
+  template <std::same_as<std::string> Temporary>
+  Statement& BindText(int parameter, Temporary&& text) = delete;
+  template <std::same_as<std::string> Temporary>
+  Statement& BindBlob(int parameter, Temporary&& bytes) = delete;
 
   // True: a row is there. False: done. Errors end the statement.
   base::Result<bool> Step();

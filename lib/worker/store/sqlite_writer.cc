@@ -244,7 +244,7 @@ base::Status SqliteWriter::Do(const SetHeld& hold) {
     JOBD_RETURN_IF_ERROR(Flush(hold.batch, tally->second));
     tallies_.erase(tally);
   }
-  set_held_.Bind(1, hold.batch).Bind(2, hold.held ? 1 : 0).BindText(3, hold.held ? hold.by : "").Bind(4, hold.at);
+  set_held_.Bind(1, hold.batch).Bind(2, hold.held ? 1 : 0).BindText(3, hold.held ? std::string_view(hold.by) : "").Bind(4, hold.at);
   JOBD_RETURN_IF_ERROR(set_held_.Run());
   // What it counts now decides its state, which is written when this commits.
   const auto tally = TallyOf(hold.batch);

@@ -102,6 +102,10 @@ TEST(SuggestTest, OnlySlips) {
   EXPECT_EQ(DidYouMean("evn", names), " (did you mean 'env'?)");
   EXPECT_EQ(DidYouMean("time_out", names), " (did you mean 'timeout'?)");
   EXPECT_EQ(DidYouMean("banana", names), "");
+  EXPECT_EQ(DidYouMean("time", {"name", "timeout", "timeout_all"}), " (did you mean 'timeout'?)") << "a beginning before a slip";
+  EXPECT_EQ(DidYouMean("--mem", {"--name", "--memory"}), " (did you mean '--memory'?)");
+  EXPECT_EQ(DidYouMean("--", {"--name"}), "");
+  EXPECT_EQ(DidYouMean("---", {"--name"}), "");
   EXPECT_EQ(DidYouMean(std::string(100'000, 'x'), names), "");
 }
 

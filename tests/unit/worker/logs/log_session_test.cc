@@ -1,6 +1,7 @@
 // Reading output: files are written as a shim writes them.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <random>
 
 #include "tests/unit/worker/few_descriptors.h"
@@ -101,6 +102,47 @@ TEST_F(LogSessionTest, GapsAreToldOutOfBand) {
   EXPECT_EQ((*chunks)[0].data, "before");
   EXPECT_EQ((*chunks)[1].dropped, 1000u);
   EXPECT_EQ((*chunks)[1].data, "after");
+}
+
+TEST_F(LogSessionTest, FaultC11OutputThatIsGoneFromTheDiskIsToldAsAGap) {
+  StartThree();
+  for (const uint32_t index : {1u, 2u, 3u}) {
+    Output(index).Write(Stream::kOut, "0123456789\n", kT + index);
+    Output(index).Write(Stream::kErr, "err\n", kT + 10 * kMs + index);
+    Output(index).Write(Stream::kOut, "more\n", kT + 20 * kMs + index);
+  }
+  namespace fs = std::filesystem;
+  const fs::path folder = dir_ / "logs/ann/b";
+  fs::remove(folder / "1.out");
+  fs::resize_file(folder / "2.out", 4);
+  const auto read = [this](uint32_t index) {
+    const auto chunks = ReadAll({.index = index});
+    EXPECT_TRUE(chunks.ok()) << chunks.error().message();
+    std::pair<std::string, uint64_t> result;
+    for (const LogChunk& chunk : *chunks) {
+      result.first += chunk.data;
+      result.second += chunk.dropped;
+    }
+    return result;
+  };
+  EXPECT_EQ(read(1), std::make_pair(std::string("err\n"), uint64_t{16}));
+  EXPECT_EQ(read(2), std::make_pair(std::string("0123err\n"), uint64_t{12}));
+  EXPECT_EQ(read(3), std::make_pair(std::string("0123456789\nerr\nmore\n"), uint64_t{0}));
+  EXPECT_EQ(Text({.index = 1, .tail_lines = 1}), "err\n");
+  EXPECT_EQ(Text({.index = 2, .tail_lines = 100}), "0123err\n");
+}
+
+TEST_F(LogSessionTest, FaultC11AFolderThatIsGoneIsToldAsAGap) {
+  StartThree();
+  Output(1).Write(Stream::kOut, "0123456789\n", kT);
+  launcher_->End(keys_[0], {.cause = launch::EndCause::kSelf, .exit = ExitStatus::Exited(0), .stdout_bytes = 11});
+  UntilState("b", 1, JobState::kSucceeded);
+  std::filesystem::remove_all(dir_ / "logs/ann/b");
+  const auto chunks = ReadAll({.index = 1});
+  ASSERT_TRUE(chunks.ok());
+  ASSERT_EQ(chunks->size(), 1u);
+  EXPECT_EQ(chunks->front().dropped, 11u);
+  EXPECT_EQ(Text({.index = 2}), "");
 }
 
 TEST_F(LogSessionTest, BytesWithoutRecordComeLastOnceTheJobIsOver) {
