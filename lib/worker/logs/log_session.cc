@@ -263,8 +263,8 @@ class MergedSession final : public LogSession {
     page.chunks.push_back({.index = job.log->index(),
                            .stream = out > 0 ? Stream::kOut : Stream::kErr,
                            .time = job.row->ended_at,
-                           .attempt = job.row->attempt,
-                           .dropped = out + err});
+                           .dropped = out + err,
+                           .attempt = job.row->attempt});
   }
 
   base::Result<bool> OpenStarted(LogReader& reader, const Job* earliest) {
