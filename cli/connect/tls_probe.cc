@@ -194,8 +194,7 @@ ProbeResult Probe(const Connection& connection, const std::pair<std::string, std
   if (SSL_CTX_use_certificate_chain_file(context.get(), connection.cert.c_str()) != 1)
     return unusable("client certificate", connection.cert);
   if (SSL_CTX_use_PrivateKey_file(context.get(), connection.key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    if (SSL_CTX_check_private_key(context.get()) == 1 || ERR_GET_REASON(ERR_peek_last_error()) != X509_R_KEY_VALUES_MISMATCH)
-      return unusable("client key", connection.key);
+    if (ERR_GET_REASON(ERR_peek_error()) != X509_R_KEY_VALUES_MISMATCH) return unusable("client key", connection.key);
     ERR_clear_error();
     return {false, false, "the client key " + connection.key + " is not the key of the client certificate " + connection.cert};
   }

@@ -27,7 +27,7 @@ base::Result<size_t> ReadOnce(int fd, std::span<std::byte> bytes, uint64_t offse
 
 base::Result<bool> JobLogReader::OpenIndex(int folder) {
   if (idx_) return true;
-  auto file = base::OpenBeneath(folder, launch::IndexName(index_), O_RDONLY);
+  auto file = base::OpenBeneath(folder, launch::IndexName(index_), O_RDONLY | O_NONBLOCK);
   if (!file.ok()) {
     if (file.error().code() == base::Code::kNotFound) return false;
     return std::move(file).error();

@@ -37,7 +37,7 @@ class IndexFile {
   // An index that is not there has no records.
   static base::Result<IndexFile> Open(int folder, uint32_t index) {
     IndexFile file;
-    auto opened = base::OpenBeneath(folder, launch::IndexName(index), O_RDONLY);
+    auto opened = base::OpenBeneath(folder, launch::IndexName(index), O_RDONLY | O_NONBLOCK);
     if (!opened.ok()) {
       if (opened.error().code() == base::Code::kNotFound) return file;
       return std::move(opened).error();

@@ -47,7 +47,9 @@ base::Result<StreamFile> StreamFile::Open(int folder, uint32_t index, launch::St
   base::Error missing(base::Code::kNotFound, "");
   for (int look = 0; look < kLooks; ++look) {
     const bool plain = look % 2 == 0;
-    auto opened = base::OpenBeneath(folder, plain ? StreamName(index, stream) : CompressedName(index, stream), O_RDONLY);
+    // Nobody but jobd writes here; all the same no reader waits for what somebody may have put in a file's place.
+    auto opened =
+        base::OpenBeneath(folder, plain ? StreamName(index, stream) : CompressedName(index, stream), O_RDONLY | O_NONBLOCK);
     if (opened.ok()) {
       StreamFile file(NameForPeople(index, stream), std::move(*opened), cache);
       if (!plain) {

@@ -302,6 +302,7 @@ base::Status PrepareDatabase(Database& database, int state_dir) {
       return std::move(done).error().WithContext("preparing the database");
     }
   }
+  database.MoveLogOnClose();
   return base::Ok();
 }
 

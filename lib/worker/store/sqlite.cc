@@ -116,8 +116,11 @@ base::Result<Database> Database::Open(const std::string& path, bool create) {
   if (result != SQLITE_OK) return SqliteError(raw, "opening the database");
   sqlite3_extended_result_codes(raw, 1);
   sqlite3_busy_timeout(raw, 5000);
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   return database;
 }
+
+void Database::MoveLogOnClose() { sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr); }
 
 base::Status Database::Execute(const char* sql) {
   if (sqlite3_exec(db_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) return SqliteError(db_.get(), "the database");

@@ -71,8 +71,11 @@ class Database {
  public:
   Database() = default;
   // Through a VFS that takes path names as they are: "/proc/self/fd/N/jobd.db" must not be resolved, because this process may not
-  // be able to walk to where it leads. With create the file is made if need be.
+  // be able to walk to where it leads. With create the file is made if need be. Opening and closing change nothing: the log stays
+  // as it is, or what is found wrong with a database would not be found a second time.
   static base::Result<Database> Open(const std::string& path, bool create);
+  // From now on the last connection that closes moves the commits in the log to the file, and deletes the log.
+  void MoveLogOnClose();
 
   base::Status Execute(const char* sql);
   base::Result<Statement> Prepare(std::string_view sql);

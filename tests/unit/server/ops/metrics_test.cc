@@ -39,7 +39,7 @@ class EndpointTest : public ::testing::Test {
   std::unique_ptr<MetricsEndpoint> endpoint_;
 };
 
-TEST_F(EndpointTest, AnswersNothingToWhatIsNotHttp) { EXPECT_EQ(Answer(std::string("\0\x16\x03\x01 garbage\r\n\r\n", 18)), ""); }
+TEST_F(EndpointTest, AnswersNothingToWhatIsNotHttp) { EXPECT_EQ(Answer(std::string("\0\x16\x03\x01 garbage\r\n\r\n", 16)), ""); }
 
 TEST_F(EndpointTest, RefusesOtherPathsOtherMethodsAndBodies) {
   EXPECT_TRUE(Answer("GET /../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n").starts_with("HTTP/1.1 404 "));

@@ -1,5 +1,6 @@
 // Reading output: files are written as a shim writes them.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <random>
@@ -130,6 +131,15 @@ TEST_F(LogSessionTest, FaultC11OutputThatIsGoneFromTheDiskIsToldAsAGap) {
   EXPECT_EQ(read(3), std::make_pair(std::string("0123456789\nerr\nmore\n"), uint64_t{0}));
   EXPECT_EQ(Text({.index = 1, .tail_lines = 1}), "err\n");
   EXPECT_EQ(Text({.index = 2, .tail_lines = 100}), "0123err\n");
+}
+
+TEST_F(LogSessionTest, APipeInThePlaceOfAFileHoldsNobodyUp) {
+  StartThree();
+  Output(1).Write(Stream::kOut, "0123456789\n", kT);
+  const std::string file = dir_ / "logs/ann/b/1.out";
+  std::filesystem::remove(file);
+  ASSERT_EQ(::mkfifo(file.c_str(), 0600), 0);
+  EXPECT_EQ(Text({.index = 1}), "");
 }
 
 TEST_F(LogSessionTest, FaultC11AFolderThatIsGoneIsToldAsAGap) {
