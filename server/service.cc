@@ -69,10 +69,8 @@ class ServiceImpl final : public Service {
                [this](auto peer, auto who, auto why) {
                  options_.metrics->OnConnectionEnded();
                  const std::string from = PeerText(peer);
-                 LogLine(from, [&] {
-                   return "ended the connection of " + base::EscapeForTerminal(who.substr(0, 128)) + " from " + from + ": " +
-                          std::string(why);
-                 });
+                 LogLine(from,
+                         [&] { return "ended the connection of " + std::string(who) + " from " + from + ": " + std::string(why); });
                }),
         errors_(options_.log, [this](std::string_view code) { options_.metrics->OnRefused(code); }),
         tasks_("task", TaskThreads()),
@@ -99,7 +97,9 @@ class ServiceImpl final : public Service {
     guard_.SetMaxInProgress(Config().max_streams_per_user);
     JOBD_ASSIGN_OR_RETURN(methods_, MethodTable::Build(MethodRules(), Handlers(api_)));
     auto unknown = MakeUnknownMethods(access_, guard_, [this](const UnknownMethod& refused) {
-      OnRefused(refused.path, refused.caller, refused.peer, refused.certificate, refused.code, refused.text);
+      OnRefused(
+          refused.path, refused.caller, refused.peer, [&] { return CertificateNameForLog(refused.certificate); }, refused.code,
+          refused.text);
     });
     JOBD_ASSIGN_OR_RETURN(rpc_, RpcServer::Start(std::move(options), MakeServerCredentials(tls_, guard_),
                                                  MakeServices(support_, methods_, guard_), std::move(unknown)));
@@ -151,17 +151,20 @@ class ServiceImpl final : public Service {
   void OnCallRefused(const CallAdmission::Refused& refused) {
     const std::string_view code = base::CodeName(refused.error.code());
     if (refused.error.code() == base::Code::kResourceExhausted) return options_.metrics->OnRefused(code);
-    OnRefused(refused.method, refused.caller, refused.peer, refused.certificate, code, refused.error.message());
+    const auto name = [&] {
+      return refused.certificate != nullptr ? CertificateNameForLog(*refused.certificate) : CertificateNameForLog(refused.pem);
+    };
+    OnRefused(refused.method, refused.caller, refused.peer, name, code, refused.error.message());
   }
 
-  void OnRefused(std::string_view path, std::string_view caller, std::string_view peer, std::string_view certificate,
-                 std::string_view code, std::string_view text) {
+  void OnRefused(std::string_view path, std::string_view caller, std::string_view peer,
+                 const std::function<std::string()>& certificate, std::string_view code, std::string_view text) {
     options_.metrics->OnRefused(code);
     const std::string from = peer.empty() ? "an unknown address" : PeerText(peer);
     LogLine(from, [&] {
       return "refused " + base::EscapeForTerminal(path.substr(0, 128)) + " of " +
              (caller.empty() ? std::string("a stranger") : std::string(caller)) + " from " + from + ", certificate " +
-             CertificateNameForLog(certificate) + ": " + std::string(text);
+             certificate() + ": " + std::string(text);
     });
   }
 

@@ -39,7 +39,7 @@ void AccessCheck(benchmark::State& state) {
   std::string users;
   for (int i = 0; i < 1000; ++i) users += "[[user]]\nname = \"user-" + std::to_string(i) + "\"\nrole = \"operator\"\n";
   std::string revoked;
-  for (int i = 0; i < 1000; ++i) revoked += std::to_string(100'000 + i) + "\n";
+  for (int i = 0; i < 1000; ++i) revoked += "0x" + std::to_string(100'000 + i) + "\n";
   auto parsed_users = config::Users::Parse("users.toml", users);
   auto parsed_list = server::RevocationList::Parse("revoked", revoked);
   if (!Expect(state, parsed_users.ok() && parsed_list.ok(), "the rules cannot be read")) return;

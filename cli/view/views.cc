@@ -214,7 +214,7 @@ std::string Explanation(const v1::JobStatus& job, base::Nanos now) {
     if (state == v1::JOB_STATE_SUCCEEDED) return name + " succeeded\n";
     return name + " " + Ending(job.result(), {begun, folder, job.attempt() == 0 && state == v1::JOB_STATE_CANCELLED}) + "\n";
   }
-  if (state != v1::JOB_STATE_QUEUED && state != v1::JOB_STATE_HELD) {
+  if (state != v1::JOB_STATE_QUEUED && state != v1::JOB_STATE_HELD && job.waits().empty()) {
     const std::string since = job.has_executed_at() ? ", started " + RelativeTime(FromTimestamp(job.executed_at()), now) : "";
     return name + " is " + StateName(state) + since + "\n";
   }

@@ -4,6 +4,7 @@
 
 #include "server/api/handlers.h"
 #include "server/auth/access_table.h"
+#include "server/rpc/public_error.h"
 
 namespace jobd::server::handlers {
 namespace {
@@ -39,7 +40,7 @@ class HealthSource final : public SourceOf<HealthCheckResponse> {
 }  // namespace
 
 void Check(const Api& /*api*/, CallContext& /*call*/, const HealthCheckRequest& in, HealthCheckResponse& out, Reply reply) {
-  if (!IsService(in.service())) return reply.Fail(base::Error(base::Code::kNotFound, "no such service"));
+  if (!IsService(in.service())) return reply.Fail(base::Error(base::Code::kNotFound, std::string(kUnknownService)));
   out.set_status(HealthCheckResponse::SERVING);
   reply.Succeed();
 }

@@ -101,8 +101,8 @@ base::Status AddTelling(const Api& api, worker::JobQuery query, worker::JobPage&
     const auto found = page.batch.counts.find(state);
     return found != page.batch.counts.end() && found->second > 0;
   };
-  const auto add = [&](const auto& states) -> base::Result<bool> {
-    if (std::none_of(states.begin(), states.end(), has)) return false;
+  const auto add = [&](const auto& states, std::optional<worker::JobState> shown_as = {}) -> base::Result<bool> {
+    if (std::none_of(states.begin(), states.end(), has) && !(shown_as && has(*shown_as))) return false;
     query.states.assign(states.begin(), states.end());
     query.page_size = 1;
     JOBD_ASSIGN_OR_RETURN(worker::JobPage found, api.worker.GetBatch(query));
@@ -110,7 +110,8 @@ base::Status AddTelling(const Api& api, worker::JobQuery query, worker::JobPage&
     page.jobs.push_back(std::move(found.jobs.front()));
     return true;
   };
-  JOBD_ASSIGN_OR_RETURN([[maybe_unused]] const bool waits, add(kWaiting));
+  // One whose start is not recorded yet is found under what its row says.
+  JOBD_ASSIGN_OR_RETURN([[maybe_unused]] const bool waits, add(kWaiting, kScheduled));
   JOBD_ASSIGN_OR_RETURN(const bool failed, add(kFailures));
   // What was cancelled as a consequence says less than its cause.
   if (!failed) JOBD_RETURN_IF_ERROR(add(kCancelledAlone));

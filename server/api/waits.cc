@@ -26,7 +26,7 @@ std::string TextOf(const worker::WaitReason& wait, const std::string& owner, boo
     case WaitCode::kServiceSlots:
       return wait.max == 1 ? "the one slot is taken" : "all " + std::to_string(wait.max) + " slots are taken";
     case WaitCode::kTurn:
-      if (wait.before == 0) return "it is about to start";
+      if (wait.before == 0) return wait.before_at_least ? "others of its batch may be before it" : "it is about to start";
       return (wait.before_at_least ? "more than " : "") + Counted(wait.before, "job", "jobs") + " before it";
     case WaitCode::kServiceStopped: return "the service is stopped" + By(wait.by);
     case WaitCode::kDisk: return "the " + wait.disk + " disk takes nothing: it is full, fails or does not answer";
@@ -43,7 +43,9 @@ worker::WaitQuery WaitsAskedFor(const worker::JobPage& page) {
   worker::WaitQuery query{.batch = page.batch.id, .jobs = {}};
   for (const worker::JobView& job : page.jobs) {
     const worker::JobState state = job.outcome.state;
-    if (state != worker::JobState::kQueued && state != worker::JobState::kHeld) continue;
+    // One that has a slot may still wait for a disk.
+    using enum worker::JobState;
+    if (state != kQueued && state != kHeld && state != kScheduled) continue;
     query.jobs.push_back({.index = job.index, .state = state, .since = job.waits_since, .held_by = job.held_by});
   }
   return query;

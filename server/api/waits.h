@@ -12,7 +12,7 @@ class WaitReason;
 
 namespace jobd::server {
 
-// Asks of those jobs of the page that wait.
+// Asks of those jobs of the page that wait, or may: the answer for one that is on its way is empty when nothing is in it.
 worker::WaitQuery WaitsAskedFor(const worker::JobPage& page);
 
 // `owner` is whose batch it is, and `own` whether the caller is that: they read "your limit".

@@ -4,7 +4,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
@@ -12,6 +11,7 @@
 #include "base/result.h"
 #include "config/users.h"
 #include "server/auth/certificate.h"
+#include "server/auth/certificate_cache.h"
 #include "server/auth/revocation.h"
 #include "server/auth/tls_change.h"
 
@@ -32,15 +32,15 @@ struct Caller {
   config::Role role() const { return user.role; }
 };
 
-// Admits a certificate whose identity (IdentityOf) is an enabled user and which is not revoked. Parsed certificates are remembered,
-// because parsing costs more than the rest of a small call; dates, revocation and users are checked each time. Thread-safe.
+// Admits a certificate whose identity (IdentityOf) is an enabled user and which is not revoked, nor any above it. Dates, revocation
+// and users are checked each time, of parsed certificates that are remembered. Thread-safe.
 class AccessControl {
  public:
   // `clock` outlives this.
   AccessControl(std::shared_ptr<const AccessRules> rules, const base::Clock& clock);
 
-  // `pem` is the leaf certificate that TLS has verified, and behind it those that came with it. kUnauthenticated; the text is for
-  // the client.
+  // `pem` is the leaf certificate that TLS has verified, and behind it those that came with it: see ParseClientChain for how many.
+  // kUnauthenticated; the text is for the client.
   base::Result<Caller> Authenticate(std::string_view pem);
   // The same check again, for a caller who was authenticated before.
   base::Result<Caller> Authenticate(const std::shared_ptr<const Certificate>& certificate) const;
@@ -52,16 +52,9 @@ class AccessControl {
   std::vector<KnownClient> KnownClients() const;
 
  private:
-  struct Parsed {
-    std::shared_ptr<const Certificate> certificate;  // calls that last hold it, too
-    std::weak_ptr<const Certificate> before;         // the same as it was before a reload, which calls from then hold
-    base::Nanos used = 0;                            // monotonic
-  };
-  using ParsedCertificates = std::unordered_map<std::string, Parsed>;  // by PEM
-
   const base::Clock& clock_;
   base::Guarded<std::shared_ptr<const AccessRules>> rules_;
-  base::Guarded<ParsedCertificates> parsed_;
+  CertificateCache certificates_;
 };
 
 }  // namespace jobd::server

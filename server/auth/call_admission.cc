@@ -18,8 +18,7 @@ base::Error NeedsRole(const MethodRule& rule, config::Role has) {
 
 base::Result<Admitted> CallAdmission::Admit(std::string_view certificate, const MethodRule& rule, std::string_view peer) {
   const auto refuse = [&](std::string_view caller, base::Error error) {
-    if (on_refused_)
-      on_refused_({.method = rule.method, .caller = caller, .peer = peer, .certificate = certificate, .error = error});
+    if (on_refused_) on_refused_({.method = rule.method, .caller = caller, .peer = peer, .pem = certificate, .error = error});
     return error;
   };
   auto caller = access_.Authenticate(certificate);
@@ -33,17 +32,23 @@ base::Result<Admitted> CallAdmission::Admit(std::string_view certificate, const 
   return Admitted{.caller = *std::move(caller), .scope = scope, .quota = *std::move(quota)};
 }
 
-base::Status CallAdmission::AdmitAgain(Admitted& admitted, const MethodRule& rule) const {
-  const auto refuse = [&](std::string_view caller, base::Error error) {
-    if (on_refused_) on_refused_({.method = rule.method, .caller = caller, .peer = {}, .certificate = {}, .error = error});
+base::Status CallAdmission::AdmitAgain(Admitted& admitted, const MethodRule& rule, std::string_view peer) const {
+  const Caller& before = admitted.caller;
+  const auto refuse = [&](base::Error error) {
+    if (on_refused_) {
+      on_refused_({.method = rule.method,
+                   .caller = before.name(),
+                   .peer = peer,
+                   .pem = {},
+                   .certificate = before.certificate.get(),
+                   .error = error});
+    }
     return error;
   };
-  auto caller = access_.Authenticate(admitted.caller.certificate);
-  if (!caller.ok()) return refuse("", std::move(caller).error());
+  auto caller = access_.Authenticate(before.certificate);
+  if (!caller.ok()) return refuse(std::move(caller).error());
   const Scope scope = rule.For(caller->role());
-  if (scope == Scope::kNone) {
-    return refuse(caller->name(), NeedsRole(rule, caller->role()));
-  }
+  if (scope == Scope::kNone) return refuse(NeedsRole(rule, caller->role()));
   admitted.caller = *std::move(caller);
   admitted.scope = scope;
   return base::Ok();

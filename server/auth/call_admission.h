@@ -24,9 +24,11 @@ class CallAdmission {
  public:
   struct Refused {
     std::string_view method;
-    std::string_view caller;       // its name, as far as it is known
-    std::string_view peer;         // its address in the transport's form; empty: not known
-    std::string_view certificate;  // as in Admit
+    std::string_view caller;  // its name, as far as it is known
+    std::string_view peer;    // its address in the transport's form; empty: not known
+    std::string_view pem;     // as in Admit
+    // The same, parsed: of a call that had been admitted before, which has no PEM any more.
+    const Certificate* certificate = nullptr;
     const base::Error& error;
   };
   // Told of each refusal. Thread-safe; must not block.
@@ -39,8 +41,8 @@ class CallAdmission {
   // `peer` is the client's address, for whoever is told of a refusal.
   base::Result<Admitted> Admit(std::string_view certificate, const MethodRule& rule, std::string_view peer = {});
   // Admits the same call anew, by the rules in force now: its caller and scope may be others than before, its quota stays. For a
-  // call whose message came later than itself, and for an upload before it takes effect.
-  base::Status AdmitAgain(Admitted& admitted, const MethodRule& rule) const;
+  // call whose message came later than itself, and for an upload before it takes effect. `peer` as in Admit.
+  base::Status AdmitAgain(Admitted& admitted, const MethodRule& rule, std::string_view peer) const;
   // Whether the caller with this certificate would be admitted now with at least this scope. For calls that last.
   base::Status StillAdmitted(const std::shared_ptr<const Certificate>& certificate, const MethodRule& rule, Scope scope) const;
 

@@ -3,25 +3,15 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-#include <algorithm>
 #include <array>
-#include <ctime>
 
 #include "base/text.h"
-#include "server/auth/openssl_ptr.h"
+#include "server/auth/certificate_chain.h"
 
 namespace jobd::server {
 namespace {
 
-constexpr size_t kMaxOthers = 64;
-
 base::Error Bad(const char* what) { return {base::Code::kInvalidArgument, std::string("the certificate ") + what}; }
-
-base::Result<int64_t> UnixTime(const ASN1_TIME* time) {
-  std::tm parts{};
-  if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) return Bad("has an unreadable date");
-  return static_cast<int64_t>(timegm(&parts));
-}
 
 std::vector<std::string> UriNames(X509* x509) {
   std::vector<std::string> uris;
@@ -51,52 +41,34 @@ std::string Serial(const X509* x509) {
   return first == std::string::npos ? "0" : hex.substr(first);
 }
 
-// Every one of `others` that issued `leaf`, or one that did, and so on: by name, usage and signature.
-std::vector<Issuer> IssuersOf(X509* leaf, std::vector<X509Ptr> others) {
-  std::vector<Issuer> issuers;
-  std::vector<X509Ptr> found;
-  std::vector<X509*> issued = {leaf};
-  for (size_t i = 0; i < issued.size(); ++i) {
-    for (X509Ptr& other : others) {
-      if (!other || X509_check_issued(other.get(), issued[i]) != X509_V_OK) continue;
-      if (X509_verify(issued[i], X509_get0_pubkey(other.get())) != 1) continue;
-      issuers.push_back({Fingerprint(other.get()), Serial(other.get())});
-      issued.push_back(other.get());
-      found.push_back(std::move(other));
-    }
-  }
-  ERR_clear_error();
-  return issuers;
-}
-
 }  // namespace
+
+Issuer IssuerNamed(const X509* x509) { return {.fingerprint = Fingerprint(x509), .serial = Serial(x509)}; }
+
+base::Result<Certificate> ParseCertificate(X509* x509) {
+  Certificate certificate;
+  JOBD_ASSIGN_OR_RETURN(const CertificateDates dates, ParseCertificateDates(x509));
+  certificate.not_before = dates.not_before;
+  certificate.not_after = dates.not_after;
+  // Reads and caches the extensions; a malformed or doubled one sets EXFLAG_INVALID.
+  if ((X509_get_extension_flags(x509) & EXFLAG_INVALID) != 0) return Bad("has a malformed extension");
+  const uint32_t flags = X509_get_extension_flags(x509);
+  // X509_check_ca says no to a CA:TRUE whose key usage is not for signing certificates; here that is one all the same.
+  certificate.is_ca = (flags & EXFLAG_CA) != 0 || X509_check_ca(x509) != 0;
+  certificate.client_auth = (flags & EXFLAG_XKUSAGE) != 0 && (X509_get_extended_key_usage(x509) & XKU_SSL_CLIENT) != 0;
+  certificate.digital_signature = (flags & EXFLAG_KUSAGE) != 0 && (X509_get_key_usage(x509) & KU_DIGITAL_SIGNATURE) != 0;
+  certificate.uris = UriNames(x509);
+  certificate.fingerprint = Fingerprint(x509);
+  certificate.serial = Serial(x509);
+  if (certificate.fingerprint.empty()) return Bad("cannot be digested");
+  return certificate;
+}
 
 base::Result<Certificate> ParseCertificate(std::string_view pem) {
   const BioPtr bio = BioOf(pem);
   const X509Ptr x509(bio ? PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr) : nullptr);
-  if (!x509) return Bad("cannot be read");
-  Certificate certificate;
-  JOBD_ASSIGN_OR_RETURN(certificate.not_before, UnixTime(X509_get0_notBefore(x509.get())));
-  JOBD_ASSIGN_OR_RETURN(certificate.not_after, UnixTime(X509_get0_notAfter(x509.get())));
-  // Reads and caches the extensions; a malformed or doubled one sets EXFLAG_INVALID.
-  if ((X509_get_extension_flags(x509.get()) & EXFLAG_INVALID) != 0) return Bad("has a malformed extension");
-  const uint32_t flags = X509_get_extension_flags(x509.get());
-  // X509_check_ca says no to a CA:TRUE whose key usage is not for signing certificates; here that is one all the same.
-  certificate.is_ca = (flags & EXFLAG_CA) != 0 || X509_check_ca(x509.get()) != 0;
-  certificate.client_auth = (flags & EXFLAG_XKUSAGE) != 0 && (X509_get_extended_key_usage(x509.get()) & XKU_SSL_CLIENT) != 0;
-  certificate.digital_signature = (flags & EXFLAG_KUSAGE) != 0 && (X509_get_key_usage(x509.get()) & KU_DIGITAL_SIGNATURE) != 0;
-  certificate.uris = UriNames(x509.get());
-  certificate.fingerprint = Fingerprint(x509.get());
-  certificate.serial = Serial(x509.get());
-  if (certificate.fingerprint.empty()) return Bad("cannot be digested");
-  std::vector<X509Ptr> others;
-  while (others.size() < kMaxOthers) {
-    X509Ptr other(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
-    if (!other) break;
-    others.push_back(std::move(other));
-  }
+  auto certificate = x509 ? ParseCertificate(x509.get()) : Bad("cannot be read");
   ERR_clear_error();
-  certificate.issuers = IssuersOf(x509.get(), std::move(others));
   return certificate;
 }
 

@@ -10,7 +10,7 @@
 
 namespace jobd::server {
 
-// Who has signed a certificate.
+// Who has signed a certificate, by which lists of revoked ones name it.
 struct Issuer {
   std::string fingerprint;  // as in Certificate
   std::string serial;
@@ -25,11 +25,11 @@ struct Certificate {
   bool digital_signature = false;  // a key usage is present and names digitalSignature
   std::string fingerprint;         // SHA-256 of the DER, 64 lower-case hex digits
   std::string serial;              // lower-case hex without leading zeros; "0" for zero
-  std::vector<Issuer> issuers;     // all certificates above it, of those that came with it
+  std::vector<Issuer> issuers;     // all certificates above it that are known: see ParseClientChain
 };
 
-// The first certificate in `pem`; its issuers are looked for among those behind it, of which at most 64 are read. kInvalidArgument
-// when there is none or it cannot be read. Thread-safe.
+// The first certificate in `pem`, alone: without issuers, whatever is behind it. kInvalidArgument when there is none or it cannot
+// be read. Thread-safe.
 base::Result<Certificate> ParseCertificate(std::string_view pem);
 
 }  // namespace jobd::server

@@ -1,4 +1,4 @@
-// Chains of certificates: reading all that is in a file, and whether one leads up to an authority.
+// Certificates as OpenSSL has them: reading all that is in a file, one's fields, and whether a chain leads up to an authority.
 #pragma once
 
 #include <string>
@@ -7,9 +7,15 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "server/auth/certificate.h"
 #include "server/auth/openssl_ptr.h"
 
 namespace jobd::server {
+
+// As ParseCertificate of the same one in PEM.
+base::Result<Certificate> ParseCertificate(X509* x509);
+// What names it to those that it has issued; without a fingerprint when it cannot be digested.
+Issuer IssuerNamed(const X509* x509);
 
 // All certificates of a file, at least one. `name` is its setting's without "tls.". kInvalidArgument, for administrators.
 base::Result<std::vector<X509Ptr>> ReadChain(std::string_view pem, const std::string& name);

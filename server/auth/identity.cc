@@ -22,13 +22,19 @@ base::Result<std::string> IdentityOf(const Certificate& certificate, base::Nanos
 }
 
 std::string CertificateNameForLog(std::string_view pem) {
-  constexpr size_t kMostBytes = 200;
   if (pem.empty()) return "none";
   const auto certificate = ParseCertificate(pem);
-  if (!certificate.ok()) return "unreadable";
+  return certificate.ok() ? CertificateNameForLog(*certificate) : "unreadable";
+}
+
+std::string CertificateNameForLog(const Certificate& certificate) {
+  constexpr size_t kMostBytes = 200;
   std::string names;
-  for (const std::string& uri : certificate->uris) names += (names.empty() ? "" : ", ") + uri;
-  if (names.empty()) return "SHA-256 " + certificate->fingerprint;
+  for (const std::string& uri : certificate.uris) {
+    names += (names.empty() ? "" : ", ") + uri;
+    if (names.size() > kMostBytes) break;
+  }
+  if (names.empty()) return "SHA-256 " + certificate.fingerprint;
   const bool cut = names.size() > kMostBytes;
   return base::EscapeForTerminal(names.substr(0, kMostBytes)) + (cut ? "…" : "");
 }

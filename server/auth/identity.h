@@ -20,7 +20,8 @@ inline constexpr std::string_view kIdentityPrefix = "spiffe://jobd/user/";
 base::Result<std::string> IdentityOf(const Certificate& certificate, base::Nanos now);
 
 // Whom a client's certificate names, for the log: its URIs, escaped and cut, whether they are an identity or not; else its
-// fingerprint. `pem` is as AccessControl::Authenticate takes it.
+// fingerprint. `pem` is as AccessControl::Authenticate takes it; for none, or one that cannot be read, it says so.
 std::string CertificateNameForLog(std::string_view pem);
+std::string CertificateNameForLog(const Certificate& certificate);
 
 }  // namespace jobd::server

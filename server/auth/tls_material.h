@@ -25,7 +25,7 @@ inline const std::string& ClientCaOf(const TlsFiles& files) { return files.clien
 
 // When a certificate ends, for people to be told in time.
 struct TlsEnd {
-  std::string what;       // "tls.cert", "a certificate in tls.client_ca (CN=…)"
+  std::string what;       // "tls.cert", "the authority CN=… in tls.client_ca"
   int64_t not_after = 0;  // seconds since 1970
   bool operator==(const TlsEnd&) const = default;
 };

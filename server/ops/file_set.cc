@@ -24,7 +24,7 @@ base::Result<FileSet> CheckFiles(FileContents contents, const std::string& confi
   if (!loaded.config.tls_client_ca.empty() && contents.tls.client_ca.empty()) {
     return base::Error(base::Code::kInvalidArgument, "tls.client_ca: it holds no certificate");
   }
-  rules.ca = "\n" + ClientCaOf(contents.tls);
+  rules.ca = ClientCaOf(contents.tls);
   JOBD_ASSIGN_OR_RETURN(TlsMaterial tls, CheckTlsFiles(std::move(contents.tls), now));
   return FileSet{.config = std::make_shared<const config::LoadedConfig>(std::move(loaded)),
                  .rules = std::make_shared<const AccessRules>(std::move(rules)),

@@ -22,7 +22,7 @@ base::Result<std::string> CallContext::OwnerOf(const std::string& requested) con
 }
 
 base::Status CallContext::AdmitAgain(const CallSupport& support) {
-  JOBD_RETURN_IF_ERROR(support.admission.AdmitAgain(admitted_, *method_.rule));
+  JOBD_RETURN_IF_ERROR(support.admission.AdmitAgain(admitted_, *method_.rule, facts_.peer));
   scope_ = admitted_.scope;
   return base::Ok();
 }

@@ -18,7 +18,7 @@ inline constexpr base::Nanos kFirstMessageLimit = 60 * base::kNanosPerSecond;
 
 // Where it is, and what moves it on:
 //
-//   listening  the next message is awaited from the client  -> answering (Take)
+//   listening  the next message is awaited from the client  -> answering (Heard)
 //   answering  an answer is made or with the transport      -> listening (OnSent)
 //   over       nothing follows
 //

@@ -40,7 +40,7 @@ bool IsInternal(const base::Error& error) {
 
 PublicError ToPublic(const base::Error& error, std::string_view reference, std::string_view asked) {
   if (IsInternal(error)) return PublicInternal(error.code(), reference);
-  if (error.code() == base::Code::kNotFound) {
+  if (error.code() == base::Code::kNotFound && error.message() != kUnknownService) {
     return {error.code(), "no such batch or job" + (asked.empty() ? "" : ": " + Shown(asked)), {}};
   }
   PublicError shown{error.code(), Shown(error.message()), {}};

@@ -30,12 +30,15 @@ using CallEnd = std::optional<PublicError>;
 // What a client is told whose request is no message of the API: bytes that do not parse, or text that is not UTF-8.
 inline constexpr std::string_view kMalformedRequest = "the request is not a well-formed message (every text must be UTF-8)";
 
+// kNotFound for a service that is none: of all that can be missing, nobody has to be kept from knowing it.
+inline constexpr std::string_view kUnknownService = "unknown service: this server has no service of that name";
+
 // True for errors whose text is about this machine (kInternal, kDataLoss, or anything with an errno) and not about the request.
 bool IsInternal(const base::Error& error);
 
 // kNotFound always reads the same but for `asked`, the batch as the client named it, so that nobody can tell another user's batch
-// from one that does not exist. An internal error keeps its code when that is kResourceExhausted or kUnavailable and becomes
-// kInternal otherwise; its text is replaced, and names `reference` if one is given.
+// from one that does not exist; only kUnknownService is shown as it is. An internal error keeps its code when that is
+// kResourceExhausted or kUnavailable and becomes kInternal otherwise; its text is replaced, and names `reference` if one is given.
 PublicError ToPublic(const base::Error& error, std::string_view reference = {}, std::string_view asked = {});
 
 // Counts errors and logs internal ones under a reference, which the client is given to quote. Thread-safe.

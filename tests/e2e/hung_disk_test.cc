@@ -78,6 +78,12 @@ TEST_F(HungDiskTest, FaultD8ASubmissionOnAFrozenLogDiskDelaysNothing) {
   EXPECT_EQ(daemon_.Do({"list"}).code(), 0);
   EXPECT_LT(Clock::now() - begin, Seconds(8));
   EXPECT_TRUE(WaitUntil([&] { return ProblemOf("log") == "not answering"; })) << ProblemOf("log");
+  // What has a slot waits for its folder, and says so.
+  const auto names_the_disk = [&](std::vector<std::string> verb) {
+    return WaitUntil([&] { return daemon_.Do(verb).out.find("the log disk takes nothing") != std::string::npos; });
+  };
+  EXPECT_TRUE(names_the_disk({"explain", "last"})) << daemon_.Do({"explain", "last"}).out;
+  EXPECT_TRUE(names_the_disk({"status", "last"})) << daemon_.Do({"status", "last"}).out;
   EXPECT_EQ(daemon_.Do({"run", "--connect-timeout", "2s", "-d", "--", "true"}).code(), 125);
   EXPECT_TRUE(WaitUntil([&] { return daemon_.log().find("the log disk is not answering") != std::string::npos; }));
   disk_->Thaw();

@@ -7,7 +7,7 @@
 namespace jobd::worker {
 namespace {
 
-ServiceStanding OfTheService(const Engine& engine) {
+ServiceStanding OfTheService(Engine& engine) {
   ServiceStanding service{.recovering = !engine.dispatcher.is_open(),
                           .stopped = !engine.service.StartsJobs(),
                           .stopped_by = engine.service.by(),
@@ -20,6 +20,9 @@ ServiceStanding OfTheService(const Engine& engine) {
     service.disk_since = lack->since;
   } else if (engine.parts.store.FindProblem()) {
     service.disk = "state";
+  } else if (const base::Nanos undone = engine.loop.log_disk().HangsFor(); undone != 0) {
+    service.disk = "log";
+    service.disk_since = engine.parts.clock.Realtime() - undone;
   }
   return service;
 }
@@ -33,7 +36,7 @@ Whereabouts Find(const JobTable& table, uint64_t batch, uint32_t index) {
   return job->second.WaitsAgain() ? Whereabouts::kLeaving : Whereabouts::kInQueue;
 }
 
-std::vector<WaitReasons> Explain(const Engine& engine, const WaitQuery& query) {
+std::vector<WaitReasons> Explain(Engine& engine, const WaitQuery& query) {
   std::vector<uint32_t> indexes;
   for (const WaitQuery::Job& job : query.jobs) indexes.push_back(job.index);
   const Queue::Place place = engine.queue.PlaceOf(query.batch, indexes);

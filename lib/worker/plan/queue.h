@@ -56,14 +56,18 @@ class Queue {
       // So many jobs start earlier, by what is here now; 0 of one that is held. Not counted: what `parallel` of another batch keeps
       // back.
       uint64_t before = 0;
-      bool exact = true;  // false: there are more
+      bool exact = true;  // false: there are more; where `before` is 0, perhaps not
     };
     std::vector<Job> jobs;     // as asked for
     uint32_t parallel = 0;     // of the batch; 0: no bound
     uint32_t running = 0;      // of the batch
     uint32_t max_running = 0;  // of the owner; 0: no bound
     uint32_t owner_running = 0;
+    uint32_t steps = 0;  // what was looked at to count, at most kMaxPlaceSteps
   };
+  // Batches of one owner, and jobs of one batch that stand out, that are looked at to count what comes before a job. Beyond, the
+  // count is a lower bound.
+  static constexpr uint32_t kMaxPlaceSteps = 4096;
 
   Queue() = default;
   Queue(const Queue&) = delete;
@@ -99,7 +103,8 @@ class Queue {
   bool IsJobHeld(uint64_t batch, uint32_t index) const;
   // The jobs that stand out, by whether they are held.
   std::vector<uint32_t> ExceptionsIn(uint64_t batch, bool held) const;
-  // `indexes` in rising order. Takes time with the owners, not with the queued jobs.
+  // `indexes` in rising order. Takes time with the owners, not with the queued jobs: see
+  // kMaxPlaceSteps.
   Place PlaceOf(uint64_t batch, const std::vector<uint32_t>& indexes) const;
   // Jobs of the cursor: neither picked nor set apart.
   uint64_t NeverStarted(uint64_t batch) const;
@@ -154,7 +159,7 @@ class Queue {
   // Jobs that could start one after the other, were there slots.
   static uint32_t Startable(const Entry& entry);
   // See Place.
-  static void LookFor(const Entry& entry, const std::vector<uint32_t>& indexes, std::vector<Place::Job>& jobs);
+  static void LookFor(const Entry& entry, const std::vector<uint32_t>& indexes, Place& place);
   void CountOthers(const Owner& owner, size_t level, std::vector<Place::Job>& jobs) const;
   void Count(Entry& entry, int64_t jobs);
   // Puts the batch, and its owner, where they belong after a change.

@@ -5,12 +5,6 @@
 #include "worker/plan/queue.h"
 
 namespace jobd::worker {
-namespace {
-
-// Batches of one owner that are looked at to count what comes before a job. Beyond, the count is a lower bound.
-constexpr int kMaxSteps = 4096;
-
-}  // namespace
 
 Queue::Place Queue::PlaceOf(uint64_t batch, const std::vector<uint32_t>& indexes) const {
   Place place;
@@ -23,7 +17,7 @@ Queue::Place Queue::PlaceOf(uint64_t batch, const std::vector<uint32_t>& indexes
   place.running = entry.running;
   place.max_running = owner.max_running;
   place.owner_running = owner.running;
-  LookFor(entry, indexes, place.jobs);
+  LookFor(entry, indexes, place);
 
   // The owner's batches that come before this one, counted from whichever end is nearer.
   const auto& ready = owner.ready[entry.level];
@@ -32,8 +26,7 @@ Queue::Place Queue::PlaceOf(uint64_t batch, const std::vector<uint32_t>& indexes
   auto backward = here;
   uint64_t before = 0;
   uint64_t behind = 0;
-  int steps = 0;
-  for (; forward != here && backward != ready.end() && steps < kMaxSteps; ++steps) {
+  for (; forward != here && backward != ready.end() && place.steps < kMaxPlaceSteps; ++place.steps) {
     before += batches_.at(*forward++).startable;
     behind += batches_.at(*backward++).startable;
   }
@@ -42,32 +35,49 @@ Queue::Place Queue::PlaceOf(uint64_t batch, const std::vector<uint32_t>& indexes
   for (Place::Job& job : place.jobs) {
     if (!job.queued || job.held) continue;
     job.before += before;
-    job.exact = exact;
+    job.exact = job.exact && exact;
   }
   CountOthers(owner, entry.level, place.jobs);
   return place;
 }
 
 // Finds out which jobs are queued, and how many of the same batch come before each.
-void Queue::LookFor(const Entry& entry, const std::vector<uint32_t>& indexes, std::vector<Place::Job>& jobs) {
+void Queue::LookFor(const Entry& entry, const std::vector<uint32_t>& indexes, Place& place) {
   static const Exceptions kNone;
   const Exceptions& exceptions = entry.exceptions ? *entry.exceptions : kNone;
-  auto ready = exceptions.ready.begin();
-  auto skipped = exceptions.skipped.begin();
-  uint64_t ready_below = 0;
-  uint64_t skipped_below = 0;
+  // Counts what is below, as far as it gets.
+  struct Below {
+    const std::set<uint32_t>& of;
+    std::set<uint32_t>::const_iterator next = of.begin();
+    uint64_t count = 0;
+    // True: all of them.
+    bool CountTo(uint32_t index, uint32_t& steps) {
+      for (; next != of.end() && *next < index; ++next, ++count) {
+        if (steps >= kMaxPlaceSteps) return false;
+        ++steps;
+      }
+      return true;
+    }
+  };
+  Below ready{exceptions.ready};
+  Below skipped{exceptions.skipped};
   for (size_t i = 0; i < indexes.size(); ++i) {
     const uint32_t index = indexes[i];
-    for (; ready != exceptions.ready.end() && *ready < index; ++ready) ++ready_below;
-    for (; skipped != exceptions.skipped.end() && *skipped < index; ++skipped) ++skipped_below;
-    Place::Job& job = jobs[i];
-    if (ready != exceptions.ready.end() && *ready == index) {
-      job = {.queued = true, .before = ready_below};
+    Place::Job& job = place.jobs[i];
+    if (exceptions.ready.contains(index)) {
+      job.queued = true;
+      job.exact = ready.CountTo(index, place.steps);
+      job.before = ready.count;
     } else if (exceptions.held.contains(index)) {
       job = {.queued = true, .held = true};
-    } else if (index >= entry.next && index <= entry.job_count && !(skipped != exceptions.skipped.end() && *skipped == index)) {
+    } else if (index >= entry.next && index <= entry.job_count && !exceptions.skipped.contains(index)) {
       job = {.queued = true, .held = entry.held};
-      if (!entry.held) job.before = exceptions.ready.size() + (index - entry.next) - skipped_below;
+      if (entry.held) continue;
+      job.exact = skipped.CountTo(index, place.steps);
+      // Of those that were not counted, all may be below; and one less, so that there are more.
+      const uint64_t uncounted = job.exact ? 0 : exceptions.skipped.size() - skipped.count + 1;
+      const uint64_t in_line = uint64_t{index} - entry.next - skipped.count;
+      job.before = exceptions.ready.size() + in_line - std::min(in_line, uncounted);
     }
   }
 }

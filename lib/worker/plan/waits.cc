@@ -33,7 +33,7 @@ void AddBounds(const Queue::Place& batch, base::Nanos since, WaitReasons& reason
 // Where the bounds have room: whose turn is it?
 void AddOrder(const Queue::Place::Job& job, const ServiceStanding& service, base::Nanos since, WaitReasons& reasons) {
   const bool full = service.slots_used >= service.slots;
-  if (job.before > 0) {
+  if (job.before > 0 || !job.exact) {
     reasons.push_back({.code = WaitCode::kTurn, .since = since, .before = job.before, .before_at_least = !job.exact});
   }
   if (full) {
@@ -56,8 +56,8 @@ WaitReasons WhyItWaits(const WaitQuery::Job& asked, Whereabouts where, const Que
   }
   if (queued) AddBounds(batch, asked.since, reasons);
   if (queued && !held) AddOrder(job, service, asked.since, reasons);
-  // Nothing keeps it back.
-  if (reasons.empty()) reasons.push_back({.code = WaitCode::kTurn, .since = asked.since});
+  // Nothing keeps it back; of one that is on its way that is said by its state.
+  if (reasons.empty() && asked.state != JobState::kScheduled) reasons.push_back({.code = WaitCode::kTurn, .since = asked.since});
   return reasons;
 }
 

@@ -1,5 +1,5 @@
-// Why a job that has not started waits. Pure: queues, dependencies and schedules add what they know to Standing, and their reasons
-// here.
+// Why a job that has not started waits. Pure: what comes to know of a reason adds it to ServiceStanding or to Queue::Place, and the
+// reason here.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ struct ServiceStanding {
 // Where one job is.
 enum class Whereabouts : uint8_t {
   kInQueue,   // as its place says, or nowhere: it has been started or has ended since it was looked at
-  kStarting,  // picked, and its start is not recorded yet
+  kStarting,  // picked, and its start is not recorded yet: it may wait for a disk
   kLeaving,   // waits again as soon as nothing is left of its last attempt
 };
 

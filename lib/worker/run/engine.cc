@@ -91,8 +91,7 @@ base::Status Engine::Begin() {
   JOBD_RETURN_IF_ERROR(reconciler.Restore());
   dispatcher.Open();
   loop.Post([this] { dispatcher.Dispatch(); });
-  loop.Start();
-  return base::Ok();
+  return loop.Start();
 }
 
 void Engine::Shutdown() {

@@ -2,7 +2,8 @@
 // code.
 //
 // States, by what is still to come:
-//   Preparing   it has a slot; the output of its earlier attempts is being made plain, so that this one can append to it
+//   Preparing   it has a slot; what it writes to is being made ready on the log disk: its batch's folder is made, what earlier
+//               attempts have left is looked at, and expanded where it was compressed, so that this one can append to it
 //   Recording   it has a slot; its row STARTING is being committed. Nothing has been asked of the launcher
 //   Launching   the launcher has it; whether the program was executed is not known yet
 //   Running     the program was executed
@@ -14,7 +15,7 @@
 //   Gone        forgotten: its row is on disk, and nothing is left of it anywhere
 //
 // Events:
-//   Prepared     the earlier output is plain. One such answer may come late: the job was given up and picked again meanwhile
+//   Prepared     all of that is done. Such an answer may come late: the job was given up and picked again meanwhile
 //   Recorded     STARTING is on disk. Late when the job was given up meanwhile
 //   Deferred     the start cannot be prepared or recorded for want of something that may come back. As Recorded, may be late
 //   GivenUp      it is not started: cancelled or held, the service was stopped, or there is no way to start it. Its row says which

@@ -1,5 +1,6 @@
 #include "worker/run/log_disk.h"
 
+#include <system_error>
 #include <utility>
 
 #include "base/thread_name.h"
@@ -10,27 +11,40 @@ namespace {
 // Asked for by every look at the status: no more often than this.
 constexpr base::Nanos kProbeAgain = base::kNanosPerSecond;
 
-base::Nanos Now() { return base::SystemClock().Monotonic(); }
+// Never a test's, as the loop's.
+const base::SystemClock kClock;
 
 }  // namespace
 
-std::function<void()> LogDisk::Tracked(std::function<void()> work) {
-  // Also of what is dropped undone.
-  struct Entry {
-    explicit Entry(std::shared_ptr<base::Guarded<Pending>> all) : pending(std::move(all)) {
-      const auto locked = pending->Lock();
+LogDisk::LogDisk() : LogDisk(kClock) {}
+
+base::Status LogDisk::Start() {
+  const auto queue = queue_.Lock();
+  if (queue->stopping) return base::Ok();
+  try {
+    queue->thread = std::thread([this] { Run(); });
+  } catch (const std::system_error& error) {
+    return base::SysError("starting a thread", error.code().value());
+  }
+  return base::Ok();
+}
+
+std::function<void()> LogDisk::Tracked(std::function<void()> work) const {
+  struct Begun {
+    Begun(base::Guarded<Pending>& all, base::Nanos now) : pending(all) {
+      const auto locked = pending.Lock();
       number = ++locked->last;
-      locked->since.emplace(number, Now());
+      locked->since.emplace(number, now);
     }
-    ~Entry() { pending->Lock()->since.erase(number); }
-    Entry(const Entry&) = delete;
-    Entry& operator=(const Entry&) = delete;
-    std::shared_ptr<base::Guarded<Pending>> pending;
+    ~Begun() { pending.Lock()->since.erase(number); }
+    Begun(const Begun&) = delete;
+    Begun& operator=(const Begun&) = delete;
+    base::Guarded<Pending>& pending;
     uint64_t number = 0;
   };
-  return [entry = std::make_shared<Entry>(pending_), work = std::move(work)]() mutable {
+  return [&clock = clock_, pending = pending_, work = std::move(work)] {
+    const Begun begun(*pending, clock.Monotonic());
     work();
-    entry.reset();
   };
 }
 
@@ -39,7 +53,6 @@ void LogDisk::Do(std::function<void()> work) {
     const auto queue = queue_.Lock();
     if (queue->stopping) return;
     queue->waiting.push_back(Tracked(std::move(work)));
-    if (!queue->thread.joinable()) queue->thread = std::thread([this] { Run(); });
   }
   wake_.notify_one();
 }
@@ -47,17 +60,20 @@ void LogDisk::Do(std::function<void()> work) {
 void LogDisk::Probe(std::function<void()> probe) {
   {
     if (!pending_->Lock()->since.empty()) return;
+    const base::Nanos now = clock_.Monotonic();
     const auto queue = queue_.Lock();
-    if (Now() - queue->probed_at < kProbeAgain) return;
-    queue->probed_at = Now();
+    if (!queue->waiting.empty() || now - queue->probed_at < kProbeAgain) return;
+    queue->probed_at = now;
   }
   Do(std::move(probe));
 }
 
-bool LogDisk::Hangs() const {
+base::Nanos LogDisk::HangsFor() const {
   const auto pending = pending_->Lock();
+  if (pending->since.empty()) return 0;
   // The oldest has the lowest number.
-  return !pending->since.empty() && Now() - pending->since.begin()->second >= kHangsAfter;
+  const base::Nanos undone = clock_.Monotonic() - pending->since.begin()->second;
+  return undone >= kHangsAfter ? undone : 0;
 }
 
 void LogDisk::Stop() {

@@ -10,7 +10,9 @@
 #include <boost/asio/strand.hpp>
 #include <chrono>
 #include <deque>
+#include <future>
 #include <map>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -76,13 +78,28 @@ Loop::~Loop() {
   for (const auto& [fd, watch] : impl_->watches) watch->descriptor.release();
 }
 
-void Loop::Start() {
-  for (std::thread& thread : impl_->threads) {
-    thread = std::thread([this] {
-      base::NameThisThread("loop");
-      impl_->io.run();
-    });
+base::Status Loop::Start() {
+  JOBD_RETURN_IF_ERROR(impl_->log_disk.Start());
+  // Nothing is done before there are both.
+  std::promise<bool> both;
+  const std::shared_future<bool> begin = both.get_future().share();
+  try {
+    for (std::thread& thread : impl_->threads) {
+      thread = std::thread([this, begin] {
+        base::NameThisThread("loop");
+        if (begin.get()) impl_->io.run();
+      });
+    }
+  } catch (const std::system_error& error) {
+    both.set_value(false);
+    for (std::thread& thread : impl_->threads) {
+      if (thread.joinable()) thread.join();
+    }
+    impl_->log_disk.Stop();
+    return base::SysError("starting a thread", error.code().value());
   }
+  both.set_value(true);
+  return base::Ok();
 }
 
 void Loop::Stop(std::function<void()> last) {

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/clock.h"
+#include "base/result.h"
 #include "worker/launcher/launcher.h"
 #include "worker/run/log_disk.h"
 
@@ -20,8 +21,9 @@ class Loop final : public LauncherLoop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Starts the threads, which begin with what was posted before. Once.
-  void Start();
+  // Starts the threads, which begin with what was posted before. Once. kResourceExhausted and the like when there is no room for
+  // them: none is left then, and nothing was done.
+  base::Status Start();
   // Does `last` in a turn and ends both threads, when what they do aside is done; what was posted behind is dropped, as is what is
   // posted later. If they were never started, nothing is done.
   void Stop(std::function<void()> last);

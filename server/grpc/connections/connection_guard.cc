@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/auth/access.h"
+#include "server/auth/identity.h"
 #include "server/grpc/connections/connection_table.h"
 #include "server/ops/heap_trimmer.h"
 
@@ -11,12 +12,6 @@ namespace jobd::server {
 namespace {
 
 constexpr uint64_t kUsers = 4;
-
-// For the log. A certificate that is nobody's still has a name.
-std::string NameIn(std::string_view pem) {
-  const auto certificate = ParseCertificate(pem);
-  return certificate.ok() && !certificate->uris.empty() ? certificate->uris.front() : "a stranger";
-}
 
 }  // namespace
 
@@ -42,7 +37,7 @@ uint64_t ConnectionGuard::Open(std::string_view pem, std::string_view peer) {
   const auto caller = access_.Authenticate(pem);
   Connection connection{.peer = std::string(peer)};
   if (caller.ok()) connection.user = connection.who = caller->name();
-  if (!caller.ok()) connection.who = NameIn(pem);
+  if (!caller.ok()) connection.who = "a stranger with the certificate " + CertificateNameForLog(pem);
   End end;
   uint64_t id = 0;
   {

@@ -24,7 +24,7 @@ class HeapTrimmer;
 //
 //   a user has many calls, or little is free for one who has many     the next one is refused: kResourceExhausted, and a misuse
 //   the same, twice as many; or a connection has kMaxOfConnection     no call is begun, and the connection is ended
-//   more misuses than kMisuses of a connection, or of a user's        the connection is ended
+//   more misuses than kMisusesOfConnection, or kMisusesOfUser         the connection is ended
 //   more connections of a user than kMaxConnectionsOfUser             the newest is ended
 //
 // A misuse is a call that is taken back or refused, for whatever reason: it costs about as much as one that is served, and no limit
@@ -55,8 +55,8 @@ class ConnectionGuard {
   // What HTTP/2 knows as a ping too many; gRPC ends a connection at the third, but not before it has answered all that it has read.
   static constexpr double kMisusesPerPing = 100;
 
-  // A connection is being ended; `who` is its user, or what its certificate says. Called on gRPC's threads, where nothing may block
-  // for long.
+  // A connection is being ended; `who` is its user, or what its certificate says, safe for a terminal. Called on gRPC's threads,
+  // where nothing may block for long.
   using OnEnded = std::function<void(std::string_view peer, std::string_view who, std::string_view why)>;
 
   // All outlive it. It tells `connections` which of them have served a call.

@@ -16,11 +16,12 @@ class ConnectionGuard;
 
 // gRPC 1.51 has no hook before a call has been made, has gone through all its filters and has waited in its queues, and none at all
 // where a call ends on the way or a connection closes. There is one between its object files: libgrpc.a is linked statically, and
-// the linker (--wrap, server/CMakeLists.txt) puts functions of transport_watch.cc before these of gRPC's:
+// the linker (--wrap, CMakeLists.txt beside this) puts functions of transport_watch.cc before these of gRPC's:
 //
 //   grpc_create_chttp2_transport              a handshake is over: Open
 //   grpc_chttp2_perform_read                  a piece of what was read is looked at; an error ends the connection: MustEnd,
-//   HeaderLimit grpc_endpoint_read                        it wants to read on; put off where ReadPace says so
+//                                             HeaderLimit
+//   grpc_endpoint_read                        it wants to read on; put off where ReadPace says so
 //   grpc_chttp2_parsing_accept_stream         a HEADERS frame begins a call; without one it is passed over: MayBegin
 //   grpc_transport_init_stream                the call's memory is there: OnBegun
 //   grpc_transport_destroy_stream             and is given back: OnDone

@@ -6,6 +6,7 @@
 #include "jobd/v1/job_query_service.grpc.pb.h"
 #include "jobd/v1/job_schedule_service.grpc.pb.h"
 #include "server/auth/access_table.h"
+#include "server/auth/client_chain.h"
 #include "tests/unit/server/service_fixture.h"
 
 namespace jobd::server {
@@ -147,6 +148,17 @@ TEST_F(ServiceAccess, FaultC18WhoIsRefusedIsLoggedWithAddressAndCertificate) {
   EXPECT_NE(log.find("certificate SHA-256 " + ParseCertificate(unnamed.cert)->fingerprint), std::string::npos) << log;
 }
 
+TEST_F(ServiceAccess, AChainThatIsTooLongIsRefusedAndSaysSo) {
+  const std::string junk = TestCa("junk").pem();
+  Issued client = ca_.User("operator");
+  for (size_t i = 1; i < kMaxChainCertificates; ++i) client.cert += junk;
+  EXPECT_TRUE(WhoAmI(Channel(client)).ok());
+  client.cert += junk;
+  const grpc::Status refused = WhoAmI(Channel(client));
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_NE(refused.error_message().find("at most 16 certificates"), std::string::npos) << refused.error_message();
+}
+
 TEST_F(ServiceAccess, WhoAmIToldByTheCertificateAlone) {
   Context context;
   context.AddMetadata("x-user", "admin");
@@ -228,6 +240,12 @@ TEST_F(ServiceAccess, ACallWhoseMessageComesAfterTheRightHasEndedIsRefused) {
     EXPECT_EQ(status.error_code(), codes[i]) << status.error_message();
     EXPECT_TRUE(worker_.submissions().empty());
   }
+  const std::string log = Log();
+  size_t lines = 0;
+  for (size_t at = 0; (at = log.find("ExecuteJob of operator from 127.0.0.1:", at)) != std::string::npos; ++at) ++lines;
+  EXPECT_GE(lines, 1u) << log;
+  EXPECT_NE(log.find(", certificate spiffe://jobd/user/operator: "), std::string::npos) << log;
+  EXPECT_EQ(log.find("certificate none"), std::string::npos) << log;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "tests/support/await.h"
 #include "tests/unit/worker/disk_gate.h"
 #include "tests/unit/worker/worker_fixture.h"
 #include "worker/store/sqlite.h"
@@ -50,14 +51,14 @@ TEST_F(WorkerDiskTest, FaultD8WhatRunsIsEndedWhileTheStateDiskHangs) {
   worker_->Cancel({.batch = {"ann", "b"}, .index = first.index}, "bob", "", std::nullopt,
                   [&](base::Result<CancelCounts> counts) { answer.set_value(std::move(counts)); });
   EXPECT_EQ(launcher_->WaitCancelled(1), first) << "without the disk";
-  const auto counts = answer.get_future().get();
+  const auto counts = test::Await(answer.get_future());
   ASSERT_FALSE(counts.ok());
   EXPECT_EQ(counts.error().code(), Code::kUnavailable) << counts.error().message();
   EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Signal({.batch = {"ann", "b"}, .index = second.index}, 10, done); }), 1u);
   std::promise<base::Result<uint32_t>> stopped;
   worker_->Stop(true, "bob", [&](base::Result<uint32_t> jobs) { stopped.set_value(std::move(jobs)); });
   launcher_->WaitCancelled(3);
-  EXPECT_EQ(stopped.get_future().get().error().code(), Code::kUnavailable);
+  EXPECT_EQ(test::Await(stopped.get_future()).error().code(), Code::kUnavailable);
   gate.Open();
   for (const auto& key : {first, second}) launcher_->Exit(key, ExitStatus::Signaled(15), launch::EndCause::kCancel);
   UntilEnded("b");

@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "tests/support/await.h"
 #include "tests/unit/worker/worker_fixture.h"
 #include "worker/store/sqlite.h"
 
@@ -62,7 +63,7 @@ TEST_F(WorkerFailureTest, FaultAHoldThatCannotBeRecordedHoldsNoJobWhoseAttemptEn
     worker_->Hold({.batch = {"ann", "b"}}, "bob", [&](base::Result<uint32_t> result) { held.set_value(std::move(result)); });
     launcher_->Exit(first.key, ExitStatus::Exited(1));
   });
-  EXPECT_FALSE(held.get_future().get().ok());
+  EXPECT_FALSE(test::Await(held.get_future()).ok());
   MendWrites();
   Until("b", [&] { return Job("b", 1).outcome.state == JobState::kHeld || Job("b", 1).attempt == 2; });
   EXPECT_EQ(Job("b", 1).attempt, 2u);

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/fd.h"
+#include "tests/support/await.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/worker/fake_launcher.h"
 #include "worker/worker.h"
@@ -106,7 +107,7 @@ class WorkerTest : public ::testing::Test {
       if (*update) continue;
       std::promise<void> woken;
       (*watch)->Arm([&] { woken.set_value(); });
-      woken.get_future().wait();
+      test::WaitFor(woken.get_future());
     }
   }
   void UntilState(const std::string& id, uint32_t index, JobState state) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/guarded.h"
+#include "tests/support/await.h"
 #include "tests/unit/worker/worker_fixture.h"
 #include "worker/model/observer.h"
 
@@ -54,10 +55,10 @@ TEST_F(WorkerRequeueTest, ASecondRetryIsRefusedWhileTheFirstIsRecorded) {
     worker_->Retry({.batch = {"ann", "b"}}, true, [&](base::Result<uint32_t> result) { first.set_value(std::move(result)); });
     worker_->Retry({.batch = {"ann", "b"}}, true, [&](base::Result<uint32_t> result) { second.set_value(std::move(result)); });
   });
-  const auto refused = second.get_future().get();
+  const auto refused = test::Await(second.get_future());
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code(), base::Code::kAborted);
-  EXPECT_EQ(*first.get_future().get(), 1u);
+  EXPECT_EQ(*test::Await(first.get_future()), 1u);
   EXPECT_EQ(launcher_->WaitLaunched(2).key.attempt, 2u);
 }
 
@@ -112,10 +113,10 @@ TEST_F(WorkerRequeueTest, ACancelEndsARetryUnderWayAndMissesNothing) {
     worker_->Cancel({.batch = {"ann", "b"}}, "bob", "enough", std::nullopt,
                     [&](base::Result<CancelCounts> result) { cancelled.set_value(std::move(result)); });
   });
-  const auto refused = retried.get_future().get();
+  const auto refused = test::Await(retried.get_future());
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code(), base::Code::kAborted);
-  const auto counts = cancelled.get_future().get();
+  const auto counts = test::Await(cancelled.get_future());
   ASSERT_TRUE(counts.ok());
   EXPECT_GT(counts->cancelled, 0u);
   UntilEnded("b");
@@ -131,8 +132,8 @@ TEST_F(WorkerRequeueTest, AHoldDuringAReleaseIsRefusedAndNotLost) {
     worker_->Release({.batch = {"ann", "b"}}, [&](base::Result<uint32_t> result) { released.set_value(std::move(result)); });
     worker_->Hold({.batch = {"ann", "b"}}, "bob", [&](base::Result<uint32_t> result) { held.set_value(std::move(result)); });
   });
-  EXPECT_EQ(*released.get_future().get(), 3u);
-  const auto refused = held.get_future().get();
+  EXPECT_EQ(*test::Await(released.get_future()), 3u);
+  const auto refused = test::Await(held.get_future());
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code(), base::Code::kAborted);
   launcher_->WaitLaunched(2);
@@ -332,7 +333,7 @@ TEST_F(BetweenCommitAndQueueTest, FaultA14ACancelCancels) {
                     [&](base::Result<CancelCounts> counts) { cancelled.set_value(std::move(counts)); });
   });
   ASSERT_TRUE(Submit("b", Jobs(4)).ok());
-  const auto counts = cancelled.get_future().get();
+  const auto counts = test::Await(cancelled.get_future());
   ASSERT_TRUE(counts.ok());
   EXPECT_EQ(counts->cancelled, 4u);
   EXPECT_EQ(Batch("b").counts, (std::map<JobState, uint32_t>{{JobState::kCancelled, 4}}));
@@ -345,7 +346,7 @@ TEST_F(BetweenCommitAndQueueTest, FaultA14AHoldHolds) {
     worker_->Hold({.batch = {"ann", "b"}}, "bob", [&](base::Result<uint32_t> count) { held.set_value(std::move(count)); });
   });
   ASSERT_TRUE(Submit("b", Jobs(4)).ok());
-  EXPECT_EQ(*held.get_future().get(), 4u);
+  EXPECT_EQ(*test::Await(held.get_future()), 4u);
   EXPECT_EQ(Batch("b").counts, (std::map<JobState, uint32_t>{{JobState::kHeld, 4}}));
   EXPECT_EQ(launcher_->launched(), 0u);
 }
@@ -354,7 +355,7 @@ TEST_F(BetweenCommitAndQueueTest, FaultA14AStopNowLeavesNothingToStart) {
   std::promise<base::Result<uint32_t>> stopped;
   commits_.Do([&] { worker_->Stop(true, "root", [&](base::Result<uint32_t> count) { stopped.set_value(std::move(count)); }); });
   ASSERT_TRUE(Submit("b", Jobs(4)).ok());
-  EXPECT_EQ(*stopped.get_future().get(), 4u);
+  EXPECT_EQ(*test::Await(stopped.get_future()), 4u);
   EXPECT_EQ(launcher_->launched(), 0u);
 }
 

@@ -103,7 +103,8 @@ base::Status ExitFiles::MarkBegun(const BatchPlace& place, std::span<const launc
                         base::OpenBeneath(folder.get(), launch::kExitFileName, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600));
   for (const launch::JobKey& key : attempts) {
     const auto slot = launch::ReadSlot(file.get(), key.index);
-    if (slot.ok() && slot->phase != launch::Phase::kNone && slot->attempt == key.attempt) continue;
+    // Of this attempt, or of a later one, which says that this one is over.
+    if (slot.ok() && slot->phase != launch::Phase::kNone && slot->attempt >= key.attempt) continue;
     if (const auto holder = launch::SlotHolder(file.get(), key.index); holder.ok() && *holder) continue;  // it writes its own
     const auto begun = launch::EncodeSlot({.phase = launch::Phase::kBorn, .attempt = key.attempt});
     JOBD_RETURN_IF_ERROR(base::PwriteAll(file.get(), begun, launch::SlotOffset(key.index)));

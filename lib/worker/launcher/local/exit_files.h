@@ -74,9 +74,9 @@ class ExitFiles {
   };
   // Opens it and watches it, and writes nothing: the disk may be frozen.
   Found OpenFound(const BatchPlace& place);
-  // Writes into the slots of these attempts (ascending, of this batch) that they may have begun, unless a record of theirs is
-  // there, or a shim holds the slot: no record, or a file that was made whole, would otherwise make them look as if they had never
-  // begun.
+  // Writes into the slots of these attempts (ascending, of this batch) that they may have begun, unless a record of theirs or of
+  // a later attempt is there, or a shim holds the slot: no record, or a file that was made whole, would otherwise make them look as
+  // if they had never begun.
   base::Status MarkBegun(const BatchPlace& place, std::span<const launch::JobKey> attempts) const;
 
  private:

@@ -87,6 +87,15 @@ TEST_F(HandlersTest, EveryMethodOfTheTableAnswersWithoutATransport) {
   EXPECT_GE(answered.size(), 21u);
 }
 
+TEST_F(HandlersTest, AServiceThatIsNoneIsCalledOne) {
+  grpc::health::v1::HealthCheckRequest in;
+  in.set_service("jobd.v1.NoSuchService");
+  const CallEnd end = Client("viewer").Call(*methods_.by_path().at("/grpc.health.v1.Health/Check"), &in)->End();
+  ASSERT_TRUE(end);
+  EXPECT_EQ(end->code, base::Code::kNotFound);
+  EXPECT_EQ(end->message, kUnknownService);
+}
+
 TEST_F(HandlersTest, TheTableOfRightsHoldsForEveryMethod) {
   const std::pair<const char*, config::Role> users[] = {
       {"viewer", config::Role::kViewer}, {"operator", config::Role::kOperator}, {"admin", config::Role::kAdmin}};

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "server/auth/client_chain.h"
 #include "tests/unit/server/test_pki.h"
 
 namespace jobd::server {
@@ -57,7 +58,7 @@ TEST(Revocation, FaultD15ARevokedIssuerRevokesWhatItIssued) {
   const testing::Issued leaf = middle.User("operator");
   const auto list = RevocationList::Parse("revoked", "ABC\n");
   ASSERT_TRUE(list.ok());
-  const auto contains = [&](const std::string& chain) { return list->Contains(*ParseCertificate(chain)); };
+  const auto contains = [&](const std::string& chain) { return list->Contains(*ParseClientChain(chain, Authorities(""))); };
   EXPECT_TRUE(contains(leaf.cert + middle.pem() + root.pem()));
   EXPECT_TRUE(contains(leaf.cert + stranger.pem() + root.pem() + middle.pem())) << "in whatever order";
   EXPECT_FALSE(contains(root.User("operator").cert + middle.pem() + root.pem())) << "it only came along";

@@ -37,6 +37,7 @@ TEST(GrpcStatus, NotFoundAlwaysReadsTheSame) {
   const auto other = ToGrpcStatus(ToPublic(Error(Code::kNotFound, "no such batch")));
   EXPECT_EQ(one.error_code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_EQ(All(one), All(other));
+  EXPECT_NE(All(ToGrpcStatus(ToPublic(Error(Code::kNotFound, std::string(kUnknownService))))), All(one)) << "but for health checks";
 }
 
 TEST(GrpcStatus, ViolationsTravelAsDetails) {

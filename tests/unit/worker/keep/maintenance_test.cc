@@ -7,6 +7,7 @@
 #include <fstream>
 #include <future>
 
+#include "tests/support/await.h"
 #include "tests/unit/worker/keep/fake_lender.h"
 #include "tests/unit/worker/worker_fixture.h"
 #include "worker/store/sqlite_store.h"
@@ -62,7 +63,7 @@ class MaintenanceTest : public ::testing::Test {
                            EXPECT_TRUE(status.ok());
                            done.set_value();
                          }}});
-    done.get_future().wait();
+    test::WaitFor(done.get_future());
   }
   base::Result<BatchView> Find(uint64_t batch) { return (*store_->Read<RetentionReader>())->Batch(batch); }
   bool IsThere(const BatchView& batch) { return Find(batch.id).ok(); }
@@ -263,7 +264,7 @@ TEST_F(MaintenanceTest, ARetryThatMeetsItsBatchBeingCompressedGetsPlainOutput) {
     });
   });
   Begin({.compress_after = 1});
-  ASSERT_TRUE(expanded.get_future().get().ok());
+  ASSERT_TRUE(test::Await(expanded.get_future()).ok());
   EXPECT_EQ(Asked(), (Events{"borrow to compress", "give back 1", "expanded"})) << "not before the slice was done";
   EXPECT_EQ(fs::file_size(Folder("a") / "1.out"), output.size());
   EXPECT_FALSE(maintenance_->IsCompressed({"ann", "a"}, 1));
@@ -277,7 +278,7 @@ TEST_F(MaintenanceTest, ARemovalThatMeetsACompressionComesAfterIt) {
   lender_->AwaitEvent("borrow to compress");
   maintenance_->Remove(batch, [&](base::Result<bool> result) { removed.set_value(std::move(result)); });
   lender_->Answer();
-  EXPECT_TRUE(*removed.get_future().get());
+  EXPECT_TRUE(*test::Await(removed.get_future()));
   EXPECT_EQ(Asked(), (Events{"borrow to compress", "give back 1", "borrow to remove", "give back 1"}));
 }
 

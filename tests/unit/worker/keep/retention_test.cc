@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "tests/support/await.h"
 #include "tests/support/require.h"
 #include "tests/unit/worker/worker_fixture.h"
 
@@ -55,7 +56,7 @@ class RetentionTest : public WorkerTest {
   static void Wait(BatchWatch& watch) {
     std::promise<void> woken;
     watch.Arm([&] { woken.set_value(); });
-    woken.get_future().wait();
+    test::WaitFor(woken.get_future());
   }
   void SetRules(const Retention& rules) {
     limits_.retention = rules;

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <random>
 
+#include "tests/support/await.h"
 #include "tests/unit/worker/few_descriptors.h"
 #include "tests/unit/worker/logs/log_fixture.h"
 
@@ -184,7 +185,7 @@ TEST_F(LogSessionTest, FollowGivesBytesAsTheyComeAndThenTheEnds) {
       if (!page->empty() || finished) continue;
       std::promise<void> woken;
       (*session)->Arm([&] { woken.set_value(); });
-      woken.get_future().wait();
+      test::WaitFor(woken.get_future());
     }
   };
   const auto one = launcher_->WaitLaunched(1).key;
@@ -223,7 +224,7 @@ TEST_F(LogSessionTest, FollowWithUntilEndsAtThatTimeThoughJobsRun) {
     if (!std::exchange(advanced, true)) clock_.Advance(base::kNanosPerSecond);  // nothing but its timer tells the session
     std::promise<void> woken;
     (*session)->Arm([&] { woken.set_value(); });
-    woken.get_future().wait();
+    test::WaitFor(woken.get_future());
   }
   EXPECT_TRUE(advanced);
   EXPECT_EQ(text, "before");

@@ -52,6 +52,34 @@ TEST(QueuePlaceTest, BoundsAreToldAsTheyAre) {
   EXPECT_EQ(place.owner_running, 1u);
 }
 
+// Cancelled singly, or waiting again after a reboot: as many stand out as there are jobs.
+TEST(QueuePlaceTest, WhatIsLookedAtIsBoundedHoweverManyStandOut) {
+  constexpr uint32_t kJobs = 200'000;
+  Queue queue;
+  queue.Add(Make(1, "a", kJobs));
+  for (uint32_t index = 1; index <= kJobs; index += 2) ASSERT_TRUE(queue.Dequeue(1, index));
+  const auto skipped = queue.PlaceOf(1, {2, 100, 101, 100'000, kJobs});
+  EXPECT_LE(skipped.steps, Queue::kMaxPlaceSteps);
+  EXPECT_EQ(skipped.jobs[0].before, 0u);
+  EXPECT_TRUE(skipped.jobs[1].exact);
+  EXPECT_EQ(skipped.jobs[1].before, 49u);
+  EXPECT_FALSE(skipped.jobs[2].queued);
+  EXPECT_TRUE(skipped.jobs[4].queued);
+  EXPECT_FALSE(skipped.jobs[4].exact);
+  EXPECT_LT(skipped.jobs[4].before, kJobs / 2 - 1) << "at least";
+  EXPECT_GT(skipped.jobs[4].before, 0u);
+
+  queue.AddEmpty(Make(2, "b", kJobs));
+  for (uint32_t index = 1; index <= kJobs / 2; ++index) queue.Requeue(2, index, false);
+  const auto ready = queue.PlaceOf(2, {3, 50, kJobs / 2, kJobs / 2 + 1});
+  EXPECT_LE(ready.steps, Queue::kMaxPlaceSteps);
+  EXPECT_TRUE(ready.jobs[1].exact);
+  EXPECT_TRUE(ready.jobs[2].queued);
+  EXPECT_FALSE(ready.jobs[2].exact);
+  EXPECT_GE(ready.jobs[2].before, Queue::kMaxPlaceSteps);
+  EXPECT_FALSE(ready.jobs[3].queued);
+}
+
 // Owners, classes, holds and requeues at random: the count is what then comes, one after the other.
 TEST(QueuePlaceTest, FaultC1TheCountIsWhatThenComes) {
   for (uint32_t seed = 0; seed < 200; ++seed) {

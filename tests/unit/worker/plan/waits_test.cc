@@ -124,5 +124,24 @@ TEST_F(WaitsTest, WhatComesFirstIsWhatWouldKeepItWhateverBecameOfTheRest) {
                                   WaitCode::kUserLimit}));
 }
 
+TEST_F(WaitsTest, OneThatIsOnItsWayMayWaitForADisk) {
+  asked_.state = JobState::kScheduled;
+  where_ = Whereabouts::kStarting;
+  job_.queued = false;
+  EXPECT_TRUE(Waits().empty()) << "its state says all";
+  service_.disk = "log";
+  service_.disk_since = 9;
+  EXPECT_EQ(Waits(), (WaitReasons{{.code = WaitCode::kDisk, .since = 9, .disk = "log"}}));
+  // Meanwhile it was put back.
+  where_ = Whereabouts::kInQueue;
+  job_ = {.queued = true, .before = 1};
+  EXPECT_EQ(Codes(), (std::vector{WaitCode::kDisk, WaitCode::kTurn}));
+}
+
+TEST_F(WaitsTest, WhatWasNotCountedIsNotTakenForNone) {
+  job_.exact = false;
+  EXPECT_EQ(Waits(), (WaitReasons{{.code = WaitCode::kTurn, .since = kSince, .before_at_least = true}}));
+}
+
 }  // namespace
 }  // namespace jobd::worker

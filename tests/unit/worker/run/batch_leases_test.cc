@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/await.h"
 #include "tests/unit/worker/worker_fixture.h"
 #include "worker/run/engine.h"
 #include "worker/store/sqlite_store.h"
@@ -59,18 +60,18 @@ class BatchLeasesTest : public ::testing::Test {
       work(engine_->leases);
       done.set_value();
     });
-    done.get_future().wait();
+    test::WaitFor(done.get_future());
   }
   Lending Borrow(const BatchView& batch, BatchUse use) {
     std::promise<std::vector<Lending>> answer;
     engine_->leases.Borrow({{.batch = batch.id, .ended_at = batch.ended_at}}, use,
                            [&](std::vector<Lending> lent) { answer.set_value(std::move(lent)); });
-    return answer.get_future().get().front();
+    return test::Await(answer.get_future()).front();
   }
   void GiveBack(const BatchView& batch, std::vector<Change> changes = {}) {
     std::promise<void> done;
     engine_->leases.GiveBack({batch.id}, std::move(changes), [&](const base::Status&) { done.set_value(); });
-    done.get_future().wait();
+    test::WaitFor(done.get_future());
   }
   bool IsFound(const std::string& id) {
     bool found = false;

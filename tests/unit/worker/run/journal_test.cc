@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/guarded.h"
+#include "tests/support/await.h"
 
 namespace jobd::worker {
 namespace {
@@ -49,7 +50,7 @@ class PlayedStore final : public Store {
 
 class JournalTest : public ::testing::Test {
  protected:
-  JournalTest() { loop_.Start(); }
+  JournalTest() { EXPECT_TRUE(loop_.Start().ok()); }
   ~JournalTest() override {
     loop_.Stop([] {});
   }
@@ -60,14 +61,14 @@ class JournalTest : public ::testing::Test {
       work();
       done.set_value();
     });
-    done.get_future().wait();
+    test::WaitFor(done.get_future());
   }
   // Behind all that the turns so far have posted. What a turn posts is in the line only when it ends: so this goes through it
   // twice.
   void NextTurn() {
     std::promise<void> done;
     loop_.Post([&] { loop_.Post([&] { done.set_value(); }); });
-    done.get_future().wait();
+    test::WaitFor(done.get_future());
   }
   static std::vector<Change> Meta(const std::string& key) { return {PutMeta{.key = key, .value = "x"}}; }
   static JobRow Row(JobState state) { return {.outcome = {.state = state}, .attempt = 1}; }
@@ -138,7 +139,7 @@ TEST_F(JournalTest, ARowThatTheDiskDoesNotTakeIsOfferedAgainAsItIsThen) {
   Turn([&] { store_.Answer(base::Error(base::Code::kResourceExhausted, "the state disk is full")); });
   while (store_.waiting() == 0) NextTurn();
   Turn([&] { store_.Answer(base::Ok()); });
-  saved.get_future().wait();
+  test::WaitFor(saved.get_future());
   for (int i = 0; i < 3; ++i) NextTurn();
   EXPECT_EQ(store_.waiting(), 0u) << "once is enough";
 }

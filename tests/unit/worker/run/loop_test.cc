@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "tests/support/await.h"
 
 namespace jobd::worker {
 namespace {
@@ -20,7 +21,7 @@ TEST(LoopTest, TurnsComeOneAfterTheOtherAndInOrderWhoeverIsAside) {
   constexpr int kPosters = 4;
   constexpr int kPosts = 2000;
   Loop loop;
-  loop.Start();
+  ASSERT_TRUE(loop.Start().ok());
   std::atomic<int> inside = 0;
   std::atomic<bool> overlapped = false;
   std::vector<int> last(kPosters, -1);
@@ -45,7 +46,7 @@ TEST(LoopTest, TurnsComeOneAfterTheOtherAndInOrderWhoeverIsAside) {
     });
   }
   for (std::thread& poster : posters) poster.join();
-  all.get_future().wait();
+  test::WaitFor(all.get_future());
   loop.Stop([] {});
   EXPECT_FALSE(overlapped);
   EXPECT_TRUE(in_order);
@@ -56,27 +57,27 @@ TEST(LoopTest, FaultD8WhoWaitsForTheLogDiskKeepsNobodyElse) {
   Loop loop;
   std::promise<void> hangs, goes_on, posted, second;
   std::shared_future<void> open = goes_on.get_future().share();
-  loop.Start();
+  ASSERT_TRUE(loop.Start().ok());
   loop.Post([&] {
     loop.OnLogDisk([&] {
       hangs.set_value();
-      open.wait();
+      test::WaitFor(open);
     });
   });
-  hangs.get_future().wait();
+  test::WaitFor(hangs.get_future());
   loop.Post([&] {
     EXPECT_TRUE(loop.IsAsideWithLogDisk());
     loop.OnLogDisk([&] {
       second.set_value();
-      open.wait();
+      test::WaitFor(open);
     });
     posted.set_value();
   });
-  posted.get_future().wait();
-  second.get_future().wait();
+  test::WaitFor(posted.get_future());
+  test::WaitFor(second.get_future());
   std::promise<void> still;
   loop.Post([&] { still.set_value(); });
-  still.get_future().wait();
+  test::WaitFor(still.get_future());
   EXPECT_FALSE(loop.log_disk().Hangs()) << "not for so long";
   goes_on.set_value();
   loop.Stop([] {});
@@ -94,20 +95,20 @@ TEST(LoopTest, FaultD8WhoWaitsAsideKeepsNobodyElse) {
     loop.Unwatch(in.get());
     readable.set_value();
   });
-  loop.Start();
+  ASSERT_TRUE(loop.Start().ok());
   loop.Post([&] {
     loop.Aside([&] {
       hangs.set_value();
-      goes_on.get_future().wait();
+      test::WaitFor(goes_on.get_future());
     });
   });
-  hangs.get_future().wait();
+  test::WaitFor(hangs.get_future());
   loop.Post([&] { posted.set_value(); });
-  posted.get_future().wait();
+  test::WaitFor(posted.get_future());
   loop.Post([&] { loop.After(1, [&] { timed.set_value(); }); });
-  timed.get_future().wait();
+  test::WaitFor(timed.get_future());
   ASSERT_EQ(::write(out.get(), "x", 1), 1);
-  readable.get_future().wait();
+  test::WaitFor(readable.get_future());
   goes_on.set_value();
   loop.Stop([] {});
 }
@@ -117,7 +118,7 @@ TEST(LoopTest, WhatIsAsideWhenTheLoopStopsIsDoneOrDestroyed) {
     auto held = std::make_shared<int>(0);
     const std::weak_ptr<int> watched = held;
     Loop loop;
-    loop.Start();
+    ASSERT_TRUE(loop.Start().ok());
     loop.Post([&loop, held = std::move(held)] { loop.Aside([held] {}); });
     // In the middle of it, or before, or behind.
     loop.Stop([&loop, watched] {

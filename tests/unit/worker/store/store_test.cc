@@ -4,6 +4,7 @@
 #include <fstream>
 #include <thread>
 
+#include "tests/support/await.h"
 #include "tests/unit/worker/worker_fixture.h"
 #include "worker/store/schema.h"
 #include "worker/store/sqlite.h"
@@ -173,7 +174,7 @@ TEST_F(StoreTest, AWriteThatFailsFailsNobodyElses) {
                      }});
   }
   (*store)->Apply(std::move(group));
-  all.get_future().wait();
+  test::WaitFor(all.get_future());
   EXPECT_EQ(answers, (std::vector<std::string>{"first ok", "bad failed", "last ok"}));
   const auto reader = (*store)->Read();
   ASSERT_TRUE(reader.ok());
@@ -211,7 +212,7 @@ class StoreThreadsTest : public StoreTest {
       const auto told = std::make_shared<std::promise<void>>();
       if (const auto turn = store_->BeginApply({{.changes = {}, .done = [told](const auto&) { told->set_value(); }}}))
         return turn();
-      told->get_future().wait();
+      test::WaitFor(told->get_future());
     }
   }
   uint32_t Starting() {
@@ -227,7 +228,7 @@ class StoreThreadsTest : public StoreTest {
 TEST_F(StoreThreadsTest, FaultD8NobodyCommitsOnTheThreadOfTheCaller) {
   std::promise<std::thread::id> who;
   store_->Apply({Begin(1, 1, [&] { who.set_value(std::this_thread::get_id()); })});
-  EXPECT_NE(who.get_future().get(), std::this_thread::get_id());
+  EXPECT_NE(test::Await(who.get_future()), std::this_thread::get_id());
   EXPECT_EQ(Starting(), 1u);
 }
 
@@ -238,16 +239,16 @@ TEST_F(StoreThreadsTest, FaultLeftoverAStartThatMustBeAndIsForbiddenFailsAloneAn
   };
   store_->Apply({{.changes = {PutJob{.batch = batch_, .index = 1, .row = {.outcome = {.state = JobState::kCancelled}}}},
                   .done = into(cancelled)}});
-  ASSERT_TRUE(cancelled.get_future().get().ok());
+  ASSERT_TRUE(test::Await(cancelled.get_future()).ok());
   // In one group, or in two: the same.
   store_->Apply({{.changes = {PutJob{.batch = batch_, .index = 1, .row = {.outcome = {.state = JobState::kStarting}}, .must = true},
                               AddStart{.batch = batch_, .seq = 7, .index = 1, .attempt = 1}},
                   .done = into(start)},
                  {.changes = Begin(2, 1, [] {}).changes, .done = into(other)}});
-  const base::Status refused = start.get_future().get();
+  const base::Status refused = test::Await(start.get_future());
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code(), base::Code::kAborted);
-  EXPECT_TRUE(other.get_future().get().ok());
+  EXPECT_TRUE(test::Await(other.get_future()).ok());
   EXPECT_EQ(Starting(), 1u);
   const auto reader = store_->Read();
   EXPECT_EQ(*(*reader)->LastStart(batch_), 0);
@@ -258,10 +259,10 @@ TEST_F(StoreThreadsTest, ACommitUnderWayIsNotOvertaken) {
   std::vector<int> order;
   store_->Apply({Begin(1, 1, [&] {
     under_way.set_value();
-    go_on.get_future().wait();
+    test::WaitFor(go_on.get_future());
     order.push_back(1);
   })});
-  under_way.get_future().wait();
+  test::WaitFor(under_way.get_future());
   store_->Apply({Begin(2, 1, [&] { order.push_back(2); })});
   store_->Apply({Begin(3, 1, [&] {
     order.push_back(3);
@@ -269,7 +270,7 @@ TEST_F(StoreThreadsTest, ACommitUnderWayIsNotOvertaken) {
   })});
   EXPECT_TRUE(order.empty()) << "did not wait";
   go_on.set_value();
-  all.get_future().wait();
+  test::WaitFor(all.get_future());
   EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
 }
 
@@ -291,7 +292,7 @@ TEST_F(StoreThreadsTest, WhoHasTheTurnCommitsAndWhatComesLaterComesBehind) {
   EXPECT_TRUE(order.empty());
   turn();
   EXPECT_EQ(who, std::this_thread::get_id());
-  all.get_future().wait();
+  test::WaitFor(all.get_future());
   EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
   EXPECT_EQ(Starting(), 3u);
 }
@@ -307,7 +308,7 @@ TEST_F(StoreThreadsTest, ATurnThatIsNotTakenLosesNothingAndHoldsNobodyUp) {
     all.set_value();
   })});
   turn = {};
-  all.get_future().wait();
+  test::WaitFor(all.get_future());
   EXPECT_EQ(order, (std::vector<int>{1, 2}));
   turn = store_->BeginApply({Begin(3, 1, [&] { order.push_back(3); })});
   turn = {};
@@ -319,7 +320,7 @@ TEST_F(StoreThreadsTest, WhatIsLongIsLeftToTheStoresThread) {
   UntilIdle();
   std::promise<void> done;
   EXPECT_FALSE(store_->BeginApply({Begin(1, 100, [&] { done.set_value(); })}));
-  done.get_future().wait();
+  test::WaitFor(done.get_future());
   EXPECT_EQ(Starting(), 100u);
 }
 

@@ -1,5 +1,6 @@
 // One waiter, and what changes under it.
 #include "worker/watch/waker.h"
+#include "tests/support/await.h"
 
 #include <gtest/gtest.h>
 
@@ -17,10 +18,10 @@ TEST(WakerTest, OneThreadCallsAtATimeAndNothingIsMissed) {
   std::atomic<bool> second = false;
   waker.Arm([&] {
     entered.set_value();
-    leave.get_future().wait();
+    test::WaitFor(leave.get_future());
   });
   std::thread first([&] { waker.Notify(); });
-  entered.get_future().wait();
+  test::WaitFor(entered.get_future());
   waker.Arm([&] { second = true; });
   waker.Notify();
   EXPECT_FALSE(second) << "while another is being called";
@@ -41,7 +42,7 @@ TEST(WakerTest, DisarmWaitsForTheCallUnlessItIsTheCaller) {
     left = true;
   });
   std::thread first([&] { waker.Notify(); });
-  entered.get_future().wait();
+  test::WaitFor(entered.get_future());
   waker.Disarm();
   EXPECT_TRUE(left);
   first.join();
