@@ -50,6 +50,8 @@ base::Result<StreamFile> StreamFile::Open(int folder, uint32_t index, launch::St
     // Nobody but jobd writes here; all the same no reader waits for what somebody may have put in a file's place.
     auto opened =
         base::OpenBeneath(folder, plain ? StreamName(index, stream) : CompressedName(index, stream), O_RDONLY | O_NONBLOCK);
+    struct stat about {};
+    if (opened.ok() && (::fstat(opened->get(), &about) != 0 || !S_ISREG(about.st_mode))) continue;
     if (opened.ok()) {
       StreamFile file(NameForPeople(index, stream), std::move(*opened), cache);
       if (!plain) {

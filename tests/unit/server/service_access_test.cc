@@ -240,12 +240,6 @@ TEST_F(ServiceAccess, ACallWhoseMessageComesAfterTheRightHasEndedIsRefused) {
     EXPECT_EQ(status.error_code(), codes[i]) << status.error_message();
     EXPECT_TRUE(worker_.submissions().empty());
   }
-  const std::string log = Log();
-  size_t lines = 0;
-  for (size_t at = 0; (at = log.find("ExecuteJob of operator from 127.0.0.1:", at)) != std::string::npos; ++at) ++lines;
-  EXPECT_GE(lines, 1u) << log;
-  EXPECT_NE(log.find(", certificate spiffe://jobd/user/operator: "), std::string::npos) << log;
-  EXPECT_EQ(log.find("certificate none"), std::string::npos) << log;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "cli/view/suggest.h"
 #include "cli/view/table.h"
 #include "cli/view/time_text.h"
+#include "cli/view/wrap.h"
 
 namespace jobd::cli {
 namespace {
