@@ -48,35 +48,57 @@ trap 'rm -rf -- "$work"' EXIT
 # The days of a client's or server's certificate, and of the authority's.
 days=825 ca_days=3650
 
-make_key() { openssl ecparam -name prime256v1 -genkey -noout -out "$1"; }
 serial() { echo "0x$(openssl rand -hex 15)"; }
-# put FILE [MODE]: standard input becomes FILE whole, or not at all.
+# put FILE MODE COMMAND…: what the command prints becomes FILE, whole and on the disk. Where the command fails, or the disk is full, FILE
+# stays what it was.
 put() {
-  cat >"$work/put"
-  chmod "${2:-644}" "$work/put"
-  cp -p -- "$work/put" ".$1.new" && mv -f -- ".$1.new" "$1"
+  local file=$1 mode=$2
+  shift 2
+  rm -f -- ".$file.new"
+  if ! { "$@" >".$file.new" 2>"$work/said" && [ -s ".$file.new" ] && chmod "$mode" ".$file.new" && sync -- ".$file.new" &&
+         mv -f -- ".$file.new" "$file"; }; then
+    rm -f -- ".$file.new"
+    cat -- "$work/said" >&2
+    fail "$file could not be written, and is what it was before"
+  fi
+  sync -- . 2>/dev/null || true  # the name; not every file system can
 }
+make_key() { put "$1" 600 openssl ecparam -name prime256v1 -genkey -noout; }
 fingerprint() { openssl x509 -in "$1" -outform DER | sha256sum | cut -c1-64; }
 # uri FILE: spiffe://jobd/user/NAME.
 uri() { openssl x509 -in "$1" -noout -ext subjectAltName 2>/dev/null | sed -n 's/^ *URI://p'; }
 is_revoked() { [ -e revoked.txt ] && grep -qi "^$(fingerprint "$1")" revoked.txt; }
 # What a name was ever given, so that all of it can be revoked when only the newest is still here.
-record() { { cat issued.txt 2>/dev/null || true; echo "$(fingerprint "$1.crt") $(date -u +%FT%TZ) $1"; } | put issued.txt; }
+# publish NAME: $work/crt becomes its certificate, recorded before it is anybody's.
+publish() {
+  put issued.txt 644 with_line issued.txt "$(fingerprint "$work/crt") $(date -u +%FT%TZ) $1"
+  put "$1.crt" 644 cat "$work/crt"
+}
+# with_line FILE LINE…: the file, if there is one, and these.
+with_line() {
+  if [ -e "$1" ]; then sed -e '$a\' -- "$1" || return; fi
+  shift
+  printf '%s\n' "$@"
+}
 
 make_ca() {
-  openssl req -x509 -new -key ca.key -sha256 -days $ca_days -subj "/CN=jobd development CA" \
-    -addext "basicConstraints=critical,CA:TRUE,pathlen:0" -addext "keyUsage=critical,keyCertSign,cRLSign" | put ca.crt
+  put ca.crt 644 openssl req -x509 -new -key ca.key -sha256 -days $ca_days -subj "/CN=jobd development CA" \
+    -addext "basicConstraints=critical,CA:TRUE,pathlen:0" -addext "keyUsage=critical,keyCertSign,cRLSign"
 }
 need_ca_key() { [ -e ca.key ] || fail "ca.key is not in $dir: put it there while certificates are made"; }
+# sign NAME OPTION…: what $work/csr asks for becomes $work/crt.
+sign() {
+  openssl x509 -req -in "$work/csr" -CA ca.crt -CAkey ca.key -set_serial "$(serial)" -sha256 -days $days "${@:2}" -out "$work/crt" \
+    2>"$work/said" || { cat -- "$work/said" >&2; fail "the certificate of $1 cannot be signed"; }
+}
 # issue NAME EXTENSIONS: a certificate to NAME.key, signed by the authority.
 issue() {
   printf '%s\n' "basicConstraints=critical,CA:FALSE" "keyUsage=critical,digitalSignature" \
     "subjectKeyIdentifier=hash" "authorityKeyIdentifier=keyid" "$2" >"$work/ext"
   # The common name is for people, and has 64 characters at most; names are told by the URI.
   openssl req -new -key "$1.key" -subj "/CN=${1:0:64}" -out "$work/csr"
-  openssl x509 -req -in "$work/csr" -CA ca.crt -CAkey ca.key -set_serial "$(serial)" -sha256 -days $days -extfile "$work/ext" \
-    2>/dev/null | put "$1.crt"
-  record "$1"
+  sign "$1" -extfile "$work/ext"
+  publish "$1"
 }
 client() { printf 'extendedKeyUsage=clientAuth\nsubjectAltName=URI:spiffe://jobd/%s/%s' "$1" "$2"; }
 # The names and addresses that clients reach the server by: this machine's own, and JOBD_SERVER_NAMES, with blanks between them.
@@ -115,10 +137,10 @@ make_all() {
   fi
   pair server "$names"
   for user in admin operator operator2 viewer; do pair "$user" "$(client user "$user")"; done
-  [ -e revoked.txt ] || put revoked.txt <<'END'
+  [ -e revoked.txt ] || put revoked.txt 644 cat <<'END'
 # Revoked certificates, for [tls] revoked: a SHA-256 fingerprint or a serial number a line. jobd takes it up at SIGHUP or `jobctl admin reload`.
 END
-  [ -e users.toml ] || put users.toml <<'END'
+  [ -e users.toml ] || put users.toml 644 cat <<'END'
 # Who may do what. A user is known by the certificate's URI, spiffe://jobd/user/NAME. `jobd user add NAME` adds one.
 #   admin     everything
 #   operator  submits, and sees and steers what is their own
@@ -187,8 +209,7 @@ revoke() {
     echo "$me: $1 is revoked already" >&2
     return
   fi
-  { if [ -e revoked.txt ]; then sed -e '$a\' revoked.txt; fi
-    for print in "${new[@]}"; do echo "$print  # $1, $(date -u +%FT%TZ)"; done; } | put revoked.txt
+  put revoked.txt 644 with_line revoked.txt "${new[@]/%/  # $1, $(date -u +%FT%TZ)}"
   echo "$me: ${#new[@]} of $1 revoked in $(pwd)/revoked.txt; now: jobctl admin reload, with [tls] revoked naming that file" >&2
 }
 
@@ -215,9 +236,8 @@ renew() {
   for one in ${names[@]+"${names[@]}"}; do
     # All that it says of itself is taken over: a server's may have other names by now.
     openssl x509 -in "$one.crt" -x509toreq -copy_extensions copyall -key "$one.key" -out "$work/csr" 2>/dev/null
-    openssl x509 -req -in "$work/csr" -copy_extensions copyall -CA ca.crt -CAkey ca.key -set_serial "$(serial)" -sha256 -days $days \
-      2>/dev/null | put "$one.crt"
-    record "$one"
+    sign "$one" -copy_extensions copyall
+    publish "$one"
     echo "$me: $one.crt is new, until $(openssl x509 -in "$one.crt" -noout -enddate | cut -d= -f2)" >&2
   done
 }

@@ -3,13 +3,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <filesystem>
 #include <set>
-#include <string_view>
 #include <system_error>
 
+#include "daemon/service_folder.h"
 #include "sandbox/isolation/accounts.h"
 
 namespace jobd::daemon {
@@ -18,20 +16,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Folders in which more lies than ours, and jobs would miss it.
-bool IsOfTheSystem(const std::string& folder) {
-  constexpr std::array<std::string_view, 20> kFolders{
-      "/",    "/bin", "/boot", "/dev", "/etc", "/etc/pki", "/etc/pki/tls", "/etc/ssl", "/etc/ssl/certs", "/home",
-      "/lib", "/opt", "/proc", "/run", "/srv", "/sys",     "/tmp",         "/usr",     "/var",           "/var/tmp"};
-  if (std::find(kFolders.begin(), kFolders.end(), folder) != kFolders.end()) return true;
-  return folder.starts_with("/usr/") || folder.starts_with("/lib") || folder == "/var/lib" || folder == "/var/run" ||
-         folder.starts_with("/etc/pki/tls/certs") || folder.starts_with("/etc/pki/ca-trust");
-}
-
 std::string Real(const fs::path& path) {
   std::error_code error;
   const fs::path real = fs::canonical(path, error);
   return error ? "" : real.string();
+}
+
+// More lies there than ours.
+bool JobsWouldMiss(const std::string& folder) {
+  if (IsOfTheSystem(folder)) return true;
+  for (const char* begin : {"/usr/", "/lib/", "/etc/ssl/certs", "/etc/pki/tls", "/etc/pki/ca-trust"}) {
+    if (folder.starts_with(begin)) return true;
+  }
+  return false;
 }
 
 class Collector {
@@ -47,7 +44,7 @@ class Collector {
     const std::string real = Real(path);
     for (const std::string& folder : {Real(fs::path(path).parent_path()), real.substr(0, real.rfind('/'))}) {
       if (folder.empty()) continue;
-      if (IsOfTheSystem(folder)) {
+      if (JobsWouldMiss(folder)) {
         if (!real.empty()) hidden_.insert(real);
       } else if (whole && !privileged_) {
         hidden_.insert(folder);

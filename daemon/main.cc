@@ -154,17 +154,21 @@ int main(int argc, char** argv) {
   // 8. Whose files are whose: without that no job may start.
   std::shared_ptr<jobd::launch::OwnerUids> uids;
   if (account->uid) {
-    auto opened = jobd::launch::OwnerUids::Open(dirs->state.get(), config.job_uid_first, config.job_uid_count);
+    // By the lock's own descriptor: while something is still to be written there, no other jobd starts.
+    auto opened = jobd::launch::OwnerUids::Open(dirs->locks.front().get(), config.job_uid_first, config.job_uid_count);
     if (!opened.ok()) return Fail(opened.error());
     uids = std::make_shared<jobd::launch::OwnerUids>(std::move(opened).value());
   }
 
-  // 9. The server, started here or elsewhere, and the loop.
+  // 9. From here on there are jobs to be ended in time, whatever the disk of our log does.
+  if (const auto status = jobd::logging::WriteElsewhere(**log); !status.ok()) return Fail(status.error());
+
+  // 10. The server, started here or elsewhere, and the loop.
   const int code = jobd::daemon::ServerKeeper(options, *std::move(configuration), *account, *dirs, *listener, *metrics, **driver,
                                               isolation, uids, **log)
                        .Run();
 
-  // 10. Nothing of ours stays behind but the jobs that run on.
+  // 11. Nothing of ours stays behind but the jobs that run on.
   jobd::daemon::RemoveRuntimeFiles(*dirs);
   (*driver)->RemoveRoot();
   return code;

@@ -71,21 +71,25 @@ base::Result<base::Fd> OpenPart(const std::string& dir, const char* name) {
   return file;
 }
 
-// The map of uids goes with the database: whoever takes that elsewhere takes files of jobs along.
+// The map of uids goes with the database: whoever takes that elsewhere takes files of jobs along. What is copied is what a start
+// would take for the map, whoever owns the directory.
 base::Status SaveUids(const config::Config& config, const std::string& target) {
   JOBD_ASSIGN_OR_RETURN(const base::Fd state, OpenDir(config.state_dir));
-  const auto text = base::ReadFile(state.get(), launch::kUidsFile);
-  if (!text.ok()) return text.error().code() == base::Code::kNotFound ? base::Ok() : base::Status(text.error());
+  struct stat about {};
+  if (::fstatat(state.get(), launch::kUidsFile, &about, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) return base::Ok();
+  JOBD_ASSIGN_OR_RETURN(const auto uids, launch::OwnerUids::Open(state.get(), config.job_uid_first, config.job_uid_count));
   const std::string path = target + "/" + launch::kUidsFile;
   JOBD_ASSIGN_OR_RETURN(const base::Fd copy, base::OpenAt(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  JOBD_RETURN_IF_ERROR(base::WriteAll(copy.get(), *text));
+  JOBD_RETURN_IF_ERROR(base::WriteAll(copy.get(), uids.Text()));
   return ::fsync(copy.get()) == 0 ? base::Ok() : base::Status(base::SysError("writing " + path, errno));
 }
 
-base::Status RestoreUids(const config::Config& config, const std::string& from, int state) {
-  const auto file = base::OpenAt(AT_FDCWD, from + "/" + launch::kUidsFile, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  if (!file.ok()) return file.error().code() == base::Code::kNotFound ? base::Ok() : base::Status(file.error());
+// The map with what the backup's says beside it, which is to be saved when the backup is in its place; absent when it has none.
+base::Result<std::optional<launch::OwnerUids>> MergedUids(const config::Config& config, const std::string& from, int state) {
   const std::string path = from + "/" + launch::kUidsFile;
+  const auto file = base::OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!file.ok() && file.error().code() == base::Code::kNotFound) return std::optional<launch::OwnerUids>();
+  if (!file.ok()) return file.error();
   struct stat about {};
   if (::fstat(file->get(), &about) != 0 || !S_ISREG(about.st_mode) || about.st_uid != ::geteuid()) {
     return Failed(path +
@@ -94,7 +98,8 @@ base::Status RestoreUids(const config::Config& config, const std::string& from, 
   JOBD_ASSIGN_OR_RETURN(const std::string text, base::ReadAll(file->get(), 64u << 20));
   JOBD_ASSIGN_OR_RETURN(auto uids, launch::OwnerUids::Open(state, config.job_uid_first, config.job_uid_count));
   auto merged = uids.Merge(text);
-  return merged.ok() ? base::Ok() : base::Status(std::move(merged).error().WithContext(path));
+  if (!merged.ok()) return std::move(merged).error().WithContext(path);
+  return std::optional(std::move(uids));
 }
 
 // What jobd-server is to do, with these descriptors: its exit code.
@@ -146,7 +151,8 @@ base::Result<int> RunMaintenance(const Options& options, const Configuration& co
   const config::Config& config = configuration.config;
   const bool backup = options.maintenance == "backup";
   Descriptors given;
-  std::optional<ServiceDirs> dirs;  // locked while we are at it
+  std::optional<ServiceDirs> dirs;        // locked while we are at it
+  std::optional<launch::OwnerUids> uids;  // to be saved
   if (backup) {
     JOBD_ASSIGN_OR_RETURN(given, ForBackup(config, account, options.maintenance_dir));
   } else {
@@ -158,15 +164,24 @@ base::Result<int> RunMaintenance(const Options& options, const Configuration& co
     }
     JOBD_ASSIGN_OR_RETURN(dirs, PrepareDirs(config, account));
     if (options.maintenance == "restore" && account.uid) {
-      JOBD_RETURN_IF_ERROR(RestoreUids(config, options.maintenance_dir, dirs->state.get()));
+      JOBD_ASSIGN_OR_RETURN(uids, MergedUids(config, options.maintenance_dir, dirs->state.get()));
     }
-    given.Add("state", std::move(dirs->state));
+    given.Add("state", base::Fd(::fcntl(dirs->state.get(), F_DUPFD_CLOEXEC, 3)));
     given.Add("log", std::move(dirs->log));
   }
   std::vector<std::string> arguments{"--task", options.maintenance};
   if (options.replace) arguments.emplace_back("--replace");
   auto code = RunTask(std::move(arguments), {.descriptors = given.names}, given.fds, account);
   if (dirs) RemoveRuntimeFiles(*dirs);
+  if (uids && code.ok() && *code == 0) {
+    // Not before: what is no backup says nothing of who owns what.
+    auto saved = uids->Save();
+    if (!saved.ok()) {
+      return std::move(saved).error().WithContext(
+          "the database is restored, but not who owns which files: do not start jobd before " +
+          std::string("this restore, with --replace, has succeeded"));
+    }
+  }
   if (backup && code.ok() && *code == 0 && account.uid) JOBD_RETURN_IF_ERROR(SaveUids(config, options.maintenance_dir));
   return code;
 }

@@ -4,13 +4,17 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 
 #include "base/clock.h"
@@ -38,11 +42,43 @@ base::Status GiveTo(int fd, const std::string& path, const ServerAccount& accoun
   return base::Ok();
 }
 
+// Whoever was killed a moment ago may have left a child that has not executed its program yet, and shares the lock until then: a
+// second is waited for it. Woken by the lock or by a signal, which comes again and again, so that none comes too early. To be
+// called in a process with one thread. 0, or errno; EWOULDBLOCK: it is taken.
+int LockWithin(int fd) {
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
+  if (errno != EWOULDBLOCK) return errno;
+  struct sigaction wake {};
+  struct sigaction before {};
+  wake.sa_handler = [](int) {};  // without SA_RESTART
+  ::sigaction(SIGALRM, &wake, &before);
+  sigset_t alarm;
+  sigset_t mask;
+  ::sigemptyset(&alarm);
+  ::sigaddset(&alarm, SIGALRM);
+  ::sigprocmask(SIG_UNBLOCK, &alarm, &mask);
+  const itimerval often{.it_interval = {.tv_sec = 0, .tv_usec = 100'000}, .it_value = {.tv_sec = 0, .tv_usec = 100'000}};
+  ::setitimer(ITIMER_REAL, &often, nullptr);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  int error = 0;
+  do {
+    error = ::flock(fd, LOCK_EX) == 0 ? 0 : errno;
+  } while (error == EINTR && std::chrono::steady_clock::now() < until);
+  const itimerval never{};
+  ::setitimer(ITIMER_REAL, &never, nullptr);
+  ::sigprocmask(SIG_SETMASK, &mask, nullptr);
+  ::sigaction(SIGALRM, &before, nullptr);
+  return error == EINTR ? EWOULDBLOCK : error;
+}
+
 base::Result<base::Fd> LockDir(int dir, const FolderClaim& claim) {
   // A description of its own: the other one is passed on, and a lock ends with the last of those that share it.
   JOBD_ASSIGN_OR_RETURN(base::Fd lock, base::OpenAt(dir, ".", O_RDONLY | O_DIRECTORY));
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
-  if (errno != EWOULDBLOCK) return base::SysError("locking " + claim.path, errno);
+  if (const int error = LockWithin(lock.get()); error == 0) {
+    return lock;
+  } else if (error != EWOULDBLOCK) {
+    return base::SysError("locking " + claim.path, error);
+  }
   return base::Error(base::Code::kFailedPrecondition, "the " + std::string(RoleName(claim.role)) + " directory " + claim.path +
                                                           " is in use by another jobd: stop that one, or give this one its own");
 }
@@ -80,6 +116,24 @@ base::Result<FolderMark> MarkOf(int state_dir, const FolderClaim& claim) {
   if (mark.instance.empty()) mark.instance = base::MakeUuid7(base::SystemClock().Realtime());
   mark.state_path = claim.path;
   return mark;
+}
+
+// As the formats of logging.cc begin, and no other program's log does.
+bool IsLineOfJobd(std::string_view text) {
+  constexpr std::string_view kJson = R"({"time":")";
+  const bool json = text.starts_with(kJson);
+  if (json) text.remove_prefix(kJson.size());
+  constexpr std::string_view kTime = "dddd-dd-ddTdd:dd:dd.dddZ";
+  if (text.size() < kTime.size()) return false;
+  for (size_t i = 0; i < kTime.size(); ++i) {
+    if (kTime[i] == 'd' ? text[i] < '0' || text[i] > '9' : text[i] != kTime[i]) return false;
+  }
+  text.remove_prefix(kTime.size());
+  for (const std::string_view program : {"jobd", "jobd-server"}) {
+    const std::string named = json ? R"(","program":")" + std::string(program) + "\"," : " " + std::string(program) + " ";
+    if (text.starts_with(named)) return true;
+  }
+  return false;
 }
 
 // A disk that takes nothing at the moment keeps no service away: the next start marks it.
@@ -180,26 +234,32 @@ void RemoveRuntimeFiles(const ServiceDirs& dirs) {
 
 base::Status CheckLogFile(const config::Config& config, const ServerAccount& account) {
   if (config.log_file.empty()) return base::Ok();
-  const auto dir = OpenTrustedParent(config.log_file);
-  if (!dir.ok()) return dir.error();
-  const auto file = base::OpenAt(dir->get(), LastName(config.log_file), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-  if (!file.ok() && file.error().code() == base::Code::kNotFound) return base::Ok();
-  if (!file.ok()) return base::Error(file.error()).WithContext("log.file");
+  const std::string setting = "log.file: " + config.log_file;
+  auto dir = OpenTrustedParent(config.log_file);
+  if (!dir.ok()) return std::move(dir).error().WithContext("log.file");
+  const std::string name = LastName(config.log_file);
   struct stat info {};
+  if (::fstatat(dir->get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno != ENOENT) return base::SysError(setting, errno);
+    if (::faccessat(dir->get(), ".", W_OK | X_OK, AT_EACCESS) == 0) return base::Ok();
+    return base::SysError("log.file: making " + config.log_file, errno);
+  }
+  if (!S_ISREG(info.st_mode)) return base::Error(base::Code::kInvalidArgument, setting + " is not a file");
+  const auto file = base::OpenAt(dir->get(), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  if (!file.ok()) return base::Error(file.error()).WithContext("log.file");
   if (::fstat(file->get(), &info) != 0) return base::SysError("looking at " + config.log_file, errno);
-  const auto refused = [&config](const std::string& why) {
-    return base::Error(base::Code::kFailedPrecondition, "log.file: " + config.log_file + " " + why + ": name a file of its own");
+  const auto refused = [&setting](const std::string& why) {
+    return base::Error(base::Code::kFailedPrecondition, setting + " " + why + ": name a file of its own");
   };
   if (!S_ISREG(info.st_mode) || info.st_nlink != 1) return refused("is not a file, or has other names too");
+  if (::faccessat(dir->get(), name.c_str(), W_OK, AT_EACCESS) != 0)
+    return base::SysError("log.file: writing to " + config.log_file, errno);
   if (account.uid && info.st_uid == *account.uid) return base::Ok();
   if (info.st_uid != ::geteuid()) return refused("belongs to " + sandbox::AccountName(info.st_uid));
-  // As both formats begin (logging.h).
-  std::array<std::byte, 11> begin{};
+  std::array<std::byte, 128> begin{};
   const auto size = base::PreadUpTo(file->get(), begin, 0);
   if (!size.ok()) return base::Error(size.error()).WithContext("log.file");
-  const std::string_view text(reinterpret_cast<const char*>(begin.data()), *size);
-  const bool dated = text.size() == begin.size() && text[4] == '-' && text[7] == '-' && text[10] == 'T';
-  if (text.empty() || text.starts_with("{\"time\":\"") || dated) return base::Ok();
+  if (*size == 0 || IsLineOfJobd({reinterpret_cast<const char*>(begin.data()), *size})) return base::Ok();
   return refused("holds something else than the log of a jobd");
 }
 

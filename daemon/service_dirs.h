@@ -47,8 +47,8 @@ base::Result<base::Fd> ListenForMetrics(const config::Config& config, const Serv
 // Takes `address`, the pid files and the launcher's socket away.
 void RemoveRuntimeFiles(const ServiceDirs& dirs);
 
-// Judges the log file that is configured and there: it is empty, or a jobd has written it, and it is ours or the server's
-// account's. Changes nothing.
+// Judges the log file that is configured: it can be made where nobody else can put another in its place, or it is there and can be
+// written, is empty or was written by a jobd, and is ours or the server's account's. Changes nothing.
 base::Status CheckLogFile(const config::Config& config, const ServerAccount& account);
 
 // Makes the log file, if one is configured, and gives it to the server's account, which writes to it as well. Refuses one that is

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <climits>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <string_view>
 
@@ -29,6 +30,7 @@ using base::Result;
 using base::Status;
 
 constexpr const char* kMarkName = ".jobd";
+constexpr const char* kNewMarkName = ".jobd.new";  // what a crash may leave
 // Of folders that the version before may have left so many are looked at: one of ours is enough.
 constexpr size_t kLookAt = 1000;
 
@@ -123,15 +125,6 @@ std::vector<std::string> Telling(std::vector<std::string> names, const FolderCla
   return names;
 }
 
-// In which others count on finding their own; whatever it holds at the moment.
-bool IsOfTheSystem(const std::string& folder) {
-  constexpr std::array<std::string_view, 29> kFolders{
-      "/",    "/bin", "/boot",      "/dev",  "/dev/shm",   "/etc",      "/etc/jobd", "/home",      "/lib",    "/lib64",
-      "/mnt", "/opt", "/proc",      "/root", "/run",       "/run/lock", "/run/user", "/sbin",      "/srv",    "/sys",
-      "/tmp", "/usr", "/usr/local", "/var",  "/var/cache", "/var/lib",  "/var/log",  "/var/spool", "/var/tmp"};
-  return std::find(kFolders.begin(), kFolders.end(), folder) != kFolders.end();
-}
-
 bool IsMountPoint(int dir) {
   struct statx info {};
   return ::statx(dir, "", AT_EMPTY_PATH, STATX_TYPE, &info) == 0 && (info.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
@@ -144,6 +137,15 @@ std::string RealPath(int dir) {
 }
 
 }  // namespace
+
+bool IsOfTheSystem(const std::string& folder) {
+  constexpr std::string_view kFolders[] = {
+      "/",          "/bin",      "/boot",    "/dev",     "/dev/shm",   "/etc",    "/etc/pki", "/etc/ssl",   "/home",
+      "/lib",       "/lib32",    "/lib64",   "/media",   "/mnt",       "/opt",    "/proc",    "/root",      "/run",
+      "/run/lock",  "/run/user", "/sbin",    "/srv",     "/sys",       "/tmp",    "/usr",     "/usr/local", "/var",
+      "/var/cache", "/var/lib",  "/var/log", "/var/run", "/var/spool", "/var/tmp"};
+  return std::find(std::begin(kFolders), std::end(kFolders), folder) != std::end(kFolders);
+}
 
 const char* RoleName(FolderRole role) {
   return role == FolderRole::kState ? "state" : role == FolderRole::kLog ? "log" : "runtime";
@@ -195,7 +197,9 @@ Result<FolderMark> ReadMark(int dir, const FolderClaim& claim) {
 Status JudgeFolder(int dir, const FolderClaim& claim, const ServerAccount& account, const FolderMark& mark) {
   struct stat info {};
   if (::fstat(dir, &info) != 0) return base::SysError("looking at " + claim.path, errno);
-  if (IsOfTheSystem(claim.path) || IsOfTheSystem(RealPath(dir))) {
+  // The last holds the configuration of every jobd of the machine.
+  const auto is_others = [](const std::string& path) { return IsOfTheSystem(path) || path == "/etc/jobd"; };
+  if (is_others(claim.path) || is_others(RealPath(dir))) {
     return Refused(claim, std::string("is a folder of the system") + kGiveOwn);
   }
   JOBD_ASSIGN_OR_RETURN(const FolderMark found, ReadMark(dir, claim));
@@ -212,6 +216,7 @@ Status JudgeFolder(int dir, const FolderClaim& claim, const ServerAccount& accou
   auto names = NamesIn(dir);
   if (!names.ok()) return std::move(names).error().WithContext(Shown(claim));
   std::erase(*names, kMarkName);
+  std::erase(*names, kNewMarkName);
   *names = Telling(std::move(*names), claim);
   if (names->empty()) {
     if ((info.st_mode & (S_IWGRP | S_IWOTH)) == 0 || IsMountPoint(dir)) return base::Ok();
@@ -226,11 +231,19 @@ Status JudgeFolder(int dir, const FolderClaim& claim, const ServerAccount& accou
 Status MarkFolder(int dir, const FolderClaim& claim, const FolderMark& mark) {
   const std::string text = TextOf(claim, mark);
   if (const auto now = base::ReadFile(dir, kMarkName, 16u << 10); now.ok() && *now == text) return base::Ok();
-  // A mark is ours by its owner, and nobody else can write to it; whoever owns the folder can only take it away.
-  if (::unlinkat(dir, kMarkName, 0) != 0 && errno != ENOENT) return base::SysError("marking " + claim.path, errno);
-  JOBD_ASSIGN_OR_RETURN(const base::Fd file, base::OpenAt(dir, kMarkName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  JOBD_RETURN_IF_ERROR(base::WriteAll(file.get(), text));
-  if (::fsync(file.get()) != 0) return base::SysError("marking " + claim.path, errno);
+  // Beside it, so that there is always a whole one. A mark is ours by its owner, and nobody else can write to it; whoever owns the
+  // folder can only take it away.
+  const std::string what = "marking " + claim.path;
+  if (::unlinkat(dir, kNewMarkName, 0) != 0 && errno != ENOENT) return base::SysError(what, errno);
+  JOBD_ASSIGN_OR_RETURN(const base::Fd file, base::OpenAt(dir, kNewMarkName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  auto written = base::WriteAll(file.get(), text);
+  if (written.ok() && ::fsync(file.get()) != 0) written = base::SysError(what, errno);
+  if (written.ok() && ::renameat(dir, kNewMarkName, dir, kMarkName) != 0) written = base::SysError(what, errno);
+  if (!written.ok()) {
+    (void)::unlinkat(dir, kNewMarkName, 0);
+    return written;
+  }
+  if (::fsync(dir) != 0 && errno != EINVAL) return base::SysError(what, errno);
   return base::Ok();
 }
 

@@ -27,6 +27,9 @@
 
 namespace jobd::daemon {
 
+// A folder in which others count on finding their own, whatever it holds at the moment. `folder`: absolute and normal.
+bool IsOfTheSystem(const std::string& folder);
+
 enum class FolderRole { kState, kLog, kRuntime };
 // "state", "log" or "runtime".
 const char* RoleName(FolderRole role);

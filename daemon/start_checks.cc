@@ -13,7 +13,6 @@
 #include "base/files.h"
 #include "base/listener.h"
 #include "daemon/server_keeper.h"
-#include "daemon/trusted_path.h"
 #include "launch/launcher/job_accounts.h"
 
 namespace jobd::daemon {
@@ -73,22 +72,7 @@ Status CheckFolders(const StartContext& context) {
   return CheckFolder("server.runtime_dir", config.runtime_dir);
 }
 
-Status CheckLog(const StartContext& context) {
-  const std::string& path = context.configuration.config.log_file;
-  if (path.empty()) return base::Ok();
-  auto dir = OpenTrustedParent(path);
-  if (!dir.ok()) return std::move(dir).error().WithContext("log.file");
-  struct stat info {};
-  if (::fstatat(dir->get(), LastName(path).c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) {
-    if (errno != ENOENT) return base::SysError("log.file: " + path, errno);
-    return ::faccessat(dir->get(), ".", W_OK | X_OK, AT_EACCESS) == 0 ? base::Ok()
-                                                                      : Status(base::SysError("log.file: making " + path, errno));
-  }
-  if (!S_ISREG(info.st_mode)) return Error(Code::kInvalidArgument, "log.file: " + path + " is not a file");
-  if (::faccessat(dir->get(), LastName(path).c_str(), W_OK, AT_EACCESS) != 0)
-    return base::SysError("log.file: writing to " + path, errno);
-  return CheckLogFile(context.configuration.config, context.account);
-}
+Status CheckLog(const StartContext& context) { return CheckLogFile(context.configuration.config, context.account); }
 
 // A jobd that has this state directory has its addresses too, and is the one whose configuration is looked at.
 bool IsRunning(const config::Config& config) {

@@ -18,6 +18,8 @@ namespace {
 
 constexpr uint32_t kMostBatches = 100;
 constexpr size_t kLongestHelp = 60;
+// Somebody looks at a command line that does not take a key.
+constexpr base::Nanos kPatience = base::kNanosPerSecond;
 
 // A line of its own in the answer, and harmless in a terminal.
 std::string Line(const std::string& text) {
@@ -87,10 +89,9 @@ std::vector<Candidate> Batches(Client& client, const Wanted& wanted) {
 }
 
 std::vector<Candidate> OfJobd(const Wanted& wanted, const Environment& env) {
-  GlobalOptions options = wanted.globals;
-  options.connect_timeout = "1s";
-  auto connection = ResolveConnection(options, env);
+  auto connection = ResolveConnection(wanted.globals, env);
   if (!connection.ok()) return {};
+  connection->answer_within = kPatience;
   const auto client = Client::Create(std::move(connection).value(), [](const std::string&) {});
   if (!client.ok()) return {};
   return wanted.current.find('/') == std::string::npos ? Batches(**client, wanted) : Jobs(**client, wanted);

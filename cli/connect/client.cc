@@ -64,7 +64,7 @@ struct Client::Impl {
   Connection connection;
   std::shared_ptr<grpc::Channel> channel;
   std::string token;
-  WaitNotice notice;
+  UnreachableNotice notice;
   base::SystemClock clock;
 
   enum class Repeat { kYes, kNo };
@@ -104,6 +104,13 @@ struct Client::Impl {
 
   template <typename Rpc>
   Status Call(Repeat repeat, Nanos limit, Rpc rpc) const {
+    if (connection.answer_within > 0) {
+      grpc::ClientContext context;
+      Prepare(context);
+      context.set_deadline(In(std::min(limit, connection.answer_within)));
+      const grpc::Status status = rpc(context);
+      return status.ok() ? base::Ok() : ToError(status);
+    }
     const Nanos begun = clock.Monotonic();
     Nanos give_up = begun + connection.connect_timeout;
     bool noticed = false;
@@ -164,7 +171,7 @@ struct Client::Impl {
 Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Client::~Client() = default;
 
-Result<std::unique_ptr<Client>> Client::Create(Connection connection, WaitNotice notice) {
+Result<std::unique_ptr<Client>> Client::Create(Connection connection, UnreachableNotice notice) {
   auto impl = std::make_unique<Impl>();
   JOBD_ASSIGN_OR_RETURN(impl->channel, MakeChannel(connection));
   if (!connection.token_file.empty()) {

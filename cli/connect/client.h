@@ -85,10 +85,10 @@ class Canceller {
 class Client {
  public:
   // Told once per call that waits for more than a second for a service that does not answer.
-  using WaitNotice = std::function<void(const std::string& reason)>;
+  using UnreachableNotice = std::function<void(const std::string& reason)>;
 
   // Reads the certificates; does not connect.
-  static base::Result<std::unique_ptr<Client>> Create(Connection connection, WaitNotice notice);
+  static base::Result<std::unique_ptr<Client>> Create(Connection connection, UnreachableNotice notice);
   // Speaks over a channel made elsewhere.
   static std::unique_ptr<Client> FromChannel(std::shared_ptr<grpc::Channel> channel, Connection connection);
   ~Client();

@@ -43,6 +43,8 @@ struct Connection {
   std::string key;
   std::string token_file;
   base::Nanos connect_timeout = 10 * base::kNanosPerSecond;
+  // Not 0: for who can do without an answer. Each call is made once, and is over after this time, whatever the service does.
+  base::Nanos answer_within = 0;
 };
 
 // A flag counts before JOBCTL_ADDRESS, JOBCTL_CA, JOBCTL_CERT and JOBCTL_KEY, and those before the context.

@@ -9,17 +9,24 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <mutex>
+#include <string>
 #include <string_view>
 
 #include "base/fd.h"
 #include "base/files.h"
 #include "logging/fields.h"
+#include "logging/log_writer.h"
 
 namespace jobd::logging {
 
 namespace {
+
+constexpr int kPatienceAtTheEnd = 1000;  // milliseconds
 
 base::Result<base::Fd> OpenFile(const std::string& file) {
   return base::OpenAt(AT_FDCWD, file, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0640);
@@ -33,8 +40,27 @@ class FdSink final : public spdlog::sinks::base_sink<std::mutex> {
   FdSink(std::string file, base::Fd owned)
       : file_(std::move(file)), owned_(std::move(owned)), fd_(owned_ ? owned_.get() : STDERR_FILENO) {}
 
+  ~FdSink() override {
+    if (elsewhere_) writer_.Leave(kPatienceAtTheEnd);
+  }
+
+  base::Status WriteElsewhere() {
+    if (file_.empty()) return base::Ok();
+    const std::lock_guard lock(mutex_);
+    if (::fstat(fd_, &owner_) != 0) return base::SysError("looking at " + file_, errno);
+    JOBD_RETURN_IF_ERROR(writer_.Start(fd_));
+    elsewhere_ = true;
+    owned_.reset();  // or what was rotated away would keep its disk
+    return base::Ok();
+  }
+
   base::Status Reopen() {
     if (file_.empty()) return base::Ok();
+    if (elsewhere_) {
+      const std::lock_guard lock(mutex_);
+      auto started = writer_.StartAnew(file_, owner_.st_uid, owner_.st_gid);
+      return started.ok() ? base::Ok() : base::Status(std::move(started).error().WithContext("opening " + file_));
+    }
     JOBD_ASSIGN_OR_RETURN(base::Fd fresh, OpenFile(file_));
     const std::lock_guard lock(mutex_);
     // The two daemons share the file: made by root, it must be the other's to open, as the one before was.
@@ -50,6 +76,7 @@ class FdSink final : public spdlog::sinks::base_sink<std::mutex> {
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
+    if (elsewhere_) return PutElsewhere(message);
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
     // A log that cannot be written must not end the service.
@@ -58,9 +85,32 @@ class FdSink final : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override {}
 
  private:
+  void PutElsewhere(const spdlog::details::log_msg& message) {
+    // Somebody has killed it. Where the disk hangs as well, to ask takes time.
+    if (const auto now = std::chrono::steady_clock::now(); writer_.gone() && now >= start_again_) {
+      (void)writer_.StartAnew(file_, owner_.st_uid, owner_.st_gid);
+      start_again_ = now + std::chrono::seconds(1);
+    }
+    if (lost_ > 0) {
+      const std::string text = std::to_string(lost_) + " lines of the log were lost here: its disk did not take them";
+      if (Put({message.logger_name, spdlog::level::warn, text})) lost_ = 0;
+    }
+    if (lost_ > 0 || !Put(message)) ++lost_;
+  }
+  bool Put(const spdlog::details::log_msg& message) {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    return !writer_.gone() && writer_.Put({line.data(), line.size()});
+  }
+
   const std::string file_;
   base::Fd owned_;
   int fd_;
+  bool elsewhere_ = false;
+  LogWriter writer_;
+  struct stat owner_ {};  // of the file
+  uint64_t lost_ = 0;     // lines
+  std::chrono::steady_clock::time_point start_again_;
 };
 
 // The message, its fields behind it.
@@ -142,6 +192,14 @@ base::Status Reopen(spdlog::logger& logger) {
   for (const auto& sink : logger.sinks()) {
     auto* const file = dynamic_cast<FdSink*>(sink.get());
     if (file != nullptr) JOBD_RETURN_IF_ERROR(file->Reopen());
+  }
+  return base::Ok();
+}
+
+base::Status WriteElsewhere(spdlog::logger& logger) {
+  for (const auto& sink : logger.sinks()) {
+    auto* const file = dynamic_cast<FdSink*>(sink.get());
+    if (file != nullptr) JOBD_RETURN_IF_ERROR(file->WriteElsewhere());
   }
   return base::Ok();
 }

@@ -27,6 +27,12 @@ base::Result<std::shared_ptr<spdlog::logger>> Create(const Options& options);
 // is done. On an error the old file stays in use. Thread-safe; `logger` is from Create.
 base::Status Reopen(spdlog::logger& logger);
 
+// From now on a process of its own writes the log's file, so that no caller ever waits for its disk. What that process has not
+// written yet when the disk hangs is bounded (about a megabyte); lines beyond that are dropped, and counted in the next one that is
+// taken. Nothing is done without a file. For processes with one thread, before anything else uses the logger. At the logger's end
+// the lines that are left are waited for, a second at most.
+base::Status WriteElsewhere(spdlog::logger& logger);
+
 // For a reload. Unknown levels leave the old one.
 void SetLevel(spdlog::logger& logger, const std::string& level);
 

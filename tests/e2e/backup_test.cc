@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/e2e/harness/daemon.h"
+#include "tests/support/require.h"
 
 namespace jobd::e2e {
 namespace {
@@ -107,6 +108,45 @@ TEST_F(BackupTest, RecoversFromExitRecordsAlone) {
   EXPECT_EQ(daemon_.Ok({"logs", id}), "kept");
   EXPECT_EQ(daemon_.Do({"wait", id}).code(), 0);
   EXPECT_EQ(daemon_.Do({"run", "--", "echo", "again"}).out, "again\n");
+}
+
+// Whose uids are whose is taken from nobody who could have put it there, and from nothing that is no backup.
+TEST_F(BackupTest, FaultD10OnlyTheLaunchersOwnMapIsCopied) {
+  JOBD_REQUIRE(::geteuid() == 0, "needs root");
+  RunOne("one");
+  const std::string map = daemon_.folder() + "/state/job-uids";
+  const std::string text = ReadFileOrEmpty(map);
+  ASSERT_NE(text, "");
+  ASSERT_EQ(::chown(map.c_str(), 65534, 65534), 0);
+  EXPECT_NE(Jobd({"--backup", backup_}).err.find("not the launcher's own"), std::string::npos);
+  ASSERT_EQ(::chown(map.c_str(), 0, 0), 0);
+  fs::remove_all(backup_);
+  ASSERT_EQ(Jobd({"--backup", backup_}).code(), 0);
+  EXPECT_EQ(ReadFileOrEmpty(backup_ + "/job-uids"), text);
+}
+
+TEST_F(BackupTest, FaultD10AMapIsNotTakenFromWhatIsNoBackup) {
+  JOBD_REQUIRE(::geteuid() == 0, "needs root");
+  RunOne("one");
+  ASSERT_EQ(Jobd({"--backup", backup_}).code(), 0);
+  daemon_.Stop();
+  const std::string map = daemon_.folder() + "/state/job-uids";
+  const std::string before = ReadFileOrEmpty(map);
+  const std::string other = "jobd uids 1\nowner eve 70000 1\nend 1\n";
+  WriteFile(backup_ + "/job-uids", other);
+  const std::string database = ReadFileOrEmpty(backup_ + "/jobd.db");
+  WriteFile(backup_ + "/jobd.db", std::string(50'000, 'x'));
+  EXPECT_NE(Jobd({"--restore", backup_, "--replace"}).code(), 0);
+  EXPECT_EQ(ReadFileOrEmpty(map), before);
+  WriteFile(backup_ + "/jobd.db", database);
+  WriteFile(backup_ + "/job-uids", "jobd uids 1\nowner eve\n");
+  EXPECT_NE(Jobd({"--restore", backup_, "--replace"}).err.find("damaged"), std::string::npos);
+  EXPECT_EQ(ReadFileOrEmpty(map), before);
+  WriteFile(backup_ + "/job-uids", other);
+  const Output restored = Jobd({"--restore", backup_, "--replace"});
+  ASSERT_EQ(restored.code(), 0) << restored.err;
+  EXPECT_NE(ReadFileOrEmpty(map).find("owner eve 70000 1\n"), std::string::npos);
+  ASSERT_TRUE(daemon_.Start()) << daemon_.log();
 }
 
 }  // namespace

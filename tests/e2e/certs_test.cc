@@ -10,6 +10,8 @@
 
 #include "config/users.h"
 #include "tests/e2e/harness/process.h"
+#include "tests/e2e/harness/small_disk.h"
+#include "tests/support/require.h"
 #include "tests/support/temp_dir.h"
 
 namespace jobd::e2e {
@@ -194,6 +196,38 @@ TEST_F(Certs, WithoutTheAuthoritysKeyNothingIsMade) {
   EXPECT_FALSE(std::filesystem::exists(dir_ + "/alice.key"));
   EXPECT_EQ(Make({"revoke", "viewer"}).code(), 0);  // which needs no key
   EXPECT_EQ(Make({}).code(), 0);                    // and what is there already neither
+}
+
+// What is there is worth more than what was to come.
+TEST_F(Certs, AFullDiskDestroysNothing) {
+  std::string why;
+  JOBD_REQUIRE(SmallDisk::Possible(why), why);
+  const SmallDisk disk(dir_, "size=1m");
+  ASSERT_EQ(Make({}).code(), 0);
+  ASSERT_EQ(Make({"user", "alice"}).code(), 0);
+  ASSERT_EQ(Make({"revoke", "alice"}).code(), 0);
+  const std::string before = Shell("ls -A; cat *");
+  disk.TakeSpace();
+  for (const std::vector<std::string>& verb : std::vector<std::vector<std::string>>{
+           {"renew"}, {"renew", "admin"}, {"revoke", "viewer"}, {"user", "bob"}, {"host", "there"}}) {
+    const Output refused = Make(verb);
+    EXPECT_EQ(refused.code(), 1) << verb.front();
+    EXPECT_NE(refused.err, "") << verb.front();
+  }
+  disk.GiveBack();
+  EXPECT_EQ(Shell("ls -A; cat *"), before);
+  EXPECT_EQ(Make({"renew"}).code(), 0);
+  EXPECT_TRUE(Verifies("admin", "sslclient"));
+}
+
+// Whatever openssl has said by then.
+TEST_F(Certs, WhatCannotBeSignedReplacesNothing) {
+  ASSERT_EQ(Make({}).code(), 0);
+  const std::string before = Shell("cat *.crt revoked.txt issued.txt users.toml");
+  std::ofstream(dir_ + "/ca.key") << "damaged";
+  EXPECT_EQ(Make({"renew", "admin"}).code(), 1);
+  EXPECT_EQ(Make({"user", "alice"}).code(), 1);
+  EXPECT_EQ(Shell("cat *.crt revoked.txt issued.txt users.toml"), before);
 }
 
 }  // namespace

@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <csignal>
 #include <filesystem>
 
+#include "base/listener.h"
 #include "tests/e2e/harness/suite.h"
 #include "tests/e2e/harness/terminal.h"
 #include "tests/support/programs.h"
@@ -130,6 +133,29 @@ TEST_P(CompletionTest, FaultC19OnlyWhatAVerbCanTake) {
   EXPECT_EQ(Completed("jobctl rm ended:o"), "[rm][ended:one]");
   EXPECT_EQ(Completed("jobctl rm li", false), "[rm][li]") << "what has not ended cannot be removed";
   EXPECT_EQ(Completed("jobctl cancel -t 5s "), "[cancel][-t][5s][live:three]") << "the value of an option is no ID";
+}
+
+class DeadServer : public DaemonSuite<DeadServer> {};
+
+// Somebody looks at a command line that takes no key meanwhile.
+TEST_F(DeadServer, FaultC19CompletionWaitsASecondAtMost) {
+  ASSERT_TRUE(daemon_->running());
+  const auto complete = [](std::vector<std::string> globals) {
+    globals.insert(globals.end(), {"cancel", ""});
+    globals.insert(globals.begin(), "__complete");
+    const auto begun = std::chrono::steady_clock::now();
+    const Output output = daemon_->Do(globals);
+    EXPECT_EQ(output.out, "words\n");
+    return std::chrono::steady_clock::now() - begun;
+  };
+  // One that accepts connections and says nothing.
+  const auto listener = base::Listen("127.0.0.1:0");
+  ASSERT_TRUE(listener.ok());
+  EXPECT_LT(complete({"--address", listener->address}), std::chrono::seconds(20));
+  // And one that has stopped.
+  ASSERT_EQ(::kill(daemon_->ServerPid(), SIGSTOP), 0);
+  EXPECT_LT(complete({}), std::chrono::seconds(20));
+  ASSERT_EQ(::kill(daemon_->ServerPid(), SIGCONT), 0);
 }
 
 }  // namespace

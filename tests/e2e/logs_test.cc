@@ -157,5 +157,22 @@ TEST_F(LogsTest, ASlowFollowerSlowsNobody) {
   EXPECT_EQ(ShaOf(Binary("jobctl") + " logs " + id), ShaOf("seq 1 3000000"));
 }
 
+TEST_F(LogsTest, FaultC11LastLinesAndATimeTogether) {
+  // Each line arrives by itself.
+  const std::string id = daemon_->Ok({"run", "-d", "--", "sh", "-c", "for i in 1 2 3 4; do echo $i; sleep 0.05; done"});
+  ASSERT_EQ(daemon_->Do({"wait", id}).code(), 0);
+  std::vector<std::string> times;
+  std::istringstream lines(daemon_->Ok({"logs", "-t", id}));
+  for (std::string line; std::getline(lines, line);) times.push_back(line.substr(0, line.find(' ')));
+  ASSERT_EQ(times.size(), 4u);
+  EXPECT_EQ(daemon_->Ok({"logs", "--since", times[2], id}), "3\n4");
+  EXPECT_EQ(daemon_->Ok({"logs", "--since", times[2], "-n", "10", id}), "3\n4") << "the time is later";
+  EXPECT_EQ(daemon_->Ok({"logs", "-n", "1", "--since", times[0], id}), "4") << "the line is";
+  EXPECT_EQ(daemon_->Ok({"logs", "-n", "all", "--since", times[3], id}), "4");
+  EXPECT_EQ(daemon_->Ok({"logs", "--since", "-1h", "-n", "2", id}), "3\n4");
+  EXPECT_EQ(daemon_->Ok({"logs", "--since", "1700000000", "--until", "yesterday", id}), "") << "seconds since 1970";
+  EXPECT_EQ(daemon_->Do({"logs", "-n", "1", "--cursor", "x", id}).code(), 2);
+}
+
 }  // namespace
 }  // namespace jobd::e2e

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/files.h"
 #include "tests/process/harness/launcher_host.h"
@@ -145,6 +146,78 @@ TEST_P(AdoptionTest, FaultD20AnAdoptedShimThatIsStoppedHearsACancel) {
   const SlotRecord running = LeaveBehind(request);
   host_->Send(batch_.WatchOf(request));
   Settle();
+  ASSERT_EQ(::kill(static_cast<pid_t>(running.shim_pid), SIGSTOP), 0);
+  host_->Send(launch::CancelJob{request.key, 0});
+  ExpectEnd(request.key);
+  EXPECT_EQ(batch_.Slot().cause, EndCause::kCancel);
+}
+
+// Whatever it comes to be in want of: nothing is known then, so nothing is done.
+TEST_P(AdoptionTest, FaultD25WithoutDescriptorsNothingIsTakenForDead) {
+  for (int more = 0; more < 4; ++more) {
+    for (const bool sweep : {false, true}) {
+      const Batch batch(logs_.path(), 1, "starved-" + std::to_string(more) + (sweep ? "-swept" : "-watched"));
+      auto request = batch.Request({"sh", "-c", kUntilUsr1});
+      request.profile = GetParam().profile;
+      host_->Send(launch::Launch{request});
+      const SlotRecord running = batch.AwaitSlot([](const SlotRecord& record) { return record.phase == Phase::kRunning; });
+      host_->Kill();
+      host_.emplace(HostOptions{.log_dir = logs_.path(), .without_cgroups = GetParam().without_cgroups});
+      Settle();
+      host_->LimitDescriptors(more);
+      if (sweep) {
+        host_->Send(launch::Sweep{request.key});
+      } else {
+        host_->Send(batch.WatchOf(request));
+      }
+      // Which looks for all of them, now.
+      host_->Send(launch::Reconciled{});
+      Settle();
+      EXPECT_TRUE(ProcessLives(static_cast<pid_t>(running.job_pid))) << more;
+      host_->LimitDescriptors(std::nullopt);
+      host_->Send(launch::SignalJob{request.key, SIGUSR1});
+      ExpectEnd(request.key);
+      if (sweep) {
+        EXPECT_EQ(std::get<launch::Swept>(host_->Receive()).key, request.key);
+      }
+      EXPECT_EQ(batch.Slot().exit, base::ExitStatus::Exited(7)) << more;
+    }
+  }
+}
+
+TEST_P(AdoptionTest, FaultD25ALaunchOfWhatIsStillLookedForHasToWait) {
+  const auto request = Request(kUntilUsr1);
+  const SlotRecord running = LeaveBehind(request);
+  Unmount();
+  Settle();
+  host_->LimitDescriptors(0);
+  host_->Send(launch::Sweep{request.key});
+  host_->Send(launch::Launch{request});
+  const auto refused = std::get<launch::Refused>(host_->Receive());
+  EXPECT_TRUE(refused.retry) << refused.text;
+  // What was said meanwhile is done when it is found, and stands behind a shim that is stopped.
+  host_->Send(launch::CancelJob{request.key, 0});
+  ASSERT_EQ(::kill(static_cast<pid_t>(running.shim_pid), SIGSTOP), 0);
+  host_->LimitDescriptors(std::nullopt);
+  ExpectEnd(request.key);
+  EXPECT_EQ(std::get<launch::Swept>(host_->Receive()).key, request.key);
+  EXPECT_FALSE(ProcessLives(static_cast<pid_t>(running.job_pid)));
+}
+
+TEST_P(AdoptionTest, FaultD22WhatNobodyKnowsIsWatchedToItsEnd) {
+  if (GetParam().without_cgroups) return;  // there is nothing to list
+  const auto request = Request("id -u; while :; do sleep 0.02; done");
+  const SlotRecord running = LeaveBehind(request);
+  host_->Send(launch::Reconciled{});
+  Settle();
+  // Its uid is taken, so that another job is not the same to the kernel.
+  const Batch other(logs_.path(), 1, "other");
+  auto second = other.Request({"id", "-u"});
+  second.profile = GetParam().profile;
+  RunToEnd(*host_, other, second);
+  if (::geteuid() == 0 && std::string_view(GetParam().profile) == "strict") {
+    EXPECT_NE(other.File("1.out"), batch_.File("1.out"));
+  }
   ASSERT_EQ(::kill(static_cast<pid_t>(running.shim_pid), SIGSTOP), 0);
   host_->Send(launch::CancelJob{request.key, 0});
   ExpectEnd(request.key);

@@ -162,7 +162,7 @@ TEST_P(Exhaustion, Res12ThousandsOfChildrenThatNobodyWaitsFor) {
     EXPECT_TRUE(Use("children" + std::to_string(round), {Payload("eat"), "children", "3000"}).exit.success());
   }
   // The shim alone may be there still, waiting for another job; when it has gone, there is nothing.
-  for (const pid_t pid : sandbox::DescendantsOf(host_.pid(), sandbox::ParentsOfAll())) {
+  for (const pid_t pid : sandbox::DescendantsOf(host_.pid(), *sandbox::ParentsOfAll())) {
     const base::Fd held(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     const auto name = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/comm", 64);
     EXPECT_TRUE(!name.ok() || *name == "jobd-shim\n") << *name;
@@ -174,7 +174,7 @@ TEST_P(Exhaustion, Res12ThousandsOfChildrenThatNobodyWaitsFor) {
     host_.Send(launch::Hello{});
     host_.Receive();
   }
-  EXPECT_TRUE(sandbox::DescendantsOf(host_.pid(), sandbox::ParentsOfAll()).empty());
+  EXPECT_TRUE(sandbox::DescendantsOf(host_.pid(), *sandbox::ParentsOfAll()).empty());
 }
 
 TEST_P(Exhaustion, Res13WhoClosesItsOutputStillHasAnEnd) {

@@ -78,5 +78,37 @@ TEST_F(FaultD8, FaultD20ADeadlineOfAnAdoptedJobDoesNotWaitForTheLogDisk) {
   EXPECT_EQ(EndOnFrozenDisk(2 * base::kNanosPerSecond, false, true).cause, EndCause::kTimeout);
 }
 
+// Whose uid is whose is written down before a job of a new owner starts; the jobs of others do not wait for that.
+TEST_F(FaultD8, TheFirstJobOfAnOwnerHoldsUpNobody) {
+  HostOptions options{.log_dir = disk_.path(), .keeps_uids = true};
+  options.policy.owners["second"] = {};
+  LauncherHost host(options);
+  const Batch batch(disk_.path());
+  const Batch other(disk_.path(), 1, "batch", "second");
+  const auto request = batch.Request({"sleep", "1000"});
+  host.Send(launch::Launch{request});
+  const SlotRecord running = batch.AwaitSlot([](const SlotRecord& record) { return record.phase == Phase::kRunning; });
+  const base::Fd job(static_cast<int>(::syscall(SYS_pidfd_open, running.job_pid, 0)));
+  EXPECT_TRUE(disk_.Freeze());
+  for (int i = 0; i < 3; ++i) {
+    host.Send(launch::Launch{other.Request({"true"})});
+    const auto refused = std::get<launch::Refused>(host.Receive());
+    EXPECT_TRUE(refused.retry) << refused.text;
+  }
+  host.Send(launch::CancelJob{request.key, 0});
+  pollfd gone{job.get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&gone, 1, 10'000), 1) << "the cancel waits for the disk";
+  disk_.Thaw();
+  EXPECT_TRUE(std::holds_alternative<launch::ShimExited>(host.Receive()));
+  // As a server does: again.
+  for (;;) {
+    host.Send(launch::Launch{other.Request({"true"})});
+    const auto answer = host.Receive();
+    if (std::holds_alternative<launch::ShimExited>(answer)) break;
+    ASSERT_TRUE(std::get<launch::Refused>(answer).retry) << std::get<launch::Refused>(answer).text;
+  }
+  EXPECT_EQ(other.Slot().exit, base::ExitStatus::Exited(0));
+}
+
 }  // namespace
 }  // namespace jobd::process_test

@@ -68,5 +68,28 @@ TEST_F(FaultD6, AbortOfAnotherSetDropsNothing) {
   ExpectTheOwnerIsUnknown();
 }
 
+// Nothing but the want of descriptors is in the way, and nothing is mounted when that is over.
+TEST(ViewsTest, FaultD25ViewsThatCannotBeMadeNowAreMadeAtTheNextStart) {
+  const TempDir logs;
+  LauncherHost host({.log_dir = logs.path()});
+  const Batch batch(logs.path(), 3);
+  auto request = batch.Request({"true"}, 1);
+  request.profile = "standard";
+  ASSERT_EQ(RunToEnd(host, batch, request).exit, base::ExitStatus::Exited(0));
+  host.Send(launch::PrepareReload{});
+  host.Send(launch::CommitReload{std::get<launch::Files>(host.Receive()).revision});
+  ASSERT_TRUE(std::get<launch::Reloaded>(host.Receive()).done);
+  host.LimitDescriptors(0);
+  request.key.index = 2;
+  for (int i = 0; i < 2; ++i) {
+    host.Send(launch::Launch{request});
+    const auto refused = std::get<launch::Refused>(host.Receive());
+    EXPECT_TRUE(refused.retry) << refused.text;
+    EXPECT_FALSE(refused.policy);
+  }
+  host.LimitDescriptors(std::nullopt);
+  EXPECT_EQ(RunToEnd(host, batch, request).exit, base::ExitStatus::Exited(0));
+}
+
 }  // namespace
 }  // namespace jobd::process_test

@@ -58,7 +58,7 @@ TEST_P(EveryProfile, LeadsASessionOfItsOwn) {
 
 TEST_P(EveryProfile, LeavesNoCore) { EXPECT_EQ(Run(GetParam(), "ulimit -c; ulimit -H -c"), "0\n0\n"); }
 
-TEST_P(EveryProfile, RunsUnderAUidOfItsOwn) { EXPECT_GE(std::stoul(Run(GetParam(), "id -u")), 1'879'048'192u); }
+TEST_P(EveryProfile, RunsUnderAUidOfItsOwn) { EXPECT_GE(std::stoul(Run(GetParam(), "id -u")), kFirstUid); }
 
 TEST_P(Isolated, HasNoPrivilegesAndAFilter) {
   EXPECT_EQ(Run(GetParam(), "grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status"),

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -22,11 +23,11 @@ struct FoundShim {
 };
 
 // Takes hold of the process that has the slot of frame.key locked. The lock is what proves that a pid is that shim and not one that
-// got its number since: it is asked for before and after.
+// got its number since: it is asked for before and after. kResourceExhausted: it cannot be looked for now, and may live.
 base::Result<FoundShim> FindShim(const ShimContext& context, const Watch& frame);
 
 // The same without the slot, for when the log folder was unmounted, emptied or replaced, or its disk fails: a shim is above the
-// processes of its job's group (GroupName). None: no process is left, or their shim is dead.
-FoundShim FindShimOf(const ShimContext& context, const std::string& group);
+// processes of its job's group, which `processes` are (GroupDriver::ProcessesOf). None: no process is left, or their shim is dead.
+base::Result<FoundShim> FindShimAbove(const std::vector<pid_t>& processes);
 
 }  // namespace jobd::launch

@@ -55,10 +55,14 @@ void CompleteEnvironment(const Policy& policy, const sandbox::Profile& profile, 
 }
 
 base::Result<std::string> Homes::Of(uid_t uid) {
-  if (const auto known = known_.find(uid); known != known_.end() && ::access(known->second.c_str(), F_OK) == 0)
+  // It may have been removed or given another mode since, and then be made by somebody else.
+  struct stat info {};
+  if (const auto known = known_.find(uid); known != known_.end() && ::lstat(known->second.c_str(), &info) == 0 && IsOf(info, uid)) {
     return known->second;
-  base::Error why{base::Code::kNotFound, "there is neither /var/tmp nor /tmp"};
-  for (const std::string folder : {"/var/tmp", "/tmp"}) {
+  }
+  known_.erase(uid);
+  base::Error why{base::Code::kNotFound, "there is no folder for the homes of jobs"};
+  for (const std::string& folder : places_) {
     const auto dir = base::OpenAt(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY);
     if (!dir.ok()) {
       if (dir.error().code() != base::Code::kNotFound) why = dir.error();

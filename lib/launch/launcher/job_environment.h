@@ -5,6 +5,8 @@
 
 #include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "launch/contract/launch_request.h"
@@ -23,14 +25,19 @@ struct Person {
 // USER, LOGNAME, SHELL and LANG. A PATH that is only the service's default gives way. Pure.
 void CompleteEnvironment(const Policy& policy, const sandbox::Profile& profile, const Person& person, LaunchRequest& request);
 
-// Homes for jobs that share the machine's file system and have no account: folders in /var/tmp, or /tmp, that are their uid's
-// alone. Theirs stays what it was from one job to the next. Not thread-safe.
+// Homes for jobs that share the machine's file system and have no account: folders that are their uid's alone. Theirs stays what it
+// was from one job to the next. Not thread-safe.
 class Homes {
  public:
-  // The folder of `uid`, made where it is missing. EEXIST when others have taken all the names it could have.
+  // They are made in the first of these folders where that is possible.
+  explicit Homes(std::vector<std::string> places) : places_(std::move(places)) {}
+
+  // The folder of `uid`, made where it is missing; each time it is found to be a folder, the uid's, that nobody else can write to.
+  // EEXIST when others have taken all the names it could have.
   base::Result<std::string> Of(uid_t uid);
 
  private:
+  std::vector<std::string> places_;
   std::map<uid_t, std::string> known_;
 };
 

@@ -51,10 +51,12 @@ Launcher::Launcher(asio::io_context& context, LauncherOptions options, LauncherH
     : context_(context),
       options_(std::move(options)),
       hooks_(std::move(hooks)),
+      homes_(options_.home_places),
       server_(context),
       sharing_setting_(OpenSharingSetting()),
       pool_(context, options_.shim_turn),
-      sweeper_(context, *options_.shim.driver, hooks_.report) {
+      sweeper_(context, *options_.shim.driver, hooks_.report),
+      search_timer_(context) {
   options_.shim.boot = BootTag();
   options_.shim.ignored_signals = IgnoredSignals();
   options_.shim.sharing_setting = sharing_setting_.get();
@@ -72,12 +74,14 @@ void Launcher::SetPolicy(Policy policy) {
   renew_ = true;  // a file that jobs must not see may be another now
 }
 
-void Launcher::RenewViews() {
-  if (!options_.shim.isolation->Stale() && !renew_) return;
-  renew_ = false;
-  options_.shim.isolation->Renew();
+base::Status Launcher::RenewViews() {
+  // Asked first: what it says, it says once.
+  if (!options_.shim.isolation->Stale() && !renew_) return base::Ok();
+  auto renewed = options_.shim.isolation->Renew();
+  renew_ = !renewed.ok();
   ++policy_number_;
   pool_.DismissAll();
+  return renewed;
 }
 
 std::string Launcher::GroupOf(JobKey key) { return sandbox::GroupName(key.batch, key.index, key.attempt); }

@@ -4,6 +4,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <deque>
 #include <functional>
@@ -12,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/fd.h"
@@ -61,7 +63,8 @@ struct LauncherHooks {
 struct LauncherOptions {
   ShimContext shim;  // its driver and descriptors are borrowed and outlive the launcher
   Policy policy;
-  std::shared_ptr<OwnerUids> uids;  // for jobs without an account; needed where the policy is privileged
+  std::shared_ptr<OwnerUids> uids;                           // for jobs without an account; needed where the policy is privileged
+  std::vector<std::string> home_places{"/var/tmp", "/tmp"};  // see Homes
   // A shim without a job is kept for one to two of these.
   std::chrono::milliseconds shim_turn{200};
   // The answer to a server's Hello; restarts and capabilities are filled in. The descriptors, one for each name, are borrowed and
@@ -118,8 +121,8 @@ class Launcher {
   void Commit();
   void DropPrepared();
 
-  // Makes the jobs' views again where they do not show the machine as it is now.
-  void RenewViews();
+  // Makes the jobs' views again where they do not show the machine as it is now. An error: there are none until the next try.
+  base::Status RenewViews();
   // The profile of a request that may be started, whose limits are filled in.
   base::Result<const sandbox::Profile*> ProfileOf(LaunchRequest& request);
   // The machine's state, which passes, rather than the request's fault.
@@ -129,7 +132,24 @@ class Launcher {
                                     Person& person);
   base::Result<Person> PersonOf(const LaunchRequest& request, const sandbox::Profile& profile, uid_t uid);
   void Refuse(JobKey key, const base::Error& error, bool retry, bool policy);
-  void WatchLater(const Watch& frame);
+  // Asked of a job whose shim is still to be found, if it lives. Nothing at all: it was found by what it left on the machine.
+  struct Asked {
+    std::optional<Watch> watch;  // its end is to be told of
+    bool sweep = false;          // Swept is owed
+    std::vector<std::variant<CancelJob, SignalJob>> kept;
+  };
+  // Looks for all that is searched for, with one look at the machine. Where that cannot be had now, nothing is known, so nothing is
+  // killed and nothing is told; it is tried again.
+  void Search();
+  void SearchIn(std::chrono::milliseconds delay);
+  void SearchAgain(const base::Error& why);
+  // Searches for every group that no job has.
+  base::Status AddUnknown();
+  base::Result<FoundShim> LookFor(const Asked& asked, const std::vector<pid_t>& processes) const;
+  void TakeFound(JobKey key, Asked asked, FoundShim found);
+  void TakeLost(JobKey key, const Asked& asked);
+  template <typename Frame>
+  bool KeepForLater(const Frame& frame);
   // Watches a shim that another launcher forked, and holds it to its deadline.
   std::shared_ptr<LiveShim> Adopt(JobKey key, FoundShim found);
   // Makes a shim go on whenever it is stopped.
@@ -176,8 +196,11 @@ class Launcher {
   std::map<JobKey, std::shared_ptr<LiveShim>> shims_;  // of every live job
   ShimPool pool_;
   Sweeper sweeper_;
-  // Shims that could not be looked for yet, for want of descriptors; with the signals to send once they are found.
-  std::map<JobKey, std::vector<std::pair<int, int>>> searching_;
+  std::map<JobKey, Asked> searching_;
+  boost::asio::steady_timer search_timer_;
+  bool search_due_ = false;
+  bool search_failed_ = false;  // and that was reported
+  bool reconciling_ = false;    // what nobody knows is still to be listed
 };
 
 }  // namespace jobd::launch

@@ -1,4 +1,4 @@
-// The launcher towards its shims: watching, adopting, steering, and sweeping up.
+// The launcher towards its shims: watching, steering, and sweeping up.
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,12 +14,10 @@
 
 #include "base/bounds.h"
 #include "base/clock.h"
-#include "base/files.h"
-#include "base/text.h"
 #include "launch/contract/step.h"
-#include "launch/launcher/adoption.h"
 #include "launch/launcher/launcher.h"
 #include "launch/shim/assignment.h"
+#include "sandbox/cgroup/processes.h"
 
 namespace jobd::launch {
 
@@ -27,43 +25,23 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::chrono::seconds kSearchAgain{1};
-// The shim counts from exec on, and is to be the first.
-constexpr base::Nanos kTimeoutMargin = base::kNanosPerSecond;
+constexpr std::chrono::seconds kWatchAgain{1};
 constexpr base::Nanos kCancelMargin = 300 * base::kNanosPerMilli;
 // A shim that writes much waits for its disk now and then: it hangs when it is found so again and again.
 constexpr int kHungLooks = 4;
 constexpr std::chrono::milliseconds kLookAgain{200};
 constexpr std::chrono::milliseconds kLookAgainCalmly{1000};
-constexpr size_t kMostKept = 64;  // signals for a shim that is being searched for
+constexpr size_t kMostKept = 64;  // frames for a shim that is being searched for
 
-// 'S', 'T', 'D', … of proc_pid_stat(5); 0 when it cannot be read.
-char StateOf(pid_t pid) {
-  const auto stat = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat", 4096);
-  if (!stat.ok()) return 0;
+// 'S', 'T', 'D', … of proc_pid_stat(5); 0 when it has ended.
+base::Result<char> StateOf(pid_t pid) {
+  JOBD_ASSIGN_OR_RETURN(const auto stat, sandbox::ReadOfProcess(pid, "stat", 4096));
+  if (!stat) return '\0';
   const size_t name_end = stat->rfind(") ");
-  return name_end == std::string::npos || name_end + 2 >= stat->size() ? 0 : (*stat)[name_end + 2];
+  return name_end == std::string::npos || name_end + 2 >= stat->size() ? '\0' : (*stat)[name_end + 2];
 }
 
 }  // namespace
-
-void Launcher::Handle(const Watch& frame) {
-  if (shims_.contains(frame.key)) return;
-  auto found = FindShim(options_.shim, frame);
-  if (!found.ok() && IsPassing(found.error().sys_errno())) {
-    hooks_.report("looking for a shim: " + found.error().message());
-    return WatchLater(frame);
-  }
-  const auto kept = searching_.extract(frame.key);
-  if (!found.ok()) hooks_.report("looking for a shim: " + found.error().message());
-  FoundShim shim = found.ok() ? *std::move(found) : FoundShim{};
-  // A lock that cannot be seen proves nothing: the file may be another one by now, or out of reach.
-  if (!shim.pidfd) shim = FindShimOf(options_.shim, GroupOf(frame.key));
-  if (!shim.pidfd) return SweepThen(frame.key, [this, key = frame.key] { SendToServer(ShimExited{key}); });
-  Adopt(frame.key, std::move(shim));
-  if (kept.empty()) return;
-  for (const auto& [signal, value] : kept.mapped()) SendToShim(frame.key, signal, value);
-}
 
 std::shared_ptr<LiveShim> Launcher::Adopt(JobKey key, FoundShim found) {
   auto shim = std::make_shared<LiveShim>(context_);
@@ -92,15 +70,6 @@ void Launcher::KeepAwake(const std::shared_ptr<LiveShim>& shim) {
   AwaitBackstop(shim, std::chrono::steady_clock::now() + kLookAgainCalmly);
 }
 
-// Without descriptors or memory we cannot tell whether the shim lives. A job must not end for that.
-void Launcher::WatchLater(const Watch& frame) {
-  searching_.try_emplace(frame.key);
-  auto timer = std::make_shared<asio::steady_timer>(context_, kSearchAgain);
-  timer->async_wait([this, timer, frame](const boost::system::error_code& error) {
-    if (!error && searching_.contains(frame.key)) Handle(frame);
-  });
-}
-
 bool Launcher::Watchable(asio::posix::stream_descriptor& watched, base::Fd fd) {
   boost::system::error_code refused;
   (void)watched.assign(fd.get(), refused);
@@ -117,7 +86,7 @@ void Launcher::WatchShim(const std::shared_ptr<LiveShim>& shim, base::Fd pidfd) 
     return AwaitShim(shim);
   }
   hooks_.report("watching a shim: " + refused.message());
-  auto timer = std::make_shared<asio::steady_timer>(context_, kSearchAgain);
+  auto timer = std::make_shared<asio::steady_timer>(context_, kWatchAgain);
   auto held = std::make_shared<base::Fd>(std::move(pidfd));
   timer->async_wait([this, timer, held, weak = std::weak_ptr(shim)](const boost::system::error_code& error) {
     if (const auto waiting = weak.lock(); waiting && !error) WatchShim(waiting, std::move(*held));
@@ -151,17 +120,17 @@ void Launcher::AwaitBackstop(const std::shared_ptr<LiveShim>& shim, std::chrono:
 void Launcher::LookAtBackstop(const std::shared_ptr<LiveShim>& shim) {
   Backstop& backstop = *shim->backstop;
   const auto now = std::chrono::steady_clock::now();
-  const char state = StateOf(shim->pid);
-  const bool stopped = state == 'T' || state == 't';
+  const auto state = StateOf(shim->pid);
+  const bool stopped = state.ok() && (*state == 'T' || *state == 't');
   if (stopped && shim->pidfd.is_open()) ::syscall(SYS_pidfd_send_signal, shim->pidfd.native_handle(), SIGCONT, nullptr, 0);
-  backstop.hung = stopped || state == 'D' ? backstop.hung + 1 : 0;
+  // What cannot be seen now changes nothing.
+  if (state.ok()) backstop.hung = stopped || *state == 'D' ? backstop.hung + 1 : 0;
   if (backstop.hung >= kHungLooks && shim->job && now >= backstop.terminate_at) {
     const auto group = options_.shim.driver->Open(GroupOf(*shim->job));
     if (group.ok() && now >= backstop.kill_at) {
-      (void)(*group)->Kill();
-    } else if (group.ok() && !std::exchange(backstop.terminated, true)) {
-      (void)(*group)->Signal(SIGTERM);
-      (void)(*group)->Signal(SIGCONT);
+      (void)(*group)->Kill();  // again at the next look, if need be
+    } else if (group.ok() && !backstop.terminated) {
+      backstop.terminated = (*group)->Signal(SIGTERM).ok() && (*group)->Signal(SIGCONT).ok();
     }
   }
   AwaitBackstop(shim, now + (backstop.hung > 0 ? kLookAgain : kLookAgainCalmly));
@@ -230,45 +199,18 @@ void Launcher::Forget(JobKey key) {
   if (std::exchange(shim->sweep_asked, false)) SendToServer(Swept{key});
 }
 
-void Launcher::Handle(const Sweep& frame) {
-  const auto it = shims_.find(frame.key);
-  if (it != shims_.end()) {
-    // The server looked before this shim had locked its slot, or just after it had died. If it lives, so may its job: the answer
-    // waits until it is gone.
-    it->second->sweep_asked = true;
-    return;
-  }
-  // Nor does a server that finds no record, or a lock that nobody holds, know that nobody does: where the evidence is missing, what
-  // runs is left to its end.
-  if (FoundShim found = FindShimOf(options_.shim, GroupOf(frame.key)); found.pidfd) {
-    hooks_.report("a job whose exit record is not where it should be runs on: " + GroupOf(frame.key));
-    Adopt(frame.key, std::move(found))->sweep_asked = true;
-    return;
-  }
-  SweepThen(frame.key, [this, key = frame.key] { SendToServer(Swept{key}); });
-}
-
 void Launcher::SweepThen(JobKey key, std::function<void()> done) { sweeper_.Sweep(GroupOf(key), std::move(done)); }
 
-void Launcher::Handle(const Reconciled& /*frame*/) {
-  std::vector<std::string> live;
-  for (const auto& [key, shim] : shims_) live.push_back(GroupOf(key));
-  for (const auto& [key, signals] : searching_) live.push_back(GroupOf(key));
-  for (const std::string& name : options_.shim.driver->List()) {
-    if (std::find(live.begin(), live.end(), name) != live.end()) continue;
-    if (sweeper_.IsSweeping(name)) continue;
-    if (const FoundShim found = FindShimOf(options_.shim, name); found.pidfd) {
-      // A database that came back from an earlier time does not know it, which is no reason to end it.
-      hooks_.report("a job runs that the database does not know: " + name + ", shim " + std::to_string(found.pid) +
-                    "; it is left alone until its end");
-      continue;
-    }
-    hooks_.report("removing what is left of an unknown job: " + name);
-    sweeper_.Sweep(name, [] {});
-  }
+template <typename Frame>
+bool Launcher::KeepForLater(const Frame& frame) {
+  const auto searched = searching_.find(frame.key);
+  if (searched == searching_.end()) return false;
+  if (searched->second.kept.size() < kMostKept) searched->second.kept.emplace_back(frame);
+  return true;
 }
 
 void Launcher::Handle(const CancelJob& frame) {
+  if (KeepForLater(frame)) return;
   const auto millis = std::clamp<base::Nanos>(frame.grace / base::kNanosPerMilli, 0, std::numeric_limits<int>::max());
   SendToShim(frame.key, kCancelSignal, static_cast<int>(millis));
   const auto it = shims_.find(frame.key);
@@ -276,14 +218,11 @@ void Launcher::Handle(const CancelJob& frame) {
 }
 
 void Launcher::Handle(const SignalJob& frame) {
+  if (KeepForLater(frame)) return;
   if (frame.signal >= 1 && frame.signal <= 64) SendToShim(frame.key, kForwardSignal, frame.signal);
 }
 
 void Launcher::SendToShim(JobKey key, int signal, int value) {
-  if (const auto searched = searching_.find(key); searched != searching_.end()) {
-    if (searched->second.size() < kMostKept) searched->second.emplace_back(signal, value);
-    return;
-  }
   const auto it = shims_.find(key);
   if (it == shims_.end()) return;
   siginfo_t info{};

@@ -19,9 +19,6 @@ namespace jobd::launch {
 
 namespace {
 
-// The shim counts from exec on, we from before; it is to be the first.
-constexpr base::Nanos kTimeoutMargin = base::kNanosPerSecond;
-
 // Of a job with a view and without an account: its own /tmp, which is its uid's.
 constexpr const char* kHomeInView = "/tmp";
 
@@ -64,6 +61,10 @@ base::Result<Identity> Launcher::IdentityOf(const LaunchRequest& request, const 
     case RunAs::Kind::kOwnUid: {
       if (!options_.uids) return PolicyError("there is no range of uids for jobs");
       const bool of_job = profile.uid == sandbox::UidPer::kJob;
+      // Its uid may be one that we do not know to be taken.
+      if (of_job && (reconciling_ || !searching_.empty())) {
+        return base::SysError("jobs that run from before are still being looked for", EAGAIN);
+      }
       JOBD_ASSIGN_OR_RETURN(const uid_t uid,
                             of_job ? options_.uids->TakeForJob(request.owner) : options_.uids->OfOwner(request.owner));
       if (of_job) own_uid = uid;
@@ -99,7 +100,13 @@ void Launcher::Handle(Launch& frame) {
   if (sweeper_.IsSweeping(GroupOf(request.key))) {
     return Refuse(request.key, base::SysError("what an earlier start left is still being removed", EAGAIN), true, false);
   }
-  RenewViews();
+  if (searching_.contains(request.key)) {
+    return Refuse(request.key, base::SysError("what an earlier start left is still being looked for", EAGAIN), true, false);
+  }
+  if (const auto renewed = RenewViews(); !renewed.ok()) {
+    const sandbox::Profile* const asked = options_.policy.profiles.Find(request.profile);
+    if (asked != nullptr && asked->namespaces) return Refuse(request.key, renewed.error(), true, false);
+  }
   const auto profile = ProfileOf(request);
   if (!profile.ok()) {
     const bool denied = profile.error().code() == base::Code::kPermissionDenied;

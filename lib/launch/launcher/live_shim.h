@@ -11,9 +11,13 @@
 #include <memory>
 #include <optional>
 
+#include "base/clock.h"
 #include "launch/contract/launch_request.h"
 
 namespace jobd::launch {
+
+// The shim counts a job's time from exec on, we from before; it is to be the first to act.
+inline constexpr base::Nanos kTimeoutMargin = base::kNanosPerSecond;
 
 // When a job is ended by the launcher, should its shim hang: stopped, or waiting for a disk.
 struct Backstop {

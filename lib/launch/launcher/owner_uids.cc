@@ -1,12 +1,18 @@
 #include "launch/launcher/owner_uids.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <optional>
 #include <span>
 #include <vector>
@@ -14,6 +20,7 @@
 #include "base/fd.h"
 #include "base/files.h"
 #include "base/text.h"
+#include "launch/process/clone.h"
 
 namespace jobd::launch {
 
@@ -23,6 +30,12 @@ constexpr std::string_view kFirstLine = "jobd uids 1";
 constexpr uint32_t kLargestBlock = 64;
 constexpr const char* kNewFile = ".job-uids.new";
 constexpr size_t kMaxFile = 64u << 20;
+
+constexpr const char* kWriting = "writing job-uids";
+
+base::Error SomebodyElse() {
+  return {base::Code::kPermissionDenied, std::string(kWriting) + ": somebody else puts files in its place"};
+}
 
 base::Error Damaged() {
   return {base::Code::kDataLoss,
@@ -115,7 +128,7 @@ base::Status OwnerUids::Merge(std::string_view text) {
   for (const auto& [first, grant] : more) {
     if (IsFree(grants_, first, grant.count)) Enter(first, grant);
   }
-  return Save();
+  return base::Ok();
 }
 
 void OwnerUids::Enter(uid_t first, const Grant& grant) {
@@ -139,6 +152,7 @@ bool OwnerUids::IsFree(const Grants& grants, uid_t first, uint32_t count) {
 }
 
 base::Result<uid_t> OwnerUids::OfOwner(const std::string& owner) {
+  if (saver_ != 0) (void)AwaitSave(0);
   if (const auto known = of_owner_.find(owner); known != of_owner_.end()) return known->second;
   const uint32_t places = count_ - blocks_ * block_;
   for (uint32_t tried = 0; tried < places; ++tried) {
@@ -152,6 +166,7 @@ base::Result<uid_t> OwnerUids::OfOwner(const std::string& owner) {
 }
 
 base::Result<uid_t> OwnerUids::TakeForJob(const std::string& owner) {
+  if (saver_ != 0) (void)AwaitSave(0);
   const auto own = blocks_of_.find(owner);
   const bool has_some = own != blocks_of_.end();
   for (size_t block = 0; has_some && block < own->second.size(); ++block) {
@@ -174,11 +189,61 @@ base::Result<uid_t> OwnerUids::TakeForJob(const std::string& owner) {
 }
 
 base::Status OwnerUids::Add(uid_t first, Grant grant) {
-  const auto place = grants_.emplace(first, grant).first;
-  auto saved = Save();
-  grants_.erase(place);
-  if (saved.ok()) Enter(first, grant);
-  return saved;
+  if (saver_ != 0) JOBD_RETURN_IF_ERROR(AwaitSave(0));
+  if (!IsFree(grants_, first, grant.count)) return base::SysError("granting a uid", EAGAIN);  // to what was just entered
+  if (dir_ < 0) {
+    Enter(first, grant);
+    return base::Ok();
+  }
+  pending_.emplace(first, std::move(grant));
+  if (auto begun = BeginSave(); !begun.ok()) {
+    pending_.reset();
+    return begun;
+  }
+  return AwaitSave(kPatience);
+}
+
+// A process rather than a thread: shims are forked without regard to other threads. It keeps nothing of ours but the directory.
+base::Status OwnerUids::BeginSave() {
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, &before);
+  const pid_t parent = ::getpid();
+  auto cloned = CloneProcess();
+  if (cloned.ok() && cloned->pid == 0) {
+    // Were it still to write when we are dead, and another jobd has written since, what that has granted would be lost.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(ECHILD);
+    if (dir_ > 0) ::syscall(SYS_close_range, 0u, static_cast<unsigned>(dir_) - 1, 0);
+    ::syscall(SYS_close_range, static_cast<unsigned>(dir_) + 1, ~0u, 0);
+    grants_.insert(*std::exchange(pending_, std::nullopt));
+    const auto saved = Save();
+    if (saved.ok()) ::_exit(0);
+    const int error = saved.error().sys_errno();
+    ::_exit(error > 0 && error < 256 ? error : EPERM);  // without errno it is refused for what it found there
+  }
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  if (!cloned.ok()) return std::move(cloned).error().WithContext(kWriting);
+  saver_ = cloned->pid;
+  saver_end_ = std::move(cloned->pidfd);
+  return base::Ok();
+}
+
+base::Status OwnerUids::AwaitSave(int milliseconds) {
+  pollfd end{saver_end_.get(), POLLIN, 0};
+  if (::poll(&end, 1, milliseconds) != 1) {
+    return base::SysError(std::string(kWriting) + ": the disk of the state directory does not answer", EAGAIN);
+  }
+  int status = 0;
+  const bool reaped = ::waitpid(std::exchange(saver_, 0), &status, 0) > 0;
+  saver_end_.reset();
+  auto [first, grant] = *std::exchange(pending_, std::nullopt);
+  if (!reaped || !WIFEXITED(status)) return base::SysError(kWriting, EAGAIN);  // somebody killed it; perhaps the kernel, for memory
+  if (WEXITSTATUS(status) == EPERM) return SomebodyElse();
+  if (WEXITSTATUS(status) != 0) return base::SysError(kWriting, WEXITSTATUS(status));
+  Enter(first, grant);
+  return base::Ok();
 }
 
 std::string OwnerUids::Text() const {
@@ -196,7 +261,7 @@ size_t OwnerUids::owners() const { return of_owner_.size(); }
 // Not by base::ReplaceFile: jobd-server owns the directory, and could have us write through a name that it has put there.
 base::Status OwnerUids::Save() const {
   if (dir_ < 0) return base::Ok();
-  const std::string what = std::string("writing ") + kUidsFile;
+  const std::string what = kWriting;
   if (::unlinkat(dir_, kNewFile, 0) != 0 && errno != ENOENT) return base::SysError(what, errno);
   JOBD_ASSIGN_OR_RETURN(const base::Fd file, base::OpenAt(dir_, kNewFile, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   JOBD_RETURN_IF_ERROR(base::WriteAll(file.get(), Text()));
@@ -206,7 +271,7 @@ base::Status OwnerUids::Save() const {
   struct stat there {};
   if (::fstat(file.get(), &ours) != 0 || ::fstatat(dir_, kUidsFile, &there, AT_SYMLINK_NOFOLLOW) != 0 ||
       ours.st_ino != there.st_ino || ours.st_dev != there.st_dev) {
-    return base::Error(base::Code::kPermissionDenied, what + ": somebody else puts files in its place");
+    return SomebodyElse();
   }
   if (::fsync(dir_) != 0 && errno != EINVAL) return base::SysError(what, errno);
   return base::Ok();

@@ -10,8 +10,10 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 
 namespace jobd::launch {
@@ -21,16 +23,20 @@ namespace jobd::launch {
 // range follows from its name, and a map that is lost comes out the same again unless two names wanted one place.
 inline constexpr const char* kUidsFile = "job-uids";
 
-// Not thread-safe. Each owner has one uid for its jobs, and, where a profile says a uid for each job, blocks of more, of which a
-// job gets one for as long as it lives.
+// For processes with one thread. Each owner has one uid for its jobs, and, where a profile says a uid for each job, blocks of more,
+// of which a job gets one for as long as it lives.
 class OwnerUids {
  public:
-  // `dir` is borrowed and outlives this; -1: the map is kept in memory alone. The range is first .. first + count - 1. Uids that
-  // were granted out of another range stay out of use, and their owners get new ones. An error when the file is damaged or somebody
-  // else's: then nothing can be said of who owns what, and no job may start.
+  static constexpr int kPatience = 100;  // milliseconds
+
+  // `dir` is borrowed and outlives this; -1: the map is kept in memory alone. A process of ours that writes to the map keeps `dir`
+  // open until it is done: where it is the descriptor that is locked, no other jobd starts before that. The range is first .. first
+  // + count - 1. Uids that were granted out of another range stay out of use, and their owners get new ones. An error when the file
+  // is damaged or somebody else's: then nothing can be said of who owns what, and no job may start.
   static base::Result<OwnerUids> Open(int dir, uid_t first, uint32_t count);
 
-  // The owner's uid; it is on the disk before this returns. kFailedPrecondition when the range is used up; an errno of the disk.
+  // The owner's uid, which is on the disk. kFailedPrecondition when the range is used up; an errno of the disk; EAGAIN while the
+  // disk does not answer: not even then does this take longer than kPatience, as whoever calls has jobs to end as well.
   base::Result<uid_t> OfOwner(const std::string& owner);
   // One of the owner's blocks that no live job has; taken until Release. EAGAIN when all that the owner can have are taken.
   base::Result<uid_t> TakeForJob(const std::string& owner);
@@ -38,9 +44,10 @@ class OwnerUids {
   void Mark(uid_t uid) { taken_.insert(uid); }
   void Release(uid_t uid) { taken_.erase(uid); }
 
-  // Adds what a copy of the file says and this does not, and writes it: for a backup that comes back. An older copy takes nothing
-  // away.
+  // Adds what a copy of the file says and this does not, in memory: for a backup that comes back. An older copy takes nothing away.
   base::Status Merge(std::string_view text);
+  // Writes the file, however long that takes.
+  base::Status Save() const;
   std::string Text() const;
   size_t owners() const;
 
@@ -57,8 +64,12 @@ class OwnerUids {
   void Enter(uid_t first, const Grant& grant);
   bool InRange(uid_t first, uint32_t count) const;
   static bool IsFree(const Grants& grants, uid_t first, uint32_t count);
+  // Enters a grant as soon as it is on the disk.
   base::Status Add(uid_t first, Grant grant);
-  base::Status Save() const;
+  // A process writes the map with what is pending.
+  base::Status BeginSave();
+  // Waits for that, for so long; enters what was pending, or drops it. EAGAIN: it goes on.
+  base::Status AwaitSave(int milliseconds);
 
   int dir_;
   uid_t first_;
@@ -70,6 +81,10 @@ class OwnerUids {
   std::map<std::string, uid_t, std::less<>> of_owner_;
   std::map<std::string, std::vector<uid_t>, std::less<>> blocks_of_;
   std::set<uid_t> taken_;
+  // Being written.
+  std::optional<std::pair<uid_t, Grant>> pending_;
+  pid_t saver_ = 0;
+  base::Fd saver_end_;
 };
 
 }  // namespace jobd::launch

@@ -110,7 +110,8 @@ base::Result<ConnectedServer> ServerSocket::Examine(base::Fd connection) const {
   server.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, peer.pid, 0)));
   if (!server.pidfd) return base::SysError("taking hold of its process", errno);
   // Whoever connected may have ended since and its number be another's: ours to signal is only what runs as the server's account.
-  if (sandbox::UidOf(peer.pid) != options_.server_uid || !IsAlive(server.pidfd)) {
+  JOBD_ASSIGN_OR_RETURN(const auto uid, sandbox::UidOf(peer.pid));
+  if (uid != options_.server_uid || !IsAlive(server.pidfd)) {
     return base::Error(base::Code::kUnavailable, "its process has ended");
   }
   return server;

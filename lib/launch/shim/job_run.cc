@@ -57,6 +57,10 @@ void GiveBackMemory() {
   ::madvise(reinterpret_cast<void*>(end - kDepth), kDepth, MADV_DONTNEED);
 }
 
+// Descriptors and memory come back.
+constexpr int kTryAgainMillis = 100;
+bool IsPassing(const base::Status& status) { return !status.ok() && status.error().code() == base::Code::kResourceExhausted; }
+
 // How long an unused read buffer, and what is left of the start, keep their memory.
 constexpr base::Nanos kIdleAfter = 20 * base::kNanosPerMilli;
 
@@ -231,19 +235,22 @@ void JobRun::OnSignals() {
 
 void JobRun::Stop() {
   for (;;) {
-    switch (schedule_.Due(clock_.Monotonic())) {
+    const StopSchedule::Action due = schedule_.Due(clock_.Monotonic());
+    auto done = base::Ok();
+    switch (due) {
       case StopSchedule::Action::kNone: return;
       case StopSchedule::Action::kTerminate:
-        (void)group_->Signal(SIGTERM);
+        done = group_->Signal(SIGTERM);
         // What is stopped would take the signal only when it goes on.
-        (void)group_->Signal(SIGCONT);
+        if (done.ok()) done = group_->Signal(SIGCONT);
         break;
       case StopSchedule::Action::kKill:
         // Its own process first: it may not be in the group yet.
         ::kill(pid_, SIGKILL);
-        (void)group_->Kill();
+        done = group_->Kill();
         break;
     }
+    if (IsPassing(done)) schedule_.Retry(due, clock_.Monotonic());
   }
 }
 
@@ -287,7 +294,8 @@ void JobRun::EmptyGroup() {
   auto usage = group_->Usage();
   auto removed = group_->Remove();
   if (!removed.ok() && removed.error().code() == base::Code::kFailedPrecondition) {
-    (void)group_->KillAndWait();
+    // Nobody else would: our end says that nothing is left.
+    while (IsPassing(group_->KillAndWait())) (void)::poll(nullptr, 0, kTryAgainMillis);
     ReapOrphans(0);  // those that were late for this go to the machine's first process, with our end
     usage = group_->Usage();
     removed = group_->Remove();

@@ -7,6 +7,8 @@ namespace jobd::launch {
 
 namespace {
 
+constexpr base::Nanos kRetryAfter = 100 * base::kNanosPerMilli;
+
 // Delays are bounded by what a request may say, but not by us: the sum must not overflow.
 base::Nanos After(base::Nanos now, base::Nanos delay) {
   return delay > std::numeric_limits<base::Nanos>::max() - now ? std::numeric_limits<base::Nanos>::max()
@@ -44,6 +46,14 @@ StopSchedule::Action StopSchedule::Due(base::Nanos now) {
     return Action::kKill;
   }
   return Action::kNone;
+}
+
+void StopSchedule::Retry(Action failed, base::Nanos now) {
+  const base::Nanos at = After(now, kRetryAfter);
+  if (failed == Action::kKill) kill_at_ = at;
+  if (failed != Action::kTerminate) return;
+  terminated_ = false;
+  terminate_at_ = at;
 }
 
 std::optional<base::Nanos> StopSchedule::Next() const { return terminate_at_ ? terminate_at_ : kill_at_; }

@@ -20,6 +20,8 @@ class StopSchedule {
 
   // What is due at `now`; each action comes once.
   Action Due(base::Nanos now);
+  // What was due could not be done, for want of something that comes back: it is due again soon.
+  void Retry(Action failed, base::Nanos now);
   // When to ask again; nothing: never by itself.
   std::optional<base::Nanos> Next() const;
   // Why the job is being ended; kSelf when it is not.

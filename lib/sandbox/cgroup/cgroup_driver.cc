@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <utility>
 
 #include "base/files.h"
 
@@ -54,17 +57,29 @@ base::Result<std::unique_ptr<JobGroup>> CgroupDriver::Open(const std::string& na
   return KernelGroup::Open(root_.get(), limits_, name);
 }
 
-std::vector<std::string> CgroupDriver::List() {
+base::Result<std::vector<std::string>> CgroupDriver::List() {
   std::vector<std::string> names;
-  auto again = base::OpenAt(root_.get(), ".", O_RDONLY | O_DIRECTORY);
-  if (!again.ok()) return names;
-  DIR* dir = ::fdopendir(again->release());
-  if (dir == nullptr) return names;
-  while (const dirent* entry = ::readdir(dir)) {
+  JOBD_ASSIGN_OR_RETURN(base::Fd again, base::OpenAt(root_.get(), ".", O_RDONLY | O_DIRECTORY));
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(again.get()), [](DIR* open) { return open ? ::closedir(open) : 0; });
+  if (dir == nullptr) return base::SysError("listing the groups of jobs", errno);
+  (void)again.release();
+  for (errno = 0; const dirent* entry = ::readdir(dir.get()); errno = 0) {
     if (entry->d_type == DT_DIR && std::string_view(entry->d_name).starts_with("job-")) names.emplace_back(entry->d_name);
   }
-  ::closedir(dir);
+  if (errno != 0) return base::SysError("listing the groups of jobs", errno);
   return names;
+}
+
+base::Result<GroupDriver::ProcessesByGroup> CgroupDriver::ProcessesOf(const std::vector<std::string>& names) {
+  ProcessesByGroup all;
+  for (const std::string& name : names) {
+    const auto group = Open(name);
+    if (!group.ok() && group.error().code() == base::Code::kNotFound) continue;
+    if (!group.ok()) return group.error();
+    JOBD_ASSIGN_OR_RETURN(std::vector<pid_t> processes, (*group)->Processes());
+    all.emplace(name, std::move(processes));
+  }
+  return all;
 }
 
 void CgroupDriver::RemoveRoot() {

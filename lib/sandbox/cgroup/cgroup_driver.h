@@ -29,7 +29,8 @@ class CgroupDriver final : public GroupDriver {
   base::Status Check(const GroupLimits& limits) const override;
   base::Result<std::unique_ptr<JobGroup>> Create(const std::string& name, const GroupLimits& limits) override;
   base::Result<std::unique_ptr<JobGroup>> Open(const std::string& name) override;
-  std::vector<std::string> List() override;
+  base::Result<std::vector<std::string>> List() override;
+  base::Result<ProcessesByGroup> ProcessesOf(const std::vector<std::string>& names) override;
   void RemoveRoot() override;
   std::vector<int> fds() const override;
 

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,8 +64,9 @@ class JobGroup {
   virtual base::Status KillAndWait() = 0;
   // True too when somebody has removed the group.
   virtual base::Result<bool> Empty() = 0;
-  // The processes that are in it now, those whose shim lives included. A moment's picture.
-  virtual std::vector<pid_t> Processes() = 0;
+  // The processes that are in it now, those whose shim lives included. A moment's picture. None when somebody has removed it; an
+  // error when it cannot be looked at now, which says nothing of whether there are some.
+  virtual base::Result<std::vector<pid_t>> Processes() = 0;
   // Signals POLLPRI when Empty() may have changed since it was last called; -1 when there is no such event, and then Kill() has
   // waited already. Borrowed.
   virtual int events_fd() const = 0;
@@ -104,7 +106,10 @@ class GroupDriver {
   // A group made by another process, to be killed and removed. kNotFound when there is none.
   virtual base::Result<std::unique_ptr<JobGroup>> Open(const std::string& name) = 0;
   // The names of all groups below our root, those of dead shims included.
-  virtual std::vector<std::string> List() = 0;
+  virtual base::Result<std::vector<std::string>> List() = 0;
+  // JobGroup::Processes of each group of these names that there is, whatever their number, with one look at the machine.
+  using ProcessesByGroup = std::map<std::string, std::vector<pid_t>, std::less<>>;
+  virtual base::Result<ProcessesByGroup> ProcessesOf(const std::vector<std::string>& names) = 0;
   // Removes our root if no group is left in it; for when the launcher ends for good. What is in use stays.
   virtual void RemoveRoot() = 0;
   // Descriptors that Create and Open need; a process that closes its descriptors keeps these. Borrowed.

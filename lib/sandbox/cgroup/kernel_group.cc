@@ -24,11 +24,14 @@ bool IsReadByRuntimes(const GroupLimits& limits) { return limits.memory_bytes !=
 // The group was removed by somebody while we held its directory open.
 bool IsGone(const base::Error& error) { return error.sys_errno() == ENODEV || error.sys_errno() == ENOENT; }
 
+constexpr size_t kMaxPidsText = 64u << 20;  // a job may have as many processes as the machine
+
 // The pids in cgroup.procs; 0 stands for one of another pid namespace and is left out.
-std::vector<pid_t> ReadPids(int dir) {
+base::Result<std::vector<pid_t>> ReadPids(int dir) {
   std::vector<pid_t> pids;
-  const auto content = ReadControl(dir, "cgroup.procs");
-  if (!content.ok()) return pids;
+  const auto content = base::ReadFile(dir, "cgroup.procs", kMaxPidsText);
+  if (!content.ok() && IsGone(content.error())) return pids;
+  if (!content.ok()) return content.error();
   const char* at = content->data();
   const char* const end = at + content->size();
   while (at < end) {
@@ -111,20 +114,24 @@ base::Status KernelGroup::OpenEvents() {
 
 base::Status KernelGroup::Signal(int signal) {
   if (signal == SIGKILL) return Kill();
-  if (signal == SIGCONT) (void)WriteControl(dir_.get(), "cgroup.freeze", "0");  // the same, of a group as a whole
+  if (signal == SIGCONT) {  // the same, of a group as a whole; not every kernel has it
+    const auto thawed = WriteControl(dir_.get(), "cgroup.freeze", "0");
+    if (!thawed.ok() && thawed.error().code() == base::Code::kResourceExhausted) return thawed.error();
+  }
   // "0::/…/NAME": the last part of the path is ours alone.
-  const auto is_ours = [this](pid_t pid) {
-    const auto content = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/cgroup", 64 * 1024);
-    return content.ok() && content->find("/" + name_ + "\n") != std::string::npos;
+  const auto is_ours = [this](pid_t pid) -> base::Result<bool> {
+    JOBD_ASSIGN_OR_RETURN(const auto content, ReadOfProcess(pid, "cgroup", 64 * 1024));
+    return content && content->find("/" + name_ + "\n") != std::string::npos;
   };
   std::set<pid_t> told;
   // Processes forked while we were reading show up in the next round. One that forks for ever is for Kill to end.
   for (int round = 0; round < 8; ++round) {
     bool found_new = false;
-    for (const pid_t pid : ReadPids(dir_.get())) {
+    JOBD_ASSIGN_OR_RETURN(const std::vector<pid_t> pids, ReadPids(dir_.get()));
+    for (const pid_t pid : pids) {
       if (!told.insert(pid).second) continue;
       found_new = true;
-      SignalIfStill(pid, signal, is_ours);
+      JOBD_RETURN_IF_ERROR(SignalIfStill(pid, signal, is_ours));
     }
     if (!found_new) break;
   }
@@ -155,7 +162,7 @@ base::Result<bool> KernelGroup::Empty() {
   return KeyedNumber({reinterpret_cast<const char*>(buffer.data()), *size}, "populated") == 0u;
 }
 
-std::vector<pid_t> KernelGroup::Processes() { return ReadPids(dir_.get()); }
+base::Result<std::vector<pid_t>> KernelGroup::Processes() { return ReadPids(dir_.get()); }
 
 GroupUsage KernelGroup::Usage() {
   GroupUsage usage;

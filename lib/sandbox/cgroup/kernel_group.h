@@ -34,7 +34,7 @@ class KernelGroup final : public JobGroup {
   base::Status Kill() override;
   base::Status KillAndWait() override;
   base::Result<bool> Empty() override;
-  std::vector<pid_t> Processes() override;
+  base::Result<std::vector<pid_t>> Processes() override;
   int events_fd() const override { return events_.get(); }
   bool adopts_orphans() const override { return false; }
   std::vector<std::string> hierarchies() const override;

@@ -7,9 +7,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <map>
 #include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/files.h"
@@ -23,6 +29,47 @@ namespace {
 
 // The name of a job's group, in the environment of its processes. Index and attempt alone are those of many batches.
 constexpr std::string_view kMark = "JOBD_GROUP=";
+constexpr int kLookAgainMillis = 100;
+// Of variables; the kernel gives a process far fewer.
+constexpr size_t kMaxEnvironment = 8u << 20;
+
+// The variables of a process that say whose it is.
+struct Marks {
+  std::vector<std::string> groups;  // of JOBD_GROUP
+  // Those of a jobd that set no mark: these are all there is to go by.
+  bool is_job = false;
+  std::string index;
+  std::string attempt;
+};
+
+base::Result<Marks> MarksOf(pid_t pid) {
+  Marks marks;
+  JOBD_ASSIGN_OR_RETURN(const auto environment, ReadOfProcess(pid, "environ", kMaxEnvironment));
+  if (!environment) return marks;
+  for (std::string_view left = *environment; !left.empty();) {
+    const size_t end = left.find('\0');
+    const std::string_view variable = left.substr(0, end);
+    left = end == std::string_view::npos ? std::string_view() : left.substr(end + 1);
+    const auto value = [&](std::string_view name) { return std::string(variable.substr(name.size())); };
+    if (variable.starts_with(kMark)) marks.groups.push_back(value(kMark));
+    if (variable.starts_with("JOBD_JOB_ID=")) marks.is_job = true;
+    if (variable.starts_with("JOBD_INDEX=")) marks.index = value("JOBD_INDEX=");
+    if (variable.starts_with("JOBD_ATTEMPT=")) marks.attempt = value("JOBD_ATTEMPT=");
+  }
+  return marks;
+}
+
+// "INDEX-ATTEMPT" of "job-BATCH-INDEX-ATTEMPT"; empty when it is no such name.
+std::string EndOf(const std::string& group) {
+  const size_t attempt = group.rfind('-');
+  const size_t index = attempt == 0 || attempt == std::string::npos ? std::string::npos : group.rfind('-', attempt - 1);
+  return index == std::string::npos ? "" : group.substr(index + 1);
+}
+
+bool IsOf(const Marks& marks, const std::string& group) {
+  if (!marks.groups.empty()) return std::find(marks.groups.begin(), marks.groups.end(), group) != marks.groups.end();
+  return marks.is_job && marks.index + "-" + marks.attempt == EndOf(group);
+}
 
 class ProcessTree final : public JobGroup {
  public:
@@ -34,17 +81,17 @@ class ProcessTree final : public JobGroup {
     const pid_t shim = ::getpid();
     std::set<pid_t> told;
     for (int round = 0; round < 8; ++round) {
-      const auto parents = ParentsOfAll();
+      JOBD_ASSIGN_OR_RETURN(const auto parents, ParentsOfAll());
       bool found_new = false;
       for (const pid_t pid : DescendantsOf(shim, parents)) {
         if (!told.insert(pid).second) continue;
         found_new = true;
         // Still the child of the one that was its parent, or by now of ours: then it is the process that was seen.
         const pid_t parent = parents.at(pid);
-        SignalIfStill(pid, signal, [&](pid_t held) {
-          const auto now = ParentOf(held);
+        JOBD_RETURN_IF_ERROR(SignalIfStill(pid, signal, [&](pid_t held) -> base::Result<bool> {
+          JOBD_ASSIGN_OR_RETURN(const auto now, ParentOf(held));
           return now == parent || now == shim;
-        });
+        }));
       }
       if (!found_new) break;
     }
@@ -55,7 +102,15 @@ class ProcessTree final : public JobGroup {
 
   base::Status KillAndWait() override {
     for (;;) {
-      JOBD_RETURN_IF_ERROR(Kill());
+      if (const auto killed = Kill(); !killed.ok()) {
+        // They cannot be looked for now, and nothing tells when they can: whoever left them to themselves would leave them for
+        // ever.
+        if (killed.error().code() != base::Code::kResourceExhausted) return killed.error();
+        (void)::poll(nullptr, 0, kLookAgainMillis);
+        JOBD_ASSIGN_OR_RETURN(const bool empty, Empty());
+        if (empty) return base::Ok();
+        continue;
+      }
       // Sleeps until some child has ended; each end may hand us new children, hence the loop.
       if (::waitpid(-1, nullptr, 0) < 0) {
         if (errno == ECHILD) return base::Ok();
@@ -70,7 +125,10 @@ class ProcessTree final : public JobGroup {
     return ::waitpid(-1, nullptr, WNOHANG) < 0 && errno == ECHILD;
   }
 
-  std::vector<pid_t> Processes() override { return DescendantsOf(::getpid(), ParentsOfAll()); }
+  base::Result<std::vector<pid_t>> Processes() override {
+    JOBD_ASSIGN_OR_RETURN(const auto parents, ParentsOfAll());
+    return DescendantsOf(::getpid(), parents);
+  }
   int events_fd() const override { return -1; }
   std::string mark() const override { return mark_; }
   bool adopts_orphans() const override { return true; }
@@ -90,23 +148,28 @@ class ProcessTree final : public JobGroup {
 // them.
 class Orphans final : public JobGroup {
  public:
-  Orphans(const std::string& name, std::string index, std::string attempt)
-      : mark_(std::string(kMark) + name), index_(std::move(index)), attempt_(std::move(attempt)) {}
+  explicit Orphans(std::string name) : name_(std::move(name)) {}
 
   const std::vector<int>& join_fds() const override { return no_fds_; }
   base::Status Signal(int signal) override {
-    for (const pid_t pid : Find()) SignalIfStill(pid, signal, [this](pid_t held) { return IsOfJob(held); });
+    JOBD_ASSIGN_OR_RETURN(const std::vector<pid_t> found, Find());
+    for (const pid_t pid : found) {
+      JOBD_RETURN_IF_ERROR(SignalIfStill(pid, signal, [this](pid_t held) { return IsOfJob(held); }));
+    }
     return base::Ok();
   }
   base::Status Kill() override { return KillAndWait(); }
   base::Status KillAndWait() override {
     // Each round ends what was found, until nothing is: only a process that forks faster than we kill needs more than two.
     for (int round = 0; round < 64; ++round) {
-      const std::vector<pid_t> found = Find();
+      JOBD_ASSIGN_OR_RETURN(const std::vector<pid_t> found, Find());
       if (found.empty()) return base::Ok();
       for (const pid_t pid : found) {
         const base::Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-        if (!pidfd || !IsOfJob(pid)) continue;
+        if (!pidfd && errno != ESRCH) return base::SysError("taking hold of what a job left", errno);
+        if (!pidfd) continue;
+        JOBD_ASSIGN_OR_RETURN(const bool ours, IsOfJob(pid));
+        if (!ours) continue;
         ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
         pollfd gone{pidfd.get(), POLLIN, 0};
         (void)::poll(&gone, 1, 1000);  // a killed process ends at once unless it hangs in the kernel
@@ -114,11 +177,16 @@ class Orphans final : public JobGroup {
     }
     return base::Error(base::Code::kInternal, "processes of a dead job cannot be killed");
   }
-  base::Result<bool> Empty() override { return Find().empty(); }
-  std::vector<pid_t> Processes() override {
+  base::Result<bool> Empty() override {
+    JOBD_ASSIGN_OR_RETURN(const std::vector<pid_t> found, Find());
+    return found.empty();
+  }
+  base::Result<std::vector<pid_t>> Processes() override {
+    JOBD_ASSIGN_OR_RETURN(const auto parents, ParentsOfAll());
     std::vector<pid_t> found;
-    for (const auto& [pid, parent] : ParentsOfAll()) {
-      if (IsOfJob(pid)) found.push_back(pid);
+    for (const auto& [pid, parent] : parents) {
+      JOBD_ASSIGN_OR_RETURN(const bool ours, IsOfJob(pid));
+      if (ours) found.push_back(pid);
     }
     return found;
   }
@@ -128,32 +196,27 @@ class Orphans final : public JobGroup {
   base::Status Remove() override { return base::Ok(); }
 
  private:
-  bool IsOfJob(pid_t pid) const {
-    const auto environ = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/environ", 8u << 20);
-    if (!environ.ok()) return false;
-    const std::string all = '\0' + *environ;
-    const auto has = [&all](const std::string& variable) { return all.find('\0' + variable + '\0') != std::string::npos; };
-    if (all.find('\0' + std::string(kMark)) != std::string::npos) return has(mark_);
-    // Started by a jobd that set no mark: these are all there is to go by.
-    return all.find(std::string("\0JOBD_JOB_ID=", 13)) != std::string::npos && has("JOBD_INDEX=" + index_) &&
-           has("JOBD_ATTEMPT=" + attempt_);
+  base::Result<bool> IsOfJob(pid_t pid) const {
+    JOBD_ASSIGN_OR_RETURN(const Marks marks, MarksOf(pid));
+    return IsOf(marks, name_);
   }
 
-  std::vector<pid_t> Find() const {
-    const auto parents = ParentsOfAll();
+  base::Result<std::vector<pid_t>> Find() const {
+    JOBD_ASSIGN_OR_RETURN(const auto parents, ParentsOfAll());
     std::vector<pid_t> found;
     for (const auto& [pid, parent] : parents) {
-      if (IsOfJob(pid) && !BelowShim(parent, parents)) found.push_back(pid);
+      JOBD_ASSIGN_OR_RETURN(const bool ours, IsOfJob(pid));
+      if (!ours) continue;
+      JOBD_ASSIGN_OR_RETURN(const bool lives, BelowShim(parent, parents));
+      if (!lives) found.push_back(pid);
     }
     return found;
   }
 
-  static bool BelowShim(pid_t pid, const std::unordered_map<pid_t, pid_t>& parents) {
+  static base::Result<bool> BelowShim(pid_t pid, const std::unordered_map<pid_t, pid_t>& parents) {
     for (int depth = 0; pid > 1 && depth < 4096; ++depth) {
-      // "pid (jobd-shim) Z" is one that has died and only waits to be reaped.
-      const auto stat = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat", 4096);
-      const std::string shim = std::to_string(pid) + " (jobd-shim) ";
-      if (stat.ok() && stat->starts_with(shim) && (*stat)[shim.size()] != 'Z') return true;
+      JOBD_ASSIGN_OR_RETURN(const bool shim, IsNamedShim(pid));
+      if (shim) return true;
       const auto next = parents.find(pid);
       if (next == parents.end()) return false;
       pid = next->second;
@@ -162,9 +225,7 @@ class Orphans final : public JobGroup {
   }
 
   std::vector<int> no_fds_;
-  std::string mark_;
-  std::string index_;
-  std::string attempt_;
+  const std::string name_;
 };
 
 class ProcessTreeDriver final : public GroupDriver {
@@ -190,15 +251,27 @@ class ProcessTreeDriver final : public GroupDriver {
     return std::unique_ptr<JobGroup>(std::make_unique<ProcessTree>(name));
   }
   base::Result<std::unique_ptr<JobGroup>> Open(const std::string& name) override {
-    const size_t attempt = name.rfind('-');
-    const size_t index = name.rfind('-', attempt - 1);
-    if (attempt == std::string::npos || index == std::string::npos) {
-      return base::Error(base::Code::kInvalidArgument, "not the name of a job's group");
-    }
-    return std::unique_ptr<JobGroup>(
-        std::make_unique<Orphans>(name, name.substr(index + 1, attempt - index - 1), name.substr(attempt + 1)));
+    if (EndOf(name).empty()) return base::Error(base::Code::kInvalidArgument, "not the name of a job's group");
+    return std::unique_ptr<JobGroup>(std::make_unique<Orphans>(name));
   }
-  std::vector<std::string> List() override { return {}; }
+  base::Result<std::vector<std::string>> List() override { return std::vector<std::string>(); }
+  base::Result<ProcessesByGroup> ProcessesOf(const std::vector<std::string>& names) override {
+    const std::set<std::string> wanted(names.begin(), names.end());
+    std::multimap<std::string, std::string> by_end;
+    for (const std::string& name : names) by_end.emplace(EndOf(name), name);
+    JOBD_ASSIGN_OR_RETURN(const auto parents, ParentsOfAll());
+    ProcessesByGroup all;
+    for (const auto& [pid, parent] : parents) {
+      JOBD_ASSIGN_OR_RETURN(const Marks marks, MarksOf(pid));
+      for (const std::string& group : marks.groups) {
+        if (wanted.contains(group)) all[group].push_back(pid);
+      }
+      if (!marks.groups.empty() || !marks.is_job) continue;
+      const auto [first, last] = by_end.equal_range(marks.index + "-" + marks.attempt);
+      for (auto it = first; it != last; ++it) all[it->second].push_back(pid);
+    }
+    return all;
+  }
   void RemoveRoot() override {}
   std::vector<int> fds() const override { return {}; }
 

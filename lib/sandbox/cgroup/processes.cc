@@ -5,9 +5,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/files.h"
@@ -25,39 +27,56 @@ std::optional<pid_t> ParsePid(std::string_view text) {
 
 }  // namespace
 
-std::optional<pid_t> ParentOf(pid_t pid) {
-  const auto stat = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat", 4096);
-  if (!stat.ok()) return std::nullopt;
+base::Result<std::optional<std::string>> ReadOfProcess(pid_t pid, const char* name, size_t limit) {
+  auto text = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/" + name, limit);
+  if (text.ok()) return std::optional(std::move(text).value());
+  // More than `limit` has no errno.
+  if (text.error().code() == base::Code::kResourceExhausted && text.error().sys_errno() != 0) return std::move(text).error();
+  return std::optional<std::string>();
+}
+
+base::Result<std::optional<pid_t>> ParentOf(pid_t pid) {
+  JOBD_ASSIGN_OR_RETURN(const auto stat, ReadOfProcess(pid, "stat", 4096));
+  if (!stat) return std::optional<pid_t>();
   // "pid (comm) state ppid …", and comm may hold anything: the last ')' ends it (proc(5)).
   const size_t close = stat->rfind(')');
-  if (close == std::string::npos || close + 4 >= stat->size()) return std::nullopt;
+  if (close == std::string::npos || close + 4 >= stat->size()) return std::optional<pid_t>();
   const std::string_view rest = std::string_view(*stat).substr(close + 4);
   pid_t parent = 0;
-  if (std::from_chars(rest.data(), rest.data() + rest.size(), parent).ec != std::errc()) return std::nullopt;
-  return parent;
+  if (std::from_chars(rest.data(), rest.data() + rest.size(), parent).ec != std::errc()) return std::optional<pid_t>();
+  return std::optional(parent);
 }
 
-std::optional<uid_t> UidOf(pid_t pid) {
-  const auto status = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/status", 64 * 1024);
-  if (!status.ok()) return std::nullopt;
+base::Result<std::optional<uid_t>> UidOf(pid_t pid) {
+  JOBD_ASSIGN_OR_RETURN(const auto status, ReadOfProcess(pid, "status", 64 * 1024));
+  if (!status) return std::optional<uid_t>();
   // "Uid:\t1000\t…" (proc(5)).
   const size_t at = status->find("\nUid:\t");
-  if (at == std::string::npos) return std::nullopt;
+  if (at == std::string::npos) return std::optional<uid_t>();
   uid_t uid = 0;
   const char* begin = status->data() + at + 6;
-  if (std::from_chars(begin, status->data() + status->size(), uid).ec != std::errc()) return std::nullopt;
-  return uid;
+  if (std::from_chars(begin, status->data() + status->size(), uid).ec != std::errc()) return std::optional<uid_t>();
+  return std::optional(uid);
 }
 
-std::unordered_map<pid_t, pid_t> ParentsOfAll() {
+base::Result<bool> IsNamedShim(pid_t pid) {
+  JOBD_ASSIGN_OR_RETURN(const auto stat, ReadOfProcess(pid, "stat", 4096));
+  // "pid (jobd-shim) Z" is one that is dead.
+  const std::string shim = std::to_string(pid) + " (jobd-shim) ";
+  return stat && stat->starts_with(shim) && stat->size() > shim.size() && (*stat)[shim.size()] != 'Z';
+}
+
+base::Result<std::unordered_map<pid_t, pid_t>> ParentsOfAll() {
   std::unordered_map<pid_t, pid_t> parents;
   const std::unique_ptr<DIR, int (*)(DIR*)> proc(::opendir("/proc"), &::closedir);
-  if (!proc) return parents;
-  while (const dirent* entry = ::readdir(proc.get())) {
+  if (!proc) return base::SysError("listing the processes", errno);
+  for (errno = 0; const dirent* entry = ::readdir(proc.get()); errno = 0) {
     const auto pid = ParsePid(entry->d_name);
     if (!pid) continue;
-    if (const auto parent = ParentOf(*pid)) parents.emplace(*pid, *parent);
+    JOBD_ASSIGN_OR_RETURN(const auto parent, ParentOf(*pid));
+    if (parent) parents.emplace(*pid, *parent);
   }
+  if (errno != 0) return base::SysError("listing the processes", errno);
   return parents;
 }
 
@@ -80,10 +99,12 @@ std::vector<pid_t> DescendantsOf(pid_t root, const std::unordered_map<pid_t, pid
   return found;
 }
 
-bool SignalIfStill(pid_t pid, int signal, const std::function<bool(pid_t)>& is_meant) {
+base::Result<bool> SignalIfStill(pid_t pid, int signal, const std::function<base::Result<bool>(pid_t)>& is_meant) {
   const base::Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!pidfd || !is_meant(pid)) return false;
-  return ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0;
+  if (!pidfd && errno != ESRCH && errno != EINVAL) return base::SysError("taking hold of a process", errno);
+  if (!pidfd) return false;
+  JOBD_ASSIGN_OR_RETURN(const bool meant, is_meant(pid));
+  return meant && ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0;
 }
 
 }  // namespace jobd::sandbox

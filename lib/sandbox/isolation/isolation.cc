@@ -75,11 +75,11 @@ Isolation Isolation::Make(const IsolationOptions& options) {
   isolation.has_group_ = ::access("/etc/group", F_OK) == 0;
   if (auto mounts = base::OpenAt(AT_FDCWD, "/proc/self/mountinfo", O_RDONLY); mounts.ok())
     isolation.mounts_ = std::move(mounts).value();
-  isolation.MakeViews();
+  (void)isolation.MakeViews();  // Check says it
   return isolation;
 }
 
-void Isolation::MakeViews() {
+base::Status Isolation::MakeViews() {
   folder_stamps_ = FolderStamps();
   plain_.reset();
   read_only_.reset();
@@ -97,10 +97,14 @@ void Isolation::MakeViews() {
                                .hierarchies = hierarchies_});
     if (!view.ok()) {
       views_missing_ = view.error().message();
-      break;
+      again_ = could_ || view.error().code() == base::Code::kResourceExhausted;
+      return std::move(view).error();
     }
     (read_only ? read_only_ : plain_) = std::move(view).value();
   }
+  could_ = true;
+  again_ = false;
+  return base::Ok();
 }
 
 std::vector<int64_t> Isolation::FolderStamps() const {
@@ -120,10 +124,13 @@ bool Isolation::Stale() {
   // poll(2) tells each change once (proc(5)).
   pollfd changed{mounts_.get(), POLLPRI, 0};
   const bool mounted = mounts_ && ::poll(&changed, 1, 0) > 0;
-  return mounted || FolderStamps() != folder_stamps_;
+  return mounted || again_ || FolderStamps() != folder_stamps_;
 }
 
-void Isolation::Renew() { MakeViews(); }
+base::Status Isolation::Renew() {
+  auto made = MakeViews();
+  return again_ ? std::move(made) : base::Ok();
+}
 
 void Isolation::HideMore(const std::vector<std::string>& hidden, const std::vector<std::string>& emptied) {
   const auto add = [](std::vector<std::string>& to, const std::vector<std::string>& paths) {

@@ -77,12 +77,13 @@ class Isolation {
   // kFailedPrecondition when a part of the profile cannot be enforced here; the message names it.
   base::Status Check(const Profile& profile) const;
   // True when the views may no longer show the machine: something was mounted or unmounted on it, or a file came to or went from a
-  // folder that is shown emptied. Asking costs a few microseconds.
+  // folder that is shown emptied; or that there are none although there could be. Asking costs a few microseconds.
   bool Stale();
   // Besides what is hidden already, from the next Renew on.
   void HideMore(const std::vector<std::string>& hidden, const std::vector<std::string>& emptied);
-  // Makes the views again; as Make. Shims that were forked before keep the old ones.
-  void Renew();
+  // Makes the views again; as Make. Shims that were forked before keep the old ones. An error: there are none for now, though there
+  // were, or want of something that comes back is the cause. Stale until they could be made.
+  base::Status Renew();
   // The name of an account that is the jobs' and not the machine's, or not as the machine has it: in the profile's view, if it has
   // one, /etc/passwd says so. Errors carry errno.
   base::Result<std::string> NameAccount(const Profile& profile, const OwnersAccount& account);
@@ -95,7 +96,7 @@ class Isolation {
   void Prepare(const Profile& profile, const IsolatedJob& job, PreparedIsolation& prepared) const;
 
  private:
-  void MakeViews();
+  base::Status MakeViews();
   std::vector<int64_t> FolderStamps() const;
   void PrepareGroups(const IsolatedJob& job, PreparedIsolation& prepared) const;
   const std::optional<MountView>& ViewOf(const Profile& profile) const { return profile.read_only ? read_only_ : plain_; }
@@ -118,6 +119,8 @@ class Isolation {
   std::optional<MountView> plain_;
   std::optional<MountView> read_only_;
   std::string views_missing_;  // why
+  bool could_ = false;         // there were views
+  bool again_ = false;         // there are none now, and the next try may make them
   // Files of /proc that a job could read and must not: a job of any account; a job of root.
   std::vector<const char*> masked_;
   std::vector<const char*> masked_for_root_;

@@ -78,10 +78,11 @@ base::Result<MountView> MakeMountView(const ViewOptions& options) {
   writer.reset();
   Built built;
   if (::read(reader.get(), &built, sizeof built) != sizeof built) {
-    return base::Error(base::Code::kInternal, "making the jobs' file system: the process that made it was ended");
+    return base::Error(base::Code::kResourceExhausted, "making the jobs' file system: the process that made it was ended");
   }
   if (built.error != 0) {
-    return base::Error(base::Code::kFailedPrecondition, built.doing)
+    const bool passes = base::SysError("", built.error).code() == base::Code::kResourceExhausted;
+    return base::Error(passes ? base::Code::kResourceExhausted : base::Code::kFailedPrecondition, built.doing)
         .WithErrno(built.error)
         .WithContext("making the jobs' file system");
   }

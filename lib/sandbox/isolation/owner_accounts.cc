@@ -2,6 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
 
 #include "base/files.h"
 
@@ -13,10 +17,14 @@ constexpr const char* kFiles[] = {"/etc/passwd", "/etc/group"};
 constexpr size_t kMaxFile = 16u << 20;
 
 base::Status Write(int dir, const std::string& name, const std::string& text) {
-  // In the place of the old one: jobs that run keep that.
-  (void)::unlinkat(dir, name.c_str(), 0);
-  JOBD_ASSIGN_OR_RETURN(const base::Fd file, base::OpenAt(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
-  return base::WriteAll(file.get(), text);
+  // In the place of the old one, whole: jobs that run keep that, and one that starts meanwhile finds either.
+  const std::string fresh = name + ".new";
+  if (::unlinkat(dir, fresh.c_str(), 0) != 0 && errno != ENOENT) return base::SysError("removing " + fresh, errno);
+  JOBD_ASSIGN_OR_RETURN(const base::Fd file, base::OpenAt(dir, fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
+  auto written = base::WriteAll(file.get(), text);
+  if (written.ok() && ::renameat(dir, fresh.c_str(), dir, name.c_str()) != 0) written = base::SysError("renaming " + fresh, errno);
+  if (!written.ok()) (void)::unlinkat(dir, fresh.c_str(), 0);
+  return written;
 }
 
 }  // namespace

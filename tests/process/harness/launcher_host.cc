@@ -113,8 +113,9 @@ void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
   }
   launcher_options.policy.own_account = ::getpwuid(::geteuid())->pw_name;
   const int uids_dir = options.keeps_uids ? log_dir.get() : -1;
-  launcher_options.uids =
-      std::make_shared<launch::OwnerUids>(Must(launch::OwnerUids::Open(uids_dir, 1'879'048'192, options.uid_count)));
+  const uid_t first = kFirstUid + static_cast<uid_t>(::getppid() % 2048) * 65'536;
+  launcher_options.uids = std::make_shared<launch::OwnerUids>(Must(launch::OwnerUids::Open(uids_dir, first, options.uid_count)));
+  launcher_options.home_places = {homes_.path()};
   launch::LauncherHooks hooks;
   hooks.on_ready = [](const std::string&) {};
   hooks.on_server_gone = [&context, &options](const std::string&) {
@@ -161,6 +162,21 @@ void LauncherHost::Kill() {
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
   pid_ = 0;
+}
+
+void LauncherHost::LimitDescriptors(std::optional<int> more) const {
+  rlimit limit{};
+  ASSERT_EQ(::prlimit(pid_, RLIMIT_NOFILE, nullptr, &limit), 0);
+  limit.rlim_cur = limit.rlim_max;
+  if (more) {
+    // The numbers that are free and below the limit are those that it can have.
+    const std::filesystem::path open = "/proc/" + std::to_string(pid_) + "/fd";
+    limit.rlim_cur = 0;
+    for (int left = *more; left >= 0; ++limit.rlim_cur)
+      left -= std::filesystem::exists(std::filesystem::symlink_status(open / std::to_string(limit.rlim_cur))) ? 0 : 1;
+    --limit.rlim_cur;
+  }
+  ASSERT_EQ(::prlimit(pid_, RLIMIT_NOFILE, &limit, nullptr), 0);
 }
 
 void LauncherHost::Send(const launch::ServerFrame& frame) {

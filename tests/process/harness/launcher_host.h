@@ -21,6 +21,9 @@ namespace jobd::process_test {
 using test::ProcessLives;
 using test::TempDir;
 
+// Of the uids that jobs get here, which are no installed jobd's: each test program has a range of its own, beyond this one.
+inline constexpr uid_t kFirstUid = 1'610'612'736;
+
 struct HostOptions {
   std::string log_dir;  // must exist
   bool without_cgroups = false;
@@ -56,6 +59,8 @@ class LauncherHost {
   base::Fd Connect() const;
   // kill -9.
   void Kill();
+  // From now on it can have so many descriptors more than it has; none: as many as before.
+  void LimitDescriptors(std::optional<int> more) const;
   pid_t pid() const { return pid_; }
   int socket() const { return socket_.get(); }
 
@@ -64,6 +69,7 @@ class LauncherHost {
   std::string SocketPath() const { return log_dir_ + "/" + launch::kServerSocketName; }
 
   std::string log_dir_;
+  TempDir homes_;  // of jobs
   pid_t pid_ = 0;
   base::Fd socket_;
 };

@@ -3,11 +3,14 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 
 #include "daemon/service_dirs.h"
@@ -154,6 +157,34 @@ TEST_F(FaultD19, TwoWithOneFolder) {
   }
 }
 
+// As of a jobd that was killed while it was starting a program.
+TEST_F(FaultD19, AChildThatStillSharesTheLockIsWaitedFor) {
+  auto held = PrepareDirs(config_, account_);
+  ASSERT_TRUE(held.ok()) << held.error().message();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    // Until somebody waits for it, as the kernel shows.
+    const std::string waits = "-> FLOCK  ADVISORY  WRITE " + std::to_string(::getppid()) + " ";
+    for (std::string locks; locks.find(waits) == std::string::npos;) {
+      std::ifstream file("/proc/locks");
+      locks.assign(std::istreambuf_iterator<char>(file), {});
+    }
+    ::_exit(0);
+  }
+  held = base::Error(base::Code::kCancelled, "given up");
+  EXPECT_EQ(Refusal(config_), "");
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+}
+
+TEST_F(FaultD19, WhatACrashLeavesOfAMarkIsNoMark) {
+  Write(config_.state_dir + "/.jobd.new", "jobd st");
+  ::chmod(config_.state_dir.c_str(), 0700);
+  EXPECT_EQ(Refusal(config_), "");
+  EXPECT_FALSE(fs::exists(config_.state_dir + "/.jobd.new"));
+  EXPECT_TRUE(fs::exists(config_.state_dir + "/.jobd"));
+}
+
 TEST_F(FaultD19, OneFolderForTwoPurposesIsRefused) {
   config_.log_dir = config_.state_dir;
   EXPECT_NE(Refusal(config_).find("are one folder"), std::string::npos) << Refusal(config_);
@@ -203,6 +234,20 @@ TEST_F(FaultD19, AFileThatIsNotALogOfOursIsNeitherWrittenToNorGivenAway) {
   EXPECT_EQ(About(config_.log_file), before);
   Write(config_.log_file, "2026-01-31T12:00:00.123Z jobd info ready at nowhere\n");
   EXPECT_EQ(refusal(), "");
+  for (const char* program : {"jobd", "jobd-server"}) {
+    Write(config_.log_file, std::string(R"({"time":"2026-01-31T12:00:00.123Z","program":")") + program + R"(","level":"info"})");
+    EXPECT_EQ(refusal(), "");
+    Write(config_.log_file, std::string("2026-01-31T12:00:00.123Z ") + program + " warn x\n");
+    EXPECT_EQ(refusal(), "");
+  }
+  // Dated as ours, by other programs.
+  for (const char* line : {"2026-01-31T12:00:00.123456+00:00 host sshd[1]: x\n", "2026-01-31T12:00:00.123Z host jobd info x\n",
+                           "2026-01-31T12:00:00.123Z jobdx info x\n", "2026-01-31T12:00:00Z jobd info x\n",
+                           "2026-01-31T12:00:00.123Z", R"({"time":"2026-01-31T12:00:00.123Z","program":"nginx","level":"info"})",
+                           R"({"time":"now"})", R"({"time":"2026-01-31T12:00:00.123Z","level":"info","program":"jobd"})"}) {
+    Write(config_.log_file, line);
+    EXPECT_NE(refusal().find("holds something else"), std::string::npos) << line;
+  }
   Write(config_.log_file, "");
   EXPECT_EQ(refusal(), "");
   fs::create_hard_link(config_.log_file, dir_.path() + "/another");

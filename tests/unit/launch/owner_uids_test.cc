@@ -13,6 +13,8 @@
 #include "base/files.h"
 #include "launch/launcher/job_environment.h"
 #include "sandbox/isolation/accounts.h"
+#include "tests/support/freezable_disk.h"
+#include "tests/support/require.h"
 #include "tests/support/temp_dir.h"
 
 namespace jobd::launch {
@@ -90,10 +92,14 @@ TEST_F(OwnerUidsTest, AnOlderCopyTakesNothingAway) {
   const std::string copy = uids.Text();
   const uid_t bob = *uids.OfOwner("bob");
   ASSERT_TRUE(uids.Merge(copy).ok());
+  ASSERT_TRUE(uids.Save().ok());
   EXPECT_EQ(*Open().OfOwner("bob"), bob);
   // Into a new machine's state.
   ASSERT_EQ(::unlink(File().c_str()), 0);
-  ASSERT_TRUE(Open().Merge(copy).ok());
+  OwnerUids fresh = Open();
+  ASSERT_TRUE(fresh.Merge(copy).ok());
+  EXPECT_NE(::access(File().c_str(), F_OK), 0) << "not before it is said";
+  ASSERT_TRUE(fresh.Save().ok());
   EXPECT_EQ(*Open().OfOwner("alice"), alice);
   // Where somebody else has got the place meanwhile, it stays theirs.
   ASSERT_EQ(::unlink(File().c_str()), 0);
@@ -134,6 +140,64 @@ TEST_F(OwnerUidsTest, WhatCannotBeWrittenIsNotGiven) {
   EXPECT_EQ(uids.owners(), 1u);
   ASSERT_EQ(::rmdir((folder_.path() + "/.job-uids.new").c_str()), 0);
   EXPECT_TRUE(uids.OfOwner("bob").ok());
+}
+
+TEST_F(OwnerUidsTest, FaultD8ADiskThatHangsHoldsNobodyUp) {
+  test::FreezableDisk disk;
+  JOBD_REQUIRE(disk.mounted(), "needs to mount an ext4 file system by a loop device");
+  const base::Fd dir = base::OpenAt(AT_FDCWD, disk.path(), O_RDONLY | O_DIRECTORY).value();
+  auto uids = OwnerUids::Open(dir.get(), kFirst, 65'536);
+  ASSERT_TRUE(uids.ok());
+  const uid_t alice = *uids->OfOwner("alice");
+  ASSERT_TRUE(disk.Freeze());
+  EXPECT_EQ(*uids->OfOwner("alice"), alice) << "what is granted needs no disk";
+  for (const char* owner : {"bob", "bob", "carol"}) {
+    const auto refused = uids->OfOwner(owner);
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().sys_errno(), EAGAIN) << refused.error().message();
+  }
+  EXPECT_EQ(uids->TakeForJob("alice").error().sys_errno(), EAGAIN);
+  disk.Thaw();
+  auto bob = uids->OfOwner("bob");
+  while (!bob.ok() && bob.error().sys_errno() == EAGAIN) bob = uids->OfOwner("bob");
+  ASSERT_TRUE(bob.ok()) << bob.error().message();
+  EXPECT_TRUE(uids->OfOwner("carol").ok());
+  auto again = OwnerUids::Open(dir.get(), kFirst, 65'536);
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(*again->OfOwner("bob"), *bob);
+}
+
+TEST(HomesTest, FaultB2AHomeIsLookedAtEachTime) {
+  const test::TempDir folder;
+  Homes homes({folder.path()});
+  const uid_t uid = ::geteuid() == 0 ? kFirst : ::geteuid();
+  const std::string home = *homes.Of(uid);
+  EXPECT_EQ(*homes.Of(uid), home);
+  // Others may write there: not theirs alone any more.
+  ASSERT_EQ(::chmod(home.c_str(), 0777), 0);
+  const std::string second = *homes.Of(uid);
+  EXPECT_NE(second, home);
+  // A link that somebody has put into its place.
+  ASSERT_EQ(::rmdir(second.c_str()), 0);
+  ASSERT_EQ(::symlink("/etc", second.c_str()), 0);
+  const std::string third = *homes.Of(uid);
+  EXPECT_NE(third, second);
+  // A folder of somebody else.
+  ASSERT_EQ(::rmdir(third.c_str()), 0);
+  ASSERT_EQ(::mkdir(third.c_str(), 0700), 0);
+  if (::geteuid() == 0) {
+    EXPECT_NE(*homes.Of(uid), third);
+  }
+  struct stat info {};
+  ASSERT_EQ(::lstat(homes.Of(uid)->c_str(), &info), 0);
+  EXPECT_EQ(info.st_uid, uid);
+}
+
+TEST(HomesTest, FaultB2AnotherPlaceWhereTheFirstCannotBeUsed) {
+  const test::TempDir folder;
+  Homes homes({folder.path() + "/none", folder.path()});
+  EXPECT_TRUE(homes.Of(::geteuid() == 0 ? kFirst : ::geteuid())->starts_with(folder.path()));
+  EXPECT_FALSE(Homes({folder.path() + "/none"}).Of(kFirst).ok());
 }
 
 TEST(AccountFilesTest, FaultB1OneEntryMoreNamedAfterTheOwner) {

@@ -54,6 +54,24 @@ TEST(StopScheduleTest, AnotherCancelOnlyShortens) {
   EXPECT_EQ(schedule.Due(35), Action::kKill);
 }
 
+TEST(StopScheduleTest, FaultD25WhatCouldNotBeDoneIsDueAgain) {
+  StopSchedule schedule;
+  schedule.Started(0, 10, base::kNanosPerSecond);
+  EXPECT_EQ(schedule.Due(10), Action::kTerminate);
+  schedule.Retry(Action::kTerminate, 10);
+  EXPECT_EQ(schedule.Due(11), Action::kNone);
+  ASSERT_TRUE(schedule.Next().has_value());
+  EXPECT_EQ(schedule.Due(*schedule.Next()), Action::kTerminate);
+  const auto kill = schedule.Next();
+  ASSERT_TRUE(kill.has_value());
+  EXPECT_EQ(*kill, base::kNanosPerSecond + 10) << "TERM twice gives no more time";
+  EXPECT_EQ(schedule.Due(*kill), Action::kKill);
+  schedule.Retry(Action::kKill, *kill);
+  ASSERT_TRUE(schedule.Next().has_value());
+  EXPECT_EQ(schedule.Due(*schedule.Next()), Action::kKill);
+  EXPECT_EQ(schedule.cause(), EndCause::kTimeout);
+}
+
 TEST(StopScheduleTest, TheFirstReasonIsTheOneTold) {
   StopSchedule schedule;
   schedule.Started(0, 10, 1000);

@@ -4,10 +4,14 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <string>
 
 #include "base/files.h"
 #include "logging/fields.h"
+#include "tests/support/freezable_disk.h"
+#include "tests/support/require.h"
 #include "tests/support/temp_dir.h"
 
 namespace jobd::logging {
@@ -70,6 +74,39 @@ TEST_F(LoggingTest, FaultC16WhereTheNewFileCannotBeMadeTheOldOneStays) {
   EXPECT_FALSE(Reopen(**log).ok());
   (*log)->info("after");
   EXPECT_NE(base::ReadFile(AT_FDCWD, folder + ".1/log").value().find("after"), std::string::npos);
+}
+
+TEST_F(LoggingTest, FaultD8ADiskThatHangsHoldsNobodyUp) {
+  test::FreezableDisk disk;
+  JOBD_REQUIRE(disk.mounted(), "needs to mount an ext4 file system by a loop device");
+  const std::string file = disk.path() + "/log";
+  auto log = Create({.file = file, .program = "test"});
+  ASSERT_TRUE(log.ok());
+  ASSERT_TRUE(WriteElsewhere(**log).ok());
+  (*log)->info("first");
+  ASSERT_TRUE(disk.Freeze());
+  const std::string line(1000, 'x');
+  for (int i = 0; i < 5000; ++i) (*log)->info(line);
+  disk.Thaw();
+  const auto has = [&](const char* text) { return base::ReadFile(AT_FDCWD, file).value().find(text) != std::string::npos; };
+  while (!has(" lines of the log were lost here: ")) (*log)->info("again");
+  EXPECT_TRUE(has("first"));
+}
+
+TEST_F(LoggingTest, FaultD8WhatAnotherProcessWritesIsWholeAtTheEnd) {
+  const std::string file = dir_ / "log";
+  {
+    auto log = Create({.file = file, .program = "test"});
+    ASSERT_TRUE(log.ok());
+    ASSERT_TRUE(WriteElsewhere(**log).ok());
+    for (int i = 0; i < 100; ++i) (*log)->info("{}", i);
+    std::filesystem::rename(file, file + ".1");
+    ASSERT_TRUE(Reopen(**log).ok());
+    (*log)->info("after");
+  }
+  EXPECT_NE(base::ReadFile(AT_FDCWD, file).value().find("after"), std::string::npos);
+  EXPECT_EQ(base::ReadFile(AT_FDCWD, file).value().find("99"), std::string::npos);
+  EXPECT_EQ(std::ranges::count(base::ReadFile(AT_FDCWD, file + ".1").value(), '\n'), 100);
 }
 
 }  // namespace
