@@ -8,13 +8,14 @@
 
 #include <chrono>
 
+#include "server/grpc/connections/header_limit.h"
+
 namespace jobd::server {
 namespace {
 
 constexpr int kMaxMessage = 4 << 20;
 constexpr size_t kTransportMemory = 64u << 20;
 constexpr int kMaxStreamsPerConnection = 128;
-constexpr int kMaxMetadata = 16 << 10;
 // At a time, and so what a connection has looked at before another's turn comes.
 constexpr int kMaxRead = 64 << 10;
 
@@ -29,7 +30,7 @@ void SetLimits(grpc::ServerBuilder& builder) {
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
-  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadata);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, int{kMaxMetadata});
   builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMaxRead);
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, static_cast<int>(kHandshakeLimit / base::kNanosPerMilli));

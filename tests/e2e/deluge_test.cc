@@ -257,6 +257,88 @@ TEST_F(DelugeTest, FaultD2FramesThatBeginNothing) {
   }
 }
 
+// What a client has to say of a call, of `more` behind it: in frames as long as they may be.
+void Block(RawH2& raw, uint32_t stream, const std::string& block, uint8_t flags = 0) {
+  constexpr size_t kMost = 16384;
+  for (size_t at = 0; at == 0 || at < block.size(); at += kMost) {
+    raw.Frame(at == 0 ? RawH2::Type::kHeaders : RawH2::Type::kContinuation, at + kMost < block.size() ? 0 : flags | 0x4, stream,
+              block.substr(at, kMost));
+  }
+}
+const std::string kCall =
+    std::string("\x83\x87\x01\x01h\x04\x04/x/y\x0f\x10\x10") + "application/grpc" + std::string("\0\x02te\x08trailers", 13);
+// An entry of the table that is `size` bytes long with what is counted for it, and so often named.
+std::string Entry(size_t size, size_t times) {
+  return "\x40\x01x" + std::string(1, static_cast<char>(size - 33)) + std::string(size - 33, 'y') + std::string(times, '\xbe');
+}
+const std::string kFull = Entry(33, 7 * 1024 / 33);
+
+// What takes a byte on its way and a hundred where it is kept, by a client that has not acknowledged our SETTINGS.
+TEST_F(DelugeTest, FaultD2HeadersThatGrowWhenTheyAreDecoded) {
+  struct Kind {
+    const char* name;
+    int count;
+    int each;
+    std::function<void(RawH2&, uint32_t)> send;
+  };
+  const Kind kinds[] = {
+      {"a block of 1 MiB", 10'000, 20, [](RawH2& raw, uint32_t stream) { Block(raw, stream, kCall + Entry(64, 16'000)); }},
+      {"a block of 1 MiB, unended", 10'000, 20,
+       [](RawH2& raw, uint32_t stream) { raw.Frame(RawH2::Type::kHeaders, 0, stream, kCall + Entry(64, 16'000)); }},
+      {"30 frames of 7 KiB", 10'000, 20,
+       [](RawH2& raw, uint32_t stream) {
+         raw.Frame(RawH2::Type::kHeaders, 0, stream, kCall + kFull);
+         for (int i = 0; i < 29; ++i) raw.Frame(RawH2::Type::kContinuation, i == 28 ? 0x4 : 0, stream, std::string(215, '\xbe'));
+       }},
+      {"trailers of 1 MiB", 10'000, 20,
+       [](RawH2& raw, uint32_t stream) {
+         Block(raw, stream, kCall);
+         Block(raw, stream, Entry(64, 16'000), 0x1);
+       }},
+      {"what is allowed", 20'000, 1, [](RawH2& raw, uint32_t stream) { Block(raw, stream, kCall + kFull); }},
+      {"what is allowed, and as trailers", 20'000, 1,
+       [](RawH2& raw, uint32_t stream) {
+         Block(raw, stream, kCall + kFull);
+         Block(raw, stream, kFull, 0x1);
+       }},
+      {"Huffman", 10'000, 20,
+       [](RawH2& raw, uint32_t stream) { Block(raw, stream, kCall + "\x40\x01z\xff\xc5\x4d" + std::string(10'052, '\x18')); }},
+      {"sizes of the table", 20'000, 1,
+       [](RawH2& raw, uint32_t stream) { Block(raw, stream, "\x20\x3f\xe1\x1f" + kCall + kFull); }},
+  };
+  for (const Kind& kind : kinds) {
+    Flood(kind.name, [&] {
+      FromConnections("viewer", 16, kind.count, [&](RawH2& raw, int i) {
+        if (i % kind.each == 0) kind.send(raw, static_cast<uint32_t>(2 * i + 1));
+      });
+    });
+  }
+}
+
+TEST_F(DelugeTest, FaultD2HeadersThatAreKeptByManyConnections) {
+  auto connections = Many("viewer", 100);
+  ASSERT_GT(connections.size(), 90u);
+  Flood("100 x 60 calls with all the headers that they may have", [&] {
+    for (const auto& raw : connections) {
+      for (uint32_t i = 0; i < 60; ++i) {
+        Block(*raw, 2 * i + 1, kCall + kFull);
+        Block(*raw, 2 * i + 1, kFull, 0x1);
+      }
+      raw->Flush(500);
+    }
+    EXPECT_EQ(daemon_->Do({"list"}, "operator").code(), 0);
+  });
+  auto more = Many("viewer", 256);
+  Flood("256 halves of a header", [&] {
+    for (const auto& raw : more) {
+      raw->Frame(RawH2::Type::kHeaders, 0, 1, kCall + std::string("\x40\x01z\x7f\xf5\xfb\x01", 7) + std::string(16'000, 'z'));
+      raw->Frame(RawH2::Type::kContinuation, 0, 1, std::string(16'000, 'z'));
+      raw->Flush(500);
+    }
+    EXPECT_EQ(daemon_->Do({"list"}, "operator").code(), 0);
+  });
+}
+
 TEST_F(DelugeTest, FaultD3TwentyThousandStreamsThatNobodyCloses) {
   Flood("20,000 Watch", [] {
     const auto raw = Raw("viewer");

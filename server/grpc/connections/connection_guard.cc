@@ -108,12 +108,15 @@ void ConnectionGuard::OnMisuse(uint64_t id) { Misuse(id, 1); }
 void ConnectionGuard::OnPing(uint64_t id) { Misuse(id, kMisusesPerPing); }
 void ConnectionGuard::OnSettings(uint64_t id) { Misuse(id, kMisusesPerSettings); }
 
-void ConnectionGuard::OnEndlessHeaders(uint64_t id) {
+void ConnectionGuard::OnEndlessHeaders(uint64_t id) { EndFor(id, "the headers of its call do not end"); }
+void ConnectionGuard::OnBadHeaders(uint64_t id) { EndFor(id, "the headers of its call come to too much, or are no headers"); }
+
+void ConnectionGuard::EndFor(uint64_t id, const char* why) {
   End end;
   {
     const auto state = state_.Lock();
     const auto found = state->connections.find(id);
-    if (found != state->connections.end()) end.Set(found->second, "the headers of its call do not end");
+    if (found != state->connections.end()) end.Set(found->second, why);
   }
   Tell(end);
 }

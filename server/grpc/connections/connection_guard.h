@@ -26,6 +26,7 @@ class HeapTrimmer;
 //   the same, twice as many; or a connection has kMaxOfConnection     no call is begun, and the connection is ended
 //   more misuses than kMisusesOfConnection, or kMisusesOfUser         the connection is ended
 //   more connections of a user than kMaxConnectionsOfUser             the newest is ended
+//   headers that have no end, come to too much or cannot be read      the connection is ended
 //
 // A misuse is a call that is taken back or refused, for whatever reason: it costs about as much as one that is served, and no limit
 // of calls in progress holds it. A connection that has no call may always begin one, and every connection has a few misuses
@@ -82,6 +83,8 @@ class ConnectionGuard {
   void OnPing(uint64_t connection);
   void OnSettings(uint64_t connection);
   void OnEndlessHeaders(uint64_t connection);
+  // They come to more than we take, or are not HPACK.
+  void OnBadHeaders(uint64_t connection);
   void OnDone(uint64_t connection);
   bool MustEnd(uint64_t connection) const;
   void Close(uint64_t connection);
@@ -123,6 +126,7 @@ class ConnectionGuard {
   // Whether a user who has `own` calls has too many, when each limit is `times` as high.
   bool IsBeyond(const State& state, uint64_t own, uint64_t times) const;
   void Misuse(uint64_t id, double misuses);
+  void EndFor(uint64_t id, const char* why);
   void Charge(State& state, Connection& connection, double misuses, End& end) const;
   void Tell(const End& end) const;
 

@@ -42,4 +42,10 @@ bool HeaderLimit::Begin() {
   return block_ <= kMaxBlock && frames_ <= kMaxFrames;
 }
 
+uint32_t MetadataLimit::Begin(bool is_last, uint32_t counted) {
+  left_ = is_open_ ? left_ - std::min(left_, counted) : kMaxMetadata;
+  is_open_ = !is_last;
+  return left_;
+}
+
 }  // namespace jobd::server

@@ -10,9 +10,10 @@
 #include <grpcpp/impl/server_builder_option.h>
 #include <grpcpp/server_builder.h>
 #include <grpcpp/version_info.h>
-#include <sys/socket.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -28,6 +29,7 @@
 #include "server/grpc/connections/connection_guard.h"
 #include "server/grpc/connections/header_limit.h"
 #include "server/grpc/connections/read_pace.h"
+#include "server/grpc/connections/receive_buffer.h"
 
 // Look at gRPC's sources before this is raised: what each of the functions returns and means is in no header that is installed.
 static_assert(GRPC_CPP_VERSION_MAJOR == 1 && GRPC_CPP_VERSION_MINOR == 51, "transport_watch.h was written for gRPC 1.51");
@@ -65,8 +67,9 @@ struct Table {
     uint64_t connection = 0;
     ReadPace pace;
     HeaderLimit headers;
+    MetadataLimit metadata;
+    ReceiveBuffer buffer;
     uint32_t taken_back = 0;  // the stream that we took back last
-    bool is_buffer_bounded = false;
   };
   std::shared_mutex mutex;
   std::unordered_set<const TransportWatch*> watches;
@@ -157,6 +160,15 @@ void OnRead(const void* transport, std::string_view bytes) {
   found->second.watch->guard().OnEndlessHeaders(found->second.connection);
 }
 
+// A frame of headers begins. Returns what they may come to, for a parser that would let them come to `most`.
+uint32_t OnHeaderFrame(const void* transport, const HeaderParser& parser, bool is_last, uint32_t most) {
+  Table& table = TheTable();
+  const std::shared_lock lock(table.mutex);
+  const auto found = table.transports.find(transport);
+  if (found == table.transports.end()) return most;
+  return std::min(most, found->second.metadata.Begin(is_last, parser.counted));
+}
+
 // We take the stream back because of what is being read. Frames that were on their way when a call ended, or go beyond its window,
 // bring this about one by one; it is one misuse all the same.
 void OnTakenBack(const void* transport, uint32_t stream) {
@@ -174,24 +186,6 @@ void OnTaken(const void* transport, base::Nanos time) {
   if (found != table.transports.end()) found->second.pace.OnTaken(time);
 }
 
-// The kernel lets a socket's buffer grow with what comes by it, as a long way needs, to 6 MiB and more (tcp(7), tcp_rmem); a client
-// fills it while we let it wait. So it is kept where it is once it has this size, which is 5 MiB/s at 100 ms. Where the way is
-// short it may have grown far beyond at once, and is made smaller: to no more than twice net.core.rmem_max, often 416 KiB, which is
-// much on such a way. TCP_WINDOW_CLAMP does not hold where the buffer grows.
-constexpr int kBuffer = 512 << 10;
-
-void BoundBuffer(Table::Entry& entry, grpc_endpoint* endpoint) {
-  if (entry.is_buffer_bounded) return;
-  const int fd = grpc_endpoint_get_fd(endpoint);
-  int size = 0;
-  socklen_t length = sizeof size;
-  if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &length) != 0 || size < kBuffer) return;
-  entry.is_buffer_bounded = true;
-  constexpr int kKeepReceive = 2;  // SOCK_RCVBUF_LOCK of SO_BUF_LOCK, since Linux 5.14
-  if (size <= 2 * kBuffer && setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &kKeepReceive, sizeof kKeepReceive) == 0) return;
-  setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &kBuffer, sizeof kBuffer);
-}
-
 base::Nanos WaitBeforeRead(grpc_endpoint* endpoint) {
   Table& table = TheTable();
   const std::shared_lock lock(table.mutex);
@@ -199,7 +193,7 @@ base::Nanos WaitBeforeRead(grpc_endpoint* endpoint) {
   if (transport == table.transport_of_endpoint.end()) return 0;
   const auto found = table.transports.find(transport->second);
   if (found == table.transports.end()) return 0;
-  BoundBuffer(found->second, endpoint);
+  found->second.buffer.Bound(grpc_endpoint_get_fd(endpoint));
   return found->second.pace.Wait(Now(), waiting.load(std::memory_order_relaxed));
 }
 
@@ -324,6 +318,26 @@ JOBD_BETWEEN(grpc_chttp2_stream*, _Z33grpc_chttp2_parsing_accept_streamP21grpc_c
   const bool may = Asked(transport, true, [](ConnectionGuard& guard, uint64_t connection) { return guard.MayBegin(connection); });
   if (!may) return nullptr;
   return __real__Z33grpc_chttp2_parsing_accept_streamP21grpc_chttp2_transportj(transport, stream);
+}
+
+JOBD_BETWEEN(void, _ZN9grpc_core11HPackParser10BeginFrameEP19grpc_metadata_batchjNS0_8BoundaryENS0_8PriorityENS0_7LogInfoE,
+             (jobd::server::HeaderParser * parser, void* metadata, uint32_t most, uint8_t boundary, uint8_t priority,
+              jobd::server::HeaderFrame frame)) {
+  most = jobd::server::OnHeaderFrame(jobd::server::reading, *parser, boundary != 0, most);
+  __real__ZN9grpc_core11HPackParser10BeginFrameEP19grpc_metadata_batchjNS0_8BoundaryENS0_8PriorityENS0_7LogInfoE(
+      parser, metadata, most, boundary, priority, frame);
+  // Or we do not know where it counts, and what has not been counted has no bound.
+  if (parser->metadata != metadata || parser->counted != 0 || parser->most != most) std::abort();
+}
+
+JOBD_BETWEEN(absl::Status, _Z31grpc_chttp2_header_parser_parsePvP21grpc_chttp2_transportP18grpc_chttp2_streamRK10grpc_slicei,
+             (void* parser, grpc_chttp2_transport* transport, grpc_chttp2_stream* stream, const grpc_slice& piece, int is_last)) {
+  absl::Status status = __real__Z31grpc_chttp2_header_parser_parsePvP21grpc_chttp2_transportP18grpc_chttp2_streamRK10grpc_slicei(
+      parser, transport, stream, piece, is_last);
+  // gRPC ends the call alone if they are too long, having left off in the midst of them: from there on it may take each byte that
+  // names an entry of the table for another.
+  if (!status.ok()) Told(transport, &ConnectionGuard::OnBadHeaders);
+  return status;
 }
 
 JOBD_BETWEEN(int, _Z26grpc_transport_init_streamP14grpc_transportP11grpc_streamP20grpc_stream_refcountPKvPN9grpc_core5ArenaE,

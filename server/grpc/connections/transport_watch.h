@@ -23,6 +23,8 @@ class ConnectionGuard;
 //                                             HeaderLimit
 //   grpc_endpoint_read                        it wants to read on; put off where ReadPace says so
 //   grpc_chttp2_parsing_accept_stream         a HEADERS frame begins a call; without one it is passed over: MayBegin
+//   grpc_core::HPackParser::BeginFrame        a frame of headers; told how much it may take: MetadataLimit
+//   grpc_chttp2_header_parser_parse           which they were, or are not HPACK: OnBadHeaders
 //   grpc_transport_init_stream                the call's memory is there: OnBegun
 //   grpc_transport_destroy_stream             and is given back: OnDone
 //   grpc_chttp2_rst_stream_parser_parse       the client takes a call back: OnMisuse

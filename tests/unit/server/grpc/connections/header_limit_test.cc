@@ -1,4 +1,4 @@
-// Blocks of headers that have no end.
+// Blocks of headers that have no end, or come to too much.
 #include "server/grpc/connections/header_limit.h"
 
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@ TEST(HeaderLimit, ManyBlocksOfWhatIsAllowed) {
   HeaderLimit limit;
   ASSERT_TRUE(limit.Take(kPreface));
   for (int i = 0; i < 1000; ++i) {
-    ASSERT_TRUE(limit.Take(Frame(1, 16384) + Frame(9, 16384) + Frame(9, 100) + Frame(0, 5)));
+    ASSERT_TRUE(limit.Take(Frame(1, 16384) + Frame(9, 16000) + Frame(9, 100) + Frame(0, 5)));
   }
 }
 
@@ -38,7 +38,7 @@ TEST(HeaderLimit, FaultD2ContinuationsWithoutEnd) {
   ASSERT_TRUE(limit.Take(kPreface + Frame(1, 10)));
   int frames = 0;
   while (frames < 1000 && limit.Take(Frame(9, 4096))) ++frames;
-  EXPECT_EQ(frames, 15);
+  EXPECT_EQ(frames, 7);
 }
 
 TEST(HeaderLimit, FaultD2EmptyContinuationsWithoutEnd) {
@@ -66,6 +66,24 @@ TEST(HeaderLimit, BytesComeInAnyPieces) {
     EXPECT_GE(at + piece, good.size()) << piece;
     EXPECT_LT(at, good.size() + 40) << piece;
   }
+}
+
+TEST(MetadataLimit, EachBlockMayComeToAsMuch) {
+  MetadataLimit limit;
+  EXPECT_EQ(limit.Begin(true, 0), kMaxMetadata);
+  EXPECT_EQ(limit.Begin(true, kMaxMetadata), kMaxMetadata) << "the block before is over";
+  EXPECT_EQ(limit.Begin(true, UINT32_MAX), kMaxMetadata);
+}
+
+TEST(MetadataLimit, FaultD2ABlockInManyFramesComesToNoMoreThanOneInOne) {
+  MetadataLimit limit;
+  EXPECT_EQ(limit.Begin(false, 7), kMaxMetadata);
+  EXPECT_EQ(limit.Begin(false, 1000), kMaxMetadata - 1000);
+  EXPECT_EQ(limit.Begin(false, 0), kMaxMetadata - 1000) << "an empty frame";
+  EXPECT_EQ(limit.Begin(false, kMaxMetadata - 1001), 1u);
+  EXPECT_EQ(limit.Begin(false, 2), 0u);
+  EXPECT_EQ(limit.Begin(true, 0), 0u) << "to its last frame";
+  EXPECT_EQ(limit.Begin(false, 0), kMaxMetadata) << "and not beyond";
 }
 
 }  // namespace

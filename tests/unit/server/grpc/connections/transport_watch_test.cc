@@ -187,6 +187,48 @@ TEST_F(TransportWatchTest, FaultD2HeadersWithoutEndEndTheirConnection) {
   EXPECT_NE(Ended().find("headers"), std::string::npos) << Ended();
 }
 
+// An entry of the table, 32 + 5 + 123 bytes, and so often named: a byte each time.
+std::string Entries(size_t times) { return "\x83\x87\x40\x05x-abc\x7b" + std::string(123, 'x') + std::string(times, '\xbe'); }
+
+// The client has not acknowledged our SETTINGS, and is held to them all the same.
+TEST_F(TransportWatchTest, FaultD2HeadersThatComeToTooMuchEndTheirConnection) {
+  Serve(std::make_unique<Keeper>());
+  const auto in_one_frame = [](RawH2& raw) { raw.Frame(RawH2::Type::kHeaders, 0x4, 1, Entries(2000)); };
+  const auto in_many_frames = [](RawH2& raw) {
+    raw.Frame(RawH2::Type::kHeaders, 0, 1, Entries(40));
+    raw.Frame(RawH2::Type::kContinuation, 0x4, 1, std::string(40, '\xbe'));
+  };
+  const auto as_trailers = [](RawH2& raw) { raw.Frame(RawH2::Type::kHeaders, 0x5, raw.Headers("/a/Method"), Entries(2000)); };
+  for (const std::function<void(RawH2&)>& send : {std::function<void(RawH2&)>(in_one_frame), {in_many_frames}, {as_trailers}}) {
+    const auto raw = Raw();
+    ASSERT_NE(raw, nullptr);
+    send(*raw);
+    EXPECT_TRUE(raw->Flush());
+    EXPECT_TRUE(raw->ReadUntil([] { return false; }));
+    EXPECT_TRUE(raw->over());
+    EXPECT_NE(Ended().find("come to too much"), std::string::npos) << Ended();
+    const std::lock_guard lock(mutex_);
+    ended_.clear();
+  }
+}
+
+TEST_F(TransportWatchTest, HeadersOfWhatIsAllowedMayComeInManyFrames) {
+  Serve(std::make_unique<Keeper>());
+  const auto raw = Raw();
+  ASSERT_NE(raw, nullptr);
+  for (int i = 0; i < 20; ++i) {
+    const uint32_t stream = raw->Headers("/a/Method");
+    raw->Frame(RawH2::Type::kHeaders, 0x1, stream, Entries(20));
+    for (const bool last : {false, false, true})
+      raw->Frame(RawH2::Type::kContinuation, last ? 0x4 : 0, stream, std::string(6, '\xbe'));
+  }
+  raw->Frame(RawH2::Type::kPing, 0, 0, "12345678");
+  ASSERT_TRUE(raw->Flush());
+  EXPECT_TRUE(raw->ReadUntil([&] { return raw->frames_of(0) > 2; }));
+  EXPECT_FALSE(raw->over());
+  EXPECT_EQ(Ended(), "");
+}
+
 TEST_F(TransportWatchTest, AClientInTheSameProcessAndAServerThatIsGoneAreNotWatched) {
   Serve(std::make_unique<Keeper>());
   const auto raw = Raw();
