@@ -19,6 +19,7 @@
 #include "launch/contract/step.h"
 #include "launch/launcher/adoption.h"
 #include "launch/launcher/launcher.h"
+#include "launch/launcher/untaken_signals.h"
 #include "launch/shim/assignment.h"
 
 namespace jobd::launch {
@@ -35,7 +36,8 @@ constexpr base::Nanos kCancelMargin = 300 * base::kNanosPerMilli;
 constexpr int kHungLooks = 4;
 constexpr std::chrono::milliseconds kLookAgain{200};
 constexpr std::chrono::milliseconds kLookAgainCalmly{1000};
-constexpr size_t kMostKept = 64;  // signals for a shim that is being searched for
+constexpr std::chrono::milliseconds kTaking{50};  // before it is looked whether a signal was taken
+constexpr size_t kMostKept = 64;                  // signals for a shim that is being searched for
 
 // 'S', 'T', 'D', … of proc_pid_stat(5); 0 when it cannot be read.
 char StateOf(pid_t pid) {
@@ -43,6 +45,14 @@ char StateOf(pid_t pid) {
   if (!stat.ok()) return 0;
   const size_t name_end = stat->rfind(") ");
   return name_end == std::string::npos || name_end + 2 >= stat->size() ? 0 : (*stat)[name_end + 2];
+}
+
+// Whether it waits for a disk, or was stopped: then it is made to go on.
+bool IsHung(LiveShim& shim) {
+  const char state = StateOf(shim.pid);
+  const bool stopped = state == 'T' || state == 't';
+  if (stopped && shim.pidfd.is_open()) ::syscall(SYS_pidfd_send_signal, shim.pidfd.native_handle(), SIGCONT, nullptr, 0);
+  return stopped || state == 'D';
 }
 
 }  // namespace
@@ -60,9 +70,11 @@ void Launcher::Handle(const Watch& frame) {
   // A lock that cannot be seen proves nothing: the file may be another one by now, or out of reach.
   if (!shim.pidfd) shim = FindShimOf(options_.shim, GroupOf(frame.key));
   if (!shim.pidfd) return SweepThen(frame.key, [this, key = frame.key] { SendToServer(ShimExited{key}); });
-  Adopt(frame.key, std::move(shim));
+  const auto adopted = Adopt(frame.key, std::move(shim));
   if (kept.empty()) return;
-  for (const auto& [signal, value] : kept.mapped()) SendToShim(frame.key, signal, value);
+  for (const auto& [signal, value] : kept.mapped()) {
+    signal == kForwardSignal ? Forward(adopted, value) : SendToShim(frame.key, signal, value);
+  }
 }
 
 std::shared_ptr<LiveShim> Launcher::Adopt(JobKey key, FoundShim found) {
@@ -151,10 +163,7 @@ void Launcher::AwaitBackstop(const std::shared_ptr<LiveShim>& shim, std::chrono:
 void Launcher::LookAtBackstop(const std::shared_ptr<LiveShim>& shim) {
   Backstop& backstop = *shim->backstop;
   const auto now = std::chrono::steady_clock::now();
-  const char state = StateOf(shim->pid);
-  const bool stopped = state == 'T' || state == 't';
-  if (stopped && shim->pidfd.is_open()) ::syscall(SYS_pidfd_send_signal, shim->pidfd.native_handle(), SIGCONT, nullptr, 0);
-  backstop.hung = stopped || state == 'D' ? backstop.hung + 1 : 0;
+  backstop.hung = IsHung(*shim) ? backstop.hung + 1 : 0;
   if (backstop.hung >= kHungLooks && shim->job && now >= backstop.terminate_at) {
     const auto group = options_.shim.driver->Open(GroupOf(*shim->job));
     if (group.ok() && now >= backstop.kill_at) {
@@ -225,6 +234,7 @@ void Launcher::Forget(JobKey key) {
   const std::shared_ptr<LiveShim> shim = std::move(it->second);
   shims_.erase(it);
   shim->backstop.reset();
+  shim->untaken.reset();
   const auto uid = std::exchange(shim->uid, std::nullopt);
   if (uid && options_.uids) options_.uids->Release(*uid);
   if (std::exchange(shim->sweep_asked, false)) SendToServer(Swept{key});
@@ -276,7 +286,40 @@ void Launcher::Handle(const CancelJob& frame) {
 }
 
 void Launcher::Handle(const SignalJob& frame) {
-  if (frame.signal >= 1 && frame.signal <= 64) SendToShim(frame.key, kForwardSignal, frame.signal);
+  if (frame.signal < 1 || frame.signal > 64) return;
+  const auto it = shims_.find(frame.key);
+  if (it != shims_.end()) return Forward(it->second, frame.signal);
+  SendToShim(frame.key, kForwardSignal, frame.signal);
+}
+
+void Launcher::Forward(const std::shared_ptr<LiveShim>& shim, int signal) {
+  // Of those before it has taken all, unless one waits.
+  if (shim->untaken && !HasUntaken(shim->pid)) shim->untaken.reset();
+  if (!shim->untaken) shim->untaken = std::make_unique<Untaken>(context_);
+  shim->untaken->signals.push_back(signal);
+  SendToShim(*shim->job, kForwardSignal, signal);
+  AwaitTaking(shim);
+}
+
+void Launcher::AwaitTaking(const std::shared_ptr<LiveShim>& shim) {
+  shim->untaken->timer.expires_after(kTaking);
+  shim->untaken->timer.async_wait([this, weak = std::weak_ptr(shim)](const boost::system::error_code& error) {
+    if (const auto live = weak.lock(); live && !error && live->untaken) LookAtUntaken(live);
+  });
+}
+
+void Launcher::LookAtUntaken(const std::shared_ptr<LiveShim>& shim) {
+  if (!shim->job || !HasUntaken(shim->pid)) return shim->untaken.reset();
+  Untaken& untaken = *shim->untaken;
+  untaken.hung = IsHung(*shim) ? untaken.hung + 1 : 0;
+  if (untaken.hung < kHungLooks) return AwaitTaking(shim);
+  const auto group = options_.shim.driver->Open(GroupOf(*shim->job));
+  if (!group.ok()) return hooks_.report("signalling a job whose shim hangs: " + group.error().message());
+  for (const int signal : std::exchange(untaken.signals, {})) {
+    // It is told before we look once more: whenever it goes on, one of us delivers the signal, and one alone.
+    SendToShim(*shim->job, kDeliveredSignal, signal);
+    if (HasUntaken(shim->pid)) SignalJobOf(shim->pid, **group, signal);
+  }
 }
 
 void Launcher::SendToShim(JobKey key, int signal, int value) {

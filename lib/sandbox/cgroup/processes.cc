@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <string_view>
@@ -23,19 +24,24 @@ std::optional<pid_t> ParsePid(std::string_view text) {
   return pid;
 }
 
-}  // namespace
-
-std::optional<pid_t> ParentOf(pid_t pid) {
+// The number `skip` places behind the state in "pid (comm) state ppid pgrp …" of proc_pid_stat(5).
+std::optional<pid_t> StatOf(pid_t pid, int skip) {
   const auto stat = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/stat", 4096);
   if (!stat.ok()) return std::nullopt;
-  // "pid (comm) state ppid …", and comm may hold anything: the last ')' ends it (proc(5)).
+  // comm may hold anything: the last ')' ends it.
   const size_t close = stat->rfind(')');
   if (close == std::string::npos || close + 4 >= stat->size()) return std::nullopt;
-  const std::string_view rest = std::string_view(*stat).substr(close + 4);
-  pid_t parent = 0;
-  if (std::from_chars(rest.data(), rest.data() + rest.size(), parent).ec != std::errc()) return std::nullopt;
-  return parent;
+  std::string_view rest = std::string_view(*stat).substr(close + 4);
+  for (; skip > 0; --skip) rest.remove_prefix(std::min(rest.size(), rest.find(' ') + 1));
+  pid_t number = 0;
+  if (std::from_chars(rest.data(), rest.data() + rest.size(), number).ec != std::errc()) return std::nullopt;
+  return number;
 }
+
+}  // namespace
+
+std::optional<pid_t> ParentOf(pid_t pid) { return StatOf(pid, 0); }
+std::optional<pid_t> ProcessGroupOf(pid_t pid) { return StatOf(pid, 1); }
 
 std::optional<uid_t> UidOf(pid_t pid) {
   const auto status = base::ReadFile(AT_FDCWD, "/proc/" + std::to_string(pid) + "/status", 64 * 1024);
