@@ -10,6 +10,9 @@ namespace {
 // Asked for by every look at the status: no more often than this.
 constexpr base::Nanos kProbeAgain = base::kNanosPerSecond;
 
+// Nor is it asked by each of many that submit.
+constexpr base::Nanos kLately = 100 * base::kNanosPerMilli;
+
 base::Nanos Now() { return base::SystemClock().Monotonic(); }
 
 }  // namespace
@@ -30,6 +33,7 @@ std::function<void()> LogDisk::Tracked(std::function<void()> work) {
   };
   return [entry = std::make_shared<Entry>(pending_), work = std::move(work)]() mutable {
     work();
+    entry->pending->Lock()->answered_at = Now();
     entry.reset();
   };
 }
@@ -58,6 +62,11 @@ bool LogDisk::Hangs() const {
   const auto pending = pending_->Lock();
   // The oldest has the lowest number.
   return !pending->since.empty() && Now() - pending->since.begin()->second >= kHangsAfter;
+}
+
+bool LogDisk::AnsweredLately() const {
+  const auto pending = pending_->Lock();
+  return pending->answered_at != 0 && Now() - pending->answered_at < kLately;
 }
 
 void LogDisk::Stop() {

@@ -33,12 +33,15 @@ class LogDisk {
   // Has `probe` done, unless something is under way that tells as much or it was done just before.
   void Probe(std::function<void()> probe);
   bool Hangs() const;
+  // It has done something a moment ago, so that it need not be asked.
+  bool AnsweredLately() const;
   void Stop();
 
  private:
   struct Pending {
     std::map<uint64_t, base::Nanos> since;  // what is not done yet
     uint64_t last = 0;
+    base::Nanos answered_at = 0;  // 0: never
   };
   struct Queue {
     std::deque<std::function<void()>> waiting;
