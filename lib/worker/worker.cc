@@ -53,6 +53,9 @@ const char* ProblemText(Store::Problem::Kind kind) {
   return kind == Store::Problem::Kind::kReplaced ? "without its database (deleted or replaced)" : "failing";
 }
 
+// Changes nothing, and waits for a disk that is frozen or does not answer as everything does that would.
+void TouchLogDisk(int dir) { ::unlinkat(dir, ".jobd-nothing", 0); }
+
 // Reaches the maintenance, which is made after what calls it.
 class LateUpkeep final : public Upkeep {
  public:
@@ -143,7 +146,10 @@ class LocalWorker final : public Worker {
       EncodedSpec encoded{.spec = EncodeSpec(job), .stdin_data = std::move(job.stdin_data)};
       batch.specs.push_back(std::move(encoded));
     }
-    SubmitOp::Post(*engine_, std::move(submitter), std::move(batch), DiskRefusal(), guard_->Bound(std::move(done)));
+    AskLogDisk([this, submitter = std::move(submitter), held = std::make_shared<NewBatch>(std::move(batch)),
+                done = guard_->Bound(std::move(done))]() mutable {
+      SubmitOp::Post(*engine_, std::move(submitter), std::move(*held), DiskRefusal(), std::move(done));
+    });
   }
 
   void Cancel(JobSelector jobs, std::string by, std::string reason, std::optional<base::Nanos> grace,
@@ -167,7 +173,9 @@ class LocalWorker final : public Worker {
   void Retry(JobSelector jobs, bool failed_only, Callback<uint32_t> done) override {
     if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
     if (auto hangs = Hangs()) return done(std::move(*hangs));
-    RetryOp::Post(*engine_, std::move(jobs), failed_only, DiskRefusal(), guard_->Bound(std::move(done)));
+    AskLogDisk([this, jobs = std::move(jobs), failed_only, done = guard_->Bound(std::move(done))]() mutable {
+      RetryOp::Post(*engine_, std::move(jobs), failed_only, DiskRefusal(), std::move(done));
+    });
   }
   void Hold(JobSelector jobs, std::string by, Callback<uint32_t> done) override {
     if (base::Status status = CheckSelector(jobs); !status.ok()) return done(std::move(status).error());
@@ -236,6 +244,17 @@ class LocalWorker final : public Worker {
   void Drain(std::string by, Callback<ServiceState> done) override {
     PostDrain(*engine_, std::move(by), guard_->Bound(std::move(done)));
   }
+  // It is asked on a thread of its own. When it has not answered within kHangsAfter, or the loop does not, Hangs() says so.
+  void AskLogDisk(std::function<void()> then) override {
+    Loop& loop = engine_->loop;
+    if (loop.log_disk().AnsweredLately() || loop.log_disk().Hangs()) return then();
+    const auto go_on = guard_->Bound<bool>([then = std::move(then)](const base::Result<bool>&) { then(); });
+    loop.log_disk().Do([dir = log_dir_, go_on] {
+      TouchLogDisk(dir);
+      go_on(true);
+    });
+    loop.Post([&loop, go_on] { loop.After(LogDisk::kHangsAfter, [go_on] { go_on(false); }); });
+  }
   WorkerStatus GetStatus() override {
     WorkerStatus status = engine_->announcer.Status();
     status.disks = LookAtDisks();
@@ -278,7 +297,9 @@ class LocalWorker final : public Worker {
   }
   // "state" and "log", in this order, with all that is known to be wrong with them.
   std::vector<DiskStatus> LookAtDisks() {
-    auto measured = disks_.Measure();
+    // One that hangs is not asked: we may be on a thread that others wait for.
+    auto measured = engine_->loop.log_disk().Hangs() ? *measured_.Lock() : disks_.Measure();
+    *measured_.Lock() = measured;
     std::vector<DiskStatus> disks{std::move(measured[0]), std::move(measured[1])};
     const auto refuse = [](DiskStatus& disk, std::string problem) {
       disk.problem = std::move(problem);
@@ -286,8 +307,7 @@ class LocalWorker final : public Worker {
     };
     if (const auto problem = store_->FindProblem()) refuse(disks[0], ProblemText(problem->kind));
     if (std::string problem = launcher_.FindProblem(); !problem.empty()) refuse(disks[1], std::move(problem));
-    // It changes nothing, and waits for a disk that is frozen or does not answer as everything does that would.
-    engine_->loop.log_disk().Probe([dir = log_dir_] { ::unlinkat(dir, ".jobd-nothing", 0); });
+    engine_->loop.log_disk().Probe([dir = log_dir_] { TouchLogDisk(dir); });
     if (engine_->loop.log_disk().Hangs()) refuse(disks[1], "not answering");
     const auto told = told_problems_.Lock();
     for (const DiskStatus& disk : disks) {
@@ -313,6 +333,8 @@ class LocalWorker final : public Worker {
   std::unique_ptr<Maintenance> maintenance_;
   std::optional<AnswerGuard> guard_;
   std::atomic<std::shared_ptr<const WorkerLimits>> limits_;
+  base::Guarded<std::array<DiskStatus, 2>> measured_{
+      std::array<DiskStatus, 2>{DiskStatus{.name = "state"}, DiskStatus{.name = "log"}}};
   base::Guarded<std::map<std::string, std::string>> told_problems_;  // by the disk's name
 };
 

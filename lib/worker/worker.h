@@ -75,7 +75,10 @@ class Worker {
   // With now: cancels what is queued and what runs.
   virtual void Stop(bool now, std::string by, Callback<uint32_t> done) = 0;
   virtual void Drain(std::string by, Callback<ServiceState> done) = 0;
+  // As it is known at this moment. Whether the log disk answers is known once `then` of AskLogDisk is called: at once where it has
+  // lately, else on another thread, seconds later at most. Never, if the worker is destroyed before.
   virtual WorkerStatus GetStatus() = 0;
+  virtual void AskLogDisk(std::function<void()> then) { then(); }
   // Retention, and with it compression, is by itself: at the start, when a batch has ended, when one comes of age, and when this
   // changes the rules.
   virtual void SetLimits(WorkerLimits limits) = 0;

@@ -29,37 +29,7 @@ const char* OriginName(config::Origin origin) {
   return "";
 }
 
-}  // namespace
-
-void Start(const Api& api, CallContext& call, const v1::StartRequest& /*in*/, v1::StartResponse& out, Reply reply) {
-  api.log.info("start by={}", call.caller().name());
-  api.worker.Start([reply, &out](base::Result<worker::ServiceState> state) {
-    if (!state.ok()) return reply.Fail(state.error());
-    out.set_state(State(*state));
-    reply.Succeed();
-  });
-}
-
-void Stop(const Api& api, CallContext& call, const v1::StopRequest& in, v1::StopResponse& out, Reply reply) {
-  api.log.info("stop{} by={}", in.now() ? " now" : "", call.caller().name());
-  api.worker.Stop(in.now(), call.caller().name(), [reply, &out](base::Result<uint32_t> cancelled) {
-    if (!cancelled.ok()) return reply.Fail(cancelled.error());
-    out.set_state(jobd::v1::SERVICE_STATE_STOPPED);
-    out.set_cancelled(*cancelled);
-    reply.Succeed();
-  });
-}
-
-void Drain(const Api& api, CallContext& call, const v1::DrainRequest& /*in*/, v1::DrainResponse& out, Reply reply) {
-  api.log.info("drain by={}", call.caller().name());
-  api.worker.Drain(call.caller().name(), [reply, &out](base::Result<worker::ServiceState> state) {
-    if (!state.ok()) return reply.Fail(state.error());
-    out.set_state(State(*state));
-    reply.Succeed();
-  });
-}
-
-void GetStatus(const Api& api, CallContext& /*call*/, const v1::GetStatusRequest& /*in*/, v1::GetStatusResponse& out, Reply reply) {
+void FillStatus(const Api& api, v1::GetStatusResponse& out) {
   const worker::WorkerStatus status = api.worker.GetStatus();
   out.set_state(State(status.state));
   out.set_state_by(status.state_by);
@@ -102,7 +72,44 @@ void GetStatus(const Api& api, CallContext& /*call*/, const v1::GetStatusRequest
   out.set_server_restarts(api.about.server_restarts);
   out.set_config_revision(api.reloader.config()->revision);
   for (std::string& warning : api.reloader.Warnings()) out.add_warnings(std::move(warning));
-  reply.Succeed();
+}
+
+}  // namespace
+
+void Start(const Api& api, CallContext& call, const v1::StartRequest& /*in*/, v1::StartResponse& out, Reply reply) {
+  api.log.info("start by={}", call.caller().name());
+  api.worker.Start([reply, &out](base::Result<worker::ServiceState> state) {
+    if (!state.ok()) return reply.Fail(state.error());
+    out.set_state(State(*state));
+    reply.Succeed();
+  });
+}
+
+void Stop(const Api& api, CallContext& call, const v1::StopRequest& in, v1::StopResponse& out, Reply reply) {
+  api.log.info("stop{} by={}", in.now() ? " now" : "", call.caller().name());
+  api.worker.Stop(in.now(), call.caller().name(), [reply, &out](base::Result<uint32_t> cancelled) {
+    if (!cancelled.ok()) return reply.Fail(cancelled.error());
+    out.set_state(jobd::v1::SERVICE_STATE_STOPPED);
+    out.set_cancelled(*cancelled);
+    reply.Succeed();
+  });
+}
+
+void Drain(const Api& api, CallContext& call, const v1::DrainRequest& /*in*/, v1::DrainResponse& out, Reply reply) {
+  api.log.info("drain by={}", call.caller().name());
+  api.worker.Drain(call.caller().name(), [reply, &out](base::Result<worker::ServiceState> state) {
+    if (!state.ok()) return reply.Fail(state.error());
+    out.set_state(State(*state));
+    reply.Succeed();
+  });
+}
+
+void GetStatus(const Api& api, CallContext& /*call*/, const v1::GetStatusRequest& /*in*/, v1::GetStatusResponse& out, Reply reply) {
+  // A log disk that has begun to hang is told of by the first who asks.
+  api.worker.AskLogDisk([&api, reply, &out] {
+    FillStatus(api, out);
+    reply.Succeed();
+  });
 }
 
 void Reload(const Api& api, CallContext& call, const v1::ReloadRequest& in, v1::ReloadResponse& out, Reply reply) {

@@ -46,10 +46,12 @@ class HungDiskTest : public testing::Test {
     return id;
   }
   // From its exit record.
-  pid_t ShimOf(const std::string& id) {
+  pid_t ShimOf(const std::string& id) { return PidIn(id, 12); }
+  pid_t ProcessOf(const std::string& id) { return PidIn(id, 16); }
+  pid_t PidIn(const std::string& id, size_t at) {
     const std::string exits = ReadFileOrEmpty(daemon_.LogDir() + "/operator/" + id + "/exits");
     uint32_t pid = 0;
-    if (exits.size() >= 16) std::memcpy(&pid, exits.data() + 12, sizeof pid);
+    if (exits.size() >= at + sizeof pid) std::memcpy(&pid, exits.data() + at, sizeof pid);
     EXPECT_TRUE(ProcessLives(static_cast<pid_t>(pid)));
     return static_cast<pid_t>(pid);
   }
@@ -90,6 +92,34 @@ TEST_F(HungDiskTest, FaultD8ASubmissionOnAFrozenLogDiskDelaysNothing) {
   EXPECT_TRUE(WaitUntil([&] { return ProblemOf("log").empty(); }));
   EXPECT_EQ(daemon_.Do({"run", "--", "echo", "again"}).out, "again\n");
   EXPECT_TRUE(WaitUntil([&] { return Job(running).at("state") == "CANCELLED"; }));
+}
+
+TEST_F(HungDiskTest, FaultD8AKillOnAFrozenLogDiskReachesTheJobThatItSaysItReached) {
+  if (!Use("logs")) return;
+  const std::string running = Running("while :; do echo line; sleep 0.01; done");
+  const pid_t process = ProcessOf(running);
+  ASSERT_TRUE(disk_->Freeze());
+  EXPECT_EQ(daemon_.Do({"kill", "-s", "KILL", running}).code(), 0);
+  EXPECT_TRUE(WaitUntil([&] { return !ProcessLives(process); })) << "before the thaw";
+  disk_->Thaw();
+  EXPECT_EQ(daemon_.Do({"wait", running}).code(), 128 + SIGKILL);
+}
+
+// Nobody has asked after the disk before.
+TEST_F(HungDiskTest, FaultD8TheFirstWhoSubmitsOrLooksWhileTheLogDiskHangsIsTold) {
+  if (!Use("logs")) return;
+  ASSERT_TRUE(disk_->Freeze());
+  // It may have answered a moment before; then what is accepted waits.
+  Output told = daemon_.Do({"run", "--connect-timeout", "2s", "-d", "--", "true"});
+  if (told.code() == 0) told = daemon_.Do({"run", "--connect-timeout", "2s", "-d", "--", "true"});
+  EXPECT_EQ(told.code(), 125);
+  EXPECT_NE(told.err.find("the log disk does not answer"), std::string::npos) << told.err;
+  EXPECT_EQ(ProblemOf("log"), "not answering");
+  disk_->Thaw();
+  EXPECT_TRUE(WaitUntil([&] { return ProblemOf("log").empty(); }));
+  EXPECT_EQ(daemon_.Do({"run", "--", "echo", "again"}).out, "again\n");
+  ASSERT_TRUE(disk_->Freeze());
+  EXPECT_TRUE(WaitUntil([&] { return ProblemOf("log") == "not answering"; }));
 }
 
 class FrozenStopTest : public HungDiskTest, public testing::WithParamInterface<const char*> {};

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <optional>
+#include <string>
 
 #include "base/files.h"
 #include "tests/process/harness/launcher_host.h"
@@ -108,6 +110,75 @@ TEST_F(FaultD8, TheFirstJobOfAnOwnerHoldsUpNobody) {
     ASSERT_TRUE(std::get<launch::Refused>(answer).retry) << std::get<launch::Refused>(answer).text;
   }
   EXPECT_EQ(other.Slot().exit, base::ExitStatus::Exited(0));
+}
+
+// A signal reaches the job while its shim hangs, and once: the shim does not send it again when the disk is back.
+class FaultD8Signals : public FaultD8 {
+ protected:
+  void ExpectOneOfEach(bool adopt) {
+    std::optional<LauncherHost> first{HostOptions{.log_dir = disk_.path()}};
+    const Batch batch(disk_.path());
+    const TempDir other("", 0777);
+    auto request = batch.Request({"sh", "-c",
+                                  "cd " + other.path() +
+                                      "; trap 'echo 1 >>usr1' USR1; trap 'echo 2 >>usr2' USR2; trap 'exit 7' TERM; "
+                                      "echo up >up; while :; do echo line; sleep 0.01; done"});
+    first->Send(launch::Launch{request});
+    const SlotRecord running = batch.AwaitSlot([](const SlotRecord& record) { return record.phase == Phase::kRunning; });
+    AwaitFile(other.path(), "up");
+    ASSERT_TRUE(disk_.Freeze());
+    ASSERT_TRUE(HangsSoon(running.shim_pid));
+    if (adopt) {
+      first->Kill();
+      first.emplace(HostOptions{.log_dir = disk_.path()});
+      first->Send(batch.WatchOf(request));
+    }
+    first->Send(launch::SignalJob{request.key, SIGUSR1});
+    AwaitFile(other.path(), "usr1");
+    first->Send(launch::SignalJob{request.key, SIGUSR2});
+    AwaitFile(other.path(), "usr2");
+    disk_.Thaw();
+    // Behind those in the shim's queue, if it has them.
+    first->Send(launch::SignalJob{request.key, SIGTERM});
+    EXPECT_TRUE(std::holds_alternative<launch::ShimExited>(first->Receive()));
+    EXPECT_EQ(batch.Slot().exit, base::ExitStatus::Exited(7));
+    EXPECT_EQ(*base::ReadFile(AT_FDCWD, other.path() + "/usr1"), "1\n");
+    EXPECT_EQ(*base::ReadFile(AT_FDCWD, other.path() + "/usr2"), "2\n");
+  }
+};
+
+TEST_F(FaultD8Signals, EachReachesTheJobOnceWhileTheLogDiskHangs) { ExpectOneOfEach(false); }
+TEST_F(FaultD8Signals, FaultD20EachReachesAnAdoptedJobOnceWhileTheLogDiskHangs) { ExpectOneOfEach(true); }
+
+TEST_F(FaultD8Signals, AKillDoesNotWaitForTheLogDisk) {
+  LauncherHost host(HostOptions{.log_dir = disk_.path()});
+  const Batch batch(disk_.path());
+  auto request = batch.Request({"sh", "-c", "while :; do echo line; sleep 0.01; done"});
+  host.Send(launch::Launch{request});
+  const SlotRecord running = batch.AwaitSlot([](const SlotRecord& record) { return record.phase == Phase::kRunning; });
+  const base::Fd job(static_cast<int>(::syscall(SYS_pidfd_open, running.job_pid, 0)));
+  ASSERT_TRUE(disk_.Freeze());
+  ASSERT_TRUE(HangsSoon(running.shim_pid));
+  host.Send(launch::SignalJob{request.key, SIGKILL});
+  pollfd gone{job.get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&gone, 1, 10'000), 1) << "the job waits for the disk";
+  disk_.Thaw();
+  EXPECT_TRUE(std::holds_alternative<launch::ShimExited>(host.Receive()));
+  EXPECT_EQ(batch.Slot().exit, base::ExitStatus::Signaled(SIGKILL));
+}
+
+// No disk is needed for a shim that takes nothing.
+TEST(FaultD8StoppedShim, ASignalMakesAShimThatWasStoppedGoOn) {
+  const TempDir logs;
+  LauncherHost host(HostOptions{.log_dir = logs.path()});
+  const Batch batch(logs.path());
+  auto request = batch.Request({"sleep", "1000"});
+  host.Send(launch::Launch{request});
+  const SlotRecord running = batch.AwaitSlot([](const SlotRecord& record) { return record.phase == Phase::kRunning; });
+  ASSERT_EQ(::kill(static_cast<pid_t>(running.shim_pid), SIGSTOP), 0);
+  host.Send(launch::SignalJob{request.key, SIGINT});
+  EXPECT_TRUE(std::holds_alternative<launch::ShimExited>(host.Receive()));
+  EXPECT_EQ(batch.Slot().exit, base::ExitStatus::Signaled(SIGINT));
 }
 
 }  // namespace

@@ -171,6 +171,10 @@ class Launcher {
   static std::string GroupOf(JobKey key);
   void SweepThen(JobKey key, std::function<void()> done);
   void SendToShim(JobKey key, int signal, int value);
+  // Has the job's process group signalled: by its shim, or by us, if that hangs.
+  void Forward(const std::shared_ptr<LiveShim>& shim, int signal);
+  void AwaitTaking(const std::shared_ptr<LiveShim>& shim);
+  void LookAtUntaken(const std::shared_ptr<LiveShim>& shim);
   // The job of this shim is to be told to end in `terminate`, and to have ended `kill` after that: by us, if the shim hangs then.
   void Enforce(const std::shared_ptr<LiveShim>& shim, base::Nanos terminate, base::Nanos kill);
   void AwaitBackstop(const std::shared_ptr<LiveShim>& shim, std::chrono::steady_clock::time_point at);

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "launch/contract/step.h"
 #include "launch/launcher/launcher.h"
+#include "launch/launcher/untaken_signals.h"
 #include "launch/shim/assignment.h"
 #include "sandbox/cgroup/processes.h"
 
@@ -31,7 +32,8 @@ constexpr base::Nanos kCancelMargin = 300 * base::kNanosPerMilli;
 constexpr int kHungLooks = 4;
 constexpr std::chrono::milliseconds kLookAgain{200};
 constexpr std::chrono::milliseconds kLookAgainCalmly{1000};
-constexpr size_t kMostKept = 64;  // frames for a shim that is being searched for
+constexpr std::chrono::milliseconds kTaking{50};  // before it is looked whether a signal was taken
+constexpr size_t kMostKept = 64;                  // frames for a shim that is being searched for
 
 // 'S', 'T', 'D', … of proc_pid_stat(5); 0 when it has ended.
 base::Result<char> StateOf(pid_t pid) {
@@ -39,6 +41,14 @@ base::Result<char> StateOf(pid_t pid) {
   if (!stat) return '\0';
   const size_t name_end = stat->rfind(") ");
   return name_end == std::string::npos || name_end + 2 >= stat->size() ? '\0' : (*stat)[name_end + 2];
+}
+
+// Whether it waits for a disk, or was stopped: then it is made to go on.
+base::Result<bool> IsHung(LiveShim& shim) {
+  JOBD_ASSIGN_OR_RETURN(const char state, StateOf(shim.pid));
+  const bool stopped = state == 'T' || state == 't';
+  if (stopped && shim.pidfd.is_open()) ::syscall(SYS_pidfd_send_signal, shim.pidfd.native_handle(), SIGCONT, nullptr, 0);
+  return stopped || state == 'D';
 }
 
 }  // namespace
@@ -120,11 +130,8 @@ void Launcher::AwaitBackstop(const std::shared_ptr<LiveShim>& shim, std::chrono:
 void Launcher::LookAtBackstop(const std::shared_ptr<LiveShim>& shim) {
   Backstop& backstop = *shim->backstop;
   const auto now = std::chrono::steady_clock::now();
-  const auto state = StateOf(shim->pid);
-  const bool stopped = state.ok() && (*state == 'T' || *state == 't');
-  if (stopped && shim->pidfd.is_open()) ::syscall(SYS_pidfd_send_signal, shim->pidfd.native_handle(), SIGCONT, nullptr, 0);
   // What cannot be seen now changes nothing.
-  if (state.ok()) backstop.hung = stopped || *state == 'D' ? backstop.hung + 1 : 0;
+  if (const auto hung = IsHung(*shim); hung.ok()) backstop.hung = *hung ? backstop.hung + 1 : 0;
   if (backstop.hung >= kHungLooks && shim->job && now >= backstop.terminate_at) {
     const auto group = options_.shim.driver->Open(GroupOf(*shim->job));
     if (group.ok() && now >= backstop.kill_at) {
@@ -194,6 +201,7 @@ void Launcher::Forget(JobKey key) {
   const std::shared_ptr<LiveShim> shim = std::move(it->second);
   shims_.erase(it);
   shim->backstop.reset();
+  shim->untaken.reset();
   const auto uid = std::exchange(shim->uid, std::nullopt);
   if (uid && options_.uids) options_.uids->Release(*uid);
   if (std::exchange(shim->sweep_asked, false)) SendToServer(Swept{key});
@@ -219,7 +227,43 @@ void Launcher::Handle(const CancelJob& frame) {
 
 void Launcher::Handle(const SignalJob& frame) {
   if (KeepForLater(frame)) return;
-  if (frame.signal >= 1 && frame.signal <= 64) SendToShim(frame.key, kForwardSignal, frame.signal);
+  if (frame.signal < 1 || frame.signal > 64) return;
+  const auto it = shims_.find(frame.key);
+  if (it != shims_.end()) return Forward(it->second, frame.signal);
+  SendToShim(frame.key, kForwardSignal, frame.signal);
+}
+
+void Launcher::Forward(const std::shared_ptr<LiveShim>& shim, int signal) {
+  // Of those before it has taken all, unless one waits.
+  if (shim->untaken && !HasUntaken(shim->pid)) shim->untaken.reset();
+  if (!shim->untaken) shim->untaken = std::make_unique<Untaken>(context_);
+  shim->untaken->signals.push_back(signal);
+  SendToShim(*shim->job, kForwardSignal, signal);
+  AwaitTaking(shim);
+}
+
+void Launcher::AwaitTaking(const std::shared_ptr<LiveShim>& shim) {
+  shim->untaken->timer.expires_after(kTaking);
+  shim->untaken->timer.async_wait([this, weak = std::weak_ptr(shim)](const boost::system::error_code& error) {
+    if (const auto live = weak.lock(); live && !error && live->untaken) LookAtUntaken(live);
+  });
+}
+
+void Launcher::LookAtUntaken(const std::shared_ptr<LiveShim>& shim) {
+  if (!shim->job || !HasUntaken(shim->pid)) return shim->untaken.reset();
+  Untaken& untaken = *shim->untaken;
+  if (const auto hung = IsHung(*shim); hung.ok()) untaken.hung = *hung ? untaken.hung + 1 : 0;
+  if (untaken.hung < kHungLooks) return AwaitTaking(shim);
+  const auto group = options_.shim.driver->Open(GroupOf(*shim->job));
+  if (!group.ok()) return hooks_.report("signalling a job whose shim hangs: " + group.error().message());
+  for (const int signal : std::exchange(untaken.signals, {})) {
+    // It is told before we look once more: whenever it goes on, one of us delivers the signal, and one alone.
+    SendToShim(*shim->job, kDeliveredSignal, signal);
+    if (!HasUntaken(shim->pid)) continue;
+    if (const auto sent = SignalJobOf(shim->pid, **group, signal); !sent.ok()) {
+      hooks_.report("signalling a job whose shim hangs: " + sent.error().message());
+    }
+  }
 }
 
 void Launcher::SendToShim(JobKey key, int signal, int value) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/clock.h"
 #include "launch/contract/launch_request.h"
@@ -29,6 +30,14 @@ struct Backstop {
   bool terminated = false;
 };
 
+// Signals for the job that its shim has not taken yet, as far as we know: it hangs, perhaps.
+struct Untaken {
+  explicit Untaken(boost::asio::io_context& context) : timer(context) {}
+  boost::asio::steady_timer timer;
+  std::vector<int> signals;  // in the order in which they were sent; those that we have delivered are left out
+  int hung = 0;              // looks in a row that found the shim so
+};
+
 // A shim that was forked or adopted, until it is gone and swept up after. Shared with the handlers that wait for its descriptors.
 struct LiveShim {
   explicit LiveShim(boost::asio::io_context& context) : pidfd(context), channel(context) {}
@@ -44,7 +53,8 @@ struct LiveShim {
   bool sweep_asked = false;            // Swept is owed when its job is over
   uint64_t policy = 0;                 // the policy it was forked under, by number
   std::unique_ptr<Backstop> backstop;  // of its job, if that is to end at a time
-  bool overslept = false;              // it has waited for a whole turn of the pool's clock
+  std::unique_ptr<Untaken> untaken;
+  bool overslept = false;  // it has waited for a whole turn of the pool's clock
 };
 
 }  // namespace jobd::launch

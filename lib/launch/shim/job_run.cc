@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -29,6 +30,7 @@ base::Result<base::Fd> OpenSignals(bool children) {
   ::sigemptyset(&mask);
   ::sigaddset(&mask, kCancelSignal);
   ::sigaddset(&mask, kForwardSignal);
+  ::sigaddset(&mask, kDeliveredSignal);
   if (children) ::sigaddset(&mask, SIGCHLD);
   base::Fd fd(::signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd) return base::SysError("making a signalfd", errno);
@@ -218,13 +220,20 @@ void JobRun::OnReport() {
 
 void JobRun::OnSignals() {
   signalfd_siginfo info;
+  std::multiset<int> delivered;  // of what waits now
   while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
     const auto signal = static_cast<int>(info.ssi_signo);
     const auto meant = static_cast<uint32_t>(info.ssi_ptr >> 32);
     if (signal != SIGCHLD && meant != 0 && meant != serial_) continue;  // a job before this one
     if (signal == kCancelSignal) {
       schedule_.Cancel(clock_.Monotonic(), std::max(info.ssi_int, 0) * base::kNanosPerMilli);
+    } else if (signal == kDeliveredSignal) {
+      delivered.insert(info.ssi_int);
     } else if (signal == kForwardSignal) {
+      if (const auto done = delivered.find(info.ssi_int); done != delivered.end()) {
+        delivered.erase(done);
+        continue;
+      }
       // The session's leader is not reaped yet, so its group's number cannot mean another.
       if (record_.phase == Phase::kRunning) ::kill(-pid_, info.ssi_int);
     } else {

@@ -53,6 +53,9 @@ sandbox::GroupLimits GroupLimitsOf(const JobLimits& limits);
 // means whichever it has. The numbers are fixed, not offsets from SIGRTMIN, as shims outlive the launcher that forked them.
 inline constexpr int kCancelSignal = 40;   // value: grace in milliseconds
 inline constexpr int kForwardSignal = 41;  // value: the signal for the job's process group
+// Value: a signal that the launcher has delivered, as we hung, and that waits as a kForwardSignal with this: it is not delivered
+// again. Comes before those, for its number is lower (signal(7)).
+inline constexpr int kDeliveredSignal = 39;
 
 // A shim's answer when it is done with an attempt, on its channel or as its exit status. 0: the exit record tells. Any other value
 // is the errno of claiming the exit slot: the attempt has not begun, and there is no record. EEXIST: it has begun before.

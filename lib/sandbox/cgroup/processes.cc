@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <memory>
@@ -35,17 +36,26 @@ base::Result<std::optional<std::string>> ReadOfProcess(pid_t pid, const char* na
   return std::optional<std::string>();
 }
 
-base::Result<std::optional<pid_t>> ParentOf(pid_t pid) {
+namespace {
+
+// The number `skip` places behind the state in "pid (comm) state ppid pgrp …" of proc_pid_stat(5).
+base::Result<std::optional<pid_t>> StatOf(pid_t pid, int skip) {
   JOBD_ASSIGN_OR_RETURN(const auto stat, ReadOfProcess(pid, "stat", 4096));
   if (!stat) return std::optional<pid_t>();
-  // "pid (comm) state ppid …", and comm may hold anything: the last ')' ends it (proc(5)).
+  // comm may hold anything: the last ')' ends it.
   const size_t close = stat->rfind(')');
   if (close == std::string::npos || close + 4 >= stat->size()) return std::optional<pid_t>();
-  const std::string_view rest = std::string_view(*stat).substr(close + 4);
-  pid_t parent = 0;
-  if (std::from_chars(rest.data(), rest.data() + rest.size(), parent).ec != std::errc()) return std::optional<pid_t>();
-  return std::optional(parent);
+  std::string_view rest = std::string_view(*stat).substr(close + 4);
+  for (; skip > 0; --skip) rest.remove_prefix(std::min(rest.size(), rest.find(' ') + 1));
+  pid_t number = 0;
+  if (std::from_chars(rest.data(), rest.data() + rest.size(), number).ec != std::errc()) return std::optional<pid_t>();
+  return std::optional(number);
 }
+
+}  // namespace
+
+base::Result<std::optional<pid_t>> ParentOf(pid_t pid) { return StatOf(pid, 0); }
+base::Result<std::optional<pid_t>> ProcessGroupOf(pid_t pid) { return StatOf(pid, 1); }
 
 base::Result<std::optional<uid_t>> UidOf(pid_t pid) {
   JOBD_ASSIGN_OR_RETURN(const auto status, ReadOfProcess(pid, "status", 64 * 1024));

@@ -28,6 +28,9 @@ std::vector<pid_t> DescendantsOf(pid_t root, const std::unordered_map<pid_t, pid
 // The parent of one process now.
 base::Result<std::optional<pid_t>> ParentOf(pid_t pid);
 
+// Its process group, by the number of the leader.
+base::Result<std::optional<pid_t>> ProcessGroupOf(pid_t pid);
+
 // Its real uid.
 base::Result<std::optional<uid_t>> UidOf(pid_t pid);
 

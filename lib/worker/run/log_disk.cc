@@ -13,6 +13,8 @@ constexpr base::Nanos kProbeAgain = base::kNanosPerSecond;
 
 // Never a test's, as the loop's.
 const base::SystemClock kClock;
+// Nor is it asked by each of many that submit.
+constexpr base::Nanos kLately = 100 * base::kNanosPerMilli;
 
 }  // namespace
 
@@ -45,6 +47,7 @@ std::function<void()> LogDisk::Tracked(std::function<void()> work) const {
   return [&clock = clock_, pending = pending_, work = std::move(work)] {
     const Begun begun(*pending, clock.Monotonic());
     work();
+    pending->Lock()->answered_at = clock.Monotonic();
   };
 }
 
@@ -74,6 +77,11 @@ base::Nanos LogDisk::HangsFor() const {
   // The oldest has the lowest number.
   const base::Nanos undone = clock_.Monotonic() - pending->since.begin()->second;
   return undone >= kHangsAfter ? undone : 0;
+}
+
+bool LogDisk::AnsweredLately() const {
+  const auto pending = pending_->Lock();
+  return pending->answered_at != 0 && clock_.Monotonic() - pending->answered_at < kLately;
 }
 
 void LogDisk::Stop() {

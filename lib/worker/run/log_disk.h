@@ -41,12 +41,15 @@ class LogDisk {
   // For how long the disk has left something undone, if that is kHangsAfter or longer; else 0.
   base::Nanos HangsFor() const;
   bool Hangs() const { return HangsFor() != 0; }
+  // It has done something a moment ago, so that it need not be asked.
+  bool AnsweredLately() const;
   void Stop();
 
  private:
   struct Pending {
     std::map<uint64_t, base::Nanos> since;  // what was begun and is not done yet
     uint64_t last = 0;
+    base::Nanos answered_at = 0;  // 0: never
   };
   struct Queue {
     std::deque<std::function<void()>> waiting;

@@ -1,0 +1,19 @@
+// What a shim that hangs has not passed on to its job.
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/result.h"
+#include "sandbox/cgroup/job_group.h"
+
+namespace jobd::launch {
+
+// A kForwardSignal waits in the queue of `shim`.
+bool HasUntaken(pid_t shim);
+
+// Signals the process group of the job as its shim does: that of its first process, a child of `shim`, which is not reaped as long
+// as the shim hangs. Goes by the group's processes as they are now; one whose number was used again is not hit.
+// An error: not all could be looked at.
+base::Status SignalJobOf(pid_t shim, sandbox::JobGroup& group, int signal);
+
+}  // namespace jobd::launch
