@@ -37,6 +37,10 @@ base::Error SomebodyElse() {
   return {base::Code::kPermissionDenied, std::string(kWriting) + ": somebody else puts files in its place"};
 }
 
+base::Error NoAnswer() {
+  return base::SysError(std::string(kWriting) + ": the disk of the state directory does not answer", EAGAIN);
+}
+
 base::Error Damaged() {
   return {base::Code::kDataLoss,
           std::string(kUidsFile) +
@@ -189,8 +193,7 @@ base::Result<uid_t> OwnerUids::TakeForJob(const std::string& owner) {
 }
 
 base::Status OwnerUids::Add(uid_t first, Grant grant) {
-  if (saver_ != 0) JOBD_RETURN_IF_ERROR(AwaitSave(0));
-  if (!IsFree(grants_, first, grant.count)) return base::SysError("granting a uid", EAGAIN);  // to what was just entered
+  if (saver_ != 0) return NoAnswer();  // nor had it when we were asked
   if (dir_ < 0) {
     Enter(first, grant);
     return base::Ok();
@@ -232,9 +235,7 @@ base::Status OwnerUids::BeginSave() {
 
 base::Status OwnerUids::AwaitSave(int milliseconds) {
   pollfd end{saver_end_.get(), POLLIN, 0};
-  if (::poll(&end, 1, milliseconds) != 1) {
-    return base::SysError(std::string(kWriting) + ": the disk of the state directory does not answer", EAGAIN);
-  }
+  if (::poll(&end, 1, milliseconds) != 1) return NoAnswer();
   int status = 0;
   const bool reaped = ::waitpid(std::exchange(saver_, 0), &status, 0) > 0;
   saver_end_.reset();
