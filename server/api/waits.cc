@@ -30,6 +30,7 @@ std::string TextOf(const worker::WaitReason& wait, const std::string& owner, boo
       return (wait.before_at_least ? "more than " : "") + Counted(wait.before, "job", "jobs") + " before it";
     case WaitCode::kServiceStopped: return "the service is stopped" + By(wait.by);
     case WaitCode::kDisk: return "the " + wait.disk + " disk takes nothing: it is full, fails or does not answer";
+    case WaitCode::kResource: return "the machine lacked something to start it, and it is tried again: " + wait.lacked;
     case WaitCode::kRecovering:
       return wait.of_service ? "the service is still putting in order what its restart found"
                              : "what is left of its last attempt is being cleaned up";

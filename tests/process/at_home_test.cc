@@ -127,6 +127,33 @@ TEST_P(InAView, FaultB4HasTerminalsOfItsOwn) {
   EXPECT_EQ(Ask(host_, "script -qc 'echo hi' /dev/null </dev/null | tr -d '\\r'").out, "hi\n");
 }
 
+TEST_P(InAView, FaultF6ManyTerminalsOfOneJobLeaveSomeForOthers) {
+  HostOptions options = options_;
+  options.policy.owners["second"] = {};
+  LauncherHost host(options);
+  const Batch greedy(logs_.path(), 1, "greedy");
+  auto request = greedy.Request({"python3", "-c",
+                                 "import os, time\n"
+                                 "n = 0\n"
+                                 "try:\n"
+                                 "  while True:\n"
+                                 "    os.open('/dev/ptmx', os.O_RDWR | os.O_NOCTTY)\n"
+                                 "    n += 1\n"
+                                 "except OSError as e:\n"
+                                 "  print(n, os.strerror(e.errno), flush=True)\n"
+                                 "time.sleep(600)\n"});
+  request.profile = GetParam();
+  host.Send(launch::Launch{request});
+  EXPECT_EQ(AwaitFile(greedy.path(), "1.out"), "64 No space left on device\n");
+  const Batch other(logs_.path(), 1, "other", "second");
+  auto modest = other.Request({"python3", "-c", "import os; os.openpty(); print('got one')"});
+  modest.profile = GetParam();
+  RunToEnd(host, other, modest);
+  EXPECT_EQ(other.File("1.out") + other.File("1.err"), "got one\n");
+  host.Send(launch::CancelJob{.key = request.key, .grace = 0});
+  host.Receive();
+}
+
 TEST_P(InAView, FaultB5ItsLimitsCanBeRead) {
   const auto limits = [](auto& request) { request.limits.memory_bytes = 64u << 20; };
   EXPECT_EQ(Ask(host_, "cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes", limits).out,

@@ -41,9 +41,10 @@ enum class EndCause : uint16_t {
 };
 
 // Bits of SlotRecord::flags.
-inline constexpr uint32_t kFlagPidsLimitHit = 1u << 0;  // a fork was refused by the pids limit
-inline constexpr uint32_t kFlagOutputCut = 1u << 1;     // the output limit was reached
-inline constexpr uint32_t kFlagLogDiskError = 1u << 2;  // output was dropped because the log disk refused it
+inline constexpr uint32_t kFlagPidsLimitHit = 1u << 0;    // a fork was refused by the pids limit
+inline constexpr uint32_t kFlagOutputCut = 1u << 1;       // the output limit was reached
+inline constexpr uint32_t kFlagLogDiskError = 1u << 2;    // output was dropped because the log disk refused it
+inline constexpr uint32_t kFlagMemoryLimitHit = 1u << 3;  // with kSetupFailed: the job's group was at its memory limit
 
 inline constexpr base::Nanos kNoDeadline = -1;
 

@@ -15,8 +15,10 @@ constexpr rlim_t kDescriptorsOfAJob = 2;
 }  // namespace
 
 ProfileCapabilities ProfileCapabilitiesOf(const ShimContext& context, const Policy& policy, const sandbox::Profile& profile) {
+  // What cannot be had for now is not refused: its jobs wait.
+  const auto enforced = context.isolation->Check(profile);
   ProfileCapabilities can{.name = profile.name,
-                          .missing = !context.isolation->Check(profile).ok(),
+                          .missing = !enforced.ok() && enforced.error().code() == base::Code::kFailedPrecondition,
                           .needs_grant = NeedsGrant(policy, profile),
                           .private_tmp = profile.namespaces,
                           .tmp_bytes = profile.tmp_bytes,

@@ -4,11 +4,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <utility>
 
 #include "launch/contract/exit_file.h"
+#include "launch/contract/start_fault.h"
 #include "launch/launcher/capability_report.h"
 #include "launch/process/clone.h"
 
@@ -86,18 +86,7 @@ base::Status Launcher::RenewViews() {
 
 std::string Launcher::GroupOf(JobKey key) { return sandbox::GroupName(key.batch, key.index, key.attempt); }
 
-bool Launcher::IsPassing(int error) {
-  switch (error) {
-    case EAGAIN:
-    case ENOMEM:
-    case EMFILE:
-    case ENFILE:
-    case ENOSPC:
-    case EDQUOT:
-    case EROFS: return true;
-    default: return false;
-  }
-}
+bool Launcher::IsPassing(int error) { return StartMayPass(Step::kLock, error); }
 
 void Launcher::Serve(base::Fd socket, uint32_t server_restarts) {
   server_restarts_ = server_restarts;

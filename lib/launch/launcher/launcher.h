@@ -125,7 +125,7 @@ class Launcher {
   base::Status RenewViews();
   // The profile of a request that may be started, whose limits are filled in.
   base::Result<const sandbox::Profile*> ProfileOf(LaunchRequest& request);
-  // The machine's state, which passes, rather than the request's fault.
+  // The machine's state or its disk's, which passes, rather than the request's fault: of what is done before there is a shim.
   static bool IsPassing(int error);
   // Whom the job runs as, and who that is. `own_uid`: one that is this job's alone, to be released at its end.
   base::Result<Identity> IdentityOf(const LaunchRequest& request, const sandbox::Profile& profile, std::optional<uid_t>& own_uid,

@@ -111,7 +111,7 @@ void Launcher::Handle(Launch& frame) {
   if (!profile.ok()) {
     const bool denied = profile.error().code() == base::Code::kPermissionDenied;
     if (denied && hooks_.on_denied) hooks_.on_denied(request, profile.error().message());
-    return Refuse(request.key, profile.error(), false, denied);
+    return Refuse(request.key, profile.error(), profile.error().code() == base::Code::kResourceExhausted, denied);
   }
 
   std::optional<uid_t> own_uid;

@@ -324,6 +324,7 @@ void JobRun::CollectUsage(const sandbox::GroupUsage& group) {
   record_.voluntary_switches = static_cast<uint64_t>(own.ru_nvcsw);
   record_.involuntary_switches = static_cast<uint64_t>(own.ru_nivcsw);
   if (group.pids_limit_hit) record_.flags |= kFlagPidsLimitHit;
+  if (group.memory_limit_hit && record_.cause == EndCause::kSetupFailed) record_.flags |= kFlagMemoryLimitHit;
   if (record_.cause != EndCause::kSelf) return;
   record_.cause = schedule_.cause();
   // A job may lose a process to its memory limit and still end well.

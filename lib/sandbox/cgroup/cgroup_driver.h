@@ -49,8 +49,11 @@ class CgroupDriver final : public GroupDriver {
 // was once killed by cgroup.kill is killed at birth, as the kernel compares the kill counts of two different groups.
 bool CanBeBornInto(int root);
 
+// For want of something that comes back, which says nothing of what this machine can do.
+inline bool IsPassing(const base::Error& error) { return error.code() == base::Code::kResourceExhausted; }
+
 // Pure cgroup v2: groups below a root of our own that has the controllers delegated to it. kFailedPrecondition where that is not
-// so.
+// so; IsPassing where it is not known. So the next.
 base::Result<std::unique_ptr<GroupDriver>> TryCgroupV2(const std::string& tag);
 
 // The hybrid layout: /sys/fs/cgroup/unified tracks, the controllers of v1 beside it limit.

@@ -3,6 +3,7 @@
 #include <sys/vfs.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -32,17 +33,17 @@ std::string HierarchyOf(const std::string& controller) {
 }
 
 // Without processors and nodes of its own no process may enter a group of cpuset.
-bool FillCpuset(const std::string& group) {
-  const auto dir = base::OpenAt(AT_FDCWD, group, O_RDONLY | O_DIRECTORY);
+base::Status FillCpuset(const std::string& group) {
+  JOBD_ASSIGN_OR_RETURN(const base::Fd dir, base::OpenAt(AT_FDCWD, group, O_RDONLY | O_DIRECTORY));
   for (const char* file : {"cpuset.cpus", "cpuset.mems"}) {
-    const auto all = base::ReadFile(AT_FDCWD, group + "/../" + file, 4096);
-    if (!dir.ok() || !all.ok() || !WriteControl(dir->get(), file, *all).ok()) return false;
+    JOBD_ASSIGN_OR_RETURN(const std::string all, base::ReadFile(AT_FDCWD, group + "/../" + file, 4096));
+    JOBD_RETURN_IF_ERROR(WriteControl(dir.get(), file, all));
   }
-  return true;
+  return base::Ok();
 }
 
-// What runtimes look for, and what a job may have limits in.
-std::vector<GroupHierarchy> FindHierarchies(const std::string& tag) {
+// What runtimes look for, and what a job may have limits in. Errors are passing.
+base::Result<std::vector<GroupHierarchy>> FindHierarchies(const std::string& tag) {
   std::vector<GroupHierarchy> all;
   for (const std::string controller : {"memory", "cpu", "cpuacct", "cpuset", "pids", "blkio"}) {
     const std::string name = HierarchyOf(controller);
@@ -52,10 +53,13 @@ std::vector<GroupHierarchy> FindHierarchies(const std::string& tag) {
     if (controller != name) known->links.push_back(controller);
     // In the others the job has a group of its own.
     if (name != "cpuacct" && name != "cpuset") continue;
-    if (!MakeRoot(kTop + name, tag).ok()) continue;
     const std::string group = kTop + name + "/" + tag;
-    if (name == "cpuset" && !FillCpuset(group)) continue;
-    known->shared_group = group;
+    const auto made = MakeRoot(kTop + name, tag);
+    auto status = made.ok() ? base::Ok() : base::Status(made.error());
+    if (status.ok() && name == "cpuset") status = FillCpuset(group);
+    // These groups only let runtimes see limits: where there is no room for them jobs do without.
+    if (!status.ok() && IsPassing(status.error()) && status.error().sys_errno() != ENOSPC) return std::move(status).error();
+    if (status.ok()) known->shared_group = group;
   }
   return all;
 }
@@ -74,15 +78,18 @@ base::Result<std::unique_ptr<GroupDriver>> TryCgroupHybrid(const std::string& ta
     auto made = MakeRoot(std::string("/sys/fs/cgroup/") + ControllerNameV1(controller), tag);
     if (made.ok()) {
       limits.push_back({controller, std::move(made).value(), HierarchyOf(ControllerNameV1(controller))});
+    } else if (IsPassing(made.error())) {
+      return std::move(made).error();
     } else {
       CgroupDriver::AddMissing(missing, controller, made.error().message());
     }
   }
+  JOBD_ASSIGN_OR_RETURN(std::vector<GroupHierarchy> hierarchies, FindHierarchies(tag));
   // What a job writes through the page cache is written to the disk by the kernel's own threads, on nobody's account.
   std::erase_if(missing, [](const CgroupDriver::Missing& m) { return m.limit == Limit::kIoWrite; });
   missing.push_back({Limit::kIoWrite, "cgroup v1 does not see what is written through the page cache"});
-  return std::unique_ptr<GroupDriver>(std::make_unique<CgroupDriver>("hybrid", std::string(kUnified) + "/" + tag, std::move(root),
-                                                                     std::move(limits), std::move(missing), FindHierarchies(tag)));
+  return std::unique_ptr<GroupDriver>(std::make_unique<CgroupDriver>(
+      "hybrid", std::string(kUnified) + "/" + tag, std::move(root), std::move(limits), std::move(missing), std::move(hierarchies)));
 }
 
 }  // namespace jobd::sandbox

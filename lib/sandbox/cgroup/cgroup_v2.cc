@@ -48,7 +48,10 @@ base::Result<std::unique_ptr<GroupDriver>> BuildAt(const std::string& base_path,
   JOBD_ASSIGN_OR_RETURN(const base::Fd base_dir, base::OpenAt(AT_FDCWD, base_path, O_RDONLY | O_DIRECTORY));
   JOBD_ASSIGN_OR_RETURN(base::Fd root, MakeGroupDir(base_dir.get(), tag, false));
   // A delegated group lets us write the file that kills.
-  if (::faccessat(root.get(), "cgroup.procs", W_OK, AT_EACCESS) != 0 || (own_group && !MoveIntoLeaf(base_dir.get()).ok())) {
+  const bool delegated = ::faccessat(root.get(), "cgroup.procs", W_OK, AT_EACCESS) == 0;
+  const auto moved = delegated && own_group ? MoveIntoLeaf(base_dir.get()) : base::Ok();
+  if (!moved.ok() && IsPassing(moved.error())) return moved.error();
+  if (!delegated || !moved.ok()) {
     (void)::unlinkat(base_dir.get(), tag.c_str(), AT_REMOVEDIR);
     return NotHere("no delegated cgroup at " + base_path);
   }
@@ -59,6 +62,8 @@ base::Result<std::unique_ptr<GroupDriver>> BuildAt(const std::string& base_path,
     if (status.ok() || IsOn(root.get(), controller)) status = Enable(root.get(), controller);
     if (status.ok()) {
       limits.push_back({controller, {}, {}});
+    } else if (IsPassing(status.error())) {
+      return std::move(status).error();
     } else {
       CgroupDriver::AddMissing(missing, controller, "the controller is not delegated to " + base_path);
     }
@@ -76,7 +81,7 @@ base::Result<std::unique_ptr<GroupDriver>> TryCgroupV2(const std::string& tag) {
   // started, which would want to use the group that holds them.
   if (::geteuid() == 0) {
     auto top = BuildAt(kMount, tag, false);
-    if (top.ok()) return top;
+    if (top.ok() || IsPassing(top.error())) return top;
   }
   JOBD_ASSIGN_OR_RETURN(const std::string own, OwnGroup());
   std::string base_path = std::string(kMount) + (own == "/" ? "" : own);

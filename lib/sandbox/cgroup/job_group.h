@@ -31,8 +31,9 @@ struct GroupUsage {
   std::optional<uint64_t> user_cpu_us;
   std::optional<uint64_t> system_cpu_us;
   std::optional<uint64_t> peak_memory;
-  bool oom_killed = false;      // the memory limit made the kernel kill a process
-  bool pids_limit_hit = false;  // a fork was refused
+  bool oom_killed = false;        // the memory limit made the kernel kill a process
+  bool memory_limit_hit = false;  // it was reached
+  bool pids_limit_hit = false;    // a fork was refused
 };
 
 // How a job can be shown its own groups: not, as a cgroup2 file system, or as one of cgroup v1 for each hierarchy.
@@ -120,7 +121,8 @@ class GroupDriver {
 std::string GroupName(uint64_t batch, uint32_t index, uint32_t attempt);
 
 // Finds the best driver that works here by trying: pure v2, hybrid, none. `tag` is a safe file name that tells this daemon's groups
-// from another's: the same after a restart. Fails only when the machine cannot even be looked at.
+// from another's: the same after a restart. Fails when the machine lacks something for a look at it (kResourceExhausted), for a
+// second: what can be had then is not known.
 base::Result<std::unique_ptr<GroupDriver>> DetectGroupDriver(const std::string& tag);
 
 // The driver without cgroups, wherever we are.

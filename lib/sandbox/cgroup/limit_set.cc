@@ -151,6 +151,7 @@ void ReadUsageV2(int dir, Controller controller, GroupUsage& usage) {
   switch (controller) {
     case Controller::kMemory:
       usage.oom_killed = NumberIn(dir, "memory.events", "oom_kill") > 0;
+      usage.memory_limit_hit = NumberIn(dir, "memory.events", "max") > 0;
       if (const auto peak = ReadControl(dir, "memory.peak"); peak.ok()) usage.peak_memory = PlainNumber(*peak);
       return;
     case Controller::kCpu:
@@ -163,6 +164,7 @@ void ReadUsageV1(int dir, Controller controller, GroupUsage& usage) {
   switch (controller) {
     case Controller::kMemory:
       usage.oom_killed = NumberIn(dir, "memory.oom_control", "oom_kill") > 0;
+      if (const auto hit = ReadControl(dir, "memory.failcnt"); hit.ok()) usage.memory_limit_hit = PlainNumber(*hit) > 0u;
       if (const auto peak = ReadControl(dir, "memory.max_usage_in_bytes"); peak.ok()) usage.peak_memory = PlainNumber(*peak);
       return;
     case Controller::kCpu:

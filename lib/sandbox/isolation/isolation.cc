@@ -44,6 +44,19 @@ std::string TmpOptions(const Profile& profile, const IsolatedJob& job) {
 constexpr const char* kSecrets[] = {"/proc/keys",        "/proc/kcore",       "/proc/timer_list",
                                     "/proc/timer_stats", "/proc/sched_debug", "/proc/latency_stats"};
 
+// A job's own terminals. The machine has some thousand in all (kernel.pty.max), of which without this each job could take every
+// one.
+constexpr const char* kTerminalOptions = "newinstance,ptmxmode=0666,mode=0620,max=64";
+
+// An administrator lets nobody here have a namespace of this kind (namespaces(7)): the kernel says ENOSPC to that, as it does where
+// there are too many for now.
+bool IsForbidden(std::string_view kind) {
+  const auto most = base::ReadFile(AT_FDCWD, "/proc/sys/user/max_" + std::string(kind) + "_namespaces", 64);
+  return most.ok() && *most == "0\n";
+}
+
+std::string Forbidden(std::string_view kind) { return "user.max_" + std::string(kind) + "_namespaces is 0"; }
+
 }  // namespace
 
 Isolation Isolation::Make(const IsolationOptions& options) {
@@ -67,16 +80,31 @@ Isolation Isolation::Make(const IsolationOptions& options) {
     isolation.hierarchies_ = options.driver->hierarchies();
   }
   // As /etc/group has it, so that programs find the terminal's group to be what they expect; a user namespace knows one group.
-  isolation.terminal_options_ = "newinstance,ptmxmode=0666,mode=0620";
+  isolation.terminal_options_ = kTerminalOptions;
   if (const auto tty = options.privileged ? FindGroup("tty") : std::nullopt) {
     isolation.terminal_options_ += ",gid=" + std::to_string(*tty);
   }
   isolation.has_passwd_ = ::access("/etc/passwd", F_OK) == 0;
   isolation.has_group_ = ::access("/etc/group", F_OK) == 0;
-  if (auto mounts = base::OpenAt(AT_FDCWD, "/proc/self/mountinfo", O_RDONLY); mounts.ok())
-    isolation.mounts_ = std::move(mounts).value();
+  (void)isolation.WatchMounts();
   (void)isolation.MakeViews();  // Check says it
   return isolation;
+}
+
+bool Isolation::WatchMounts() {
+  if (mounts_) return true;
+  auto mounts = base::OpenAt(AT_FDCWD, "/proc/self/mountinfo", O_RDONLY);
+  if (mounts.ok()) mounts_ = std::move(mounts).value();
+  return mounts.ok();
+}
+
+base::Status Isolation::CheckNamespaces() const {
+  for (const char* kind : {"user", "mnt", "pid", "ipc", "uts", "cgroup"}) {
+    const std::string_view name = kind;
+    const bool wanted = name == "user" ? !options_.privileged : name != "cgroup" || layout_ != GroupLayout::kNone;
+    if (wanted && IsForbidden(name)) return base::Error(base::Code::kFailedPrecondition, Forbidden(name));
+  }
+  return base::Ok();
 }
 
 base::Status Isolation::MakeViews() {
@@ -86,6 +114,12 @@ base::Status Isolation::MakeViews() {
   plain_accounts_ = {};
   read_only_accounts_ = {};
   views_missing_.clear();
+  network_missing_ = IsForbidden("net") ? Forbidden("net") : "";
+  if (auto allowed = CheckNamespaces(); !allowed.ok()) {
+    views_missing_ = allowed.error().message();
+    again_ = could_;
+    return allowed;
+  }
   for (const bool read_only : {false, true}) {
     auto view = MakeMountView({.privileged = options_.privileged,
                                .read_only = read_only,
@@ -121,9 +155,10 @@ std::vector<int64_t> Isolation::FolderStamps() const {
 }
 
 bool Isolation::Stale() {
-  // poll(2) tells each change once (proc(5)).
+  // poll(2) tells each change once (proc(5)). What was mounted before we could watch is not known.
+  const bool watched = static_cast<bool>(mounts_);
   pollfd changed{mounts_.get(), POLLPRI, 0};
-  const bool mounted = mounts_ && ::poll(&changed, 1, 0) > 0;
+  const bool mounted = watched ? ::poll(&changed, 1, 0) > 0 : WatchMounts();
   return mounted || again_ || FolderStamps() != folder_stamps_;
 }
 
@@ -155,7 +190,11 @@ base::Status Isolation::Check(const Profile& profile) const {
   const auto missing = [&](const std::string& what) {
     return base::Error(base::Code::kFailedPrecondition, "profile '" + profile.name + "' cannot be enforced here: " + what);
   };
-  if (profile.namespaces && !ViewOf(profile)) return missing(views_missing_);
+  if (profile.namespaces && !ViewOf(profile)) {
+    if (!again_) return missing(views_missing_);
+    return base::Error(base::Code::kResourceExhausted, "profile '" + profile.name + "' cannot be had for now: " + views_missing_);
+  }
+  if (profile.namespaces && !profile.network && !network_missing_.empty()) return missing(network_missing_);
   if (profile.landlock && landlock_.abi == 0) return missing("this kernel has no Landlock");
   return base::Ok();
 }
@@ -163,7 +202,7 @@ base::Status Isolation::Check(const Profile& profile) const {
 std::vector<Capability> Isolation::capabilities() const {
   std::vector<Capability> all;
   const bool views = plain_ && read_only_;
-  std::string how = views_missing_;
+  std::string how = views_missing_ + (again_ ? " (tried again when a job is to start)" : "");
   if (views) how = plain_->users ? "in a user namespace" : "as root";
   all.push_back({"namespaces", views, how});
   all.push_back({"abstract socket scope", landlock_.socket_scope != 0,

@@ -74,7 +74,8 @@ class Isolation {
   // Never fails: a part that cannot be had here is remembered with the reason. In a process with one thread.
   static Isolation Make(const IsolationOptions& options);
 
-  // kFailedPrecondition when a part of the profile cannot be enforced here; the message names it.
+  // kFailedPrecondition when a part of the profile cannot be enforced here; the message names it. kResourceExhausted when it cannot
+  // be had for now, for want of something that comes back: after the next Renew it may.
   base::Status Check(const Profile& profile) const;
   // True when the views may no longer show the machine: something was mounted or unmounted on it, or a file came to or went from a
   // folder that is shown emptied; or that there are none although there could be. Asking costs a few microseconds.
@@ -97,6 +98,10 @@ class Isolation {
 
  private:
   base::Status MakeViews();
+  // kFailedPrecondition when a kind of namespaces that every view needs is forbidden here.
+  base::Status CheckNamespaces() const;
+  // True when what is mounted on the machine can be watched.
+  bool WatchMounts();
   std::vector<int64_t> FolderStamps() const;
   void PrepareGroups(const IsolatedJob& job, PreparedIsolation& prepared) const;
   const std::optional<MountView>& ViewOf(const Profile& profile) const { return profile.read_only ? read_only_ : plain_; }
@@ -118,9 +123,10 @@ class Isolation {
   OwnerAccounts open_accounts_;  // of jobs without a view
   std::optional<MountView> plain_;
   std::optional<MountView> read_only_;
-  std::string views_missing_;  // why
-  bool could_ = false;         // there were views
-  bool again_ = false;         // there are none now, and the next try may make them
+  std::string views_missing_;    // why
+  std::string network_missing_;  // why there is no network of a job's own
+  bool could_ = false;           // there were views
+  bool again_ = false;           // there are none now, and the next try may make them
   // Files of /proc that a job could read and must not: a job of any account; a job of root.
   std::vector<const char*> masked_;
   std::vector<const char*> masked_for_root_;

@@ -81,7 +81,8 @@ base::Result<MountView> MakeMountView(const ViewOptions& options) {
     return base::Error(base::Code::kResourceExhausted, "making the jobs' file system: the process that made it was ended");
   }
   if (built.error != 0) {
-    const bool passes = base::SysError("", built.error).code() == base::Code::kResourceExhausted;
+    const bool passes =
+        base::SysError("", built.error).code() == base::Code::kResourceExhausted || built.error == EUSERS || built.error == ENOBUFS;
     return base::Error(passes ? base::Code::kResourceExhausted : base::Code::kFailedPrecondition, built.doing)
         .WithErrno(built.error)
         .WithContext("making the jobs' file system");

@@ -43,6 +43,7 @@ struct WaitReason {
   uint64_t before = 0;
   bool before_at_least = false;  // there are more: not all were counted
   std::string disk;
+  std::string lacked;       // of kResource: what could not be done for want of something
   bool of_service = false;  // of kRecovering: the service, not the job
   bool operator==(const WaitReason&) const = default;
 };

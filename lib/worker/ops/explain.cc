@@ -1,5 +1,6 @@
 #include "worker/ops/explain.h"
 
+#include <string_view>
 #include <utility>
 
 #include "worker/plan/waits.h"
@@ -27,13 +28,19 @@ ServiceStanding OfTheService(Engine& engine) {
   return service;
 }
 
-Whereabouts Find(const JobTable& table, uint64_t batch, uint32_t index) {
+struct Found {
+  Whereabouts where = Whereabouts::kInQueue;
+  std::string_view lacked;  // as the job has it
+};
+
+Found Find(const JobTable& table, uint64_t batch, uint32_t index) {
   const auto found = table.batches().find(batch);
-  if (found == table.batches().end()) return Whereabouts::kInQueue;
+  if (found == table.batches().end()) return {};
   const auto job = found->second.jobs.find(index);
-  if (job == found->second.jobs.end()) return Whereabouts::kInQueue;
-  if (IsBeforeStart(job->second.state)) return Whereabouts::kStarting;
-  return job->second.WaitsAgain() ? Whereabouts::kLeaving : Whereabouts::kInQueue;
+  if (job == found->second.jobs.end()) return {};
+  if (IsBeforeStart(job->second.state)) return {.where = Whereabouts::kStarting, .lacked = {}};
+  if (!job->second.WaitsAgain()) return {};
+  return {.where = Whereabouts::kLeaving, .lacked = job->second.lacked};
 }
 
 std::vector<WaitReasons> Explain(Engine& engine, const WaitQuery& query) {
@@ -44,7 +51,8 @@ std::vector<WaitReasons> Explain(Engine& engine, const WaitQuery& query) {
   std::vector<WaitReasons> all;
   for (size_t i = 0; i < query.jobs.size(); ++i) {
     const WaitQuery::Job& asked = query.jobs[i];
-    all.push_back(WhyItWaits(asked, Find(engine.table, query.batch, asked.index), place, place.jobs[i], service));
+    const Found found = Find(engine.table, query.batch, asked.index);
+    all.push_back(WhyItWaits(asked, found.where, place, place.jobs[i], service, found.lacked));
   }
   return all;
 }

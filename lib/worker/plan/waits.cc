@@ -44,14 +44,16 @@ void AddOrder(const Queue::Place::Job& job, const ServiceStanding& service, base
 }  // namespace
 
 WaitReasons WhyItWaits(const WaitQuery::Job& asked, Whereabouts where, const Queue::Place& batch, const Queue::Place::Job& job,
-                       const ServiceStanding& service) {
+                       const ServiceStanding& service, std::string_view lacked) {
   WaitReasons reasons;
   const bool queued = where == Whereabouts::kInQueue && job.queued;
   const bool held = queued ? job.held : where == Whereabouts::kLeaving && asked.state == JobState::kHeld;
   if (where == Whereabouts::kInQueue && !queued) return reasons;
   if (held) AddHold(asked, reasons);
   AddService(service, reasons);
-  if (where == Whereabouts::kLeaving && !service.recovering) {
+  if (where == Whereabouts::kLeaving && !lacked.empty()) {
+    reasons.push_back({.code = WaitCode::kResource, .since = asked.since, .lacked = std::string(lacked)});
+  } else if (where == Whereabouts::kLeaving && !service.recovering) {
     reasons.push_back({.code = WaitCode::kRecovering, .since = asked.since});
   }
   if (queued) AddBounds(batch, asked.since, reasons);

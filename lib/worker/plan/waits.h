@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "worker/model/wait.h"
@@ -30,9 +31,10 @@ enum class Whereabouts : uint8_t {
   kLeaving,   // waits again as soon as nothing is left of its last attempt
 };
 
-// `batch` and `job` are where they stand in the queue, the second one of the first. What would keep the job from starting whatever
-// became of the rest comes first. Empty: it does not wait (any more).
+// `batch` and `job` are where they stand in the queue, the second one of the first. `lacked`, of one that is leaving: its last
+// start did not come about for want of this. What would keep the job from starting whatever became of the rest comes first. Empty:
+// it does not wait (any more).
 WaitReasons WhyItWaits(const WaitQuery::Job& asked, Whereabouts where, const Queue::Place& batch, const Queue::Place::Job& job,
-                       const ServiceStanding& service);
+                       const ServiceStanding& service, std::string_view lacked = {});
 
 }  // namespace jobd::worker

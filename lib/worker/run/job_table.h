@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -42,6 +43,7 @@ struct LiveJob {
   // A hold came while it ran: should it be tried again, it waits HELD, by who is in the row. Kept in the store.
   bool hold_next = false;
   base::Nanos not_before = 0;  // by the loop's clock: when its slot may fall free, after a start that did not come about
+  std::string lacked;          // for want of this: "entering namespaces: Resource temporarily unavailable"
   uint64_t log_base = 0;       // records in its log's index before this attempt
   base::Nanos picked_at = 0;   // wall clock, as the record's; 0: by an earlier process, or its start was told already
 

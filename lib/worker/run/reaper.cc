@@ -9,8 +9,12 @@ namespace jobd::worker {
 namespace {
 
 // How long a job that could not be started for want of something keeps its slot before it waits again: so the launcher is asked no
-// more often than that for each slot.
-constexpr base::Nanos kRest = base::kNanosPerSecond;
+// more often than that for each slot. As long as it has lasted already, between these: each try may use up a number, and is
+// recorded.
+constexpr base::Nanos kShortestRest = base::kNanosPerSecond;
+constexpr base::Nanos kLongestRest = 8 * base::kNanosPerSecond;
+// The answer to a Ping comes so long after the store is known to hang.
+constexpr base::Nanos kMargin = base::kNanosPerSecond;
 
 // The row of a job that waits again. One that is held waits so from now on.
 void SetNextWait(const LiveJob& job, const Reason& reason, base::Nanos now, JobRow& row) {
@@ -30,6 +34,7 @@ void Reaper::OnStarted(launch::JobKey key, base::Nanos at) {
   LiveJob* const job = FindWithLauncher(key);
   if (job == nullptr) return;
   job->row.started_at = at;
+  lacking_since_ = 0;
   parts_.table.Advance(*job, LiveEvent::kStarted);
 }
 
@@ -38,6 +43,7 @@ void Reaper::OnEnded(launch::JobKey key, const launch::SlotRecord& record) {
   if (job == nullptr) return;
   JobRow row = WithRecord(job->row, record);
   row.outcome = OutcomeOf(record, job->stop_reason, job->bounds);
+  if (record.started_at != 0) lacking_since_ = 0;
   parts_.table.NoteStart(*job, record.started_at);
   parts_.announcer.NotifyAttempt(row);
   if ((record.flags & launch::kFlagLogDiskError) != 0) {
@@ -49,7 +55,7 @@ void Reaper::OnEnded(launch::JobKey key, const launch::SlotRecord& record) {
 void Reaper::OnNotStarted(launch::JobKey key, const NotStarted& why) {
   LiveJob* const job = FindWithLauncher(key);
   if (job == nullptr) return;
-  if (why.retryable && !job->StopWasAsked()) return RequeueAfterStartFailure(*job, why.number_used);
+  if (why.retryable && !job->StopWasAsked()) return RequeueAfterStartFailure(*job, why);
   const base::Nanos now = parts_.clock.Realtime();
   Finish(*job,
          why.retryable ? Ended(job->row, JobState::kCancelled, job->stop_reason, now)
@@ -81,13 +87,23 @@ void Reaper::Finish(LiveJob& job, JobRow row, bool may_retry) {
   parts_.dispatcher.Dispatch();
 }
 
-void Reaper::RequeueAfterStartFailure(LiveJob& job, bool number_used) {
+void Reaper::RequeueAfterStartFailure(LiveJob& job, const NotStarted& why) {
   JobRow row = job.row;
   SetNextWait(job, {}, parts_.clock.Realtime(), row);
-  if (!number_used) row.attempt = job.key.attempt - 1;
+  if (!why.number_used) row.attempt = job.key.attempt - 1;
   // One that a restart kept from starting need not rest.
-  if (job.picked_at != 0) job.not_before = parts_.loop.Now() + kRest;
+  if (job.picked_at != 0) {
+    job.not_before = parts_.loop.Now() + NextRest();
+    job.lacked = why.text;
+  }
   parts_.table.Advance(job, LiveEvent::kNotStarted, std::move(row));
+}
+
+base::Nanos Reaper::NextRest() {
+  const base::Nanos now = parts_.loop.Now();
+  const bool goes_on = lacking_since_ != 0 && now - std::exchange(lacked_last_, now) < 2 * kLongestRest;
+  if (!goes_on) lacking_since_ = lacked_last_ = now;
+  return std::clamp(now - lacking_since_, kShortestRest, kLongestRest);
 }
 
 void Reaper::OnReleased(launch::JobKey key) {
@@ -125,7 +141,7 @@ void Reaper::OnPing() {
     return problem && problem->kind == Store::Problem::Kind::kHangs;
   };
   if (hangs()) return (void)parts_.launcher.Alive();
-  parts_.loop.After(Store::kHangsAfter + kRest, [this, hangs] {
+  parts_.loop.After(Store::kHangsAfter + kMargin, [this, hangs] {
     if (hangs()) (void)parts_.launcher.Alive();
   });
   parts_.store.Apply({Write{.changes = {}, .done = [this](const base::Status&) { (void)parts_.launcher.Alive(); }}});

@@ -41,14 +41,18 @@ class Reaper final : public LauncherEvents {
   LiveJob* FindWithLauncher(launch::JobKey key);
   // The attempt is over; `row` says how. Decides on another attempt, and on the others of its batch.
   void Finish(LiveJob& job, JobRow row, bool may_retry);
-  // It did not run, for want of something: it waits again, and keeps its slot for a while.
-  void RequeueAfterStartFailure(LiveJob& job, bool number_used);
+  // It did not run, for want of something: it waits again, and keeps its slot for a while, which grows as long as no start comes
+  // about.
+  void RequeueAfterStartFailure(LiveJob& job, const NotStarted& why);
+  base::Nanos NextRest();
   void AwaitRested();
   void ReleaseRested();
 
   const Parts parts_;
   NotBefore<launch::JobKey> resting_;  // released by the launcher, and their slots not to fall free yet
   base::Nanos timer_at_ = 0;           // the earliest timer that is set for them; 0: none
+  base::Nanos lacking_since_ = 0;      // by the loop's clock: since then no start has come about; 0: the last one has
+  base::Nanos lacked_last_ = 0;
 };
 
 }  // namespace jobd::worker

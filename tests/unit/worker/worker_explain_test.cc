@@ -126,6 +126,20 @@ TEST_F(WorkerExplainTest, WhatIsLeftOfItsLastAttempt) {
   launcher_->WaitLaunched(2);
 }
 
+TEST_F(WorkerExplainTest, FaultF7WhatTheMachineLackedForItsStart) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  WaitReason main;
+  // It is asked while the job rests, which on a slow machine may be over by then.
+  for (size_t start = 1; start < 10 && main.code != WaitCode::kResource; ++start) {
+    launcher_->NotStarted(launcher_->WaitLaunched(start).key,
+                          {.retryable = true, .number_used = true, .text = "making the pipes: Too many open files"});
+    UntilState("b", 1, JobState::kQueued);
+    main = Main("b", 1);
+  }
+  EXPECT_EQ(main.code, WaitCode::kResource);
+  EXPECT_EQ(main.lacked, "making the pipes: Too many open files");
+}
+
 TEST_F(WorkerExplainTest, AListNamesTheFirstCommand) {
   ASSERT_TRUE(Submit("b", {{.argv = {"make", "-j4"}}, {.argv = {"true"}}}).ok());
   ASSERT_TRUE(Submit("c", {{.argv = {std::string(1000, 'x'), "more"}, .shell = true}}).ok());

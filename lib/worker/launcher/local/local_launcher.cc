@@ -1,20 +1,19 @@
 #include "worker/launcher/local/local_launcher.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 #include <variant>
 
+#include "launch/contract/start_fault.h"
 #include "worker/model/outcome.h"
 
 namespace jobd::worker {
 namespace {
 
-// The machine had no process, or no memory for one: that passes, and is no fault of the job's. The job's own limit cannot be it, as
-// its first process finds its cgroup empty.
-bool LackedAProcess(const launch::SlotRecord& record) {
-  return record.cause == launch::EndCause::kSetupFailed && record.step == launch::Step::kClone &&
-         (record.step_errno == EAGAIN || record.step_errno == ENOMEM);
+// The machine lacked something for the start: that passes, and is no fault of the job's.
+bool MayPass(const launch::SlotRecord& record) {
+  return record.cause == launch::EndCause::kSetupFailed &&
+         launch::StartMayPass(record.step, record.step_errno, (record.flags & launch::kFlagMemoryLimitHit) != 0);
 }
 
 base::Error NotOpen() { return {base::Code::kFailedPrecondition, "the batch is not open"}; }
@@ -176,8 +175,10 @@ void LocalLauncher::ApplyRecord(launch::JobKey key, const base::Result<launch::S
   if (attempt == nullptr || attempt->settled || !record.ok() || record->attempt != key.attempt) return;
   if (record->phase == launch::Phase::kRunning && !std::exchange(attempt->started, true)) {
     events_->OnStarted(key, record->started_at);
-  } else if (record->phase == launch::Phase::kEnded && LackedAProcess(*record)) {
-    SettleNotStarted(key, {.retryable = true, .number_used = true, .text = "the machine had no process for the job"});
+  } else if (record->phase == launch::Phase::kEnded && MayPass(*record)) {
+    SettleNotStarted(
+        key,
+        {.retryable = true, .number_used = true, .text = StartFailed(launch::StepText(record->step), record->step_errno).text});
   } else if (record->phase == launch::Phase::kEnded) {
     attempt->settled = true;
     events_->OnEnded(key, *record);

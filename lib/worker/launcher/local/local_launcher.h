@@ -4,7 +4,7 @@
 // What is seen of an attempt, and what is then told of it:
 //
 //   its slot says RUNNING            Started
-//   its slot says ENDED              Ended; or NotStarted (retryable, number used), where the machine had no process for the job
+//   its slot says ENDED              Ended; or NotStarted (retryable, number used), where the machine lacked something for it
 //   Refused                          what its slot says by then; else Lost, if it is known to have run; else NotStarted. Released
 //   ShimExited, its end told         Released
 //   ShimExited, no end in its slot   its shim was killed: jobd is asked to sweep

@@ -131,6 +131,8 @@ TEST_F(QueryTest, FaultC1EveryReasonHasItsWords) {
       {{.code = WaitCode::kServiceSlots, .used = 1, .max = 1}, "the one slot is taken"},
       {{.code = WaitCode::kServiceSlots, .used = 4, .max = 4}, "all 4 slots are taken"},
       {{.code = WaitCode::kDisk, .disk = "log"}, "the log disk takes nothing: it is full, fails or does not answer"},
+      {{.code = WaitCode::kResource, .lacked = "making the pipes: Too many open files"},
+       "the machine lacked something to start it, and it is tried again: making the pipes: Too many open files"},
       {{.code = WaitCode::kRecovering}, "what is left of its last attempt is being cleaned up"},
       {{.code = WaitCode::kRecovering, .of_service = true}, "the service is still putting in order what its restart found"},
   };

@@ -70,6 +70,32 @@ TEST_F(LocalLauncherTest, AMachineWithoutAProcessUsesUpTheNumberAndIsNoFaultOfTh
   }
 }
 
+TEST_F(LocalLauncherTest, FaultF7WhatTheMachineLacksAtAnyStepIsNoEndOfTheJob) {
+  job_count_ = 8;
+  Begin();
+  uint32_t index = 0;
+  for (const auto& [step, why] :
+       {std::pair{Step::kNamespaces, EAGAIN}, std::pair{Step::kNamespaces, ENOSPC}, std::pair{Step::kPipes, EMFILE},
+        std::pair{Step::kCgroup, ENOSPC}, std::pair{Step::kMounts, ENOMEM}, std::pair{Step::kUser, EAGAIN},
+        std::pair{Step::kExec, ENFILE}}) {
+    events_.told.clear();
+    Start(++index);
+    Write(index, SetupFailed(step, why));
+    EXPECT_EQ(AllTold(), Told{std::to_string(index) + " not started, passing, number used"}) << launch::StepText(step);
+  }
+}
+
+TEST_F(LocalLauncherTest, FaultF7WhatItsOwnLimitsKeepItFromIsAnEnd) {
+  Begin();
+  Start(1);
+  Start(2);
+  launch::SlotRecord own = SetupFailed(Step::kMounts, ENOMEM);
+  own.flags = launch::kFlagMemoryLimitHit;
+  Write(1, own);
+  Write(2, SetupFailed(Step::kExec, EAGAIN));
+  EXPECT_EQ(AllTold(), (Told{"1 ended with 0", "2 ended with 0"}));
+}
+
 TEST_F(LocalLauncherTest, AnotherStepThatFailedIsAnEnd) {
   Begin();
   Start(1);

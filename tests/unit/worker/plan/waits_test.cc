@@ -15,13 +15,14 @@ class WaitsTest : public ::testing::Test {
     for (const WaitReason& wait : Waits()) codes.push_back(wait.code);
     return codes;
   }
-  WaitReasons Waits() { return WhyItWaits(asked_, where_, batch_, job_, service_); }
+  WaitReasons Waits() { return WhyItWaits(asked_, where_, batch_, job_, service_, lacked_); }
 
   WaitQuery::Job asked_{.index = 1, .state = JobState::kQueued, .since = kSince, .held_by = {}};
   Whereabouts where_ = Whereabouts::kInQueue;
   Queue::Place batch_;
   Queue::Place::Job job_{.queued = true};
   ServiceStanding service_{.slots = 2};
+  std::string lacked_;
 };
 
 TEST_F(WaitsTest, NothingKeepsItBack) {
@@ -96,6 +97,15 @@ TEST_F(WaitsTest, WhatIsLeftOfTheLastAttempt) {
   EXPECT_EQ(Waits(), (WaitReasons{{.code = WaitCode::kRecovering, .since = kSince}}));
   asked_.state = JobState::kHeld;
   EXPECT_EQ(Codes(), (std::vector{WaitCode::kHeld, WaitCode::kRecovering}));
+}
+
+TEST_F(WaitsTest, FaultF7WhatTheMachineLackedForItsStart) {
+  where_ = Whereabouts::kLeaving;
+  job_ = {};
+  lacked_ = "making the pipes: Too many open files";
+  EXPECT_EQ(Waits(), (WaitReasons{{.code = WaitCode::kResource, .since = kSince, .lacked = lacked_}}));
+  asked_.state = JobState::kHeld;
+  EXPECT_EQ(Codes(), (std::vector{WaitCode::kHeld, WaitCode::kResource}));
 }
 
 TEST_F(WaitsTest, AStartThatIsBeingRecordedWaitsForTheDiskOrForNothing) {
