@@ -135,7 +135,7 @@ class Launcher {
   // Asked of a job whose shim is still to be found, if it lives. Nothing at all: it was found by what it left on the machine.
   struct Asked {
     std::optional<Watch> watch;  // its end is to be told of
-    bool sweep = false;          // Swept is owed
+    size_t sweeps = 0;           // Swept is owed so often
     std::vector<std::variant<CancelJob, SignalJob>> kept;
   };
   // Looks for all that is searched for, with one look at the machine. Where that cannot be had now, nothing is known, so nothing is

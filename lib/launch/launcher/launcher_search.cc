@@ -64,7 +64,7 @@ void Launcher::Handle(const Sweep& frame) {
   }
   // Nor does a server that finds no record, or a lock that nobody holds, know that nobody does: where the evidence is missing, what
   // runs is left to its end.
-  searching_[frame.key].sweep = true;
+  ++searching_[frame.key].sweeps;
   SearchIn(kSearchSoon);
 }
 
@@ -144,22 +144,22 @@ base::Result<FoundShim> Launcher::LookFor(const Asked& asked, const std::vector<
 }
 
 void Launcher::TakeFound(JobKey key, Asked asked, FoundShim found) {
-  if (asked.sweep) {
+  if (asked.sweeps > 0) {
     hooks_.report("a job whose exit record is not where it should be runs on: " + GroupOf(key));
   } else if (!asked.watch) {
     // A database that came back from an earlier time does not know it, which is no reason to end it.
     hooks_.report("a job runs that the database does not know: " + GroupOf(key) + ", shim " + std::to_string(found.pid) +
                   "; it is left alone until its end");
   }
-  Adopt(key, std::move(found))->sweep_asked = asked.sweep;
+  Adopt(key, std::move(found))->sweep_asked = asked.sweeps > 0;
   for (const auto& frame : asked.kept) std::visit([this](const auto& kept) { Handle(kept); }, frame);
 }
 
 void Launcher::TakeLost(JobKey key, const Asked& asked) {
-  if (!asked.watch && !asked.sweep) hooks_.report("removing what is left of an unknown job: " + GroupOf(key));
-  SweepThen(key, [this, key, watched = asked.watch.has_value(), swept = asked.sweep] {
+  if (!asked.watch && asked.sweeps == 0) hooks_.report("removing what is left of an unknown job: " + GroupOf(key));
+  SweepThen(key, [this, key, watched = asked.watch.has_value(), sweeps = asked.sweeps] {
     if (watched) SendToServer(ShimExited{key});
-    if (swept) SendToServer(Swept{key});
+    for (size_t i = 0; i < sweeps; ++i) SendToServer(Swept{key});
   });
 }
 
