@@ -146,5 +146,20 @@ TEST_F(WorkerFailureTest, ARetryThatFailsReservesNothing) {
   launcher_->WaitLaunched(4);
 }
 
+TEST_F(WorkerFailureTest, TheLongerAShortageLastsTheLessOftenItIsTried) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  std::vector<base::Nanos> times;
+  for (size_t start = 1; start <= 4; ++start) {
+    const auto request = launcher_->WaitLaunched(start);
+    EXPECT_EQ(request.key.attempt, start);
+    times.push_back(base::SystemClock().Monotonic());
+    launcher_->NotStarted(request.key, {.retryable = true, .number_used = true, .text = "no process"});
+  }
+  const base::Nanos margin = 50 * base::kNanosPerMilli;
+  EXPECT_GE(times[1] - times[0], base::kNanosPerSecond - margin);
+  EXPECT_GE(times[3] - times[2], 2 * base::kNanosPerSecond - margin);
+  ASSERT_TRUE(Cancel("b").ok());
+}
+
 }  // namespace
 }  // namespace jobd::worker
