@@ -127,7 +127,7 @@ TEST_P(InAView, FaultB4HasTerminalsOfItsOwn) {
   EXPECT_EQ(Ask(host_, "script -qc 'echo hi' /dev/null </dev/null | tr -d '\\r'").out, "hi\n");
 }
 
-TEST_P(InAView, FaultF6ManyTerminalsOfOneJobLeaveSomeForOthers) {
+TEST_P(InAView, FaultManyTerminalsOfOneJobLeaveSomeForOthers) {
   HostOptions options = options_;
   options.policy.owners["second"] = {};
   LauncherHost host(options);

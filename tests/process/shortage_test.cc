@@ -114,7 +114,7 @@ class ShortageTest : public testing::Test {
   std::set<launch::Step> failed_;
 };
 
-TEST_F(ShortageTest, FaultF7WithoutDescriptorsAtAnyStepTheStartMayPass) {
+TEST_F(ShortageTest, FaultWithoutDescriptorsAtAnyStepTheStartMayPass) {
   rlimit all{};
   ASSERT_EQ(::prlimit(host_.pid(), RLIMIT_NOFILE, nullptr, &all), 0);
   for (const char* profile : {"standard", "strict"}) {
@@ -133,7 +133,7 @@ TEST_F(ShortageTest, FaultF7WithoutDescriptorsAtAnyStepTheStartMayPass) {
   EXPECT_GE(failed_.size(), 3u) << "several steps were short of them";
 }
 
-TEST_F(ShortageTest, FaultF7WithoutProcessesAtAnyStepTheStartMayPass) {
+TEST_F(ShortageTest, FaultWithoutProcessesAtAnyStepTheStartMayPass) {
   JOBD_REQUIRE(few_.possible(), "needs root and the pids controller");
   ASSERT_TRUE(Starts("strict"));
   few_.Enter(host_.pid());
@@ -148,7 +148,7 @@ TEST_F(ShortageTest, FaultF7WithoutProcessesAtAnyStepTheStartMayPass) {
   ASSERT_TRUE(StartsSoon("strict"));
 }
 
-TEST_F(ShortageTest, FaultF9AMomentWithoutProcessesDoesNotMakeAProfileUnavailable) {
+TEST_F(ShortageTest, FaultAMomentWithoutProcessesDoesNotMakeAProfileUnavailable) {
   JOBD_REQUIRE(few_.possible(), "needs root and the pids controller");
   few_.Enter(host_.pid());
   Reload();
@@ -159,7 +159,7 @@ TEST_F(ShortageTest, FaultF9AMomentWithoutProcessesDoesNotMakeAProfileUnavailabl
   for (const char* profile : {"standard", "strict"}) EXPECT_TRUE(StartsSoon(profile));
 }
 
-TEST_F(ShortageTest, FaultF9AMomentWithoutDescriptorsDoesNotMakeAProfileUnavailable) {
+TEST_F(ShortageTest, FaultAMomentWithoutDescriptorsDoesNotMakeAProfileUnavailable) {
   Reload();
   host_.LimitDescriptors(0);
   for (const char* profile : {"standard", "strict"}) EXPECT_FALSE(Starts(profile));
@@ -168,7 +168,7 @@ TEST_F(ShortageTest, FaultF9AMomentWithoutDescriptorsDoesNotMakeAProfileUnavaila
   for (const char* profile : {"standard", "strict"}) EXPECT_TRUE(StartsSoon(profile));
 }
 
-TEST(DetectTest, FaultF9AMomentWithoutDescriptorsDoesNotMeanThatThereAreNoCgroups) {
+TEST(DetectTest, FaultAMomentWithoutDescriptorsDoesNotMeanThatThereAreNoCgroups) {
   const std::string tag = "jobd-few-" + std::to_string(::getpid());
   const auto usual = sandbox::DetectGroupDriver(tag);
   ASSERT_TRUE(usual.ok());

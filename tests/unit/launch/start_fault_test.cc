@@ -48,7 +48,7 @@ const Case kCases[] = {
     {Step::kExec, {ENFILE}, true},
 };
 
-TEST(StartFaultTest, FaultF7EachStepSaysWhatMayPass) {
+TEST(StartFaultTest, FaultEachStepSaysWhatMayPass) {
   ASSERT_EQ(std::size(kCases), static_cast<size_t>(Step::kCount)) << "a row for each step";
   for (size_t i = 0; i < std::size(kCases); ++i) {
     const Case& expected = kCases[i];
@@ -60,7 +60,7 @@ TEST(StartFaultTest, FaultF7EachStepSaysWhatMayPass) {
   }
 }
 
-TEST(StartFaultTest, FaultF7WantOfMemoryIsTheJobsOwnWhereItsLimitWasHit) {
+TEST(StartFaultTest, FaultWantOfMemoryIsTheJobsOwnWhereItsLimitWasHit) {
   for (const Case& expected : kCases) {
     for (const int error : kShortages) {
       const bool own = expected.in_group && error == ENOMEM;

@@ -126,7 +126,7 @@ TEST_F(WorkerExplainTest, WhatIsLeftOfItsLastAttempt) {
   launcher_->WaitLaunched(2);
 }
 
-TEST_F(WorkerExplainTest, FaultF7WhatTheMachineLackedForItsStart) {
+TEST_F(WorkerExplainTest, FaultWhatTheMachineLackedForItsStart) {
   ASSERT_TRUE(Submit("b", Jobs(1)).ok());
   WaitReason main;
   // It is asked while the job rests, which on a slow machine may be over by then.

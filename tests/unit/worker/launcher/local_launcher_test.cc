@@ -70,7 +70,7 @@ TEST_F(LocalLauncherTest, AMachineWithoutAProcessUsesUpTheNumberAndIsNoFaultOfTh
   }
 }
 
-TEST_F(LocalLauncherTest, FaultF7WhatTheMachineLacksAtAnyStepIsNoEndOfTheJob) {
+TEST_F(LocalLauncherTest, FaultWhatTheMachineLacksAtAnyStepIsNoEndOfTheJob) {
   job_count_ = 8;
   Begin();
   uint32_t index = 0;
@@ -85,7 +85,7 @@ TEST_F(LocalLauncherTest, FaultF7WhatTheMachineLacksAtAnyStepIsNoEndOfTheJob) {
   }
 }
 
-TEST_F(LocalLauncherTest, FaultF7WhatItsOwnLimitsKeepItFromIsAnEnd) {
+TEST_F(LocalLauncherTest, FaultWhatItsOwnLimitsKeepItFromIsAnEnd) {
   Begin();
   Start(1);
   Start(2);

@@ -99,7 +99,7 @@ TEST_F(WaitsTest, WhatIsLeftOfTheLastAttempt) {
   EXPECT_EQ(Codes(), (std::vector{WaitCode::kHeld, WaitCode::kRecovering}));
 }
 
-TEST_F(WaitsTest, FaultF7WhatTheMachineLackedForItsStart) {
+TEST_F(WaitsTest, FaultWhatTheMachineLackedForItsStart) {
   where_ = Whereabouts::kLeaving;
   job_ = {};
   lacked_ = "making the pipes: Too many open files";

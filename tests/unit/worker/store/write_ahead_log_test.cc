@@ -58,7 +58,7 @@ TEST_F(LostLogTest, WhatAKillLeavesIsWhole) {
   EXPECT_EQ(Batch("b9").job_count, 3u);
 }
 
-TEST_F(LostLogTest, FaultRec07ALogThatWasDeletedIsMissed) {
+TEST_F(LostLogTest, FaultALogThatWasDeletedIsMissed) {
   ASSERT_TRUE(Open().ok());
   SubmitSome("b", 10);
   KillAndTakeOver();
@@ -70,7 +70,7 @@ TEST_F(LostLogTest, FaultRec07ALogThatWasDeletedIsMissed) {
   EXPECT_THAT(status.error().message(), HasSubstr("jobd --recover"));
 }
 
-TEST_F(LostLogTest, FaultRec07ALogThatWasEmptiedOrHasAnotherBeginningIsMissed) {
+TEST_F(LostLogTest, FaultALogThatWasEmptiedOrHasAnotherBeginningIsMissed) {
   ASSERT_TRUE(Open().ok());
   SubmitSome("b", 10);
   KillAndTakeOver();
@@ -80,7 +80,7 @@ TEST_F(LostLogTest, FaultRec07ALogThatWasEmptiedOrHasAnotherBeginningIsMissed) {
   EXPECT_EQ(Open().error().code(), Code::kDataLoss);
 }
 
-TEST_F(LostLogTest, FaultRec07ADamagedCommitBeforeOthersIsFound) {
+TEST_F(LostLogTest, FaultADamagedCommitBeforeOthersIsFound) {
   ASSERT_TRUE(Open().ok());
   SubmitSome("b", 10);
   KillAndTakeOver();
@@ -129,7 +129,7 @@ TEST_F(LostLogTest, ALogThatBeganAnewIsMissedToo) {
   EXPECT_EQ(Open().error().code(), Code::kDataLoss);
 }
 
-TEST_F(LostLogTest, FaultRec07ADatabaseThatIsGoneIsNotBegunAnewOverRecordsOfJobs) {
+TEST_F(LostLogTest, FaultADatabaseThatIsGoneIsNotBegunAnewOverRecordsOfJobs) {
   ASSERT_TRUE(Open().ok());
   worker_.reset();
   fs::remove(State("jobd.db"));
