@@ -187,7 +187,8 @@ std::string BatchSummary(const v1::Batch& batch, base::Nanos now, bool wide, boo
     text += std::string(name) + std::string(10 - std::min<size_t>(9, DisplayWidth(name)), ' ') + value + "\n";
   };
   const auto shown = [](const std::string& value) { return base::EscapeForTerminal(value); };
-  line("Batch", shown(batch.correlation_id()) + (batch.name().empty() ? "" : "  " + shown(batch.name())));
+  line("Batch", shown(batch.correlation_id()));
+  if (!batch.name().empty()) line("Name", shown(batch.name()));
   if (batch.number() != 0) line("Number", std::to_string(batch.number()));
   line("Owner", shown(batch.owner()));
   line("State", color ? Colored(StateName(batch.state()), StateColor(batch.state())) : StateName(batch.state()));

@@ -72,7 +72,11 @@ class HungDiskTest : public testing::Test {
 TEST_F(HungDiskTest, FaultD8ASubmissionOnAFrozenLogDiskDelaysNothing) {
   if (!Use("logs")) return;
   const std::string running = Running();
+  const std::string waits = "waits";
+  EXPECT_EQ(daemon_.Do({"submit", "--hold", "--id", waits, "-"}, "operator", "true\n").code(), 0);
   ASSERT_TRUE(disk_->Freeze());
+  // It gets a slot, and then waits for its folder.
+  EXPECT_EQ(daemon_.Do({"release", waits}).code(), 0);
   Process submission(daemon_.Ctl({"run", "-d", "--", "true"}));
   Process another(daemon_.Ctl({"run", "-d", "--", "true"}));
   const auto begin = Clock::now();
@@ -84,8 +88,8 @@ TEST_F(HungDiskTest, FaultD8ASubmissionOnAFrozenLogDiskDelaysNothing) {
   const auto names_the_disk = [&](std::vector<std::string> verb) {
     return WaitUntil([&] { return daemon_.Do(verb).out.find("the log disk takes nothing") != std::string::npos; });
   };
-  EXPECT_TRUE(names_the_disk({"explain", "last"})) << daemon_.Do({"explain", "last"}).out;
-  EXPECT_TRUE(names_the_disk({"status", "last"})) << daemon_.Do({"status", "last"}).out;
+  EXPECT_TRUE(names_the_disk({"explain", waits})) << daemon_.Do({"explain", waits}).out;
+  EXPECT_TRUE(names_the_disk({"status", waits})) << daemon_.Do({"status", waits}).out;
   EXPECT_EQ(daemon_.Do({"run", "--connect-timeout", "2s", "-d", "--", "true"}).code(), 125);
   EXPECT_TRUE(WaitUntil([&] { return daemon_.log().find("the log disk is not answering") != std::string::npos; }));
   disk_->Thaw();
