@@ -96,7 +96,9 @@ TEST_F(WorkerDiskTest, FaultD8TheFirstWhoSubmitsWhileTheLogDiskHangsIsRefused) {
   answer_within_ = WorkerOptions{}.answer_within;
   Restart();
   launcher_->HangLogDisk(true);
-  ASSERT_TRUE(Submit("b", Jobs(3)).ok());
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  launcher_->WaitOpening(1);
+  ASSERT_TRUE(Submit("b2", Jobs(1)).ok());
   launcher_->WaitOpening(2);
   // It may have answered a moment before.
   auto receipt = Submit("c", Jobs(1));
