@@ -124,7 +124,7 @@ TEST_F(FollowTest, CutAThousandTimesItGivesTheFileByteForByte) {
   }
   EXPECT_TRUE(stream->Finish().ok());
   EXPECT_TRUE(all == ReadFileOrEmpty(LogFile(id))) << all.size();
-  EXPECT_TRUE(all.ends_with("\ndone\n"));
+  EXPECT_TRUE(all.ends_with("done\n")) << "on a busy machine it may be the only line";
 }
 
 TEST_F(FollowTest, OneLineOf300MiBWithoutANewline) {
