@@ -119,18 +119,23 @@ TEST_F(ShortageTest, FaultWithoutDescriptorsAtAnyStepTheStartMayPass) {
   ASSERT_EQ(::prlimit(host_.pid(), RLIMIT_NOFILE, nullptr, &all), 0);
   for (const char* profile : {"standard", "strict"}) {
     bool started = false;
-    for (rlim_t most = 3; most < 50 && !started; ++most) {
+    for (rlim_t most = 3; most < 50 && !started && index_ + 2 < kJobs;) {
       ASSERT_TRUE(Starts(profile));
       // It waits for the next job.
       const auto shim = static_cast<pid_t>(batch_.Slot(index_).shim_pid);
       const rlimit few{.rlim_cur = most, .rlim_max = all.rlim_max};
       ASSERT_EQ(::prlimit(shim, RLIMIT_NOFILE, &few, nullptr), 0);
-      started = Starts(profile);
+      const bool ran = Starts(profile);
+      // On a busy machine it may not have come back to wait: then another took the job, and nothing was short.
+      const bool by_another = ran && static_cast<pid_t>(batch_.Slot(index_).shim_pid) != shim;
       (void)::prlimit(shim, RLIMIT_NOFILE, &all, nullptr);  // unless it has ended
+      if (by_another) continue;
+      started = ran;
+      ++most;
     }
     EXPECT_TRUE(started);
   }
-  EXPECT_GE(failed_.size(), 1u) << "no step was short of them";
+  EXPECT_GE(failed_.size(), 3u) << "several steps were short of them";
 }
 
 TEST_F(ShortageTest, FaultWithoutProcessesAtAnyStepTheStartMayPass) {

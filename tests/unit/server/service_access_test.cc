@@ -123,6 +123,9 @@ TEST_F(ServiceAccess, UnknownMethodsAreUnimplemented) {
         std::string("/grpc.channelz.v1.Channelz/GetServers"), "/" + std::string(4000, 'x') + "/y"}) {
     EXPECT_EQ(CallMethod(channel, path).error_code(), grpc::StatusCode::UNIMPLEMENTED) << path.substr(0, 60);
   }
+  // More than the headers of a call may come to.
+  const auto code = CallMethod(channel, "/" + std::string(8000, 'x') + "/y").error_code();
+  EXPECT_EQ(code, grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(worker_.changes(), 0);
 }
 
