@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -41,8 +42,12 @@ Process::Process(const Command& command) : input_(command.input) {
   Pipe err = MakePipe();
   std::vector<std::string> argv = command.argv;
   std::vector<std::string> env;
+  const auto given = [&command](const std::string& name) {
+    return std::ranges::any_of(command.env, [&name](const auto& variable) { return variable.first == name; });
+  };
   for (const char* name : {"PATH", "HOME"}) {
-    if (const char* value = std::getenv(name); value != nullptr) env.push_back(std::string(name) + "=" + value);
+    const char* const value = std::getenv(name);
+    if (value != nullptr && !given(name)) env.push_back(std::string(name) + "=" + value);
   }
   for (const auto& [name, value] : command.env) env.push_back(name + "=" + value);
   std::vector<char*> argv_pointers = Pointers(argv);

@@ -18,7 +18,7 @@ inline constexpr Seconds kPatience{60};
 
 struct Command {
   std::vector<std::string> argv;
-  std::vector<std::pair<std::string, std::string>> env;  // besides PATH and HOME
+  std::vector<std::pair<std::string, std::string>> env;  // besides PATH and HOME, unless these are given
   std::string input;                                     // of standard input
   std::string directory;                                 // to start in; empty: the test's
 };
