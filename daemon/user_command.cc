@@ -10,11 +10,11 @@
 #include <string>
 
 #include "auth/password.h"
+#include "auth/password_input.h"
 #include "base/files.h"
 #include "base/text.h"
 #include "config/users_edit.h"
 #include "daemon/configuration.h"
-#include "daemon/password_input.h"
 #include "daemon/users_file.h"
 
 namespace jobd::daemon {
@@ -32,7 +32,7 @@ Role RoleNamed(const std::string& name) {
 // The hash of a password that is asked for; nothing where none was given.
 Result<std::string> AskedHash(const std::string& user, bool may_be_empty) {
   const std::string prompt = "Password for " + user + (may_be_empty ? " (empty: none, certificate only): " : ": ");
-  JOBD_ASSIGN_OR_RETURN(std::string password, ReadNewPassword(STDIN_FILENO, STDERR_FILENO, prompt, auth::kMaxPasswordBytes));
+  JOBD_ASSIGN_OR_RETURN(std::string password, auth::ReadNewPassword(STDIN_FILENO, STDERR_FILENO, prompt, auth::kMaxPasswordBytes));
   const auth::WipeAtEnd wipe(password);
   if (password.empty() && may_be_empty) return std::string();
   JOBD_ASSIGN_OR_RETURN(const auto hasher, auth::PasswordHasher::Create({}));

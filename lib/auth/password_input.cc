@@ -1,4 +1,4 @@
-#include "daemon/password_input.h"
+#include "auth/password_input.h"
 
 #include <poll.h>
 #include <sys/signalfd.h>
@@ -14,7 +14,7 @@
 #include "base/fd.h"
 #include "base/files.h"
 
-namespace jobd::daemon {
+namespace jobd::auth {
 
 namespace {
 
@@ -28,7 +28,7 @@ base::Result<std::string> ReadLine(int in, size_t most) {
     if (got < 0) return base::SysError("reading the password", errno);
     if (got == 0 || c == '\n') break;
     if (line.size() > most) {
-      auth::Wipe(line);
+      Wipe(line);
       return base::Error(base::Code::kInvalidArgument, "a password has at most " + std::to_string(most) + " bytes");
     }
     line += c;
@@ -93,19 +93,23 @@ base::Result<std::string> Ask(int in, int talk, const std::string& prompt, size_
 
 }  // namespace
 
+base::Result<std::string> ReadPassword(int in, int talk, const std::string& prompt, size_t most) {
+  return ::isatty(in) == 1 ? Ask(in, talk, prompt, most) : ReadLine(in, most);
+}
+
 base::Result<std::string> ReadNewPassword(int in, int talk, const std::string& prompt, size_t most) {
   if (::isatty(in) != 1) return ReadLine(in, most);
   JOBD_ASSIGN_OR_RETURN(std::string first, Ask(in, talk, prompt, most));
   if (first.empty()) return first;
   auto second = Ask(in, talk, "Once more: ", most);
   if (second.ok() && *second == first) {
-    auth::Wipe(*second);
+    Wipe(*second);
     return first;
   }
-  auth::Wipe(first);
+  Wipe(first);
   if (!second.ok()) return std::move(second).error();
-  auth::Wipe(*second);
+  Wipe(*second);
   return base::Error(base::Code::kInvalidArgument, "the two passwords differ: nothing was changed");
 }
 
-}  // namespace jobd::daemon
+}  // namespace jobd::auth
