@@ -28,6 +28,7 @@
 #include "worker/ops/retry.h"
 #include "worker/ops/service.h"
 #include "worker/ops/signal.h"
+#include "worker/ops/stored_sessions.h"
 #include "worker/ops/submit.h"
 #include "worker/run/answer_guard.h"
 #include "worker/run/engine.h"
@@ -117,6 +118,7 @@ class LocalWorker final : public Worker {
     JOBD_RETURN_IF_ERROR(engine_->Begin());
     maintenance_->Begin();
     guard_.emplace(engine_->loop, *store_, answer_within_);
+    sessions_.emplace(*store_, *guard_);
     return base::Ok();
   }
 
@@ -261,6 +263,11 @@ class LocalWorker final : public Worker {
     status.kept = maintenance_->kept();
     return status;
   }
+  base::Result<OwnerUse> UseOf(const std::string& owner) override {
+    JOBD_ASSIGN_OR_RETURN(const auto reader, store_->Read<AccountReader>());
+    return reader->Use(owner);
+  }
+  SessionStore& sessions() override { return *sessions_; }
   void SetLimits(WorkerLimits limits) override {
     const auto in_force = InForce(std::move(limits));
     limits_.store(in_force);
@@ -332,6 +339,7 @@ class LocalWorker final : public Worker {
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Maintenance> maintenance_;
   std::optional<AnswerGuard> guard_;
+  std::optional<StoredSessions> sessions_;
   std::atomic<std::shared_ptr<const WorkerLimits>> limits_;
   base::Guarded<std::array<DiskStatus, 2>> measured_{
       std::array<DiskStatus, 2>{DiskStatus{.name = "state"}, DiskStatus{.name = "log"}}};

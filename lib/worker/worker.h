@@ -21,6 +21,7 @@
 #include "worker/model/page.h"
 #include "worker/model/request.h"
 #include "worker/model/service_status.h"
+#include "worker/model/session_store.h"
 #include "worker/model/wait.h"
 
 namespace jobd::worker {
@@ -79,6 +80,10 @@ class Worker {
   // lately, else on another thread, seconds later at most. Never, if the worker is destroyed before.
   virtual WorkerStatus GetStatus() = 0;
   virtual void AskLogDisk(std::function<void()> then) { then(); }
+  // Reads the store on the calling thread.
+  virtual base::Result<OwnerUse> UseOf(const std::string& owner) = 0;
+  // Lives as long as the worker.
+  virtual SessionStore& sessions() = 0;
   // Retention, and with it compression, is by itself: at the start, when a batch has ended, when one comes of age, and when this
   // changes the rules.
   virtual void SetLimits(WorkerLimits limits) = 0;

@@ -108,6 +108,13 @@ base::Result<uint64_t> CheckCopy(int state_dir) {
 
 namespace {
 
+// A session that has ended since must not come back with a backup, and whoever reads that needs no password's hash.
+base::Status ForgetLogins(Database& copy) {
+  JOBD_ASSIGN_OR_RETURN(const int64_t version, copy.QueryInt("PRAGMA user_version"));
+  if (version < 5) return base::Ok();
+  return copy.Execute("PRAGMA journal_mode = DELETE; PRAGMA secure_delete = ON; DELETE FROM sessions; DELETE FROM rehashed;");
+}
+
 base::Result<BackupFigures> CopyState(int state_dir, int target) {
   if (!Exists(state_dir, kDatabaseName)) return base::Error(base::Code::kNotFound, "there is no database in the state directory");
   BackupFigures figures;
@@ -121,6 +128,7 @@ base::Result<BackupFigures> CopyState(int state_dir, int target) {
   {
     JOBD_ASSIGN_OR_RETURN(Database copy, Database::Open(PathIn(target, kPartial), false));
     JOBD_RETURN_IF_ERROR(CheckDatabase(copy));
+    JOBD_RETURN_IF_ERROR(ForgetLogins(copy));
     JOBD_ASSIGN_OR_RETURN(figures.batches, CountBatches(copy));
   }
   // SQLite leaves that to us (VACUUM INTO writes with synchronous off).

@@ -1,6 +1,6 @@
 // Copies of the database, for the day it is lost. A backup is a folder with `jobd.db` and, written last, `backup`: one line that
 // names the copy's SHA-256. A folder without that line is no backup. The output of jobs is not in it: it lies in files, which any
-// tool can copy.
+// tool can copy. Nor are logins: after a restore everybody logs in again.
 #pragma once
 
 #include <cstdint>

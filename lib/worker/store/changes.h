@@ -13,6 +13,7 @@
 #include "worker/model/job_row.h"
 #include "worker/model/model.h"
 #include "worker/model/request.h"
+#include "worker/model/session_store.h"
 #include "worker/model/state_machine.h"
 
 namespace jobd::worker {
@@ -93,7 +94,18 @@ struct SetKept {
   base::Nanos ended_at = 0;
   uint64_t bytes = 0;
 };
-using Change = std::variant<PutJob, AddStart, PutRange, SetHeld, SetHoldNext, PutMeta, DropBatch, SetKept>;
+// The session of this handle becomes this one, whether there was one or not.
+struct PutSession {
+  SessionRecord session;
+};
+struct DropSession {
+  std::string handle;
+};
+struct PutRehashed {
+  RehashedPassword password;
+};
+using Change = std::variant<PutJob, AddStart, PutRange, SetHeld, SetHoldNext, PutMeta, DropBatch, SetKept, PutSession, DropSession,
+                            PutRehashed>;
 
 // Changes that are committed together or not at all. `done` may be empty.
 struct Write {

@@ -14,6 +14,7 @@
 #include "worker/model/job_row.h"
 #include "worker/model/model.h"
 #include "worker/model/page.h"
+#include "worker/model/session_store.h"
 #include "worker/store/changes.h"
 
 namespace jobd::worker {
@@ -164,6 +165,16 @@ class RetentionReader {
   virtual base::Result<std::vector<BatchView>> Unmeasured(uint32_t limit) = 0;
   // One row for each owner of an ended batch.
   virtual base::Result<std::vector<OwnerUsage>> RetainedUsage() = 0;
+};
+
+// Who is logged in, and what a user has.
+class AccountReader {
+ public:
+  virtual ~AccountReader() = default;
+
+  virtual base::Result<std::vector<SessionRecord>> Sessions() = 0;
+  virtual base::Result<std::vector<RehashedPassword>> Rehashed() = 0;
+  virtual base::Result<OwnerUse> Use(const std::string& owner) = 0;
 };
 
 }  // namespace jobd::worker

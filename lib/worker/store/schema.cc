@@ -205,8 +205,38 @@ CREATE INDEX starts_again ON starts (batch, idx, seq) WHERE attempt > 1;
 UPDATE batches SET state = 2 WHERE ended_at = 0 AND starting + stopping + queued = 0 AND held_jobs > 0;
 )sql";
 
+// Version 5: who is logged in.
+constexpr const char* kVersion5 = R"sql(
+-- A row for each session, until it ends. The token itself is nowhere: with what is here nobody can log in.
+CREATE TABLE sessions (
+  handle     TEXT    PRIMARY KEY,             -- what it is called where people see it
+  user       TEXT    NOT NULL,
+  host       TEXT    NOT NULL,                -- the host whose certificate it belongs to; empty: the user's own
+  thumbprint TEXT    NOT NULL,                -- of that certificate: SHA-256, in hex
+  token      BLOB    NOT NULL,                -- SHA-256 of the token's text
+  grounds    BLOB    NOT NULL,                -- fingerprint of the user's role and password when they logged in
+  max_role   INTEGER NOT NULL,
+  -- Nanoseconds since 1970: the login, the token, and the ends of both.
+  created_at INTEGER NOT NULL,
+  token_at   INTEGER NOT NULL,
+  token_ends INTEGER NOT NULL,
+  ends       INTEGER NOT NULL,
+  -- The same ends by the monotonic clock of this boot, which nobody can set back.
+  boot       INTEGER NOT NULL,
+  token_ends_monotonic INTEGER NOT NULL,
+  ends_monotonic INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Password hashes that were made again at a login, because those in the users file cost less than new ones do.
+CREATE TABLE rehashed (
+  user     TEXT PRIMARY KEY,
+  replaces BLOB NOT NULL,                     -- SHA-256 of the text in the users file: with another one there, this one is void
+  hash     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql";
+
 // kMigrations[n] leads from version n to n + 1.
-constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
+constexpr std::array<const char*, kSchemaVersion> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4, kVersion5};
 
 // Checking every page of a larger file would hold up the start: of such a file only the table is checked without which nothing
 // works.

@@ -11,7 +11,7 @@ namespace jobd::worker {
 
 inline constexpr const char* kDatabaseName = "jobd.db";
 inline constexpr int64_t kApplicationId = 0x6a6f6264;  // "jobd"
-inline constexpr int64_t kSchemaVersion = 4;
+inline constexpr int64_t kSchemaVersion = 5;
 
 // The key of a job in the table `specs`: batches are far fewer than 2^39, and a batch has fewer than 2^24 jobs.
 inline constexpr uint32_t kMaxJobIndex = 0xffffff;

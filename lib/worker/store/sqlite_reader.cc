@@ -1,5 +1,3 @@
-#include "worker/store/sqlite_reader.h"
-
 #include <algorithm>
 #include <memory>
 #include <set>
@@ -8,7 +6,9 @@
 #include "worker/store/schema.h"
 #include "worker/store/spec_codec.h"
 #include "worker/store/sqlite.h"
+#include "worker/store/sqlite_accounts.h"
 #include "worker/store/sqlite_rows.h"
+#include "worker/store/sqlite_store.h"
 
 namespace jobd::worker {
 namespace {
@@ -290,6 +290,10 @@ class SqliteReader final : public StoreReader {
       rows.push_back({.owner = select->String(0), .batches = select->Uint(1), .bytes = select->Uint(2)});
     }
   }
+
+  base::Result<std::vector<SessionRecord>> Sessions() override { return ReadSessions(cache_); }
+  base::Result<std::vector<RehashedPassword>> Rehashed() override { return ReadRehashed(cache_); }
+  base::Result<OwnerUse> Use(const std::string& owner) override { return ReadUse(cache_, owner); }
 
   base::Result<std::optional<std::string>> Meta(const std::string& key) override {
     JOBD_ASSIGN_OR_RETURN(Statement* const select, Prepared("SELECT value FROM meta WHERE key = ?1"));

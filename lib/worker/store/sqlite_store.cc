@@ -14,7 +14,6 @@
 #include "worker/model/observer.h"
 #include "worker/store/database_files.h"
 #include "worker/store/schema.h"
-#include "worker/store/sqlite_reader.h"
 #include "worker/store/sqlite_writer.h"
 
 namespace jobd::worker {

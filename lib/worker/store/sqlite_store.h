@@ -19,4 +19,7 @@ class Observer;
 // cannot be opened.
 base::Result<std::unique_ptr<Store>> OpenSqliteStore(int state_dir, const base::Clock& clock, Observer* observer = nullptr);
 
+// Its reading side: a connection of its own to the database at `path`, which exists and is prepared.
+base::Result<std::unique_ptr<StoreReader>> OpenSqliteReader(const std::string& path);
+
 }  // namespace jobd::worker

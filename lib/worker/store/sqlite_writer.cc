@@ -4,6 +4,7 @@
 
 #include "worker/store/schema.h"
 #include "worker/store/spec_codec.h"
+#include "worker/store/sqlite_accounts.h"
 #include "worker/store/sqlite_rows.h"
 
 namespace jobd::worker {
@@ -39,7 +40,7 @@ base::Result<std::unique_ptr<SqliteWriter>> SqliteWriter::Create(Database& datab
   std::unique_ptr<SqliteWriter> writer(new SqliteWriter(database, clock));
   const std::string columns(kJobColumns);
   const std::string put = " INTO jobs (batch, idx, " + columns + ") VALUES (" + Parameters(1, 2 + kJobColumnCount) + ")";
-  const std::array<std::pair<Statement*, std::string>, 20> statements = {{
+  const std::array<std::pair<Statement*, std::string>, 23> statements = {{
       {&writer->begin_, "BEGIN IMMEDIATE"},
       {&writer->commit_, "COMMIT"},
       {&writer->rollback_, "ROLLBACK"},
@@ -68,6 +69,10 @@ base::Result<std::unique_ptr<SqliteWriter>> SqliteWriter::Create(Database& datab
       {&writer->add_start_, "INSERT INTO starts (batch, seq, idx, attempt, log_base) VALUES (?1, ?2, ?3, ?4, ?5)"},
       {&writer->put_meta_, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)"},
       {&writer->set_kept_, "UPDATE batches SET kept_bytes = ?3 WHERE id = ?1 AND ended_at = ?2 AND ended_at > 0"},
+      {&writer->put_session_, "INSERT OR REPLACE INTO sessions (" + std::string(kSessionColumns) + ") VALUES (" +
+                                  Parameters(1, kSessionColumnCount) + ")"},
+      {&writer->drop_session_, "DELETE FROM sessions WHERE handle = ?1"},
+      {&writer->put_rehashed_, "INSERT OR REPLACE INTO rehashed (user, replaces, hash) VALUES (?1, ?2, ?3)"},
   }};
   for (const auto& [statement, sql] : statements) {
     JOBD_ASSIGN_OR_RETURN(*statement, database.Prepare(sql));
@@ -264,6 +269,21 @@ base::Status SqliteWriter::Do(const PutMeta& meta) {
 base::Status SqliteWriter::Do(const SetKept& kept) {
   set_kept_.Bind(1, kept.batch).Bind(2, kept.ended_at).Bind(3, kept.bytes);
   return set_kept_.Run();
+}
+
+base::Status SqliteWriter::Do(const PutSession& put) {
+  BindSession(put_session_, put.session);
+  return put_session_.Run();
+}
+
+base::Status SqliteWriter::Do(const DropSession& drop) {
+  drop_session_.BindText(1, drop.handle);
+  return drop_session_.Run();
+}
+
+base::Status SqliteWriter::Do(const PutRehashed& put) {
+  put_rehashed_.BindText(1, put.password.user).BindBlob(2, put.password.replaces).BindText(3, put.password.hash);
+  return put_rehashed_.Run();
 }
 
 base::Status SqliteWriter::Do(const DropBatch& drop) {

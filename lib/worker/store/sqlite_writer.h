@@ -55,6 +55,9 @@ class SqliteWriter {
   base::Status Do(const PutMeta& meta);
   base::Status Do(const DropBatch& drop);
   base::Status Do(const SetKept& kept);
+  base::Status Do(const PutSession& put);
+  base::Status Do(const DropSession& drop);
+  base::Status Do(const PutRehashed& put);
 
   Database& database_;
   const base::Clock& clock_;
@@ -63,6 +66,7 @@ class SqliteWriter {
   Statement begin_, commit_, rollback_, look_;
   Statement find_batch_, insert_batch_, insert_spec_, tally_, put_counts_, put_phase_, set_held_, last_number_, put_number_;
   Statement job_state_, put_job_, put_new_job_, add_start_, put_meta_, set_kept_, set_hold_next_;
+  Statement put_session_, drop_session_, put_rehashed_;
 };
 
 }  // namespace jobd::worker

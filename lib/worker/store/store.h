@@ -14,7 +14,7 @@
 namespace jobd::worker {
 
 // What a store has to offer to its readers, in one object. Consumers take one of its parts.
-class StoreReader : public LiveReader, public CatalogueReader, public LogReader, public RetentionReader {
+class StoreReader : public LiveReader, public CatalogueReader, public LogReader, public RetentionReader, public AccountReader {
  public:
   // Common to several of the parts.
   base::Result<uint64_t> Find(const BatchName& name, bool prefix) override = 0;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -104,6 +106,78 @@ class FakeWatch final : public worker::BatchWatch {
   worker::BatchView batch_;
 };
 
+// Keeps what it is told in memory, at once; or fails, or waits.
+class FakeSessionStore final : public worker::SessionStore {
+ public:
+  base::Result<std::vector<worker::SessionRecord>> Sessions() override {
+    const std::lock_guard lock(mutex_);
+    std::vector<worker::SessionRecord> all;
+    for (const auto& [handle, record] : sessions_) all.push_back(record);
+    return all;
+  }
+  base::Result<std::vector<worker::RehashedPassword>> Rehashed() override {
+    const std::lock_guard lock(mutex_);
+    return rehashed_;
+  }
+  void Put(worker::SessionRecord session, Committed done) override {
+    Do([this, session] { sessions_[session.handle] = session; }, std::move(done));
+  }
+  void Drop(std::vector<std::string> handles, Committed done) override {
+    Do(
+        [this, handles] {
+          for (const std::string& handle : handles) sessions_.erase(handle);
+        },
+        std::move(done));
+  }
+  void Put(worker::RehashedPassword password, Committed done) override {
+    Do([this, password] { rehashed_.push_back(password); }, std::move(done));
+  }
+
+  void FailWith(std::optional<base::Error> error) {
+    const std::lock_guard lock(mutex_);
+    error_ = std::move(error);
+  }
+  // From now on nothing is committed before Commit.
+  void Hold() {
+    const std::lock_guard lock(mutex_);
+    held_ = true;
+  }
+  void Commit() {
+    std::vector<std::function<void()>> waiting;
+    {
+      const std::lock_guard lock(mutex_);
+      held_ = false;
+      waiting.swap(waiting_);
+    }
+    for (const auto& one : waiting) one();
+  }
+
+ private:
+  void Do(std::function<void()> change, Committed done) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (held_) {
+        waiting_.push_back([this, change, done] { Do(change, done); });
+        return;
+      }
+    }
+    std::optional<base::Error> error;
+    {
+      const std::lock_guard lock(mutex_);
+      error = error_;
+      if (!error) change();
+    }
+    if (done) done(error ? base::Status(*error) : base::Ok());
+  }
+
+  std::mutex mutex_;
+  std::map<std::string, worker::SessionRecord> sessions_;
+  std::vector<worker::RehashedPassword> rehashed_;
+  std::optional<base::Error> error_;
+  bool held_ = false;
+  std::vector<std::function<void()>> waiting_;
+};
+
 class FakeWorker final : public worker::Worker {
  public:
   struct Submission {
@@ -129,6 +203,8 @@ class FakeWorker final : public worker::Worker {
   worker::WaitReasons waits;
   std::optional<base::Error> explain_error;
   worker::WorkerStatus status;
+  worker::OwnerUse use;
+  FakeSessionStore stored_sessions;
 
   void Submit(worker::Submitter submitter, worker::BatchOptions options, std::vector<worker::JobSpec> jobs,
               worker::Callback<worker::Receipt> done) override {
@@ -219,6 +295,8 @@ class FakeWorker final : public worker::Worker {
     done(worker::ServiceState::kDraining);
   }
   worker::WorkerStatus GetStatus() override { return status; }
+  base::Result<worker::OwnerUse> UseOf(const std::string&) override { return use; }
+  worker::SessionStore& sessions() override { return stored_sessions; }
   void SetLimits(worker::WorkerLimits fresh) override { limits = std::move(fresh); }
 
  private:

@@ -11,6 +11,7 @@
 #include "tests/unit/worker/schema_v1.h"
 #include "tests/unit/worker/schema_v2.h"
 #include "tests/unit/worker/schema_v3.h"
+#include "tests/unit/worker/schema_v4.h"
 #include "tests/unit/worker/worker_fixture.h"
 #include "worker/store/sqlite.h"
 
@@ -18,7 +19,7 @@ namespace jobd::worker {
 namespace {
 
 // One for each version before ours, in order. A new version adds its predecessor here.
-constexpr std::array<const char*, kSchemaVersion - 1> kEarlier = {kDatabaseV1, kDatabaseV2, kDatabaseV3};
+constexpr std::array<const char*, kSchemaVersion - 1> kEarlier = {kDatabaseV1, kDatabaseV2, kDatabaseV3, kDatabaseV4};
 
 class SchemaTest : public WorkerTest, public ::testing::WithParamInterface<size_t> {
  protected:
@@ -75,6 +76,17 @@ TEST_P(SchemaTest, WhatWaitedRunsAndWhatHadEndedIsCountedAsKept) {
   UntilEnded("waiting");
   EXPECT_EQ(Job("waiting", 2).outcome.state, JobState::kSucceeded);
   while (worker_->GetStatus().kept.batches != 3) std::this_thread::yield();
+}
+
+TEST_P(SchemaTest, NobodyIsLoggedInAndEverybodyCanBe) {
+  ASSERT_TRUE(Open().ok());
+  EXPECT_TRUE(worker_->sessions().Sessions()->empty());
+  const auto put = Await<bool>([&](auto done) {
+    worker_->sessions().Put(SessionRecord{.handle = "s-1", .user = "ann"},
+                            [done](const base::Status& status) { done(base::Result<bool>(status.ok())); });
+  });
+  EXPECT_TRUE(*put);
+  EXPECT_EQ(worker_->sessions().Sessions()->size(), 1u);
 }
 
 TEST_P(SchemaTest, IsOfTheNewestVersionAfterwards) {
