@@ -47,19 +47,21 @@ lib/worker/ops              lib/base lib/launch/contract lib/worker/model lib/wo
 lib/worker/keep             lib/base lib/launch/contract lib/worker/model lib/worker/store lib/worker/run lib/worker/logs
 lib/worker                  lib/base lib/launch/contract lib/worker/model lib/worker/plan lib/worker/store lib/worker/launcher lib/worker/watch lib/worker/catalogue lib/worker/logs lib/worker/run lib/worker/ops lib/worker/keep
 
-server/auth                 lib/base lib/config lib/logging lib/launch/contract lib/worker/model
-server/rpc                  proto lib/base lib/logging lib/worker lib/worker/model server/auth
-server/ops                  lib/base lib/config lib/logging lib/launch/contract lib/worker lib/worker/model lib/worker/store lib/worker/launcher lib/worker/launcher/local server/auth
-server/api                  proto lib/base lib/logging lib/launch/contract lib/worker lib/worker/model lib/worker/logs server/auth server/rpc server/ops
-server/grpc/connections     lib/base server/auth server/ops
-server/grpc                 proto lib/base lib/logging lib/worker/model server/auth server/rpc server/ops server/grpc/connections
-server                      lib/base lib/config lib/logging lib/launch/contract lib/worker lib/worker/launcher lib/worker/launcher/local server/auth server/rpc server/ops server/api server/grpc server/grpc/connections
+server/auth/session         lib/base lib/auth lib/config lib/worker/model
+server/auth                 lib/base lib/auth lib/config lib/logging lib/launch/contract lib/worker/model server/auth/session
+server/rpc                  proto lib/base lib/logging lib/worker lib/worker/model server/auth server/auth/session
+server/ops                  lib/base lib/config lib/logging lib/launch/contract lib/worker lib/worker/model lib/worker/store lib/worker/launcher lib/worker/launcher/local server/auth server/auth/session
+server/api                  proto lib/base lib/auth lib/config lib/logging lib/launch/contract lib/worker lib/worker/model lib/worker/logs server/auth server/auth/session server/rpc server/ops
+server/grpc/connections     lib/base server/auth server/auth/session server/ops
+server/grpc                 proto lib/base lib/logging lib/worker/model server/auth server/auth/session server/rpc server/ops server/grpc/connections
+server                      lib/base lib/config lib/logging lib/launch/contract lib/worker lib/worker/launcher lib/worker/launcher/local server/auth server/auth/session server/rpc server/ops server/api server/grpc server/grpc/connections
 
 cli/view                    proto lib/base
-cli/connect                 proto lib/base cli/view cli/batch
+cli/connect/check           proto lib/base
+cli/connect                 proto lib/base lib/auth cli/view cli/batch cli/connect/check
 cli/batch                   proto lib/base cli/view
 cli/completion              proto lib/base cli/view cli/connect
-cli/verbs                   proto lib/base cli/view cli/connect cli/batch cli/completion
+cli/verbs                   proto lib/base lib/auth cli/view cli/connect cli/connect/check cli/batch cli/completion
 cli                         lib/base cli/view cli/connect cli/batch cli/completion cli/verbs
 END
 # shellcheck disable=SC2016

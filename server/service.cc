@@ -8,12 +8,17 @@
 #include <thread>
 
 #include "base/text.h"
+#include "launch/contract/exit_file.h"
 #include "logging/logging.h"
 #include "server/api/handlers.h"
 #include "server/auth/access.h"
 #include "server/auth/call_admission.h"
 #include "server/auth/call_limits.h"
 #include "server/auth/identity.h"
+#include "server/auth/logins.h"
+#include "server/auth/password_queue.h"
+#include "server/auth/session/login_throttle.h"
+#include "server/auth/session/session_table.h"
 #include "server/auth/tls_change.h"
 #include "server/grpc/connections/connection_guard.h"
 #include "server/grpc/connections/connection_table.h"
@@ -57,7 +62,11 @@ class ServiceImpl final : public Service {
         worker_(worker),
         clock_(clock),
         refusals_(kRefusalLinesOfOneAddress, kRefusalLinesPerSecond, clock),
-        access_(options_.initial.rules, clock),
+        sessions_(worker.sessions(), clock, launch::BootTag()),
+        access_(options_.initial.rules, clock, &sessions_),
+        throttle_(clock),
+        passwords_(worker.sessions(), {}),
+        logins_(access_, sessions_, throttle_, passwords_),
         tls_(options_.initial.tls),
         call_limits_(Config().max_streams_per_user),
         max_batch_jobs_(Config().max_batch_jobs),
@@ -78,8 +87,8 @@ class ServiceImpl final : public Service {
             options_.files, options_.config_name, options_.overrides, options_.initial, clock,
             {access_, tls_, [this](const TlsMaterial& tls) { return CheckHandshake(rpc_->address(), tls); },
              [this](const auto& config, const auto& users, const auto& capabilities) { Apply(config, users, capabilities); }}),
-        api_{worker,          streams_,  tasks_, uploads_, *options_.metrics, *options_.log,
-             max_batch_jobs_, reloader_, tls_,   clock,    clock.Monotonic(), options_.about},
+        api_{worker, streams_, tasks_,    uploads_, *options_.metrics, *options_.log, max_batch_jobs_, reloader_,
+             tls_,   logins_,  sessions_, clock,    clock.Monotonic(), options_.about},
         support_{admission_, streams_, tasks_, errors_, *options_.log, clock, decoding_} {}
 
   ~ServiceImpl() override { Shutdown(0); }
@@ -95,6 +104,10 @@ class ServiceImpl final : public Service {
                                LogLine(from, [&] { return "connection refused from " + from + ": " + why; });
                              }};
     guard_.SetMaxInProgress(Config().max_streams_per_user);
+    throttle_.SetRate(Config().login_rate);
+    // What has changed while nobody served.
+    JOBD_RETURN_IF_ERROR(sessions_.Load());
+    access_.EndSessionsWithoutGrounds();
     JOBD_ASSIGN_OR_RETURN(methods_, MethodTable::Build(MethodRules(), Handlers(api_)));
     auto unknown = MakeUnknownMethods(access_, guard_, [this](const UnknownMethod& refused) {
       OnRefused(
@@ -127,6 +140,7 @@ class ServiceImpl final : public Service {
     if (!rpc_) return;
     rpc_->StopAccepting();
     streams_.EndAll(base::Error(base::Code::kUnavailable, "the service is stopping; go on at your cursor when it is back"));
+    passwords_.Stop();
     rpc_->Shutdown(grace_ms);
     rpc_.reset();
   }
@@ -140,6 +154,7 @@ class ServiceImpl final : public Service {
     worker_.SetLimits(WorkerLimitsOf(config, users));
     call_limits_.SetMax(config.max_streams_per_user);
     guard_.SetMaxInProgress(config.max_streams_per_user);
+    throttle_.SetRate(config.login_rate);
     max_batch_jobs_.store(config.max_batch_jobs, std::memory_order_relaxed);
     rpc_->SetMaxPerAddress(config.max_connections_per_address);
     (void)logging::Reopen(*options_.log);  // an error leaves the old file in use, which is no reason to refuse what was reloaded
@@ -181,7 +196,11 @@ class ServiceImpl final : public Service {
   worker::Worker& worker_;
   const base::Clock& clock_;
   NamedRateLimit refusals_;
+  SessionTable sessions_;
   AccessControl access_;
+  LoginThrottle throttle_;
+  PasswordQueue passwords_;
+  Logins logins_;
   TlsState tls_;
   CallLimits call_limits_;
   std::atomic<uint32_t> max_batch_jobs_;

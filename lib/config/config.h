@@ -33,6 +33,10 @@ struct Config {
   std::string log_file;             // empty: standard error
   // [users]
   std::string users_file;
+  // [auth]
+  base::Nanos token_ttl = 900 * base::kNanosPerSecond;
+  base::Nanos session_ttl = 12 * 3600 * base::kNanosPerSecond;
+  uint32_t login_rate = 10;  // wrong passwords a minute, of one certificate for one user; 0: no bound
   // [limits]
   uint32_t max_running = 0;  // 0: the number of processors
   uint64_t max_queued = 2'000'000;

@@ -88,6 +88,20 @@ Setting Duration(std::string_view key, base::Nanos Config::*field, bool reloadab
           [field](const Config& config) { return base::ExactDuration(config.*field); }};
 }
 
+Setting Between(std::string_view key, base::Nanos Config::*field, bool reloadable, base::Nanos low, base::Nanos high,
+                std::string_view help) {
+  Setting setting = Duration(key, field, reloadable, help);
+  setting.read = [=](Config& config, std::string_view text) -> Status {
+    JOBD_ASSIGN_OR_RETURN(const base::Nanos value, base::ParseDuration(text));
+    if (value < low || value > high) {
+      return Error(Code::kInvalidArgument, "must be from " + base::ExactDuration(low) + " to " + base::ExactDuration(high));
+    }
+    config.*field = value;
+    return base::Ok();
+  };
+  return setting;
+}
+
 // What is longer ago than this is deleted.
 Setting Age(std::string_view key, base::Nanos Config::*field, bool reloadable, std::string_view help) {
   Setting setting = Duration(key, field, reloadable, help);
@@ -150,6 +164,12 @@ std::vector<Setting> Declare() {
       Choice("log.format", &Config::log_format, kRestart, {"text", "json"}, "how"),
       Path("log.file", &Config::log_file, kRestart, "where to; empty: standard error"),
       Path("users.file", &Config::users_file, kReload, "names, roles and what each may ask for"),
+      Between("auth.token_ttl", &Config::token_ttl, kReload, base::kNanosPerSecond, 900 * base::kNanosPerSecond,
+              "how long an access token is good for; its client renews it before"),
+      Between("auth.session_ttl", &Config::session_ttl, kReload, base::kNanosPerSecond, 30 * 24 * 3600 * base::kNanosPerSecond,
+              "how long after its login a session ends, however often its token was renewed"),
+      Number("auth.login_rate", &Config::login_rate, kReload, 0, 1'000'000,
+             "wrong passwords a minute, of one certificate for one user, before more are refused unseen; 0: no bound"),
       Number("limits.max_running", &Config::max_running, kReload, 0, base::kMaxRunning,
              "jobs that run at once; 0: one per processor"),
       Number("limits.max_queued", &Config::max_queued, kReload, 1, base::kMaxQueued, "jobs waiting, of all users"),

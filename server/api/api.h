@@ -18,8 +18,10 @@ class Worker;
 
 namespace jobd::server {
 
+class Logins;
 class Metrics;
 class Reloader;
+class SessionTable;
 class StreamRegistry;
 class TaskPool;
 class TlsState;
@@ -47,6 +49,8 @@ struct Api {
   std::atomic<uint32_t>& max_batch_jobs;
   Reloader& reloader;
   const TlsState& tls;
+  Logins& logins;
+  SessionTable& sessions;
   const base::Clock& clock;
   const base::Nanos started;  // monotonic
   const AboutProcess& about;

@@ -28,6 +28,10 @@ template <typename Message>
 using Source = base::Result<std::unique_ptr<SourceOf<Message>>>;
 
 // auth.cc
+void Login(const Api& api, CallContext& call, const v1::LoginRequest& in, v1::LoginResponse& out, Reply reply);
+void Renew(const Api& api, CallContext& call, const v1::RenewRequest& in, v1::RenewResponse& out, Reply reply);
+void Logout(const Api& api, CallContext& call, const v1::LogoutRequest& in, v1::LogoutResponse& out, Reply reply);
+// whoami.cc
 void WhoAmI(const Api& api, CallContext& call, const v1::WhoAmIRequest& in, v1::WhoAmIResponse& out, Reply reply);
 
 // schedule.cc. With `wait` ExecuteJob answers when the job has ended. A client that leaves before that, or loses its right, loses
@@ -62,6 +66,10 @@ void Drain(const Api& api, CallContext& call, const v1::DrainRequest& in, v1::Dr
 void GetStatus(const Api& api, CallContext& call, const v1::GetStatusRequest& in, v1::GetStatusResponse& out, Reply reply);
 void Reload(const Api& api, CallContext& call, const v1::ReloadRequest& in, v1::ReloadResponse& out, Reply reply);
 void GetConfig(const Api& api, CallContext& call, const v1::GetConfigRequest& in, v1::GetConfigResponse& out, Reply reply);
+
+// sessions.cc
+void ListSessions(const Api& api, CallContext& call, const v1::ListSessionsRequest& in, v1::ListSessionsResponse& out, Reply reply);
+void EndSessions(const Api& api, CallContext& call, const v1::EndSessionsRequest& in, v1::EndSessionsResponse& out, Reply reply);
 
 // health.cc
 void Check(const Api& api, CallContext& call, const grpc::health::v1::HealthCheckRequest& in,

@@ -10,10 +10,14 @@ namespace {
 
 using enum Scope;
 
-// A viewer sees everything and changes nothing, an operator has their own batches, an admin has all. The server does not start
+// A viewer sees everything and changes nothing, an operator has their own batches, an admin has all; a host logs people in. The
+// table is also docs/rights.md, which a test holds to it. The server does not start
 // when a method of the API has no line here, or a line has no method (MethodTable::Build).
 constexpr auto kRules = std::to_array<MethodRule>({
-    //                                                   viewer operator admin
+    //                                                   viewer operator admin host
+    {"/jobd.v1.AuthService/Login", kAll, kAll, kAll, kAll, Carries::kCertificate},
+    {"/jobd.v1.AuthService/Renew", kAll, kAll, kAll, kNone, Carries::kToken},
+    {"/jobd.v1.AuthService/Logout", kAll, kAll, kAll, kNone, Carries::kToken},
     {"/jobd.v1.AuthService/WhoAmI", kAll, kAll, kAll},
 
     {"/jobd.v1.JobScheduleService/ExecuteJob", kNone, kOwn, kOwn},
@@ -40,9 +44,11 @@ constexpr auto kRules = std::to_array<MethodRule>({
     {"/jobd.v1.AdminService/GetStatus", kAll, kAll, kAll},
     {"/jobd.v1.AdminService/Reload", kNone, kNone, kAll},
     {"/jobd.v1.AdminService/GetConfig", kNone, kNone, kAll},
+    {"/jobd.v1.AdminService/ListSessions", kNone, kNone, kAll},
+    {"/jobd.v1.AdminService/EndSessions", kNone, kNone, kAll},
 
-    {"/grpc.health.v1.Health/Check", kAll, kAll, kAll},
-    {"/grpc.health.v1.Health/Watch", kAll, kAll, kAll},
+    {"/grpc.health.v1.Health/Check", kAll, kAll, kAll, kAll},
+    {"/grpc.health.v1.Health/Watch", kAll, kAll, kAll, kAll},
     {"/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", kAll, kAll, kAll},
 });
 

@@ -1,4 +1,5 @@
-// The table of rights: which role may call which method, and whose batches a call reaches. What the table does not name is refused.
+// The table of rights: which kind of caller may call which method in which role, and whose batches a call reaches. What the table
+// does not name is refused.
 #pragma once
 
 #include <span>
@@ -17,12 +18,21 @@ enum class Scope {
   kAll,   // everybody's; also for methods that are not about batches
 };
 
-// One line of the table.
+// What a method looks at to know its caller.
+enum class Carries {
+  kEither,       // the certificate of a user, or a token
+  kCertificate,  // the certificate alone; a token is not looked at
+  kToken,        // a token
+};
+
+// One line of the table. The roles are those of a user, by certificate or by token; a token's is bounded by its host's max_role.
 struct MethodRule {
   std::string_view method;  // as in HTTP/2's :path, "/jobd.v1.AdminService/Start"
   Scope viewer = Scope::kNone;
   Scope operator_ = Scope::kNone;
   Scope admin = Scope::kNone;
+  Scope host = Scope::kNone;  // of a host without a token
+  Carries carries = Carries::kEither;
   Scope For(config::Role role) const;
 };
 

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <functional>
-#include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "server/auth/access.h"
@@ -11,6 +12,13 @@
 #include "server/auth/call_limits.h"
 
 namespace jobd::server {
+
+// What a client shows of itself with a call, whatever the transport.
+struct Presented {
+  std::string certificate;                 // its own, in PEM, as TLS has verified it, and behind it those that came with it
+  std::vector<std::string> authorization;  // the values of the header of that name, as they came
+  std::string peer = {};                   // its address, in the transport's form, for whoever is told of a refusal
+};
 
 // What a call is allowed. Lives as long as the call.
 struct Admitted {
@@ -26,7 +34,7 @@ class CallAdmission {
     std::string_view method;
     std::string_view caller;  // its name, as far as it is known
     std::string_view peer;    // its address in the transport's form; empty: not known
-    std::string_view pem;     // as in Admit
+    std::string_view pem;     // as in Presented
     // The same, parsed: of a call that had been admitted before, which has no PEM any more.
     const Certificate* certificate = nullptr;
     const base::Error& error;
@@ -37,14 +45,13 @@ class CallAdmission {
   CallAdmission(AccessControl& access, CallLimits& limits, OnRefused on_refused)
       : access_(access), limits_(limits), on_refused_(std::move(on_refused)) {}
 
-  // `certificate` is the client's, in PEM, as TLS has verified it. kUnauthenticated, kPermissionDenied or kResourceExhausted.
-  // `peer` is the client's address, for whoever is told of a refusal.
-  base::Result<Admitted> Admit(std::string_view certificate, const MethodRule& rule, std::string_view peer = {});
+  // kUnauthenticated, kPermissionDenied or kResourceExhausted; kInvalidArgument for several authorizations.
+  base::Result<Admitted> Admit(const Presented& presented, const MethodRule& rule);
   // Admits the same call anew, by the rules in force now: its caller and scope may be others than before, its quota stays. For a
   // call whose message came later than itself, and for an upload before it takes effect. `peer` as in Admit.
   base::Status AdmitAgain(Admitted& admitted, const MethodRule& rule, std::string_view peer) const;
-  // Whether the caller with this certificate would be admitted now with at least this scope. For calls that last.
-  base::Status StillAdmitted(const std::shared_ptr<const Certificate>& certificate, const MethodRule& rule, Scope scope) const;
+  // Whether the caller who was let in by this would be admitted now with at least this scope. For calls that last.
+  base::Status StillAdmitted(const Standing& standing, const MethodRule& rule, Scope scope) const;
 
  private:
   AccessControl& access_;

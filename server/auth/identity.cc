@@ -1,11 +1,13 @@
 #include "server/auth/identity.h"
 
+#include <utility>
+
 #include "base/text.h"
 #include "server/auth/certificate.h"
 
 namespace jobd::server {
 
-base::Result<std::string> IdentityOf(const Certificate& certificate, base::Nanos now) {
+base::Result<Identity> IdentityOf(const Certificate& certificate, base::Nanos now) {
   const auto refuse = [](const char* why) { return base::Error(base::Code::kUnauthenticated, why); };
   const int64_t seconds = now / base::kNanosPerSecond;
   if (seconds < certificate.not_before) return refuse("the client certificate is not valid yet");
@@ -15,10 +17,12 @@ base::Result<std::string> IdentityOf(const Certificate& certificate, base::Nanos
   if (!certificate.digital_signature) return refuse("the client certificate is not for digital signatures");
   if (certificate.uris.size() != 1) return refuse("the client certificate must have exactly one URI name");
   const std::string& uri = certificate.uris.front();
-  if (!uri.starts_with(kIdentityPrefix)) return refuse("the client certificate's URI is no identity of this service");
-  std::string name = uri.substr(kIdentityPrefix.size());
-  if (!base::IsSafeName(name)) return refuse("the client certificate's URI is no identity of this service");
-  return name;
+  for (const auto& [prefix, kind] : {std::pair{kUserPrefix, CallerKind::kUser}, std::pair{kHostPrefix, CallerKind::kHost}}) {
+    if (!uri.starts_with(prefix)) continue;
+    Identity identity{.kind = kind, .name = uri.substr(prefix.size())};
+    if (base::IsSafeName(identity.name)) return identity;
+  }
+  return refuse("the client certificate's URI is no identity of this service");
 }
 
 std::string CertificateNameForLog(std::string_view pem) {

@@ -208,7 +208,12 @@ void GrpcCall::OnDone() {
 // ---- serving ----
 
 void GrpcCall::Admit(ConnectionGuard& guard) {
-  auto admitted = support_.admission.Admit(CertificateOf(*context_->auth_context()), *method_.rule, context_->peer());
+  Presented presented{.certificate = CertificateOf(*context_->auth_context()), .authorization = {}, .peer = context_->peer()};
+  const auto [first, last] = context_->client_metadata().equal_range("authorization");
+  for (auto header = first; header != last; ++header) {
+    presented.authorization.emplace_back(header->second.data(), header->second.size());
+  }
+  auto admitted = support_.admission.Admit(presented, *method_.rule);
   if (!admitted.ok()) {
     guard.OnMisuse(ConnectionOf(*context_->auth_context()));
     return Finish(ToPublic(admitted.error()));
@@ -324,10 +329,11 @@ void GrpcCall::Succeed() {
   Finish({}, &answer_);
 }
 
-void GrpcCall::Fail(const base::Error& error) { EndUnanswered(error); }
+void GrpcCall::Fail(const base::Error& error, base::Nanos retry_after) { EndUnanswered(error, retry_after); }
 
-void GrpcCall::EndUnanswered(const base::Error& error) {
+void GrpcCall::EndUnanswered(const base::Error& error, base::Nanos retry_after) {
   PublicError shown = support_.errors.Report(error, call_->path(), call_->about());
+  shown.retry_after = retry_after;
   LogEnd(support_.log, *call_, base::CodeName(error.code()));
   DropRequest();
   call_->ReleaseQuota();

@@ -45,7 +45,7 @@ class GrpcCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::By
   GrpcCall(const CallSupport& support, const Method& method, grpc::CallbackServerContext* context);
 
   void Succeed() override;
-  void Fail(const base::Error& error) override;
+  void Fail(const base::Error& error, base::Nanos retry_after) override;
   void Await(std::unique_ptr<StreamSource> source) override;
 
  private:
@@ -92,7 +92,7 @@ class GrpcCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::By
   void OnSaid(bool ok);
   // Makes the message that was received, having taken the memory for it.
   base::Status Parse(Message& message, MemoryBudget::Share& memory);
-  void EndUnanswered(const base::Error& error);
+  void EndUnanswered(const base::Error& error, base::Nanos retry_after = 0);
   std::shared_ptr<Stream> stream() { return lasting_.Lock()->stream; }
   std::shared_ptr<Upload> upload() { return lasting_.Lock()->upload; }
   std::shared_ptr<Talk> talk() { return lasting_.Lock()->talk; }

@@ -29,7 +29,7 @@ grpc::StatusCode GrpcCode(base::Code code) {
 
 grpc::Status ToGrpcStatus(const PublicError& error) {
   const grpc::StatusCode code = GrpcCode(error.code);
-  if (error.violations.empty()) return {code, error.message};
+  if (error.violations.empty() && error.retry_after == 0) return {code, error.message};
   google::rpc::BadRequest bad_request;
   for (const base::FieldViolation& violation : error.violations) {
     auto* field = bad_request.add_field_violations();
@@ -39,7 +39,13 @@ grpc::Status ToGrpcStatus(const PublicError& error) {
   google::rpc::Status details;
   details.set_code(code);
   details.set_message(error.message);
-  details.add_details()->PackFrom(bad_request);
+  if (!error.violations.empty()) details.add_details()->PackFrom(bad_request);
+  if (error.retry_after > 0) {
+    google::rpc::RetryInfo retry;
+    retry.mutable_retry_delay()->set_seconds(error.retry_after / base::kNanosPerSecond);
+    retry.mutable_retry_delay()->set_nanos(static_cast<int32_t>(error.retry_after % base::kNanosPerSecond));
+    details.add_details()->PackFrom(retry);
+  }
   return {code, error.message, details.SerializeAsString()};
 }
 

@@ -10,7 +10,7 @@ namespace jobd::server {
 
 CallContext::CallContext(const Method& method, Admitted admitted, RequestFacts facts)
     : method_(method),
-      certificate_(admitted.caller.certificate),
+      standing_(admitted.caller.standing()),
       scope_(admitted.scope),
       admitted_(std::move(admitted)),
       facts_(std::move(facts)) {}
@@ -28,7 +28,7 @@ base::Status CallContext::AdmitAgain(const CallSupport& support) {
 }
 
 base::Status CallContext::StillAdmitted(const CallSupport& support) const {
-  return support.admission.StillAdmitted(certificate_, *method_.rule, scope_);
+  return support.admission.StillAdmitted(standing_, *method_.rule, scope_);
 }
 
 void LogEnd(spdlog::logger& log, const CallContext& call, std::string_view how) {

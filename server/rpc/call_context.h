@@ -76,8 +76,8 @@ class CallContext {
 
  private:
   const Method& method_;
-  const std::shared_ptr<const Certificate> certificate_;  // the caller's; this and the next are for StillAdmitted
-  std::atomic<Scope> scope_;                              // as in admitted_
+  const Standing standing_;   // the caller's; this and the next are for StillAdmitted
+  std::atomic<Scope> scope_;  // as in admitted_
   Admitted admitted_;
   const RequestFacts facts_;
   worker::BatchName about_;

@@ -11,7 +11,7 @@ class Reply::Once {
   Once(const Once&) = delete;
   Once& operator=(const Once&) = delete;
   ~Once() {
-    if (!answered_.load()) call_->Fail(base::Error(base::Code::kInternal, "the handler gave no answer"));
+    if (!answered_.load()) call_->Fail(base::Error(base::Code::kInternal, "the handler gave no answer"), 0);
   }
 
   // Nothing when the call was answered before.
@@ -32,8 +32,8 @@ void Reply::Succeed() const {
   if (Answerable* const call = once_->Take()) call->Succeed();
 }
 
-void Reply::Fail(const base::Error& error) const {
-  if (Answerable* const call = once_->Take()) call->Fail(error);
+void Reply::Fail(const base::Error& error, base::Nanos retry_after) const {
+  if (Answerable* const call = once_->Take()) call->Fail(error, retry_after);
 }
 
 void Reply::Await(std::unique_ptr<StreamSource> source) const {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <variant>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace jobd::server {
@@ -40,7 +41,8 @@ class Answerable {
   virtual ~Answerable() = default;
   // The answer is the `out` message that the handler was given.
   virtual void Succeed() = 0;
-  virtual void Fail(const base::Error& error) = 0;
+  // `retry_after`: how long it is until the same call may succeed; 0: nobody knows.
+  virtual void Fail(const base::Error& error, base::Nanos retry_after) = 0;
   // The call lasts: it is answered, with `out`, when the source ends. Until then the caller's right is checked again and again, and
   // the call ends with the client.
   virtual void Await(std::unique_ptr<StreamSource> source) = 0;
@@ -52,7 +54,7 @@ class Reply {
  public:
   explicit Reply(std::shared_ptr<Answerable> call);
   void Succeed() const;
-  void Fail(const base::Error& error) const;
+  void Fail(const base::Error& error, base::Nanos retry_after = 0) const;
   void Await(std::unique_ptr<StreamSource> source) const;
 
  private:

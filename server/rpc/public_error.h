@@ -22,6 +22,7 @@ struct PublicError {
   base::Code code = base::Code::kInternal;
   std::string message;
   std::vector<base::FieldViolation> violations;  // at most 16
+  base::Nanos retry_after = 0;                   // how long it is until the same may succeed; 0: nobody knows
 };
 
 // How a call ends; empty: OK.

@@ -15,6 +15,7 @@
 #include "server/auth/access.h"
 #include "server/auth/call_admission.h"
 #include "server/auth/call_limits.h"
+#include "server/auth/logins.h"
 #include "server/auth/tls_material.h"
 #include "server/ops/metrics.h"
 #include "server/ops/reloader.h"
@@ -25,16 +26,9 @@
 #include "tests/unit/server/fake_transport.h"
 #include "tests/unit/server/fake_worker.h"
 #include "tests/unit/server/test_pki.h"
+#include "tests/unit/server/test_users.h"
 
 namespace jobd::server::testing {
-
-// An admin, a viewer, and five operators.
-inline constexpr const char* kUsers =
-    "[[user]]\nname = \"admin\"\nrole = \"admin\"\n"
-    "[[user]]\nname = \"operator\"\nrole = \"operator\"\n"
-    "[[user]]\nname = \"operator2\"\nrole = \"operator\"\n"
-    "[[user]]\nname = \"operator3\"\nrole = \"operator\"\n"
-    "[[user]]\nname = \"viewer\"\nrole = \"viewer\"\n";
 
 // What the service reads from files, with certificates of `ca`.
 inline FileContents FilesOf(TestCa& ca) {
@@ -42,7 +36,7 @@ inline FileContents FilesOf(TestCa& ca) {
   return {.config =
               "[server]\nlisten = \"127.0.0.1:0\"\n[tls]\nca = \"/ca\"\ncert = \"/cert\"\nkey = \"/key\"\nrevoked = \"/revoked\"\n"
               "[users]\nfile = \"/users.toml\"\n",
-          .users = kUsers,
+          .users = UsersText(),
           .tls = {.ca = ca.pem(), .cert = server.cert, .key = server.key},
           .revoked = ""};
 }
@@ -71,6 +65,27 @@ class ApiFixture : public ::testing::Test {
 
   // A client whose certificate names this user.
   FakeClient Client(const std::string& user) { return {support_, methods_, ca_.User(user).cert}; }
+  FakeClient ClientWith(const std::string& certificate) { return {support_, methods_, certificate}; }
+
+  // The token of a session of this user's, made for this certificate as if they had just logged in.
+  std::string TokenFor(const std::string& user, const std::string& certificate) {
+    const auto caller = access_.Authenticate(certificate);
+    EXPECT_TRUE(caller.ok());
+    const auto rules = access_.rules();
+    const config::User* const entry = rules->users.Find(user);
+    std::string text;
+    sessions_.Begin({.user = user,
+                     .host = caller->host,
+                     .thumbprint = caller->certificate->fingerprint,
+                     .grounds = GroundsOf(*entry),
+                     .max_role = std::min(caller->max_role, entry->role)},
+                    {.token = 900 * base::kNanosPerSecond, .session = 12 * 3600 * base::kNanosPerSecond},
+                    [&](base::Result<SessionTable::Granted> granted) {
+                      ASSERT_TRUE(granted.ok()) << granted.error().message();
+                      text = granted->token->text();
+                    });
+    return text;
+  }
 
   FileSet Initial() {
     auto checked = CheckFiles(files_, "/jobd.toml", {}, clock_.Realtime());
@@ -91,7 +106,11 @@ class ApiFixture : public ::testing::Test {
   std::shared_ptr<spdlog::logger> log_ =
       std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_text_));
   Metrics metrics_;
-  AccessControl access_{initial_.rules, clock_};
+  SessionTable sessions_{worker_.stored_sessions, clock_, 1};
+  AccessControl access_{initial_.rules, clock_, &sessions_};
+  LoginThrottle throttle_{clock_};
+  PasswordQueue passwords_{worker_.stored_sessions, {.cost = kCheap}};
+  Logins logins_{access_, sessions_, throttle_, passwords_};
   CallLimits limits_{100};
   CallAdmission admission_{access_, limits_, nullptr};
   ErrorReporter errors_{log_, nullptr};
@@ -107,7 +126,8 @@ class ApiFixture : public ::testing::Test {
                      clock_,
                      {access_, tls_, [](const TlsMaterial&) { return base::Ok(); }, [](const auto&, const auto&, const auto&) {}}};
   const AboutProcess about_;
-  const Api api_{worker_, streams_, tasks_, uploads_, metrics_, *log_, max_batch_jobs_, reloader_, tls_, clock_, 0, about_};
+  const Api api_{worker_,   streams_, tasks_,  uploads_,  metrics_, *log_, max_batch_jobs_,
+                 reloader_, tls_,     logins_, sessions_, clock_,   0,     about_};
   const CallSupport support_{admission_, streams_, tasks_, errors_, *log_, clock_, decoding_};
   MethodTable methods_;
   TaskPool tasks_{"task", 2};  // last: its tasks use the others

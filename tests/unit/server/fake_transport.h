@@ -85,8 +85,8 @@ class FakeCall final : public Answerable, public std::enable_shared_from_this<Fa
 
   // ---- the transport's side ----
 
-  void Serve(const std::string& certificate, const google::protobuf::Message* in) {
-    auto admitted = support_.admission.Admit(certificate, *method_.rule);
+  void Serve(const std::string& certificate, const std::vector<std::string>& authorization, const google::protobuf::Message* in) {
+    auto admitted = support_.admission.Admit({.certificate = certificate, .authorization = authorization}, *method_.rule);
     if (!admitted.ok()) return Finish(ToPublic(admitted.error()));
     call_ = std::make_unique<CallContext>(method_, *std::move(admitted), RequestFacts{.transport = "fake", .peer = "here"});
     out_.reset(method_.response->New());
@@ -98,7 +98,7 @@ class FakeCall final : public Answerable, public std::enable_shared_from_this<Fa
       std::get<UnaryHandler>(method_.handler.serve)(*call_, *in_, *out_, Reply(shared_from_this()));
     } else if (method_.is_stream()) {
       auto source = std::get<StreamHandler>(method_.handler.serve)(*call_, *in_);
-      if (!source.ok()) return Fail(source.error());
+      if (!source.ok()) return Fail(source.error(), 0);
       Await(*std::move(source));
     } else if (method_.is_dialogue()) {
       talk_ = std::make_shared<Talk>(*this, std::get<DialogueHandler>(method_.handler.serve)(*call_));
@@ -113,9 +113,11 @@ class FakeCall final : public Answerable, public std::enable_shared_from_this<Fa
     call_->ReleaseQuota();
     Finish(std::nullopt, out_.get());
   }
-  void Fail(const base::Error& error) override {
+  void Fail(const base::Error& error, base::Nanos retry_after) override {
     call_->ReleaseQuota();
-    Finish(support_.errors.Report(error, call_->path(), call_->about()));
+    PublicError shown = support_.errors.Report(error, call_->path(), call_->about());
+    shown.retry_after = retry_after;
+    Finish(shown);
   }
   void Await(std::unique_ptr<StreamSource> source) override {
     stream_ = std::make_shared<Stream>(*this, std::move(source));
@@ -251,6 +253,17 @@ class FakeClient {
   FakeClient(const CallSupport& support, const MethodTable& methods, std::string certificate)
       : support_(support), methods_(methods), certificate_(std::move(certificate)) {}
 
+  // With this token from now on; empty: with none.
+  FakeClient& With(const std::string& token) {
+    authorization_.clear();
+    if (!token.empty()) authorization_.push_back("Bearer " + token);
+    return *this;
+  }
+  FakeClient& Authorizations(std::vector<std::string> values) {
+    authorization_ = std::move(values);
+    return *this;
+  }
+
   // Calls the method that takes this message.
   FakeCallPtr Call(const google::protobuf::Message& in) { return Call(MethodOf(in.GetDescriptor()), &in); }
   template <typename In>
@@ -259,7 +272,7 @@ class FakeClient {
   }
   FakeCallPtr Call(const Method& method, const google::protobuf::Message* in) {
     auto call = std::make_shared<FakeCall>(support_, method);
-    call->Serve(certificate_, in);
+    call->Serve(certificate_, authorization_, in);
     return FakeCallPtr(std::move(call));
   }
 
@@ -275,6 +288,7 @@ class FakeClient {
   const CallSupport& support_;
   const MethodTable& methods_;
   const std::string certificate_;
+  std::vector<std::string> authorization_;
 };
 
 }  // namespace jobd::server::testing

@@ -96,7 +96,9 @@ TEST_F(ServiceAccess, TheTableHoldsOverTheNetwork) {
       // Reflection waits for its client; who may call it is in the next test.
       if (rule.method.starts_with("/grpc.")) continue;
       const auto code = CallMethod(channel, std::string(rule.method)).error_code();
-      if (rule.For(role) == Scope::kNone) {
+      if (rule.carries == Carries::kToken) {
+        EXPECT_EQ(code, grpc::StatusCode::UNAUTHENTICATED) << name << " " << rule.method;
+      } else if (rule.For(role) == Scope::kNone) {
         EXPECT_EQ(code, grpc::StatusCode::PERMISSION_DENIED) << name << " " << rule.method;
       } else {
         EXPECT_NE(code, grpc::StatusCode::PERMISSION_DENIED) << name << " " << rule.method;

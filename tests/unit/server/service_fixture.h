@@ -31,12 +31,14 @@ class ServiceFixture : public ::testing::Test {
     ASSERT_TRUE(applied.ok());
   }
 
+  virtual std::string Users() const { return kUsers; }
+
   void SetUp() override {
     const Issued server = ca_.Server();
     files_.config =
         "[server]\nlisten = \"127.0.0.1:0\"\n[tls]\nca = \"/ca\"\ncert = \"/cert\"\nkey = \"/key\"\nrevoked = \"/revoked\"\n"
         "[users]\nfile = \"/users.toml\"\n";
-    files_.users = kUsers;
+    files_.users = Users();
     files_.tls = {.ca = ca_.pem(), .cert = server.cert, .key = server.key};
     files_.revoked = "";
     auto initial = CheckFiles(files_, "/jobd.toml", {}, clock_.Realtime());

@@ -69,6 +69,7 @@ class TestCa {
   }
   // What make-certs.sh would give a user of this name.
   Issued User(const std::string& name) { return Issue({.common_name = name, .uris = {"spiffe://jobd/user/" + name}}); }
+  Issued Host(const std::string& name) { return Issue({.common_name = name, .uris = {"spiffe://jobd/host/" + name}}); }
   Issued Server() { return Issue({.common_name = "server", .dns = {"localhost"}, .extended_key_usage = "serverAuth"}); }
 
  private:

@@ -4,11 +4,11 @@
 #include <set>
 
 #include "tests/unit/server/api_fixture.h"
+#include "tests/unit/server/fill_in.h"
 
 namespace jobd::server {
 namespace {
 
-using google::protobuf::FieldDescriptor;
 using testing::FakeClient;
 
 class HandlersTest : public testing::ApiFixture {
@@ -30,25 +30,6 @@ class HandlersTest : public testing::ApiFixture {
   }
 };
 
-// Fills the fields that the methods of the API insist on, by their names.
-void FillIn(google::protobuf::Message& message) {
-  const auto* const descriptor = message.GetDescriptor();
-  const auto* const reflection = message.GetReflection();
-  for (int i = 0; i < descriptor->field_count(); ++i) {
-    const FieldDescriptor* const field = descriptor->field(i);
-    if (field->name() == "correlation_id") reflection->SetString(&message, field, "mine");
-    const bool by_address_alone = descriptor->FindFieldByName("correlation_id") == nullptr;
-    if (field->name() == "address" && by_address_alone) reflection->SetString(&message, field, "mine");
-    if (field->name() == "signal") reflection->SetInt32(&message, field, 15);
-    if (field->name() == "argv") reflection->AddString(&message, field, "true");
-    const bool nested = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
-    if (field->name() == "job" || field->name() == "older_than" || (field->name() == "jobs" && !field->is_repeated())) {
-      ASSERT_TRUE(nested);
-      FillIn(*reflection->MutableMessage(&message, field));
-    }
-  }
-}
-
 TEST_F(HandlersTest, EveryMethodOfTheTableAnswersWithoutATransport) {
   Execute(operator_, "mine");
   worker_.log->Append("output");
@@ -56,7 +37,7 @@ TEST_F(HandlersTest, EveryMethodOfTheTableAnswersWithoutATransport) {
   std::set<std::string> answered;
   for (const auto& [path, method] : methods_.by_path()) {
     const std::unique_ptr<Message> in(method->request->New());
-    FillIn(*in);
+    testing::FillIn(*in, "admin");
     // An admin may call everything; batches are the operator's.
     if (const auto* owner = in->GetDescriptor()->FindFieldByName("owner"))
       in->GetReflection()->SetString(in.get(), owner, "operator");
@@ -64,7 +45,9 @@ TEST_F(HandlersTest, EveryMethodOfTheTableAnswersWithoutATransport) {
       Message* const selector = in->GetReflection()->MutableMessage(in.get(), jobs);
       selector->GetReflection()->SetString(selector, selector->GetDescriptor()->FindFieldByName("owner"), "operator");
     }
-    auto admin = Client("admin");
+    const std::string certificate = ca_.User("admin").cert;
+    auto admin = ClientWith(certificate);
+    if (method->rule->carries == Carries::kToken) admin.With(TokenFor("admin", certificate));
     auto call = admin.Call(*method, in.get());
     if (method->is_upload()) {
       EXPECT_TRUE(call->Send(Jobs(2)));
@@ -102,7 +85,9 @@ TEST_F(HandlersTest, TheTableOfRightsHoldsForEveryMethod) {
   for (const auto& [path, method] : methods_.by_path()) {
     const std::unique_ptr<Message> in(method->request->New());
     for (const auto& [name, role] : users) {
-      auto client = Client(name);
+      const std::string certificate = ca_.User(name).cert;
+      auto client = ClientWith(certificate);
+      if (method->rule->carries == Carries::kToken) client.With(TokenFor(name, certificate));
       auto call = client.Call(*method, in.get());
       if (method->rule->For(role) == Scope::kNone) {
         const CallEnd end = call->End();

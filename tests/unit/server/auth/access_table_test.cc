@@ -44,6 +44,19 @@ TEST(AccessTable, AnOperatorReachesOwnBatchesOnly) {
   }
 }
 
+TEST(AccessTable, AHostAloneLogsInAndAsksForHealth) {
+  for (const MethodRule& rule : MethodRules()) {
+    const bool may = rule.method == "/jobd.v1.AuthService/Login" || rule.method.starts_with("/grpc.health.v1.Health/");
+    EXPECT_EQ(rule.host != kNone, may) << rule.method;
+  }
+}
+
+TEST(AccessTable, OnlyLoginLooksAtNoToken) {
+  for (const MethodRule& rule : MethodRules()) {
+    EXPECT_EQ(rule.carries == Carries::kCertificate, rule.method == "/jobd.v1.AuthService/Login") << rule.method;
+  }
+}
+
 TEST(AccessTable, ForeignOwnersAreNotFoundWhetherTheyExistOrNot) {
   const auto foreign = ResolveOwner("operator2", kOwn, "operator");
   const auto nobody = ResolveOwner("operator2", kOwn, "nobody-at-all");

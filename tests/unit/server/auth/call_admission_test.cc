@@ -19,7 +19,7 @@ TEST_F(CallAdmissionTest, ARefusalAfterTheHeadersNamesWhoAndFromWhere) {
   const MethodRule* const rule = FindMethodRule("/jobd.v1.JobScheduleService/ExecuteJob");
   ASSERT_NE(rule, nullptr);
   const std::string peer = "ipv4:127.0.0.1:4711";
-  auto admitted = admission.Admit(ca_.User("operator").cert, *rule, peer);
+  auto admitted = admission.Admit({.certificate = ca_.User("operator").cert, .authorization = {}, .peer = peer}, *rule);
   ASSERT_TRUE(admitted.ok()) << admitted.error().message();
   ASSERT_TRUE(admission.AdmitAgain(*admitted, *rule, peer).ok());
   EXPECT_TRUE(told.empty());

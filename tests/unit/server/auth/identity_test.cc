@@ -13,11 +13,19 @@ using testing::TestCa;
 
 base::Nanos Now() { return base::SystemClock().Realtime(); }
 
-base::Result<std::string> NameOf(const CertSpec& spec, base::Nanos now = Now()) {
+base::Result<Identity> WhoIs(const CertSpec& spec, base::Nanos now = Now()) {
   static TestCa ca;
   auto certificate = ParseCertificate(ca.Issue(spec).cert);
   if (!certificate.ok()) return certificate.error();
   return IdentityOf(*certificate, now);
+}
+
+// A user's.
+base::Result<std::string> NameOf(const CertSpec& spec, base::Nanos now = Now()) {
+  const auto identity = WhoIs(spec, now);
+  if (!identity.ok()) return identity.error();
+  EXPECT_EQ(identity->kind, CallerKind::kUser);
+  return identity->name;
 }
 
 CertSpec WithUris(std::vector<std::string> uris) { return {.uris = std::move(uris)}; }
@@ -48,6 +56,17 @@ INSTANTIATE_TEST_SUITE_P(
                                                "dmin"},
                       std::vector<std::string>{"spiffe://jobd/user/" + std::string(129, 'a')},
                       std::vector<std::string>{"spiffe://jobd/user/" + std::string(4096, 'a')}));
+
+TEST(Identity, AHostIsNoUserOfItsName) {
+  EXPECT_EQ(*WhoIs(WithUris({"spiffe://jobd/host/web"})), (Identity{CallerKind::kHost, "web"}));
+  EXPECT_EQ(*WhoIs(WithUris({"spiffe://jobd/user/web"})), (Identity{CallerKind::kUser, "web"}));
+  for (const char* bad :
+       {"spiffe://jobd/host/", "spiffe://jobd/host/web/", "spiffe://jobd/host/../user/admin", "spiffe://jobd/hosts/web",
+        "spiffe://jobd/HOST/web", "spiffe://jobd/host", "spiffe://jobd/host/user/admin"}) {
+    EXPECT_FALSE(WhoIs(WithUris({bad})).ok()) << bad;
+  }
+  EXPECT_FALSE(WhoIs(WithUris({"spiffe://jobd/host/web", "spiffe://jobd/user/web"})).ok());
+}
 
 TEST(Identity, CaseIsKept) { EXPECT_EQ(*NameOf(WithUris({"spiffe://jobd/user/Admin"})), "Admin"); }
 

@@ -19,35 +19,54 @@ using jobd::v1::GetBatchRequest;
 using jobd::v1::WhoAmIRequest;
 using jobd::v1::WhoAmIResponse;
 
-void WhoAmI(const NoApi&, CallContext&, const WhoAmIRequest&, WhoAmIResponse&, Reply) {}
-void Stranger(const NoApi&, CallContext&, const WhoAmIRequest&, GetBatchRequest&, Reply) {}
+template <typename In, typename Out>
+void Unary(const NoApi&, CallContext&, const In&, Out&, Reply) {}
+constexpr auto WhoAmI = Unary<WhoAmIRequest, WhoAmIResponse>;
+constexpr auto Stranger = Unary<WhoAmIRequest, GetBatchRequest>;
 base::Result<std::unique_ptr<SourceOf<WhoAmIResponse>>> AsStream(const NoApi&, CallContext&, const WhoAmIRequest&) {
   return base::Error(base::Code::kInternal, "never called");
 }
 
 constexpr MethodRule kWhoAmI = {"/jobd.v1.AuthService/WhoAmI", Scope::kAll, Scope::kAll, Scope::kAll};
-constexpr MethodRule kNobodys = {"/jobd.v1.AuthService/Login", Scope::kAll, Scope::kAll, Scope::kAll};
+constexpr MethodRule kNobodys = {"/jobd.v1.AuthService/NoSuchMethod", Scope::kAll, Scope::kAll, Scope::kAll};
+
+// With what the other methods of the same service need.
+std::vector<MethodRule> WithOthers(std::vector<MethodRule> rules) {
+  for (const char* path : {"/jobd.v1.AuthService/Login", "/jobd.v1.AuthService/Renew", "/jobd.v1.AuthService/Logout"}) {
+    rules.push_back({path, Scope::kAll, Scope::kAll, Scope::kAll});
+  }
+  return rules;
+}
+std::vector<Handler> WithOthers(std::vector<Handler> handlers) {
+  handlers.push_back(Serve(kNoApi, &Unary<jobd::v1::LoginRequest, jobd::v1::LoginResponse>));
+  handlers.push_back(Serve(kNoApi, &Unary<jobd::v1::RenewRequest, jobd::v1::RenewResponse>));
+  handlers.push_back(Serve(kNoApi, &Unary<jobd::v1::LogoutRequest, jobd::v1::LogoutResponse>));
+  return handlers;
+}
 
 // What is wrong with a table of these; "" when nothing is.
-std::string Wrong(const std::vector<MethodRule>& rules, std::vector<Handler> handlers) {
+std::string WrongAlone(const std::vector<MethodRule>& rules, std::vector<Handler> handlers) {
   const auto table = MethodTable::Build(rules, std::move(handlers));
   return table.ok() ? "" : table.error().message();
 }
+std::string Wrong(const std::vector<MethodRule>& rules, std::vector<Handler> handlers) {
+  return WrongAlone(WithOthers(rules), WithOthers(std::move(handlers)));
+}
 
 TEST(MethodTable, EveryMethodHasOneRuleAndOneHandlerAndNothingIsLeftOver) {
-  EXPECT_EQ(Wrong({kWhoAmI}, {Serve(kNoApi, &WhoAmI)}), "");
-  EXPECT_NE(Wrong({}, {Serve(kNoApi, &WhoAmI)}).find("has no rule"), std::string::npos);
-  EXPECT_NE(Wrong({kWhoAmI, kNobodys}, {Serve(kNoApi, &WhoAmI)}).find("no handler for the rule"), std::string::npos);
-  EXPECT_NE(Wrong({kWhoAmI}, {}).find("no handler for the rule"), std::string::npos);
-  EXPECT_NE(Wrong({kWhoAmI}, {Serve(kNoApi, &WhoAmI), Serve(kNoApi, &WhoAmI)}).find("two handlers"), std::string::npos);
-  EXPECT_NE(Wrong({kWhoAmI}, {Serve(kNoApi, &Stranger)}).find("has no handler"), std::string::npos);
-  EXPECT_NE(Wrong({kWhoAmI}, {Serve(kNoApi, &WhoAmI), Serve(kNoApi, &Stranger)}).find("no method takes"), std::string::npos);
+  EXPECT_EQ(Wrong({kWhoAmI}, {Serve(kNoApi, WhoAmI)}), "");
+  EXPECT_NE(Wrong({}, {Serve(kNoApi, WhoAmI)}).find("has no rule"), std::string::npos);
+  EXPECT_NE(Wrong({kWhoAmI, kNobodys}, {Serve(kNoApi, WhoAmI)}).find("no handler for the rule"), std::string::npos);
+  EXPECT_NE(WrongAlone({kWhoAmI}, {}).find("no handler for the rule"), std::string::npos);
+  EXPECT_NE(Wrong({kWhoAmI}, {Serve(kNoApi, WhoAmI), Serve(kNoApi, WhoAmI)}).find("two handlers"), std::string::npos);
+  EXPECT_NE(Wrong({kWhoAmI}, {Serve(kNoApi, Stranger)}).find("has no handler"), std::string::npos);
+  EXPECT_NE(Wrong({kWhoAmI}, {Serve(kNoApi, WhoAmI), Serve(kNoApi, Stranger)}).find("no method takes"), std::string::npos);
   EXPECT_NE(Wrong({kWhoAmI}, {Serve(kNoApi, &AsStream)}).find("another kind of call"), std::string::npos);
 }
 
 TEST(MethodTable, FindsByTheExactPath) {
-  const std::vector<MethodRule> rules = {kWhoAmI};
-  const auto table = MethodTable::Build(rules, {Serve(kNoApi, &WhoAmI)});
+  const std::vector<MethodRule> rules = WithOthers(std::vector<MethodRule>{kWhoAmI});
+  const auto table = MethodTable::Build(rules, WithOthers(std::vector<Handler>{Serve(kNoApi, WhoAmI)}));
   ASSERT_TRUE(table.ok());
   const Method* const method = table->Find("/jobd.v1.AuthService/WhoAmI");
   ASSERT_NE(method, nullptr);

@@ -28,7 +28,7 @@ class ConnectionGuardTest : public ::testing::Test {
   }
   static std::shared_ptr<const AccessRules> Rules() {
     auto rules = std::make_shared<AccessRules>();
-    rules->users = *config::Users::Parse("users.toml", testing::kUsers);
+    rules->users = *config::Users::Parse("users.toml", testing::UsersText());
     return rules;
   }
 
