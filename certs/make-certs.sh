@@ -191,6 +191,7 @@ add() {
   if [ "$1" = user ]; then
     echo "# on the server, unless they are known there:  jobd user add $2 --role operator"
   else
+    echo "# then each of its users: jobctl login USER"
     printf '# for the users file on the server:\n[[host]]\nname = "%s"\nmax_role = "operator"\n' "$2"
   fi
 }

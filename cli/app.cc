@@ -35,7 +35,7 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
   text("--ca", options.ca, "FILE", "Certificate that signed jobd's [JOBCTL_CA]");
   text("--cert", options.cert, "FILE", "Certificate to show jobd [JOBCTL_CERT]");
   text("--key", options.key, "FILE", "Its key [JOBCTL_KEY]");
-  text("--token-file", options.token_file, "FILE", "File with an access token");
+  text("--token-file", options.token_file, "FILE", "File with the access token of a login [beside the contexts]");
   text("--context", options.context, "NAME", "Context to take those from; see `jobctl context`");
   text("--config", options.config_file, "FILE", "File of contexts [~/.config/jobctl/config.toml]");
   text("-o,--output", options.output, "table|wide|json|jsonl|name", "How to print [JOBCTL_OUTPUT]");
@@ -61,6 +61,8 @@ void AddVerbs(CLI::App& app, Invocation& invocation) {
   AddRelease(app, invocation);
   AddRm(app, invocation);
   AddPrune(app, invocation);
+  AddLogin(app, invocation);
+  AddLogout(app, invocation);
   AddWhoami(app, invocation);
   AddAdmin(app, invocation);
   AddContext(app, invocation);

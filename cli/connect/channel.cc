@@ -7,7 +7,6 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 #include <malloc.h>
-#include <sys/stat.h>
 
 #include <cstdlib>
 
@@ -87,19 +86,6 @@ Result<std::shared_ptr<grpc::Channel>> MakeChannel(const Connection& connection)
   JOBD_ASSIGN_OR_RETURN(options.pem_private_key, ReadPem(connection.key, "client key"));
   JOBD_RETURN_IF_ERROR(CheckKey(options.pem_private_key, connection.key));
   return grpc::CreateCustomChannel(Target(address.first, address.second), grpc::SslCredentials(options), Arguments());
-}
-
-Result<std::string> ReadToken(const std::string& path) {
-  JOBD_ASSIGN_OR_RETURN(const base::Fd file, base::OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-  struct stat info {};
-  if (::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) return Error(Code::kFailedPrecondition, path + " is not a file");
-  if ((info.st_mode & 077) != 0) return Error(Code::kFailedPrecondition, path + " can be read by others: chmod 600 " + path);
-  auto token = base::ReadAll(file.get(), 16384);
-  if (!token.ok()) return std::move(token).error().WithContext(path);
-  while (token->ends_with('\n')) token->pop_back();
-  if (token->empty() || token->find_first_of("\r\n") != std::string::npos)
-    return Error(Code::kFailedPrecondition, path + " holds no token");
-  return token;
 }
 
 }  // namespace jobd::cli

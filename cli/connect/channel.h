@@ -15,7 +15,4 @@ namespace jobd::cli {
 // cannot be read.
 base::Result<std::shared_ptr<grpc::Channel>> MakeChannel(const Connection& connection);
 
-// The token in --token-file. The file must be a regular one, no link, and readable by nobody else.
-base::Result<std::string> ReadToken(const std::string& path);
-
 }  // namespace jobd::cli

@@ -6,11 +6,13 @@
 #include <chrono>
 #include <thread>
 
-#include "cli/connect/answer_check.h"
 #include "cli/connect/channel.h"
+#include "cli/connect/check/answer_check.h"
+#include "cli/connect/check/text_check.h"
 #include "cli/connect/rpc_error.h"
-#include "cli/connect/text_check.h"
 #include "cli/connect/tls_probe.h"
+#include "cli/connect/token_keeper.h"
+#include "cli/view/proto_time.h"
 #include "jobd/v1/admin_service.grpc.pb.h"
 #include "jobd/v1/auth_service.grpc.pb.h"
 #include "jobd/v1/job_query_service.grpc.pb.h"
@@ -26,6 +28,7 @@ using base::Status;
 
 constexpr Nanos kUnaryLimit = 60 * base::kNanosPerSecond;
 constexpr Nanos kSubmitLimit = 600 * base::kNanosPerSecond;
+constexpr Nanos kRenewLimit = 20 * base::kNanosPerSecond;
 constexpr Nanos kRestart = 2 * base::kNanosPerSecond;
 constexpr Nanos kWorthAWord = base::kNanosPerSecond;
 constexpr Nanos kFirstPause = 50 * base::kNanosPerMilli;
@@ -63,14 +66,32 @@ void Canceller::Detach(grpc::ClientContext* stream) { state_.Lock()->streams.era
 struct Client::Impl {
   Connection connection;
   std::shared_ptr<grpc::Channel> channel;
-  std::string token;
   UnreachableNotice notice;
   base::SystemClock clock;
+  std::unique_ptr<TokenKeeper> keeper;  // none: calls carry no token
 
   enum class Repeat { kYes, kNo };
 
-  void Prepare(grpc::ClientContext& context) const {
-    if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
+  // Gives the token that goes with the call; empty: none.
+  std::string Prepare(grpc::ClientContext& context) const {
+    if (!keeper) return "";
+    std::string token = keeper->Current();
+    context.AddMetadata("authorization", "Bearer " + token);
+    return token;
+  }
+  // Whether a call that was refused with this token is to be made again with another. Nothing was done then.
+  bool HasFresherToken(const grpc::Status& status, const std::string& token) const {
+    return status.error_code() == grpc::StatusCode::UNAUTHENTICATED && keeper && keeper->HasOtherThan(token);
+  }
+
+  Result<TokenKeeper::Renewed> Renew(const std::string& token) const {
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", "Bearer " + token);
+    context.set_deadline(In(kRenewLimit));
+    v1::RenewResponse response;
+    const grpc::Status status = v1::AuthService::NewStub(channel)->Renew(&context, {}, &response);
+    if (!status.ok()) return ToError(status);
+    return TokenKeeper::Renewed{.token = response.access_token(), .expires_in = FromDuration(response.expires_in())};
   }
 
   base::Error Unreachable(const std::string& reason) const {
@@ -114,13 +135,18 @@ struct Client::Impl {
     const Nanos begun = clock.Monotonic();
     Nanos give_up = begun + connection.connect_timeout;
     bool noticed = false;
+    bool refreshed = false;
     for (Nanos pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
       const bool connected = channel->GetState(false) == GRPC_CHANNEL_READY;
       grpc::ClientContext context;
-      Prepare(context);
+      const std::string token = Prepare(context);
       context.set_deadline(In(limit));
       const grpc::Status status = rpc(context);
       if (status.ok()) return base::Ok();
+      if (!refreshed && HasFresherToken(status, token)) {
+        refreshed = true;
+        continue;
+      }
       const bool may_repeat = repeat == Repeat::kYes && status.error_code() == grpc::StatusCode::UNAVAILABLE;
       // A jobd that answers UNAVAILABLE is asked again only for as long as a restart takes: it may mean it, as after `admin stop`.
       if (CameFromPeer(context)) give_up = std::min(give_up, begun + kRestart);
@@ -143,29 +169,35 @@ struct Client::Impl {
   Status Stream(const Request& request, Nanos timeout, const std::function<bool(const Response&)>& on_message, Canceller* canceller,
                 Begin begin) const {
     JOBD_RETURN_IF_ERROR(CheckTexts(request));
-    grpc::ClientContext context;
-    Prepare(context);
-    if (timeout > 0) context.set_deadline(In(timeout));
-    if (!canceller->Attach(&context)) return base::Ok();
-    const auto reader = begin(context);
-    Response message;
-    bool stopped = false;
-    Status checked;
-    while (!stopped && reader->Read(&message)) {
-      checked = CheckAnswer(message);
-      stopped = !checked.ok() || !on_message(message);
+    for (bool refreshed = false;;) {
+      grpc::ClientContext context;
+      const std::string token = Prepare(context);
+      if (timeout > 0) context.set_deadline(In(timeout));
+      if (!canceller->Attach(&context)) return base::Ok();
+      const auto reader = begin(context);
+      Response message;
+      bool begun = false;
+      bool stopped = false;
+      Status checked;
+      while (!stopped && reader->Read(&message)) {
+        begun = true;
+        checked = CheckAnswer(message);
+        stopped = !checked.ok() || !on_message(message);
+      }
+      if (stopped) context.TryCancel();
+      const grpc::Status status = reader->Finish();
+      canceller->Detach(&context);
+      JOBD_RETURN_IF_ERROR(std::move(checked));
+      if (stopped || status.ok() || canceller->cancelled()) return base::Ok();
+      if (refreshed || begun || !HasFresherToken(status, token)) return ToError(status);
+      refreshed = true;
     }
-    if (stopped) context.TryCancel();
-    const grpc::Status status = reader->Finish();
-    canceller->Detach(&context);
-    JOBD_RETURN_IF_ERROR(std::move(checked));
-    if (stopped || status.ok() || canceller->cancelled()) return base::Ok();
-    return ToError(status);
   }
 
   auto Schedule() const { return v1::JobScheduleService::NewStub(channel); }
   auto Query() const { return v1::JobQueryService::NewStub(channel); }
   auto Admin() const { return v1::AdminService::NewStub(channel); }
+  auto Auth() const { return v1::AuthService::NewStub(channel); }
 };
 
 Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -174,11 +206,10 @@ Client::~Client() = default;
 Result<std::unique_ptr<Client>> Client::Create(Connection connection, UnreachableNotice notice) {
   auto impl = std::make_unique<Impl>();
   JOBD_ASSIGN_OR_RETURN(impl->channel, MakeChannel(connection));
-  if (!connection.token_file.empty()) {
-    JOBD_ASSIGN_OR_RETURN(impl->token, ReadToken(connection.token_file));
-  }
   impl->connection = std::move(connection);
   impl->notice = std::move(notice);
+  const auto renew = [raw = impl.get()](const std::string& token) { return raw->Renew(token); };
+  JOBD_ASSIGN_OR_RETURN(impl->keeper, TokenKeeper::Open(impl->connection, renew, impl->clock));
   return std::unique_ptr<Client>(new Client(std::move(impl)));
 }
 
@@ -235,11 +266,16 @@ Status Client::ExplainOnce(const v1::ExplainRequest& request, v1::ExplainRespons
 Status Client::ListBatches(const v1::ListBatchesRequest& request, v1::ListBatchesResponse* response) {
   return JOBD_UNARY(Query, ListBatches, kYes, kUnaryLimit);
 }
+Status Client::Login(const v1::LoginRequest& request, v1::LoginResponse* response) {
+  return JOBD_UNARY(Auth, Login, kNo, kUnaryLimit);
+}
+Status Client::Logout(v1::LogoutResponse* response) {
+  const v1::LogoutRequest request;
+  return JOBD_UNARY(Auth, Logout, kNo, kUnaryLimit);
+}
 Status Client::WhoAmI(v1::WhoAmIResponse* response) {
   const v1::WhoAmIRequest request;
-  return impl_->Call(request, *response, Impl::Repeat::kYes, kUnaryLimit, [&](grpc::ClientContext& context) {
-    return v1::AuthService::NewStub(impl_->channel)->WhoAmI(&context, request, response);
-  });
+  return JOBD_UNARY(Auth, WhoAmI, kYes, kUnaryLimit);
 }
 Status Client::Start(v1::StartResponse* response) {
   const v1::StartRequest request;
@@ -263,7 +299,15 @@ Status Client::GetConfig(v1::GetConfigResponse* response) {
   const v1::GetConfigRequest request;
   return JOBD_UNARY(Admin, GetConfig, kYes, kUnaryLimit);
 }
+Status Client::ListSessions(const v1::ListSessionsRequest& request, v1::ListSessionsResponse* response) {
+  return JOBD_UNARY(Admin, ListSessions, kYes, kUnaryLimit);
+}
+Status Client::EndSessions(const v1::EndSessionsRequest& request, v1::EndSessionsResponse* response) {
+  return JOBD_UNARY(Admin, EndSessions, kYes, kUnaryLimit);
+}
 #undef JOBD_UNARY
+
+bool Client::has_token() const { return impl_->keeper != nullptr; }
 
 Status Client::SubmitBatch(const v1::BatchOptions& options, const std::vector<JobDraft>& jobs, v1::SubmitBatchResponse* response) {
   // The service takes messages of 4 MiB, and a single job may be nearly that large.

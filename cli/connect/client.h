@@ -21,6 +21,8 @@ class BatchOptions;
 class CancelRequest;
 class CancelResponse;
 class DrainResponse;
+class EndSessionsRequest;
+class EndSessionsResponse;
 class ExecuteJobRequest;
 class ExecuteJobResponse;
 class ExplainRequest;
@@ -33,6 +35,11 @@ class HoldRequest;
 class HoldResponse;
 class ListBatchesRequest;
 class ListBatchesResponse;
+class ListSessionsRequest;
+class ListSessionsResponse;
+class LoginRequest;
+class LoginResponse;
+class LogoutResponse;
 class PruneBatchesRequest;
 class PruneBatchesResponse;
 class ReleaseRequest;
@@ -87,7 +94,7 @@ class Client {
   // Told once per call that waits for more than a second for a service that does not answer.
   using UnreachableNotice = std::function<void(const std::string& reason)>;
 
-  // Reads the certificates; does not connect.
+  // Reads the certificates and the token; does not connect. The token is renewed as long as the client lives.
   static base::Result<std::unique_ptr<Client>> Create(Connection connection, UnreachableNotice notice);
   // Speaks over a channel made elsewhere.
   static std::unique_ptr<Client> FromChannel(std::shared_ptr<grpc::Channel> channel, Connection connection);
@@ -110,6 +117,9 @@ class Client {
   base::Status ExplainOnce(const v1::ExplainRequest& request, v1::ExplainResponse* response);
   base::Status ListBatches(const v1::ListBatchesRequest& request, v1::ListBatchesResponse* response);
 
+  // Asked once: a second try may count as one more wrong password.
+  base::Status Login(const v1::LoginRequest& request, v1::LoginResponse* response);
+  base::Status Logout(v1::LogoutResponse* response);
   base::Status WhoAmI(v1::WhoAmIResponse* response);
   base::Status Start(v1::StartResponse* response);
   base::Status Stop(const v1::StopRequest& request, v1::StopResponse* response);
@@ -118,6 +128,11 @@ class Client {
   base::Status GetStatus(v1::GetStatusResponse* response);
   base::Status Reload(const v1::ReloadRequest& request, v1::ReloadResponse* response);
   base::Status GetConfig(v1::GetConfigResponse* response);
+  base::Status ListSessions(const v1::ListSessionsRequest& request, v1::ListSessionsResponse* response);
+  base::Status EndSessions(const v1::EndSessionsRequest& request, v1::EndSessionsResponse* response);
+
+  // Whether calls carry a token.
+  bool has_token() const;
 
   // One stream, from begin to end: on_message is called for each message and ends the stream by returning false. It is a success
   // when the service, on_message or the canceller ended the stream. Streams are not repeated: see Reconnect.

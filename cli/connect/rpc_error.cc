@@ -1,7 +1,9 @@
 #include "cli/connect/rpc_error.h"
 
+#include <algorithm>
 #include <array>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
@@ -47,26 +49,42 @@ std::string CodeText(grpc::StatusCode code) {
   return number < kNames.size() ? kNames[number] : "code " + std::to_string(number);
 }
 
-std::vector<base::FieldViolation> Violations(const std::string& details) {
+// What comes with a status.
+struct Details {
   std::vector<base::FieldViolation> violations;
+  base::Nanos retry_after = 0;
+};
+
+Details DetailsOf(const std::string& bytes) {
+  Details details;
   google::rpc::Status rich;
-  if (!rich.ParseFromString(details)) return violations;
+  if (!rich.ParseFromString(bytes)) return details;
   for (const google::protobuf::Any& detail : rich.details()) {
+    google::rpc::RetryInfo retry;
+    if (detail.UnpackTo(&retry)) {
+      const int64_t seconds = std::clamp<int64_t>(retry.retry_delay().seconds(), 0, 86'400);
+      details.retry_after = seconds * base::kNanosPerSecond + std::clamp(retry.retry_delay().nanos(), 0, 999'999'999);
+    }
     google::rpc::BadRequest bad;
     if (!detail.UnpackTo(&bad)) continue;
     for (const auto& violation : bad.field_violations()) {
-      if (violations.size() >= static_cast<size_t>(kMaxViolations)) return violations;
-      violations.push_back({Shown(violation.field()), Shown(violation.description())});
+      if (details.violations.size() >= static_cast<size_t>(kMaxViolations)) return details;
+      details.violations.push_back({Shown(violation.field()), Shown(violation.description())});
     }
   }
-  return violations;
+  return details;
 }
 
 }  // namespace
 
 base::Error ToError(const grpc::Status& status) {
-  const std::string text = status.error_message().empty() ? CodeText(status.error_code()) : Shown(status.error_message());
-  return base::Error(ToCode(status.error_code()), text).WithViolations(Violations(status.error_details()));
+  std::string text = status.error_message().empty() ? CodeText(status.error_code()) : Shown(status.error_message());
+  Details details = DetailsOf(status.error_details());
+  if (details.retry_after > 0) {
+    const base::Nanos seconds = (details.retry_after + base::kNanosPerSecond - 1) / base::kNanosPerSecond;
+    text += " (in " + std::to_string(seconds) + (seconds == 1 ? " second)" : " seconds)");
+  }
+  return base::Error(ToCode(status.error_code()), text).WithViolations(std::move(details.violations));
 }
 
 }  // namespace jobd::cli

@@ -34,12 +34,15 @@ bool Session::Color(const OutputStream& stream) const {
 base::Result<Client*> Session::Connect() {
   if (client_ == nullptr) {
     JOBD_ASSIGN_OR_RETURN(Connection connection, ResolveConnection(options_, env_));
-    const std::string limit = std::to_string(connection.connect_timeout / base::kNanosPerSecond);
-    JOBD_ASSIGN_OR_RETURN(client_, Client::Create(std::move(connection), [this, limit](const std::string& reason) {
-                            Say(reason + "; trying for " + limit + " s");
-                          }));
+    JOBD_ASSIGN_OR_RETURN(client_, MakeClient(std::move(connection)));
   }
   return client_.get();
+}
+
+base::Result<std::unique_ptr<Client>> Session::MakeClient(Connection connection) {
+  const std::string limit = std::to_string(connection.connect_timeout / base::kNanosPerSecond);
+  return Client::Create(std::move(connection),
+                        [this, limit](const std::string& reason) { Say(reason + "; trying for " + limit + " s"); });
 }
 
 void Session::PrintJson(const nlohmann::ordered_json& document) {

@@ -37,6 +37,8 @@ class Session {
 
   // The client, made when first asked for.
   base::Result<Client*> Connect();
+  // Another one, over this connection.
+  base::Result<std::unique_ptr<Client>> MakeClient(Connection connection);
 
   // Data: a document, or with jsonl a line.
   void PrintJson(const nlohmann::ordered_json& document);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "base/sha256.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "cli/connect/context_file.h"
@@ -46,6 +47,13 @@ Result<Context> PickContext(const GlobalOptions& options, const ContextFile& fil
 
 }  // namespace
 
+std::string DefaultTokenFile(const std::string& contexts, const std::string& name) {
+  if (contexts.empty()) return "";
+  // Behind the dot, where no safe name is.
+  const std::string file = base::IsSafeName(name) ? name : "." + base::Hex(base::Sha256Of(name)).substr(0, 32);
+  return contexts.substr(0, contexts.rfind('/') + 1) + "tokens/" + file;
+}
+
 Environment ProcessEnvironment() {
   return [](const char* name) -> std::optional<std::string> {
     const char* value = std::getenv(name);
@@ -86,6 +94,11 @@ Result<Connection> ResolveConnection(const GlobalOptions& options, const Environ
   connection.cert = Pick(options.cert, env("JOBCTL_CERT"), context.cert, "");
   connection.key = Pick(options.key, env("JOBCTL_KEY"), context.key, "");
   connection.token_file = Pick(options.token_file, std::nullopt, context.token_file, "");
+  connection.token_is_asked = !connection.token_file.empty();
+  if (!connection.token_is_asked) {
+    const std::string name = options.context.value_or(file.current);
+    connection.token_file = DefaultTokenFile(file.path, name.empty() ? connection.address + "\n" + connection.cert : name);
+  }
   if (options.connect_timeout) {
     auto timeout = base::ParseDuration(*options.connect_timeout);
     if (!timeout.ok()) return std::move(timeout).error().WithContext("--connect-timeout");

@@ -41,7 +41,8 @@ struct Connection {
   std::string ca;
   std::string cert;
   std::string key;
-  std::string token_file;
+  std::string token_file;       // where the token of a login is kept
+  bool token_is_asked = false;  // by --token-file or the context: there must be one
   base::Nanos connect_timeout = 10 * base::kNanosPerSecond;
   // Not 0: for who can do without an answer. Each call is made once, and is over after this time, whatever the service does.
   base::Nanos answer_within = 0;
@@ -49,6 +50,9 @@ struct Connection {
 
 // A flag counts before JOBCTL_ADDRESS, JOBCTL_CA, JOBCTL_CERT and JOBCTL_KEY, and those before the context.
 base::Result<Connection> ResolveConnection(const GlobalOptions& options, const Environment& env);
+// Where the token of a login is kept that no other place was named for: beside the file of contexts (empty: nowhere), a file for
+// each name. Any text is a name.
+std::string DefaultTokenFile(const std::string& contexts, const std::string& name);
 // --json, -o, JOBCTL_OUTPUT; else a table.
 base::Result<OutputFormat> ResolveFormat(const GlobalOptions& options, const Environment& env);
 

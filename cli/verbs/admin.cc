@@ -116,7 +116,7 @@ int ShowConfig(Session& session) {
 }  // namespace
 
 void AddAdmin(CLI::App& root, Invocation& invocation) {
-  CLI::App* app = root.add_subcommand("admin", "Run the service: start, stop, drain, status, reload, config");
+  CLI::App* app = root.add_subcommand("admin", "Run the service: start, stop, drain, status, reload, sessions, config");
   app->require_subcommand(1);
   const auto add = [&](const char* name, const char* help, int (*action)(Session&)) {
     CLI::App* verb = app->add_subcommand(name, help);
@@ -138,6 +138,7 @@ void AddAdmin(CLI::App& root, Invocation& invocation) {
       "not signed a client's in use.");
   reload->add_flag("--force", *force, "Take such certificates, too");
   reload->callback([force, &invocation] { invocation.action = [force](Session& session) { return Reload(session, *force); }; });
+  AddSessions(*app, invocation);
   add("config", "Show the settings in force and where they came from", ShowConfig);
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/bounds.h"
 #include "base/guarded.h"
-#include "cli/connect/answer_check.h"
+#include "cli/connect/check/answer_check.h"
 #include "cli/connect/client.h"
 #include "cli/connect/reconnect.h"
 #include "cli/view/exit_code.h"

@@ -11,6 +11,7 @@
 #include "cli/connect/context_edit.h"
 #include "cli/connect/context_file.h"
 #include "cli/connect/session.h"
+#include "cli/connect/token_file.h"
 #include "cli/verbs/verbs.h"
 #include "cli/view/table.h"
 
@@ -155,6 +156,8 @@ int RemoveOne(Session& session, const std::string& name) {
   const auto rest = WithoutContext(*text, name);
   if (!rest.ok()) return session.Fail(base::Error(rest.error()).WithContext(file->path));
   if (auto status = SaveContexts(file->path, *rest); !status.ok()) return session.Fail(status.error());
+  // The token of a login is worth nothing without the context; a file that the context named is its owner's.
+  if (file->contexts.at(name).token_file.empty()) ForgetToken(DefaultTokenFile(file->path, name));
   session.Say("removed " + name + (file->current == name ? "; no context is chosen now: jobctl context use NAME" : ""));
   return 0;
 }

@@ -6,7 +6,7 @@
 
 #include "base/bounds.h"
 #include "base/text.h"
-#include "cli/connect/answer_check.h"
+#include "cli/connect/check/answer_check.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/verbs.h"
 #include "cli/view/json_view.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/bounds.h"
-#include "cli/connect/answer_check.h"
+#include "cli/connect/check/answer_check.h"
 #include "cli/connect/job_ref.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/list.h"

@@ -33,7 +33,11 @@ void AddHold(CLI::App& root, Invocation& invocation);
 void AddRelease(CLI::App& root, Invocation& invocation);
 void AddRm(CLI::App& root, Invocation& invocation);
 void AddPrune(CLI::App& root, Invocation& invocation);
+void AddLogin(CLI::App& root, Invocation& invocation);
+void AddLogout(CLI::App& root, Invocation& invocation);
 void AddWhoami(CLI::App& root, Invocation& invocation);
+// Below `admin`.
+void AddSessions(CLI::App& admin, Invocation& invocation);
 void AddAdmin(CLI::App& root, Invocation& invocation);
 void AddContext(CLI::App& root, Invocation& invocation);
 void AddCompletion(CLI::App& root, Invocation& invocation);

@@ -7,7 +7,7 @@
 
 #include <atomic>
 
-#include "cli/connect/answer_check.h"
+#include "cli/connect/check/answer_check.h"
 #include "cli/connect/reconnect.h"
 #include "cli/verbs/await.h"
 #include "cli/view/exit_code.h"

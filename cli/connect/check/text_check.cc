@@ -1,4 +1,4 @@
-#include "cli/connect/text_check.h"
+#include "cli/connect/check/text_check.h"
 
 #include <google/protobuf/message.h>
 

@@ -1,4 +1,4 @@
-#include "cli/connect/answer_check.h"
+#include "cli/connect/check/answer_check.h"
 
 #include <google/protobuf/message.h>
 
