@@ -34,8 +34,8 @@ class Loop final : public LauncherLoop {
   // The rest is for the loop's thread, or for the one that sets things up before it runs.
 
   // Does `work`, which may wait for a disk, between two turns: after this one and on this thread. When it takes longer than a
-  // millisecond, the other thread takes the turns meanwhile. One at a time, or nobody is left for the turns. What is dropped by Stop
-  // has been destroyed when Stop returns.
+  // millisecond, the other thread takes the turns meanwhile. One at a time, or nobody is left for the turns. What is dropped by
+  // Stop has been destroyed when Stop returns.
   void Aside(std::function<void()> work);
   // As Aside, where nothing is done aside, else on a thread of its own: whatever the log disk does, rows are committed and turns
   // taken.
