@@ -20,6 +20,7 @@
 #include "daemon/audit_check.h"
 #include "daemon/configuration.h"
 #include "daemon/hidden_paths.h"
+#include "daemon/job_uids.h"
 #include "daemon/maintenance.h"
 #include "daemon/options.h"
 #include "daemon/server_keeper.h"
@@ -155,9 +156,11 @@ int main(int argc, char** argv) {
   std::shared_ptr<jobd::launch::OwnerUids> uids;
   if (account->uid) {
     // By the lock's own descriptor: while something is still to be written there, no other jobd starts.
-    auto opened = jobd::launch::OwnerUids::Open(dirs->locks.front().get(), config.job_uid_first, config.job_uid_count);
+    auto opened = jobd::daemon::OpenJobUids(config, *account, dirs->locks.front().get(), dirs->log.get());
     if (!opened.ok()) return Fail(opened.error());
     uids = std::make_shared<jobd::launch::OwnerUids>(std::move(opened).value());
+    if (!uids->note().empty()) (*log)->warn("{}", uids->note());
+    if (const auto completed = uids->Complete(); !completed.ok()) return Fail(completed.error());
   }
 
   // 9. From here on there are jobs to be ended in time, whatever the disk of our log does.

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "daemon/job_uids.h"
 #include "daemon/server_keeper.h"
 #include "daemon/trusted_path.h"
 #include "launch/contract/frames.h"
@@ -73,11 +74,11 @@ base::Result<base::Fd> OpenPart(const std::string& dir, const char* name) {
 
 // The map of uids goes with the database: whoever takes that elsewhere takes files of jobs along. What is copied is what a start
 // would take for the map, whoever owns the directory.
-base::Status SaveUids(const config::Config& config, const std::string& target) {
+base::Status SaveUids(const config::Config& config, const ServerAccount& account, const std::string& target) {
   JOBD_ASSIGN_OR_RETURN(const base::Fd state, OpenDir(config.state_dir));
-  struct stat about {};
-  if (::fstatat(state.get(), launch::kUidsFile, &about, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) return base::Ok();
-  JOBD_ASSIGN_OR_RETURN(const auto uids, launch::OwnerUids::Open(state.get(), config.job_uid_first, config.job_uid_count));
+  JOBD_ASSIGN_OR_RETURN(const base::Fd log, OpenDir(config.log_dir));
+  JOBD_ASSIGN_OR_RETURN(const auto uids, OpenJobUids(config, account, state.get(), log.get()));
+  if (!uids.found()) return base::Ok();
   const std::string path = target + "/" + launch::kUidsFile;
   JOBD_ASSIGN_OR_RETURN(const base::Fd copy, base::OpenAt(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   JOBD_RETURN_IF_ERROR(base::WriteAll(copy.get(), uids.Text()));
@@ -85,7 +86,8 @@ base::Status SaveUids(const config::Config& config, const std::string& target) {
 }
 
 // The map with what the backup's says beside it, which is to be saved when the backup is in its place; absent when it has none.
-base::Result<std::optional<launch::OwnerUids>> MergedUids(const config::Config& config, const std::string& from, int state) {
+base::Result<std::optional<launch::OwnerUids>> MergedUids(const config::Config& config, const std::string& from,
+                                                          const ServiceDirs& dirs) {
   const std::string path = from + "/" + launch::kUidsFile;
   const auto file = base::OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!file.ok() && file.error().code() == base::Code::kNotFound) return std::optional<launch::OwnerUids>();
@@ -96,7 +98,8 @@ base::Result<std::optional<launch::OwnerUids>> MergedUids(const config::Config& 
                   " is not root's own, so it may say what somebody else wants: chown it to root if you know where it comes from");
   }
   JOBD_ASSIGN_OR_RETURN(const std::string text, base::ReadAll(file->get(), 64u << 20));
-  JOBD_ASSIGN_OR_RETURN(auto uids, launch::OwnerUids::Open(state, config.job_uid_first, config.job_uid_count));
+  JOBD_ASSIGN_OR_RETURN(auto uids, launch::OwnerUids::Open(dirs.state.get(), config.job_uid_first, config.job_uid_count,
+                                                           dirs.log.get(), launch::OwnerUids::Damage::kSalvage));
   auto merged = uids.Merge(text);
   if (!merged.ok()) return std::move(merged).error().WithContext(path);
   return std::optional(std::move(uids));
@@ -164,10 +167,10 @@ base::Result<int> RunMaintenance(const Options& options, const Configuration& co
     }
     JOBD_ASSIGN_OR_RETURN(dirs, PrepareDirs(config, account));
     if (options.maintenance == "restore" && account.uid) {
-      JOBD_ASSIGN_OR_RETURN(uids, MergedUids(config, options.maintenance_dir, dirs->state.get()));
+      JOBD_ASSIGN_OR_RETURN(uids, MergedUids(config, options.maintenance_dir, *dirs));
     }
     given.Add("state", base::Fd(::fcntl(dirs->state.get(), F_DUPFD_CLOEXEC, 3)));
-    given.Add("log", std::move(dirs->log));
+    given.Add("log", base::Fd(::fcntl(dirs->log.get(), F_DUPFD_CLOEXEC, 3)));
   }
   std::vector<std::string> arguments{"--task", options.maintenance};
   if (options.replace) arguments.emplace_back("--replace");
@@ -182,7 +185,7 @@ base::Result<int> RunMaintenance(const Options& options, const Configuration& co
           std::string("this restore, with --replace, has succeeded"));
     }
   }
-  if (backup && code.ok() && *code == 0 && account.uid) JOBD_RETURN_IF_ERROR(SaveUids(config, options.maintenance_dir));
+  if (backup && code.ok() && *code == 0 && account.uid) JOBD_RETURN_IF_ERROR(SaveUids(config, account, options.maintenance_dir));
   return code;
 }
 
