@@ -60,6 +60,7 @@ class ProcessTree final : public JobGroup {
   base::Status Signal(int signal) override {
     const pid_t shim = ::getpid();
     std::set<pid_t> told;
+    auto all = base::Ok();
     for (int round = 0; round < 8; ++round) {
       JOBD_ASSIGN_OR_RETURN(const auto parents, ParentsOfAll());
       bool found_new = false;
@@ -68,14 +69,15 @@ class ProcessTree final : public JobGroup {
         found_new = true;
         // Still the child of the one that was its parent, or by now of ours: then it is the process that was seen.
         const pid_t parent = parents.at(pid);
-        JOBD_RETURN_IF_ERROR(SignalIfStill(pid, signal, [&](pid_t held) -> base::Result<bool> {
+        auto sent = SignalIfStill(pid, signal, [&](pid_t held) -> base::Result<bool> {
           JOBD_ASSIGN_OR_RETURN(const auto now, ParentOf(held));
           return now == parent || now == shim;
-        }));
+        });
+        if (!sent.ok()) all = std::move(sent).error();  // which keeps it from no other
       }
       if (!found_new) break;
     }
-    return base::Ok();
+    return all;
   }
 
   base::Status Kill() override { return Signal(SIGKILL); }
@@ -83,9 +85,8 @@ class ProcessTree final : public JobGroup {
   base::Status KillAndWait() override {
     for (;;) {
       if (const auto killed = Kill(); !killed.ok()) {
-        // They cannot be looked for now, and nothing tells when they can: whoever left them to themselves would leave them for
-        // ever.
-        if (killed.error().code() != base::Code::kResourceExhausted) return killed.error();
+        // They cannot be looked for now, or not all could be killed, and nothing tells when that changes: whoever left them to
+        // themselves would leave them for ever, and whoever waited for their end might wait for ever.
         (void)::poll(nullptr, 0, kLookAgainMillis);
         JOBD_ASSIGN_OR_RETURN(const bool empty, Empty());
         if (empty) return base::Ok();
@@ -133,10 +134,12 @@ class Orphans final : public JobGroup {
   const std::vector<int>& join_fds() const override { return no_fds_; }
   base::Status Signal(int signal) override {
     JOBD_ASSIGN_OR_RETURN(const std::vector<pid_t> found, Find());
+    auto all = base::Ok();
     for (const pid_t pid : found) {
-      JOBD_RETURN_IF_ERROR(SignalIfStill(pid, signal, [this](pid_t held) { return IsOfJob(held); }));
+      auto sent = SignalIfStill(pid, signal, [this](pid_t held) { return IsOfJob(held); });
+      if (!sent.ok()) all = std::move(sent).error();
     }
-    return base::Ok();
+    return all;
   }
   base::Status Kill() override { return KillAndWait(); }
   base::Status KillAndWait() override {
