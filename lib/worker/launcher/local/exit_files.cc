@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "base/files.h"
+#include "worker/launcher/local/stop_reasons.h"
 #include "worker/store/batch_files.h"
 
 namespace jobd::worker {
@@ -14,6 +17,7 @@ namespace {
 
 // How many slots one call reads at most, whether or not a job runs in each of them.
 constexpr size_t kSlotsAtOnce = 256;
+constexpr size_t kMaxStops = 64u << 20;
 
 base::Error NotOpen() { return {base::Code::kDataLoss, "the exit file cannot be opened"}; }
 
@@ -110,6 +114,21 @@ base::Status ExitFiles::MarkBegun(const BatchPlace& place, std::span<const launc
     JOBD_RETURN_IF_ERROR(base::PwriteAll(file.get(), begun, launch::SlotOffset(key.index)));
   }
   return base::Ok();
+}
+
+base::Status ExitFiles::AppendStops(const BatchName& batch, const std::string& text) const {
+  JOBD_ASSIGN_OR_RETURN(const base::Fd folder, OpenBatchFolder(log_dir_, batch));
+  JOBD_ASSIGN_OR_RETURN(const base::Fd file,
+                        base::OpenBeneath(folder.get(), kStopsName, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0600));
+  JOBD_RETURN_IF_ERROR(base::WriteAll(file.get(), text));
+  return ::fdatasync(file.get()) == 0 ? base::Ok() : base::Status(base::SysError("writing why jobs end", errno));
+}
+
+std::string ExitFiles::ReadStops(const BatchName& batch) const {
+  const auto folder = OpenBatchFolder(log_dir_, batch);
+  if (!folder.ok()) return {};
+  auto text = base::ReadFile(folder->get(), kStopsName, kMaxStops);
+  return text.ok() ? std::move(text).value() : std::string();
 }
 
 }  // namespace jobd::worker
