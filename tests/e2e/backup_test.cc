@@ -95,6 +95,21 @@ TEST_F(BackupTest, ComesBackAfterTheDatabaseIsLost) {
   EXPECT_EQ(daemon_.Do({"run", "--", "true"}).code(), 0);
 }
 
+TEST_F(BackupTest, AnIdThatWasUsedAfterTheBackupStaysTaken) {
+  RunOne("one");
+  ASSERT_EQ(Jobd({"--backup", backup_}).code(), 0);
+  EXPECT_EQ(daemon_.Do({"run", "--id", "x1", "--", "echo", "old"}).out, "old\n");
+  daemon_.Stop();
+  const Output restored = Jobd({"--restore", backup_, "--replace"});
+  ASSERT_EQ(restored.code(), 0) << restored.err;
+  EXPECT_NE(restored.out.find("recovered 1 batches"), std::string::npos) << restored.out;
+  ASSERT_TRUE(daemon_.Start()) << daemon_.log();
+  const Output again = daemon_.Do({"run", "--id", "x1", "--", "sh", "-c", "echo new; exit 7"});
+  EXPECT_NE(again.code(), 0);
+  EXPECT_EQ(again.out, "") << "neither ran, nor has the other's output";
+  EXPECT_EQ(daemon_.Ok({"logs", "x1"}), "old\n");
+}
+
 TEST_F(BackupTest, RecoversFromExitRecordsAlone) {
   const std::string id = RunOne("kept");
   EXPECT_EQ(daemon_.Do({"run", "--name", "bad", "--", "sh", "-c", "exit 9"}).code(), 9);

@@ -21,6 +21,8 @@ struct BatchPlace {
   uint64_t batch = 0;
   BatchName name;
   uint32_t job_count = 0;
+  // When it was submitted, as long as no job of it was ever started by what the database knows; else 0.
+  base::Nanos untouched_since = 0;
 };
 
 // What becomes of an attempt. For each attempt that was started or recovered exactly one of Ended, NotStarted and Lost comes, then
