@@ -107,7 +107,7 @@ TEST_F(BackupTest, AnIdThatWasUsedAfterTheBackupStaysTaken) {
   const Output again = daemon_.Do({"run", "--id", "x1", "--", "sh", "-c", "echo new; exit 7"});
   EXPECT_NE(again.code(), 0);
   EXPECT_EQ(again.out, "") << "neither ran, nor has the other's output";
-  EXPECT_EQ(daemon_.Ok({"logs", "x1"}), "old\n");
+  EXPECT_EQ(daemon_.Ok({"logs", "x1"}), "old");
 }
 
 TEST_F(BackupTest, RecoversFromExitRecordsAlone) {
