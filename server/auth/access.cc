@@ -20,6 +20,8 @@ void AccessControl::Replace(std::shared_ptr<const AccessRules> rules) {
   certificates_.UseAuthorities(rules->ca);
 }
 
+void AccessControl::Expect(const std::string& ca) { certificates_.Expect(ca, (*rules_.Lock())->ca); }
+
 std::vector<KnownClient> AccessControl::KnownClients() const {
   std::vector<KnownClient> known;
   for (auto& [pem, certificate] : certificates_.UsedSince(clock_.Monotonic() - kLately)) {

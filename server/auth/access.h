@@ -46,6 +46,9 @@ class AccessControl {
   base::Result<Caller> Authenticate(const std::shared_ptr<const Certificate>& certificate) const;
 
   void Replace(std::shared_ptr<const AccessRules> rules);
+  // To be called before TLS lets in whom the authorities in `ca` have signed: until Replace, these are looked for above a client's
+  // certificate, too. Empty: no longer, as TLS has the old ones again.
+  void Expect(const std::string& ca);
 
   // Those who are in: with a call that lasts, or one in the last ten minutes, and who would be let in again now. At most as many as
   // are remembered.
