@@ -47,13 +47,16 @@ base::Result<Descriptors> ForBackup(const config::Config& config, const ServerAc
   const std::string path = std::filesystem::absolute(target);
   JOBD_ASSIGN_OR_RETURN(base::Fd dir, MakeDirs(path, 0700));
   struct stat about {};
-  if (::fstat(dir.get(), &about) != 0 || (about.st_uid != 0 && about.st_uid != ::geteuid())) {
-    return Failed(target + " belongs to somebody else, who could change what is put there");
-  }
   // Before it is given away: it might be any folder of the machine.
   std::error_code error;
   if (!std::filesystem::is_empty("/proc/self/fd/" + std::to_string(dir.get()), error) || error) {
-    return Failed(target + " is not empty: a backup needs a folder of its own");
+    struct stat mark {};
+    const bool is_backup = ::fstatat(dir.get(), "backup", &mark, AT_SYMLINK_NOFOLLOW) == 0;
+    return Failed(target + (is_backup ? " is not empty, it holds a backup: name another folder, or delete this one before"
+                                      : " is not empty: a backup needs a folder of its own"));
+  }
+  if (::fstat(dir.get(), &about) != 0 || (about.st_uid != 0 && about.st_uid != ::geteuid())) {
+    return Failed(target + " belongs to somebody else, who could change what is put there: name a folder that jobd makes itself");
   }
   if (account.uid && ::fchown(dir.get(), *account.uid, account.gid) != 0) {
     return base::SysError("giving " + target + " to " + account.name, errno);
