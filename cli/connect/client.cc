@@ -30,6 +30,10 @@ constexpr Nanos kRestart = 2 * base::kNanosPerSecond;
 constexpr Nanos kWorthAWord = base::kNanosPerSecond;
 constexpr Nanos kFirstPause = 50 * base::kNanosPerMilli;
 constexpr Nanos kLongestPause = base::kNanosPerSecond;
+// Why jobd could not be reached is still true so long after it was found out.
+constexpr Nanos kStillTrue = 3 * base::kNanosPerSecond;
+// Whoever has waited for as long as was asked for waits so long for a reason.
+constexpr Nanos kLastLook = base::kNanosPerSecond / 2;
 
 std::chrono::system_clock::time_point In(Nanos delay) {
   return std::chrono::system_clock::now() +
@@ -78,9 +82,9 @@ struct Client::Impl {
   }
 
   // The error of a call. Without a connection gRPC does not tell the reason, so a probe finds it.
-  base::Error Explain(const grpc::Status& status) const {
+  base::Error Explain(const grpc::Status& status, Nanos budget = kProbeBudget) const {
     if (status.error_code() != grpc::StatusCode::UNAVAILABLE || connection.ca.empty()) return ToError(status);
-    const ProbeResult probe = ProbeServer(connection);
+    const ProbeResult probe = ProbeServer(connection, budget);
     if (!probe.reached) return Unreachable(probe.reason);
     return ToError(status);
   }
@@ -113,6 +117,8 @@ struct Client::Impl {
     }
     const Nanos begun = clock.Monotonic();
     Nanos give_up = begun + connection.connect_timeout;
+    std::string reason;  // why it could not be reached
+    Nanos found_at = 0;
     bool noticed = false;
     for (Nanos pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
       const bool connected = channel->GetState(false) == GRPC_CHANNEL_READY;
@@ -124,12 +130,20 @@ struct Client::Impl {
       const bool may_repeat = repeat == Repeat::kYes && status.error_code() == grpc::StatusCode::UNAVAILABLE;
       // A jobd that answers UNAVAILABLE is asked again only for as long as a restart takes: it may mean it, as after `admin stop`.
       if (CameFromPeer(context)) give_up = std::min(give_up, begun + kRestart);
-      if (!may_repeat || clock.Monotonic() >= give_up) return Explain(status);
+      const Nanos now = clock.Monotonic();
+      if (may_repeat && now >= give_up && !CameFromPeer(context)) {
+        // The time is over: nothing is looked at again that was looked at just now.
+        if (!reason.empty() && now - found_at < kStillTrue) return Unreachable(reason);
+        return Explain(status, kLastLook);
+      }
+      if (!may_repeat || now >= give_up) return Explain(status);
       // The first failure may be that of a certificate, which waiting does not mend. A long wait is worth a word.
       const bool first = pause == kFirstPause;
       const bool lasting = !noticed && clock.Monotonic() - begun > kWorthAWord;
       if (!connected && (first || lasting) && !connection.ca.empty()) {
-        const ProbeResult probe = ProbeServer(connection);
+        const ProbeResult probe = ProbeServer(connection, std::clamp<Nanos>(give_up - now, kLastLook, kProbeBudget));
+        reason = probe.reached ? "" : probe.reason;
+        found_at = clock.Monotonic();
         if (!probe.reached && !probe.may_pass) return Unreachable(probe.reason);
         if (!probe.reached && lasting && notice) notice("cannot reach jobd at " + connection.address + ": " + probe.reason);
         noticed = noticed || lasting;
