@@ -19,6 +19,8 @@ namespace {
 
 // A terminal shows so many jobs of a batch at most, those that failed first.
 constexpr uint32_t kManyJobs = 50;
+// Of so many, what was said first is gone from most.
+constexpr size_t kScrollsOff = 15;
 
 struct Options {
   std::vector<std::string> ids;
@@ -96,6 +98,10 @@ void Print(Session& session, const Found& found, bool first) {
     session.Say("… and " + std::to_string(found.batch.job_count() - static_cast<uint32_t>(found.jobs.size())) +
                 " more jobs: --all");
   }
+  // Where the beginning has scrolled off a terminal, the state of the whole is at its end.
+  if (session.out().is_terminal() && found.jobs.size() >= kScrollsOff) {
+    session.out().Write("\n" + BatchInALine(found.batch, session.Color(session.out())) + "\n");
+  }
 }
 
 Json ToJson(const Found& found) { return BatchToJson(found.batch, {found.jobs.begin(), found.jobs.end()}); }
@@ -136,7 +142,9 @@ int Status(Session& session, const Options& options) {
 void AddStatus(CLI::App& root, Invocation& invocation) {
   CLI::App* app = root.add_subcommand("status", "Show batches with their jobs; without ID, your batches that are not done");
   app->footer(
-      "On a terminal, of a batch of more than 50 jobs those that failed and those that run are shown first; --all shows all.\n"
+      "On a terminal, of a batch of more than 50 jobs those that failed and those that run are shown first; --all shows all. Of a "
+      "long\n"
+      "list the state of the batch is at its end, too.\n"
       "-o json: the batch {\"correlation_id\", \"owner\", \"name\", \"labels\", \"state\", \"job_count\", \"counts\", …, \"jobs\": "
       "[{\"index\",\n"
       "\"state\", \"exit_code\", \"signal\", \"reason\": {\"code\", \"text\", …}, …}]}; a list of those for several IDs.");

@@ -181,6 +181,31 @@ std::vector<Cell> JobRow(const v1::JobStatus& job, base::Nanos now, bool wide) {
   return row;
 }
 
+namespace {
+
+std::string State(const v1::Batch& batch, bool color) {
+  return color ? Colored(StateName(batch.state()), StateColor(batch.state())) : StateName(batch.state());
+}
+
+// "3 FAILED, 197 SUCCEEDED"
+std::string Counts(const v1::Batch& batch, bool color) {
+  std::string counts;
+  for (const v1::StateCount& count : batch.counts()) {
+    if (count.count() == 0) continue;
+    const std::string entry = std::to_string(count.count()) + " " + StateName(count.state());
+    counts += (counts.empty() ? "" : ", ") + (color ? Colored(entry, StateColor(count.state())) : entry);
+  }
+  return counts;
+}
+
+}  // namespace
+
+std::string BatchInALine(const v1::Batch& batch, bool color) {
+  const std::string counts = Counts(batch, color);
+  return base::EscapeForTerminal(batch.correlation_id()) + " " + State(batch, color) + ", " + std::to_string(batch.job_count()) +
+         (batch.job_count() == 1 ? " job" : " jobs") + (counts.empty() ? "" : ": " + counts);
+}
+
 std::string BatchSummary(const v1::Batch& batch, base::Nanos now, bool wide, bool color) {
   std::string text;
   const auto line = [&text](const char* name, const std::string& value) {
@@ -191,13 +216,8 @@ std::string BatchSummary(const v1::Batch& batch, base::Nanos now, bool wide, boo
   if (!batch.name().empty()) line("Name", shown(batch.name()));
   if (batch.number() != 0) line("Number", std::to_string(batch.number()));
   line("Owner", shown(batch.owner()));
-  line("State", color ? Colored(StateName(batch.state()), StateColor(batch.state())) : StateName(batch.state()));
-  std::string counts;
-  for (const v1::StateCount& count : batch.counts()) {
-    if (count.count() == 0) continue;
-    const std::string entry = std::to_string(count.count()) + " " + StateName(count.state());
-    counts += (counts.empty() ? "" : ", ") + (color ? Colored(entry, StateColor(count.state())) : entry);
-  }
+  line("State", State(batch, color));
+  const std::string counts = Counts(batch, color);
   line("Jobs", std::to_string(batch.job_count()) + (counts.empty() ? "" : ": " + counts));
   if (!batch.labels().empty()) line("Labels", shown(Labels(batch)));
   line("Created", When(batch.has_created_at(), batch.created_at(), now, wide));

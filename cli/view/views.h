@@ -21,6 +21,8 @@ std::vector<Cell> JobRow(const v1::JobStatus& job, base::Nanos now, bool wide);
 
 // The lines above a batch's jobs: its name, owner, state and counts. Escaped.
 std::string BatchSummary(const v1::Batch& batch, base::Nanos now, bool wide, bool color);
+// The same in a line: "ID FAILED, 200 jobs: 3 FAILED, 197 SUCCEEDED".
+std::string BatchInALine(const v1::Batch& batch, bool color);
 
 // argv as one could type it in a shell.
 std::string CommandLine(const v1::JobStatus& job);
