@@ -105,7 +105,7 @@ class Follower {
     const int code = ExitCodeOf(end.result());
     largest_.Add(end.result());
     if (session_.json()) session_.PrintJsonLine(EndToJson(log_.ref.correlation_id, end.index(), end.result()));
-    if (code != kExitOk) session_.Say(Name(end.index()) + " " + Ending(end.result(), {"", "", end.attempt() == 0}));
+    if (code != kExitOk) session_.Say(Name(end.index()) + " " + Ending(end.result(), end.attempt() == 0));
   }
 
   Session& session_;

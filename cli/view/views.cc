@@ -82,13 +82,11 @@ std::string JobsInWords(const v1::Batch& batch) {
          (command.empty() ? "" : ": " + command + (command.ends_with("…") ? "" : "…"));
 }
 
-// Why it waits, or how it ended: of a job that did not start, with the name of what could not be started; of one that was retried,
-// with the attempt.
+// Why it waits, or how it ended; of a job that was retried, with the attempt.
 std::string ReasonOf(const v1::JobStatus& job) {
   if (job.waits_size() > 0) return job.waits(0).text();
   std::string text;
-  if (!job.result().reason().text().empty())
-    text = Describe(job.result(), {job.shell() || job.argv().empty() ? "" : job.argv(0), "", false});
+  if (!job.result().reason().text().empty()) text = Describe(job.result());
   const auto add = [&text](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
   if (job.attempt() > 1) add("attempt " + std::to_string(job.attempt()));
   if (job.dropped_bytes() > 0) add(base::FormatSize(job.dropped_bytes()) + " of output dropped");
@@ -230,10 +228,8 @@ std::string Explanation(const v1::JobStatus& job, base::Nanos now) {
   const std::string name =
       "job " + std::to_string(job.index()) + (job.name().empty() ? "" : " (" + base::EscapeForTerminal(job.name()) + ")");
   if (IsFinal(state)) {
-    const std::string begun = job.shell() || job.argv().empty() ? "" : base::EscapeForTerminal(job.argv(0));
-    const std::string folder = base::EscapeForTerminal(job.asked().workdir());
     if (state == v1::JOB_STATE_SUCCEEDED) return name + " succeeded\n";
-    return name + " " + Ending(job.result(), {begun, folder, job.attempt() == 0 && state == v1::JOB_STATE_CANCELLED}) + "\n";
+    return name + " " + Ending(job.result(), job.attempt() == 0 && state == v1::JOB_STATE_CANCELLED) + "\n";
   }
   if (state != v1::JOB_STATE_QUEUED && state != v1::JOB_STATE_HELD && job.waits().empty()) {
     const std::string since = job.has_executed_at() ? ", started " + RelativeTime(FromTimestamp(job.executed_at()), now) : "";
