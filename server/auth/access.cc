@@ -1,5 +1,6 @@
 #include "server/auth/access.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "server/auth/identity.h"
@@ -9,6 +10,11 @@ namespace {
 
 // Who came in so long ago and has nothing that lasts may have another certificate by now.
 constexpr base::Nanos kLately = 600 * base::kNanosPerSecond;
+
+bool IsOfAuthority(const Certificate& certificate, const std::vector<std::string>& authorities) {
+  const auto is_one = [&](const std::string& fingerprint) { return std::ranges::binary_search(authorities, fingerprint); };
+  return is_one(certificate.fingerprint) || std::ranges::any_of(certificate.issuers, is_one, &Issuer::fingerprint);
+}
 
 }  // namespace
 
@@ -41,6 +47,11 @@ base::Result<Caller> AccessControl::Authenticate(const std::shared_ptr<const Cer
   const std::shared_ptr<const AccessRules> rules = *rules_.Lock();
   if (rules->revoked.Contains(*certificate)) {
     return base::Error(base::Code::kUnauthenticated, "the client certificate has been revoked");
+  }
+  if (!rules->authorities.empty() && !IsOfAuthority(*certificate, rules->authorities)) {
+    return base::Error(base::Code::kUnauthenticated,
+                       "the authority of the client certificate is not trusted here any more; the administrator of the service "
+                       "can issue another certificate");
   }
   const config::User* user = rules->users.Find(name);
   // One text for both: a stranger must not learn whether an account was disabled or never existed.

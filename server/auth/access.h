@@ -22,6 +22,8 @@ struct AccessRules {
   config::Users users;
   RevocationList revoked;
   std::string ca = {};  // of clients, in PEM: the certificates above a client's that it need not send
+  // FingerprintsOf(ca). Empty: TLS alone has judged who signed a certificate.
+  std::vector<std::string> authorities = {};
 };
 
 // An authenticated caller.
@@ -32,8 +34,9 @@ struct Caller {
   config::Role role() const { return user.role; }
 };
 
-// Admits a certificate whose identity (IdentityOf) is an enabled user and which is not revoked, nor any above it. Dates, revocation
-// and users are checked each time, of parsed certificates that are remembered. Thread-safe.
+// Admits a certificate whose identity (IdentityOf) is an enabled user and which is not revoked, nor any above it, of which one is
+// an authority still. Dates, revocation, authorities and users are checked each time, of parsed certificates that are remembered: a
+// connection may be older than the rules. Thread-safe.
 class AccessControl {
  public:
   // `clock` outlives this.

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
@@ -35,6 +36,15 @@ base::Result<std::vector<X509Ptr>> ReadChain(std::string_view pem, const std::st
   if (!at_end) return Bad("tls." + name + ": a certificate in it cannot be read");
   if (chain.empty()) return Bad("tls." + name + ": it holds no certificate");
   return chain;
+}
+
+std::vector<std::string> FingerprintsOf(std::string_view pem) {
+  std::vector<std::string> fingerprints;
+  if (const auto all = ReadChain(pem, "client_ca"); all.ok()) {
+    for (const X509Ptr& x509 : *all) fingerprints.push_back(IssuerNamed(x509.get()).fingerprint);
+  }
+  std::ranges::sort(fingerprints);
+  return fingerprints;
 }
 
 base::Result<CertificateDates> ParseCertificateDates(X509* x509) {

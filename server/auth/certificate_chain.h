@@ -20,6 +20,9 @@ Issuer IssuerNamed(const X509* x509);
 // All certificates of a file, at least one. `name` is its setting's without "tls.". kInvalidArgument, for administrators.
 base::Result<std::vector<X509Ptr>> ReadChain(std::string_view pem, const std::string& name);
 
+// Of each certificate in `pem`, which has been read before, sorted.
+std::vector<std::string> FingerprintsOf(std::string_view pem);
+
 struct CertificateDates {
   int64_t not_before = 0;  // seconds since 1970
   int64_t not_after = 0;

@@ -71,8 +71,15 @@ base::Result<ReloadReport> Reloader::Replace(FileSet& current, bool force) {
     targets_.tls.Swap(current.tls);
     targets_.access.Expect({});
   };
+  bool forced = false;
   if (tls_changed) {
-    auto kept = CheckTlsChange(old_tls, *fresh.tls, targets_.access.KnownClients(), clock_.Realtime());
+    const auto clients = targets_.access.KnownClients();
+    auto kept = CheckTlsChange(old_tls, *fresh.tls, clients, clock_.Realtime());
+    // Back to what was in force before somebody forced another: nobody need be asked for that.
+    if (!kept.ok() && unforced_) {
+      if (auto back = CheckTlsChange(*unforced_, *fresh.tls, clients, clock_.Realtime()); back.ok()) kept = std::move(back);
+    }
+    forced = !kept.ok();
     if (!kept.ok() && !force) {
       return base::Error(base::Code::kFailedPrecondition, "it takes `jobctl admin reload --force`, as " + kept.error().message());
     }
@@ -91,6 +98,7 @@ base::Result<ReloadReport> Reloader::Replace(FileSet& current, bool force) {
     return taken.error();
   }
   if (tls_changed) {
+    unforced_ = !forced ? nullptr : unforced_ ? unforced_ : current.tls;
     report.changed.emplace_back("tls");
   } else {
     fresh.tls = current.tls;

@@ -228,9 +228,13 @@ TEST_F(HandlersTest, FaultD17AReloadThatWouldLockSomebodyOutIsRefusedUnlessItIsF
   EXPECT_EQ(report.changed(0), "tls.client_ca");
   EXPECT_NE(report.warnings(0).find("admin would be locked out"), std::string::npos);
   EXPECT_EQ(tls_.Current()->pem, files_.tls);
-  // Who was known is known still: another way back is looked at as well.
+  const CallEnd locked_out = admin.Call(jobd::v1::GetStatusRequest())->End();
+  ASSERT_TRUE(locked_out) << "as was said, whatever connection it has from before";
+  EXPECT_EQ(locked_out->code, base::Code::kUnauthenticated);
+  // The way back is the machine's: nobody need be asked for it.
   files_ = before;
-  EXPECT_FALSE(admin.Call(jobd::v1::ReloadRequest())->End());
+  ASSERT_TRUE(reloader_.Reload(false).ok());
+  EXPECT_FALSE(admin.Call(jobd::v1::GetStatusRequest())->End());
 }
 
 TEST_F(HandlersTest, FaultC18StatusWarnsOfCertificatesThatEndSoonAndOfNames) {
