@@ -191,6 +191,16 @@ TEST_F(FaultD19, OneFolderForTwoPurposesIsRefused) {
   EXPECT_NE(Refusal(config_).find("are one folder"), std::string::npos) << Refusal(config_);
 }
 
+TEST_F(FaultD19, OneFolderForTwoPurposesIsRefusedByACheckBeforeThereIsOne) {
+  config_.state_dir += "/new/state";
+  config_.log_dir = config_.state_dir;
+  EXPECT_NE(CheckRefusal(config_).find("are one folder"), std::string::npos) << CheckRefusal(config_);
+  config_.log_dir = config_.state_dir + "/../state/";
+  EXPECT_NE(CheckRefusal(config_).find("are one folder"), std::string::npos) << CheckRefusal(config_);
+  config_.log_dir = config_.state_dir + "/logs";
+  EXPECT_EQ(CheckRefusal(config_), "");
+}
+
 TEST_F(FaultD19, AFolderWithinAnotherIsNotForeignToIt) {
   config_.log_dir = config_.state_dir + "/logs";
   config_.runtime_dir = config_.state_dir + "/run";
