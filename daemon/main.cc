@@ -87,6 +87,8 @@ int main(int argc, char** argv) {
 
   // 2. From here on signals are read in the loop: a stop that comes while we start is not lost.
   BlockSignals();
+  // Nor does one that says nothing to us end the service. Jobs get their defaults back: launch::Launcher, IgnoredSignals.
+  jobd::base::IgnoreStraySignals();
   // No core file and no debugger: the private key passes through this process.
   ::prctl(PR_SET_DUMPABLE, 0);
 
