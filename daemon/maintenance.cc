@@ -15,7 +15,6 @@
 
 #include "base/files.h"
 #include "daemon/job_uids.h"
-#include "daemon/server_keeper.h"
 #include "daemon/trusted_path.h"
 #include "launch/contract/frames.h"
 #include "launch/launcher/owner_uids.h"
@@ -111,6 +110,7 @@ base::Result<std::optional<launch::OwnerUids>> MergedUids(const config::Config& 
 // What jobd-server is to do, with these descriptors: its exit code.
 base::Result<int> RunTask(std::vector<std::string> arguments, launch::HelloAck ack, const std::vector<base::Fd>& given,
                           const ServerAccount& account) {
+  JOBD_RETURN_IF_ERROR(CheckTrustedPrograms());
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return base::SysError("making a socket pair", errno);
   const base::Fd ours(ends[0]);
@@ -154,6 +154,7 @@ base::Result<int> RunServerCheck(const Options& options, const Configuration& co
 }
 
 base::Result<int> RunMaintenance(const Options& options, const Configuration& configuration, const ServerAccount& account) {
+  JOBD_RETURN_IF_ERROR(CheckTrustedPrograms());  // before anything is made for them
   const config::Config& config = configuration.config;
   const bool backup = options.maintenance == "backup";
   Descriptors given;

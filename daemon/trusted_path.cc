@@ -92,6 +92,29 @@ base::Result<base::Fd> OpenTrustedFolder(int above, const char* name, const std:
   return dir;
 }
 
+std::string OwnProgram() {
+  std::string self(PATH_MAX, '\0');
+  const ssize_t size = ::readlink("/proc/self/exe", self.data(), self.size());
+  self.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  // After an upgrade in place: the path is still right.
+  constexpr std::string_view kGone = " (deleted)";
+  if (self.ends_with(kGone)) self.resize(self.size() - kGone.size());
+  return self;
+}
+
+// Others than we and root cannot: CheckTrusted saw to that. `path` is absolute and has no links in it.
+bool WeCouldReplace(const std::string& path) {
+  if (::access(path.c_str(), W_OK) == 0) return true;
+  for (std::string name = path; !name.empty(); name.resize(name.rfind('/'))) {
+    struct stat info {};
+    // What is ours we can make writable, and take away even in a sticky folder.
+    if (::lstat(name.c_str(), &info) == 0 && info.st_uid == ::geteuid()) return true;
+    const std::string above = name.substr(0, name.rfind('/') + 1);
+    if (::access(above.c_str(), W_OK) == 0 && ::stat(above.c_str(), &info) == 0 && (info.st_mode & S_ISVTX) == 0) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 base::Result<base::Fd> OpenTrustedFile(const std::string& path) {
@@ -158,6 +181,27 @@ base::Result<base::Fd> OpenTrustedParent(const std::string& path) {
   JOBD_ASSIGN_OR_RETURN(const bool trusted, IsTrusted(dir->get()));
   if (!trusted) return base::Error(base::Code::kPermissionDenied, path + ": lies in a directory that others can write to");
   return dir;
+}
+
+std::string ServerProgram() {
+  const std::string self = OwnProgram();
+  return self.substr(0, self.rfind('/') + 1) + "jobd-server";
+}
+
+base::Status CheckTrustedPrograms() {
+  for (const std::string& program : {OwnProgram(), ServerProgram()}) {
+    const auto file = OpenTrustedFile(program);
+    if (!file.ok() && file.error().code() != base::Code::kNotFound) return base::Error(file.error()).WithContext("jobd's programs");
+  }
+  return base::Ok();
+}
+
+std::vector<std::string> ProgramsWeCouldReplace() {
+  std::vector<std::string> programs;
+  for (const std::string& program : {OwnProgram(), ServerProgram()}) {
+    if (WeCouldReplace(program)) programs.push_back(program);
+  }
+  return programs;
 }
 
 std::string LastName(const std::string& path) { return path.substr(path.rfind('/') + 1); }

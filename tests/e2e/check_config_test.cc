@@ -106,7 +106,7 @@ TEST_F(CheckConfigTest, FaultC14EveryCheckOfAStartIsMadeByTheCheck) {
       {"log file", "a folder in its place", {"--set", "log.file=" + daemon_.folder()}, "log.file"},
       {"accounts", "a server that is root", {"--set", "server.user=root"}, "server.user"},
       // As long as it stands alone, nothing of a start can be without it: tried below.
-      {"server program", "", {}, ""},
+      {"programs", "", {}, ""},
   };
   WriteFile(daemon_.folder() + "/nobody.toml", "[[user]]\nname = \"v\"\nrole = \"viewer\"\n");
   std::set<std::string> tried;
