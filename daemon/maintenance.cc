@@ -15,8 +15,10 @@
 
 #include "base/files.h"
 #include "daemon/job_uids.h"
+#include "daemon/server_keeper.h"
 #include "daemon/trusted_path.h"
 #include "launch/contract/frames.h"
+#include "launch/launcher/job_accounts.h"
 #include "launch/launcher/owner_uids.h"
 #include "launch/server/server_process.h"
 
@@ -110,7 +112,6 @@ base::Result<std::optional<launch::OwnerUids>> MergedUids(const config::Config& 
 // What jobd-server is to do, with these descriptors: its exit code.
 base::Result<int> RunTask(std::vector<std::string> arguments, launch::HelloAck ack, const std::vector<base::Fd>& given,
                           const ServerAccount& account) {
-  JOBD_RETURN_IF_ERROR(CheckTrustedPrograms());
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return base::SysError("making a socket pair", errno);
   const base::Fd ours(ends[0]);
@@ -139,6 +140,7 @@ base::Result<int> RunTask(std::vector<std::string> arguments, launch::HelloAck a
 }  // namespace
 
 base::Result<int> RunServerCheck(const Options& options, const Configuration& configuration, const ServerAccount& account) {
+  JOBD_RETURN_IF_ERROR(CheckTrustedPrograms(launch::UidsInPolicy(PolicyOf(configuration, account))));
   std::vector<base::Fd> again;
   for (const base::Fd& file : configuration.fds) {
     // A duplicate would share its position, which is at the end of what was written.
@@ -154,7 +156,8 @@ base::Result<int> RunServerCheck(const Options& options, const Configuration& co
 }
 
 base::Result<int> RunMaintenance(const Options& options, const Configuration& configuration, const ServerAccount& account) {
-  JOBD_RETURN_IF_ERROR(CheckTrustedPrograms());  // before anything is made for them
+  // Before anything is made for them.
+  JOBD_RETURN_IF_ERROR(CheckTrustedPrograms(launch::UidsInPolicy(PolicyOf(configuration, account))));
   const config::Config& config = configuration.config;
   const bool backup = options.maintenance == "backup";
   Descriptors given;

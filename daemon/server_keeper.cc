@@ -93,8 +93,9 @@ ServerKeeper::ServerKeeper(const Options& options, Configuration configuration, 
           std::move(configuration),
           [&options, &account]() -> base::Result<Configuration> {
             JOBD_ASSIGN_OR_RETURN(Configuration read, OpenConfiguration(options));
-            JOBD_RETURN_IF_ERROR(launch::CheckJobAccounts(PolicyOf(read, account)));
-            JOBD_RETURN_IF_ERROR(CheckTrustedPrograms());
+            const launch::Policy policy = PolicyOf(read, account);
+            JOBD_RETURN_IF_ERROR(launch::CheckJobAccounts(policy));
+            JOBD_RETURN_IF_ERROR(CheckTrustedPrograms(launch::UidsInPolicy(policy)));
             return read;
           },
           [&account](const Configuration& read) { return PolicyOf(read, account); }, metrics),
@@ -189,7 +190,7 @@ void ServerKeeper::ReloadWithoutServer() { (void)launcher_.Reload(); }
 
 base::Status ServerKeeper::StartServer() {
   // Each time: it gets the key and every batch.
-  JOBD_RETURN_IF_ERROR(CheckTrustedPrograms());
+  JOBD_RETURN_IF_ERROR(CheckTrustedPrograms(launch::UidsInPolicy(PolicyOf(files_.in_force(), account_))));
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return base::SysError("making a socket pair", errno);
   base::Fd ours(ends[0]);

@@ -32,7 +32,7 @@ Status CheckAccounts(const StartContext& context) {
 
 // The program that jobd starts lies beside it, and nobody else decides what either of them is.
 Status CheckPrograms(const StartContext& context) {
-  JOBD_RETURN_IF_ERROR(CheckTrustedPrograms());
+  JOBD_RETURN_IF_ERROR(CheckTrustedPrograms(launch::UidsInPolicy(PolicyOf(context.configuration, context.account))));
   if (context.options.external_server || ::access(ServerProgram().c_str(), X_OK) == 0) return base::Ok();
   return base::SysError("running " + ServerProgram(), errno);
 }

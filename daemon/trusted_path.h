@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,10 @@ base::Result<base::Fd> OpenTrustedFile(const std::string& path);
 std::string ServerProgram();
 
 // What is executed in our name, jobd itself and jobd-server, by the rule of OpenTrustedFile: whoever could put another program
-// there would get our rights with it, the private key and every job. One that is not there is no program to trust.
-base::Status CheckTrustedPrograms();
+// there would get our rights with it, the private key and every job. One that is not there is no program to trust. Where we are
+// root, whoever installed them, as who builds them does, may own them, too: an account of the machine, but none `of_jobs`, which
+// are those that a job or jobd-server can have.
+base::Status CheckTrustedPrograms(const std::set<uid_t>& of_jobs);
 
 // Those of these programs that the account that we run as could change or replace: itself, or by a folder above it.
 std::vector<std::string> ProgramsWeCouldReplace();

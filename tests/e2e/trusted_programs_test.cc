@@ -1,5 +1,6 @@
 // What is executed in jobd's name is nobody else's to change: not another account's, and not a job's.
 #include <gtest/gtest.h>
+#include <pwd.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -63,6 +64,20 @@ TEST_F(TrustedProgramsTest, FaultG1ProgramsThatAnotherCouldReplaceAreNotRun) {
   ASSERT_EQ(::chmod(home_.c_str(), 01777), 0);
   const Output checked = Jobd({"--check-config", daemon_.ConfigFile()});
   EXPECT_EQ(checked.out, "OK\n") << checked.err;
+  ASSERT_TRUE(daemon_.Start()) << daemon_.log();
+}
+
+TEST_F(TrustedProgramsTest, WhoInstalledThemMayOwnThemUnlessJobsRunAsThatAccount) {
+  JOBD_REQUIRE(::geteuid() == 0, "needs root to give files away");
+  const passwd* const installer = ::getpwnam("games");
+  JOBD_REQUIRE(installer != nullptr, "this machine has no account games");
+  daemon_.RunFrom(bin_);
+  for (const std::string& path : {bin_ + "/jobd-server", bin_ + "/jobd", bin_, home_}) {
+    ASSERT_EQ(::chown(path.c_str(), installer->pw_uid, installer->pw_gid), 0);
+  }
+  EXPECT_EQ(Jobd({"--check-config", daemon_.ConfigFile()}).out, "OK\n");
+  const Output of_jobs = Jobd({"--check-config", daemon_.ConfigFile(), "--set", "policy.job_user=games"});
+  EXPECT_NE(of_jobs.out.find(" belongs to uid "), std::string::npos) << of_jobs.out << of_jobs.err;
   ASSERT_TRUE(daemon_.Start()) << daemon_.log();
 }
 
