@@ -191,6 +191,8 @@ Result<std::unique_ptr<Client>> Client::Create(Connection connection, Unreachabl
   if (!connection.token_file.empty()) {
     JOBD_ASSIGN_OR_RETURN(impl->token, ReadToken(connection.token_file));
   }
+  // As messages name it: with the port that is used, also where none was given.
+  connection.address = WithPort(connection.address);
   impl->connection = std::move(connection);
   impl->notice = std::move(notice);
   return std::unique_ptr<Client>(new Client(std::move(impl)));
@@ -209,7 +211,8 @@ std::unique_ptr<Client> Client::FromChannel(std::shared_ptr<grpc::Channel> chann
               [&](auto& context) { return impl_->service()->method(&context, request, response); })
 
 Status Client::ExecuteJob(const v1::ExecuteJobRequest& request, v1::ExecuteJobResponse* response) {
-  return JOBD_UNARY(Schedule, ExecuteJob, kYes, kUnaryLimit);
+  JOBD_RETURN_IF_ERROR(JOBD_UNARY(Schedule, ExecuteJob, kYes, kUnaryLimit));
+  return CheckAccepted(request.options().correlation_id(), 1, response->correlation_id(), 1);
 }
 Status Client::Cancel(const v1::CancelRequest& request, v1::CancelResponse* response) {
   return JOBD_UNARY(Schedule, Cancel, kYes, kUnaryLimit);
@@ -289,7 +292,7 @@ Status Client::SubmitBatch(const v1::BatchOptions& options, const std::vector<Jo
       return std::move(checked).error().WithContext("job " + std::to_string(i + 1));
     }
   }
-  return impl_->Call(options, *response, Impl::Repeat::kYes, kSubmitLimit, [&](grpc::ClientContext& context) {
+  JOBD_RETURN_IF_ERROR(impl_->Call(options, *response, Impl::Repeat::kYes, kSubmitLimit, [&](grpc::ClientContext& context) {
     const auto writer = impl_->Schedule()->SubmitBatch(&context, response);
     v1::SubmitBatchRequest message;
     *message.mutable_options() = options;
@@ -312,7 +315,8 @@ Status Client::SubmitBatch(const v1::BatchOptions& options, const std::vector<Jo
     if (open) writer->Write(message);
     writer->WritesDone();
     return writer->Finish();
-  });
+  }));
+  return CheckAccepted(options.correlation_id(), jobs.size(), response->correlation_id(), response->job_count());
 }
 
 Status Client::StreamLogs(const v1::StreamLogsRequest& request,
