@@ -60,8 +60,9 @@ void LargestExitCode::Add(const v1::JobResult& result) {
 }
 
 std::string Describe(const v1::JobResult& result) {
-  constexpr size_t kMaxText = 400;
-  const std::string text = base::EscapeForTerminal(result.reason().text().substr(0, kMaxText));
+  constexpr size_t kMaxText = 1000;
+  std::string text = base::EscapeForTerminal(result.reason().text().substr(0, kMaxText));
+  if (result.reason().text().size() > kMaxText) text += "…";
   if (!text.empty()) return text;
   if (result.has_signal()) return base::SignalName(result.signal());
   if (result.has_exit_code()) return "exit " + std::to_string(result.exit_code());
