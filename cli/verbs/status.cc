@@ -92,6 +92,7 @@ void Print(Session& session, const Found& found, bool first) {
   if (!first) session.PrintLine("");
   session.out().Write(BatchSummary(found.batch, session.Now(), session.wide(), session.Color(session.out())) + "\n");
   Table table(JobHeader(session.wide()));
+  table.Favour(kReasonColumn);
   for (const v1::JobStatus& job : found.jobs) table.Add(JobRow(job, session.Now(), session.wide()));
   session.PrintTable(table);
   if (found.partial) {

@@ -223,20 +223,24 @@ std::string BatchSummary(const v1::Batch& batch, base::Nanos now, bool wide, boo
   return text;
 }
 
-std::string Explanation(const v1::JobStatus& job, base::Nanos now) {
+std::string Explanation(const v1::JobStatus& job, base::Nanos now) { return Explanation(job, now, ""); }
+
+std::string Explanation(const v1::JobStatus& job, base::Nanos now, const std::string& who) {
   const v1::JobState state = job.result().state();
-  const std::string name =
+  const std::string own_name =
       "job " + std::to_string(job.index()) + (job.name().empty() ? "" : " (" + base::EscapeForTerminal(job.name()) + ")");
+  const std::string& name = who.empty() ? own_name : who;
+  const std::string attempt = who.empty() && job.attempt() > 1 ? ", attempt " + std::to_string(job.attempt()) : "";
   if (IsFinal(state)) {
-    if (state == v1::JOB_STATE_SUCCEEDED) return name + " succeeded\n";
-    return name + " " + Ending(job.result(), job.attempt() == 0 && state == v1::JOB_STATE_CANCELLED) + "\n";
+    if (state == v1::JOB_STATE_SUCCEEDED) return name + " succeeded" + attempt + "\n";
+    return name + " " + Ending(job.result(), job.attempt() == 0 && state == v1::JOB_STATE_CANCELLED) + attempt + "\n";
   }
   if (state != v1::JOB_STATE_QUEUED && state != v1::JOB_STATE_HELD && job.waits().empty()) {
     const std::string since = job.has_executed_at() ? ", started " + RelativeTime(FromTimestamp(job.executed_at()), now) : "";
     return name + " is " + StateName(state) + since + "\n";
   }
-  const std::string before = job.attempt() == 0 ? "" : " for attempt " + std::to_string(job.attempt() + 1);
-  std::string text = name + " waits" + before + ": ";
+  const std::string before = job.attempt() == 0 || !who.empty() ? "" : " for attempt " + std::to_string(job.attempt() + 1);
+  std::string text = name + (who.empty() ? " waits" : " wait") + before + ": ";
   if (job.waits().empty()) return text + "it is about to start\n";
   for (const v1::WaitReason& wait : job.waits()) {
     const std::string said = base::EscapeForTerminal(wait.text().empty() ? WaitName(wait.code()) : wait.text());
