@@ -60,7 +60,7 @@ void LargestExitCode::Add(const v1::JobResult& result) {
 }
 
 std::string Describe(const v1::JobResult& result) {
-  constexpr size_t kMaxText = 1000;
+  constexpr size_t kMaxText = 900;
   std::string text = base::EscapeForTerminal(result.reason().text().substr(0, kMaxText));
   if (result.reason().text().size() > kMaxText) text += "…";
   if (!text.empty()) return text;
