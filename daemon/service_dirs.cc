@@ -284,9 +284,9 @@ base::Status PrepareLogFile(const config::Config& config, const ServerAccount& a
   return base::Ok();
 }
 
-base::Result<std::string> StateTag(const ServiceDirs& dirs) {
+base::Result<std::string> StateTag(int state_dir) {
   struct stat info {};
-  if (::fstat(dirs.state.get(), &info) != 0) return base::SysError("looking at the state directory", errno);
+  if (::fstat(state_dir, &info) != 0) return base::SysError("looking at the state directory", errno);
   std::array<char, 64> text{};
   std::snprintf(text.data(), text.size(), "jobd-%llx-%llx", static_cast<unsigned long long>(info.st_dev),
                 static_cast<unsigned long long>(info.st_ino));
