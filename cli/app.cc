@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "base/errno_text.h"
 #include "base/text.h"
 #include "cli/completion/candidates.h"
 #include "cli/connect/session.h"
@@ -128,6 +129,8 @@ std::string SuggestFor(CLI::App& root, CLI::App& verb, const std::string& arg) {
     return DidYouMean(arg, names);
   }
   const std::string name = arg.substr(0, arg.find('='));
+  if (verb.get_name() == "kill" && name.size() > 2 && base::SignalNumber(name.substr(1)) != 0)  // as kill(1) has it
+    return ": a signal stands behind -s: `jobctl kill -s " + name.substr(1) + " ID`";
   constexpr auto kOthers = std::to_array<std::pair<std::string_view, std::string_view>>({
       {"--state", "--filter state=…"},
       {"-w", "--workdir"},
@@ -175,6 +178,11 @@ std::string Problem(const CLI::ParseError& error) {
   if (const size_t at = text.find(": 1 required "); at != std::string::npos && text.ends_with(" missing")) {
     const size_t type = at + std::string_view(": 1 required ").size();
     return text.substr(0, at) + " needs a value: " + text.substr(type, text.size() - type - std::string_view(" missing").size());
+  }
+  constexpr std::string_view kTwice = ": At Most 1 required but received ";
+  if (const size_t at = text.find(kTwice); at != std::string::npos) {
+    const std::string times = text.substr(at + kTwice.size());
+    return text.substr(0, at) + " is given " + (times == "2" ? "twice" : times + " times") + "; it has one value";
   }
   constexpr std::string_view kConversion = "Could not convert: ";
   if (const size_t equals = text.find(" = "); text.starts_with(kConversion) && equals != std::string::npos) {

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "daemon/service_folder.h"
+#include "daemon/trusted_path.h"
 #include "sandbox/isolation/accounts.h"
 
 namespace jobd::daemon {
@@ -73,6 +74,10 @@ HiddenPaths HiddenFromJobs(const Options& options, const config::Config& config,
   for (const std::string* file : {&config.tls_ca, &config.tls_client_ca, &config.tls_cert, &config.tls_key, &config.tls_revoked})
     all.AddFile(*file, true);
   for (const std::string* file : {&options.config_file, &config.users_file, &config.profiles_file}) all.AddFile(*file, false);
+  // Where jobs run as we do: what another program is put in the place of is executed outside every view at the next start.
+  if (!privileged) {
+    for (const std::string& program : ProgramsWeCouldReplace()) all.AddFile(program, true);
+  }
   if (const std::string log = Real(config.log_file); !log.empty()) all.AddFolder(log);
   HiddenPaths paths = all.Take();
   const std::string home = privileged ? "" : Real(sandbox::AccountOf(::geteuid()).home);

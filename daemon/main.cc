@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -20,6 +21,7 @@
 #include "daemon/audit_check.h"
 #include "daemon/configuration.h"
 #include "daemon/hidden_paths.h"
+#include "daemon/job_uids.h"
 #include "daemon/maintenance.h"
 #include "daemon/options.h"
 #include "daemon/server_keeper.h"
@@ -40,6 +42,13 @@ int Fail(const Error& error) {
   return 1;
 }
 
+// What is to be said of other jobd that give out our uids; empty: nothing.
+std::string OthersWithOurUids(const jobd::daemon::UidClaim& claim) {
+  auto overlapping = jobd::daemon::OverlappingClaims(jobd::daemon::kUidClaims, claim);
+  if (overlapping.ok()) return *std::move(overlapping);
+  return "it is not known whether another jobd of this machine gives out the same uids: " + overlapping.error().message();
+}
+
 // `--check-config`: everything that a start checks.
 int Check(const jobd::daemon::Options& options, const jobd::base::Result<jobd::daemon::Configuration>& configuration) {
   const auto wrong = [](const Error& error) {
@@ -54,6 +63,10 @@ int Check(const jobd::daemon::Options& options, const jobd::base::Result<jobd::d
   const auto code = jobd::daemon::RunServerCheck(options, *configuration, *account);
   if (!code.ok()) return wrong(code.error());
   if (*code != 0) return 1;
+  if (account->uid) {
+    const std::string others = OthersWithOurUids(jobd::daemon::ClaimOf(configuration->config));
+    if (!others.empty()) std::fprintf(stderr, "warning: %s\n", jobd::base::EscapeForTerminal(others).c_str());
+  }
   std::puts("OK");
   return 0;
 }
@@ -86,6 +99,8 @@ int main(int argc, char** argv) {
 
   // 2. From here on signals are read in the loop: a stop that comes while we start is not lost.
   BlockSignals();
+  // Nor does one that says nothing to us end the service. Jobs get their defaults back: launch::Launcher, IgnoredSignals.
+  jobd::base::IgnoreStraySignals();
   // No core file and no debugger: the private key passes through this process.
   ::prctl(PR_SET_DUMPABLE, 0);
 
@@ -135,7 +150,7 @@ int main(int argc, char** argv) {
   for (const std::string& warning : configuration->warnings) (*log)->warn("{}", jobd::base::EscapeForTerminal(warning));
 
   // 7. How jobs can be held together and limited on this machine; said aloud, never silently skipped.
-  const auto tag = jobd::daemon::StateTag(*dirs);
+  const auto tag = jobd::daemon::StateTag(dirs->state.get());
   if (!tag.ok()) return Fail(tag.error());
   const auto driver = jobd::sandbox::DetectGroupDriver(*tag);
   if (!driver.ok()) return Fail(driver.error());
@@ -151,13 +166,26 @@ int main(int argc, char** argv) {
     (*log)->log(capability.available ? spdlog::level::info : spdlog::level::warn, "{}: {}", capability.name, capability.detail);
   }
 
-  // 8. Whose files are whose: without that no job may start.
+  // 8. Whose files are whose: without that no job may start. Others are told of our uids before we look at theirs, so that of two
+  // that start at once one sees the other.
   std::shared_ptr<jobd::launch::OwnerUids> uids;
+  std::optional<jobd::daemon::PublishedClaim> claimed;
   if (account->uid) {
+    const jobd::daemon::UidClaim claim = jobd::daemon::ClaimOf(config);
+    if (auto made = jobd::daemon::PublishedClaim::Make(jobd::daemon::kUidClaims, claim); made.ok()) {
+      claimed.emplace(*std::move(made));
+    } else {
+      (*log)->warn("another jobd of this machine is not told which uids are given out here: {}",
+                   jobd::base::EscapeForTerminal(made.error().message()));
+    }
+    if (const std::string others = OthersWithOurUids(claim); !others.empty())
+      (*log)->warn("{}", jobd::base::EscapeForTerminal(others));
     // By the lock's own descriptor: while something is still to be written there, no other jobd starts.
-    auto opened = jobd::launch::OwnerUids::Open(dirs->locks.front().get(), config.job_uid_first, config.job_uid_count);
+    auto opened = jobd::daemon::OpenJobUids(config, *account, dirs->locks.front().get(), dirs->log.get());
     if (!opened.ok()) return Fail(opened.error());
     uids = std::make_shared<jobd::launch::OwnerUids>(std::move(opened).value());
+    if (!uids->note().empty()) (*log)->warn("{}", uids->note());
+    if (const auto completed = uids->Complete(); !completed.ok()) return Fail(completed.error());
   }
 
   // 9. From here on there are jobs to be ended in time, whatever the disk of our log does.

@@ -14,9 +14,11 @@
 #include <vector>
 
 #include "base/files.h"
+#include "daemon/job_uids.h"
 #include "daemon/server_keeper.h"
 #include "daemon/trusted_path.h"
 #include "launch/contract/frames.h"
+#include "launch/launcher/job_accounts.h"
 #include "launch/launcher/owner_uids.h"
 #include "launch/server/server_process.h"
 
@@ -46,13 +48,16 @@ base::Result<Descriptors> ForBackup(const config::Config& config, const ServerAc
   const std::string path = std::filesystem::absolute(target);
   JOBD_ASSIGN_OR_RETURN(base::Fd dir, MakeDirs(path, 0700));
   struct stat about {};
-  if (::fstat(dir.get(), &about) != 0 || (about.st_uid != 0 && about.st_uid != ::geteuid())) {
-    return Failed(target + " belongs to somebody else, who could change what is put there");
-  }
   // Before it is given away: it might be any folder of the machine.
   std::error_code error;
   if (!std::filesystem::is_empty("/proc/self/fd/" + std::to_string(dir.get()), error) || error) {
-    return Failed(target + " is not empty: a backup needs a folder of its own");
+    struct stat mark {};
+    const bool is_backup = ::fstatat(dir.get(), "backup", &mark, AT_SYMLINK_NOFOLLOW) == 0;
+    return Failed(target + (is_backup ? " is not empty, it holds a backup: name another folder, or delete this one before"
+                                      : " is not empty: a backup needs a folder of its own"));
+  }
+  if (::fstat(dir.get(), &about) != 0 || (about.st_uid != 0 && about.st_uid != ::geteuid())) {
+    return Failed(target + " belongs to somebody else, who could change what is put there: name a folder that jobd makes itself");
   }
   if (account.uid && ::fchown(dir.get(), *account.uid, account.gid) != 0) {
     return base::SysError("giving " + target + " to " + account.name, errno);
@@ -73,11 +78,11 @@ base::Result<base::Fd> OpenPart(const std::string& dir, const char* name) {
 
 // The map of uids goes with the database: whoever takes that elsewhere takes files of jobs along. What is copied is what a start
 // would take for the map, whoever owns the directory.
-base::Status SaveUids(const config::Config& config, const std::string& target) {
+base::Status SaveUids(const config::Config& config, const ServerAccount& account, const std::string& target) {
   JOBD_ASSIGN_OR_RETURN(const base::Fd state, OpenDir(config.state_dir));
-  struct stat about {};
-  if (::fstatat(state.get(), launch::kUidsFile, &about, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) return base::Ok();
-  JOBD_ASSIGN_OR_RETURN(const auto uids, launch::OwnerUids::Open(state.get(), config.job_uid_first, config.job_uid_count));
+  JOBD_ASSIGN_OR_RETURN(const base::Fd log, OpenDir(config.log_dir));
+  JOBD_ASSIGN_OR_RETURN(const auto uids, OpenJobUids(config, account, state.get(), log.get()));
+  if (!uids.found()) return base::Ok();
   const std::string path = target + "/" + launch::kUidsFile;
   JOBD_ASSIGN_OR_RETURN(const base::Fd copy, base::OpenAt(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   JOBD_RETURN_IF_ERROR(base::WriteAll(copy.get(), uids.Text()));
@@ -85,7 +90,8 @@ base::Status SaveUids(const config::Config& config, const std::string& target) {
 }
 
 // The map with what the backup's says beside it, which is to be saved when the backup is in its place; absent when it has none.
-base::Result<std::optional<launch::OwnerUids>> MergedUids(const config::Config& config, const std::string& from, int state) {
+base::Result<std::optional<launch::OwnerUids>> MergedUids(const config::Config& config, const std::string& from,
+                                                          const ServiceDirs& dirs) {
   const std::string path = from + "/" + launch::kUidsFile;
   const auto file = base::OpenAt(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (!file.ok() && file.error().code() == base::Code::kNotFound) return std::optional<launch::OwnerUids>();
@@ -96,7 +102,8 @@ base::Result<std::optional<launch::OwnerUids>> MergedUids(const config::Config& 
                   " is not root's own, so it may say what somebody else wants: chown it to root if you know where it comes from");
   }
   JOBD_ASSIGN_OR_RETURN(const std::string text, base::ReadAll(file->get(), 64u << 20));
-  JOBD_ASSIGN_OR_RETURN(auto uids, launch::OwnerUids::Open(state, config.job_uid_first, config.job_uid_count));
+  JOBD_ASSIGN_OR_RETURN(auto uids, launch::OwnerUids::Open(dirs.state.get(), config.job_uid_first, config.job_uid_count,
+                                                           dirs.log.get(), launch::OwnerUids::Damage::kSalvage));
   auto merged = uids.Merge(text);
   if (!merged.ok()) return std::move(merged).error().WithContext(path);
   return std::optional(std::move(uids));
@@ -133,6 +140,7 @@ base::Result<int> RunTask(std::vector<std::string> arguments, launch::HelloAck a
 }  // namespace
 
 base::Result<int> RunServerCheck(const Options& options, const Configuration& configuration, const ServerAccount& account) {
+  JOBD_RETURN_IF_ERROR(CheckTrustedPrograms(launch::UidsInPolicy(PolicyOf(configuration, account))));
   std::vector<base::Fd> again;
   for (const base::Fd& file : configuration.fds) {
     // A duplicate would share its position, which is at the end of what was written.
@@ -148,6 +156,8 @@ base::Result<int> RunServerCheck(const Options& options, const Configuration& co
 }
 
 base::Result<int> RunMaintenance(const Options& options, const Configuration& configuration, const ServerAccount& account) {
+  // Before anything is made for them.
+  JOBD_RETURN_IF_ERROR(CheckTrustedPrograms(launch::UidsInPolicy(PolicyOf(configuration, account))));
   const config::Config& config = configuration.config;
   const bool backup = options.maintenance == "backup";
   Descriptors given;
@@ -164,10 +174,10 @@ base::Result<int> RunMaintenance(const Options& options, const Configuration& co
     }
     JOBD_ASSIGN_OR_RETURN(dirs, PrepareDirs(config, account));
     if (options.maintenance == "restore" && account.uid) {
-      JOBD_ASSIGN_OR_RETURN(uids, MergedUids(config, options.maintenance_dir, dirs->state.get()));
+      JOBD_ASSIGN_OR_RETURN(uids, MergedUids(config, options.maintenance_dir, *dirs));
     }
     given.Add("state", base::Fd(::fcntl(dirs->state.get(), F_DUPFD_CLOEXEC, 3)));
-    given.Add("log", std::move(dirs->log));
+    given.Add("log", base::Fd(::fcntl(dirs->log.get(), F_DUPFD_CLOEXEC, 3)));
   }
   std::vector<std::string> arguments{"--task", options.maintenance};
   if (options.replace) arguments.emplace_back("--replace");
@@ -182,7 +192,7 @@ base::Result<int> RunMaintenance(const Options& options, const Configuration& co
           std::string("this restore, with --replace, has succeeded"));
     }
   }
-  if (backup && code.ok() && *code == 0 && account.uid) JOBD_RETURN_IF_ERROR(SaveUids(config, options.maintenance_dir));
+  if (backup && code.ok() && *code == 0 && account.uid) JOBD_RETURN_IF_ERROR(SaveUids(config, account, options.maintenance_dir));
   return code;
 }
 

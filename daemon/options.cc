@@ -1,6 +1,7 @@
 #include "daemon/options.h"
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <cstdlib>
 
 namespace jobd::daemon {
@@ -51,21 +52,27 @@ Options ParseOptions(int argc, char** argv) {
       "Every setting can also come from the environment, as JOBD_SECTION_KEY.\n"
       "SIGHUP reads files again; SIGTERM stops the service and leaves running jobs alone.");
   app.set_version_flag("--version", std::string("jobd ") + JOBD_VERSION);
-  auto* config = app.add_option("--config", options.config_file, "The configuration file")->capture_default_str();
-  app.add_option("--check-config", to_check, "Check this file, say OK or what is wrong where, and end")->excludes(config);
+  auto* config =
+      app.add_option("--config", options.config_file, "The configuration file")->capture_default_str()->type_name("FILE");
+  app.add_option("--check-config", to_check, "Check this file, say OK or what is wrong where, and end")
+      ->excludes(config)
+      ->type_name("FILE");
   app.add_flag("--external-server", options.external_server,
                "Do not start jobd-server: wait for one to connect (jobd-server --connect RUNTIME_DIR/launcher.sock)");
   app.add_option("--set", options.set_flags, "section.key=value; wins over file and environment. May be repeated")
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
   std::string backup;
   std::string restore;
   bool recover = false;
   app.add_option("--backup", backup,
                  "Copy the database to this folder, which must be new or empty; jobd may run meanwhile, and is not held up")
-      ->excludes("--check-config");
+      ->excludes("--check-config")
+      ->type_name("DIR");
   auto* restoring = app.add_option("--restore", restore, "Take the database from a folder that --backup wrote")
                         ->excludes("--check-config")
-                        ->excludes("--backup");
+                        ->excludes("--backup")
+                        ->type_name("DIR");
   app.add_flag("--replace", options.replace, "With --restore: put the present database aside")->needs(restoring);
   app.add_flag("--recover", recover, "Make a new database of what the exit records of jobs prove; a damaged one is put aside")
       ->excludes("--check-config")
@@ -81,13 +88,16 @@ Options ParseOptions(int argc, char** argv) {
           ->excludes(restoring)
           ->excludes("--recover");
   app.add_option("--anchors", options.audit_anchors, "With --verify-audit: the file of anchors, when it is not in its usual place")
-      ->needs(verifying);
+      ->needs(verifying)
+      ->type_name("FILE");
   AddUserCommand(app, options.user);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    std::exit(code == 0 ? 0 : 2);
+    if (error.get_exit_code() == 0) std::exit(app.exit(error));  // what was asked for: help, a version
+    const std::string problem = UsageProblem(error.what(), app.remaining(/*recurse=*/true));
+    std::fprintf(stderr, "jobd: %s\nSee `jobd --help`.\n", problem.c_str());
+    std::exit(2);
   }
   options.verify_audit = verifying->count() > 0;
   std::erase(options.audit_files, "");

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace jobd::daemon {
@@ -33,5 +34,9 @@ struct Options {
 
 // Parses; help, version and errors are printed and end the process, as users expect of them: 0, 0 and 2.
 Options ParseOptions(int argc, char** argv);
+
+// What is wrong with a command line, in words for who has typed it (usage.cc). Of what CLI11 says of an error, and the words that
+// it could not place: the thing, and what to do. One line, without the program's name. Pure.
+std::string UsageProblem(std::string_view said, const std::vector<std::string>& unexpected);
 
 }  // namespace jobd::daemon

@@ -15,6 +15,7 @@
 #include "base/notify.h"
 #include "base/text.h"
 #include "daemon/hidden_paths.h"
+#include "daemon/trusted_path.h"
 #include "launch/launcher/job_accounts.h"
 #include "logging/fields.h"
 #include "logging/logging.h"
@@ -64,14 +65,6 @@ launch::OwnerRights RightsOf(const config::User& user) {
 
 }  // namespace
 
-std::string ServerProgram() {
-  std::string self(4096, '\0');
-  const ssize_t size = ::readlink("/proc/self/exe", self.data(), self.size());
-  self.resize(size > 0 ? static_cast<size_t>(size) : 0);
-  // "…/jobd (deleted)" after an upgrade in place: the folder is still right.
-  return self.substr(0, self.rfind('/') + 1) + "jobd-server";
-}
-
 launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount& account) {
   launch::Policy policy;
   policy.privileged = account.uid.has_value();
@@ -100,7 +93,9 @@ ServerKeeper::ServerKeeper(const Options& options, Configuration configuration, 
           std::move(configuration),
           [&options, &account]() -> base::Result<Configuration> {
             JOBD_ASSIGN_OR_RETURN(Configuration read, OpenConfiguration(options));
-            JOBD_RETURN_IF_ERROR(launch::CheckJobAccounts(PolicyOf(read, account)));
+            const launch::Policy policy = PolicyOf(read, account);
+            JOBD_RETURN_IF_ERROR(launch::CheckJobAccounts(policy));
+            JOBD_RETURN_IF_ERROR(CheckTrustedPrograms(launch::UidsInPolicy(policy)));
             return read;
           },
           [&account](const Configuration& read) { return PolicyOf(read, account); }, metrics),
@@ -194,6 +189,8 @@ launch::PreparedFiles ServerKeeper::PrepareFiles() {
 void ServerKeeper::ReloadWithoutServer() { (void)launcher_.Reload(); }
 
 base::Status ServerKeeper::StartServer() {
+  // Each time: it gets the key and every batch.
+  JOBD_RETURN_IF_ERROR(CheckTrustedPrograms(launch::UidsInPolicy(PolicyOf(files_.in_force(), account_))));
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return base::SysError("making a socket pair", errno);
   base::Fd ours(ends[0]);

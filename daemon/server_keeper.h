@@ -74,9 +74,6 @@ class ServerKeeper {
   bool reload_asked_ = false;   // while it was starting
 };
 
-// The path of jobd-server, which is beside us.
-std::string ServerProgram();
-
 // The launcher's policy, from the configuration and the users file.
 launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount& account);
 

@@ -83,14 +83,23 @@ base::Result<base::Fd> LockDir(int dir, const FolderClaim& claim) {
                                                           " is in use by another jobd: stop that one, or give this one its own");
 }
 
+// By what they are, or, of those that are still to be made, by their paths.
+bool AreOneFolder(const FolderClaim& one_claim, const base::Fd& one_dir, const FolderClaim& other_claim,
+                  const base::Fd& other_dir) {
+  struct stat one {};
+  struct stat other {};
+  if (one_dir && other_dir && ::fstat(one_dir.get(), &one) == 0 && ::fstat(other_dir.get(), &other) == 0) {
+    return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+  }
+  std::error_code error;
+  return std::filesystem::weakly_canonical(one_claim.path, error) == std::filesystem::weakly_canonical(other_claim.path, error);
+}
+
 // One folder cannot be two: each would find the other's files in it.
 base::Status CheckDistinct(const std::vector<FolderClaim>& claims, const std::vector<const base::Fd*>& dirs) {
   for (size_t i = 0; i < dirs.size(); ++i) {
-    struct stat one {};
-    if (!*dirs[i] || ::fstat(dirs[i]->get(), &one) != 0) continue;
     for (size_t j = 0; j < i; ++j) {
-      struct stat other {};
-      if (!*dirs[j] || ::fstat(dirs[j]->get(), &other) != 0 || one.st_dev != other.st_dev || one.st_ino != other.st_ino) continue;
+      if (!AreOneFolder(claims[i], *dirs[i], claims[j], *dirs[j])) continue;
       return base::Error(base::Code::kInvalidArgument, "server." + std::string(RoleName(claims[j].role)) + "_dir and server." +
                                                            RoleName(claims[i].role) + "_dir are one folder, " + claims[i].path +
                                                            ": give each its own");
@@ -275,9 +284,9 @@ base::Status PrepareLogFile(const config::Config& config, const ServerAccount& a
   return base::Ok();
 }
 
-base::Result<std::string> StateTag(const ServiceDirs& dirs) {
+base::Result<std::string> StateTag(int state_dir) {
   struct stat info {};
-  if (::fstat(dirs.state.get(), &info) != 0) return base::SysError("looking at the state directory", errno);
+  if (::fstat(state_dir, &info) != 0) return base::SysError("looking at the state directory", errno);
   std::array<char, 64> text{};
   std::snprintf(text.data(), text.size(), "jobd-%llx-%llx", static_cast<unsigned long long>(info.st_dev),
                 static_cast<unsigned long long>(info.st_ino));

@@ -56,6 +56,6 @@ base::Status CheckLogFile(const config::Config& config, const ServerAccount& acc
 base::Status PrepareLogFile(const config::Config& config, const ServerAccount& account);
 
 // Names this state directory among all of the machine: by its device and inode, so that no path can be mistaken.
-base::Result<std::string> StateTag(const ServiceDirs& dirs);
+base::Result<std::string> StateTag(int state_dir);
 
 }  // namespace jobd::daemon

@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "launch/contract/exit_file.h"
 #include "launch/contract/frames.h"
+#include "launch/launcher/owner_uids.h"
 #include "sandbox/isolation/accounts.h"
 
 namespace jobd::daemon {
@@ -217,6 +218,8 @@ Status JudgeFolder(int dir, const FolderClaim& claim, const ServerAccount& accou
   if (!names.ok()) return std::move(names).error().WithContext(Shown(claim));
   std::erase(*names, kMarkName);
   std::erase(*names, kNewMarkName);
+  if (claim.role == FolderRole::kLog) std::erase(*names, launch::kUidsCopy);
+  if (claim.role == FolderRole::kState) std::erase(*names, launch::kUidsFile);
   *names = Telling(std::move(*names), claim);
   if (names->empty()) {
     if ((info.st_mode & (S_IWGRP | S_IWOTH)) == 0 || IsMountPoint(dir)) return base::Ok();
@@ -226,6 +229,16 @@ Status JudgeFolder(int dir, const FolderClaim& claim, const ServerAccount& accou
     return base::Ok();
   return Refused(claim,
                  "is not empty, and what is in it (" + base::EscapeForTerminal(names->front()) + ") is not of a jobd" + kGiveOwn);
+}
+
+Result<std::string> FolderOfAnOwner(int log_dir, const FolderClaim& claim, const ServerAccount& account) {
+  auto names = NamesIn(log_dir);
+  if (!names.ok()) return std::move(names).error().WithContext(Shown(claim));
+  const uid_t owner = account.uid.value_or(::geteuid());
+  for (const std::string& name : Telling(*std::move(names), claim)) {
+    if (base::IsSafeName(name) && IsFolderOf(log_dir, name, owner)) return name;
+  }
+  return std::string();
 }
 
 Status MarkFolder(int dir, const FolderClaim& claim, const FolderMark& mark) {

@@ -57,6 +57,9 @@ base::Result<FolderMark> ReadMark(int dir, const FolderClaim& claim);
 // kFailedPrecondition say why it is refused and what to do.
 base::Status JudgeFolder(int dir, const FolderClaim& claim, const ServerAccount& account, const FolderMark& mark);
 
+// The name of a folder of an owner's in the log folder; empty when there is none.
+base::Result<std::string> FolderOfAnOwner(int log_dir, const FolderClaim& claim, const ServerAccount& account);
+
 // Writes the mark, unless it says this already.
 base::Status MarkFolder(int dir, const FolderClaim& claim, const FolderMark& mark);
 

@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "base/listener.h"
 #include "daemon/server_keeper.h"
+#include "daemon/trusted_path.h"
 #include "launch/launcher/job_accounts.h"
 
 namespace jobd::daemon {
@@ -29,8 +30,9 @@ Status CheckAccounts(const StartContext& context) {
   return launch::CheckJobAccounts(PolicyOf(context.configuration, context.account));
 }
 
-// The program that jobd starts lies beside it.
-Status CheckServerProgram(const StartContext& context) {
+// The program that jobd starts lies beside it, and nobody else decides what either of them is.
+Status CheckPrograms(const StartContext& context) {
+  JOBD_RETURN_IF_ERROR(CheckTrustedPrograms(launch::UidsInPolicy(PolicyOf(context.configuration, context.account))));
   if (context.options.external_server || ::access(ServerProgram().c_str(), X_OK) == 0) return base::Ok();
   return base::SysError("running " + ServerProgram(), errno);
 }
@@ -114,8 +116,12 @@ Status CheckMetricsAddress(const StartContext& context) {
 
 const std::vector<StartCheck>& StartChecks() {
   static const std::vector<StartCheck> checks = {
-      {"accounts", CheckAccounts}, {"server program", CheckServerProgram},   {"folders", CheckFolders},
-      {"log file", CheckLog},      {"metrics address", CheckMetricsAddress}, {"address", CheckAddress},
+      {"accounts", CheckAccounts},
+      {"programs", CheckPrograms},
+      {"folders", CheckFolders},
+      {"log file", CheckLog},
+      {"metrics address", CheckMetricsAddress},
+      {"address", CheckAddress},
   };
   return checks;
 }

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/files.h"
+#include "sandbox/isolation/accounts.h"
 
 namespace jobd::daemon {
 
@@ -59,8 +60,8 @@ std::string Mode(const struct stat& info) {
 }
 
 // Nobody but root and we can change what `path` is. In a sticky folder that depends on the owner of each name, which is looked at.
-base::Status CheckTrusted(const std::string& path, const struct stat& info, const char* kind) {
-  if (info.st_uid != 0 && info.st_uid != ::geteuid()) {
+base::Status CheckTrusted(const std::string& path, const struct stat& info, const char* kind, uid_t also = 0) {
+  if (info.st_uid != 0 && info.st_uid != ::geteuid() && info.st_uid != also) {
     return base::Error(base::Code::kPermissionDenied, "the " + std::string(kind) + " " + path + " belongs to uid " +
                                                           std::to_string(info.st_uid) +
                                                           ", which could change what jobd trusts: chown it to root");
@@ -83,18 +84,40 @@ void PutBefore(std::deque<std::string>& names, std::string_view path) {
   names.insert(names.begin(), first.begin(), first.end());
 }
 
-base::Result<base::Fd> OpenTrustedFolder(int above, const char* name, const std::string& path) {
+base::Result<base::Fd> OpenTrustedFolder(int above, const char* name, const std::string& path, uid_t also = 0) {
   base::Fd dir(::openat(above, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!dir) return base::SysError("opening " + path, errno);
   struct stat info {};
   if (::fstat(dir.get(), &info) != 0) return base::SysError("looking at " + path, errno);
-  JOBD_RETURN_IF_ERROR(CheckTrusted(path, info, "folder"));
+  JOBD_RETURN_IF_ERROR(CheckTrusted(path, info, "folder", also));
   return dir;
 }
 
-}  // namespace
+std::string OwnProgram() {
+  std::string self(PATH_MAX, '\0');
+  const ssize_t size = ::readlink("/proc/self/exe", self.data(), self.size());
+  self.resize(size > 0 ? static_cast<size_t>(size) : 0);
+  // After an upgrade in place: the path is still right.
+  constexpr std::string_view kGone = " (deleted)";
+  if (self.ends_with(kGone)) self.resize(self.size() - kGone.size());
+  return self;
+}
 
-base::Result<base::Fd> OpenTrustedFile(const std::string& path) {
+// Others than we and root cannot: CheckTrusted saw to that. `path` is absolute and has no links in it.
+bool WeCouldReplace(const std::string& path) {
+  if (::access(path.c_str(), W_OK) == 0) return true;
+  for (std::string name = path; !name.empty(); name.resize(name.rfind('/'))) {
+    struct stat info {};
+    // What is ours we can make writable, and take away even in a sticky folder.
+    if (::lstat(name.c_str(), &info) == 0 && info.st_uid == ::geteuid()) return true;
+    const std::string above = name.substr(0, name.rfind('/') + 1);
+    if (::access(above.c_str(), W_OK) == 0 && ::stat(above.c_str(), &info) == 0 && (info.st_mode & S_ISVTX) == 0) return true;
+  }
+  return false;
+}
+
+// As OpenTrustedFile, where `also` is trusted like root.
+base::Result<base::Fd> OpenTrusted(const std::string& path, uid_t also) {
   std::deque<std::string> names;
   PutBefore(names, path);
   if (!path.starts_with('/')) {
@@ -103,7 +126,7 @@ base::Result<base::Fd> OpenTrustedFile(const std::string& path) {
     PutBefore(names, here.data());
   }
   if (names.empty()) return base::Error(base::Code::kInvalidArgument, "'" + path + "' is not a file");
-  JOBD_ASSIGN_OR_RETURN(base::Fd dir, OpenTrustedFolder(AT_FDCWD, "/", "/"));
+  JOBD_ASSIGN_OR_RETURN(base::Fd dir, OpenTrustedFolder(AT_FDCWD, "/", "/", also));
   std::string walked;  // the way to `dir`, for errors
   for (int links = 0; !names.empty();) {
     const std::string name = std::move(names.front());
@@ -112,7 +135,7 @@ base::Result<base::Fd> OpenTrustedFile(const std::string& path) {
     struct stat info {};
     if (::fstatat(dir.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0) return base::SysError("opening " + here, errno);
     if (S_ISLNK(info.st_mode)) {
-      JOBD_RETURN_IF_ERROR(CheckTrusted(here, info, "symbolic link"));
+      JOBD_RETURN_IF_ERROR(CheckTrusted(here, info, "symbolic link", also));
       if (++links > kMaxLinks) return base::SysError("opening " + path, ELOOP);
       std::array<char, PATH_MAX> target{};
       const ssize_t size = ::readlinkat(dir.get(), name.c_str(), target.data(), target.size());
@@ -120,10 +143,10 @@ base::Result<base::Fd> OpenTrustedFile(const std::string& path) {
       const std::string_view to(target.data(), static_cast<size_t>(size));
       PutBefore(names, to);
       if (!to.starts_with('/')) continue;
-      JOBD_ASSIGN_OR_RETURN(dir, OpenTrustedFolder(AT_FDCWD, "/", "/"));
+      JOBD_ASSIGN_OR_RETURN(dir, OpenTrustedFolder(AT_FDCWD, "/", "/", also));
       walked.clear();
     } else if (!names.empty()) {
-      JOBD_ASSIGN_OR_RETURN(dir, OpenTrustedFolder(dir.get(), name.c_str(), here));
+      JOBD_ASSIGN_OR_RETURN(dir, OpenTrustedFolder(dir.get(), name.c_str(), here, also));
       walked = here;
     } else {
       // Not before it is known what it is: to open a device or a pipe can do something.
@@ -132,12 +155,25 @@ base::Result<base::Fd> OpenTrustedFile(const std::string& path) {
       if (!file) return base::SysError("opening " + here, errno);
       if (::fstat(file.get(), &info) != 0) return base::SysError("looking at " + here, errno);
       if (!S_ISREG(info.st_mode)) return base::Error(base::Code::kInvalidArgument, here + " is not a file");
-      JOBD_RETURN_IF_ERROR(CheckTrusted(here, info, "file"));
+      JOBD_RETURN_IF_ERROR(CheckTrusted(here, info, "file", also));
       return file;
     }
   }
   return base::Error(base::Code::kInvalidArgument, path + " is not a file");
 }
+
+// Root: nobody else.
+uid_t InstallerOf(const std::string& program, const std::set<uid_t>& of_jobs) {
+  struct stat info {};
+  if (::geteuid() != 0 || ::stat(program.substr(0, program.rfind('/') + 1).c_str(), &info) != 0) return 0;
+  // A uid without an account is of the range that jobs get theirs from, or of somebody who is gone.
+  const bool has_account = sandbox::AccountName(info.st_uid) != std::to_string(info.st_uid);
+  return has_account && !of_jobs.contains(info.st_uid) ? info.st_uid : 0;
+}
+
+}  // namespace
+
+base::Result<base::Fd> OpenTrustedFile(const std::string& path) { return OpenTrusted(path, 0); }
 
 base::Result<base::Fd> MakeDirs(const std::string& path, mode_t mode) {
   auto dir = Walk(path, mode, true);
@@ -158,6 +194,28 @@ base::Result<base::Fd> OpenTrustedParent(const std::string& path) {
   JOBD_ASSIGN_OR_RETURN(const bool trusted, IsTrusted(dir->get()));
   if (!trusted) return base::Error(base::Code::kPermissionDenied, path + ": lies in a directory that others can write to");
   return dir;
+}
+
+std::string ServerProgram() {
+  const std::string self = OwnProgram();
+  return self.substr(0, self.rfind('/') + 1) + "jobd-server";
+}
+
+base::Status CheckTrustedPrograms(const std::set<uid_t>& of_jobs) {
+  const uid_t installer = InstallerOf(OwnProgram(), of_jobs);
+  for (const std::string& program : {OwnProgram(), ServerProgram()}) {
+    const auto file = OpenTrusted(program, installer);
+    if (!file.ok() && file.error().code() != base::Code::kNotFound) return base::Error(file.error()).WithContext("jobd's programs");
+  }
+  return base::Ok();
+}
+
+std::vector<std::string> ProgramsWeCouldReplace() {
+  std::vector<std::string> programs;
+  for (const std::string& program : {OwnProgram(), ServerProgram()}) {
+    if (WeCouldReplace(program)) programs.push_back(program);
+  }
+  return programs;
 }
 
 std::string LastName(const std::string& path) { return path.substr(path.rfind('/') + 1); }

@@ -4,7 +4,9 @@
 
 #include <sys/types.h>
 
+#include <set>
 #include <string>
+#include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -26,6 +28,18 @@ base::Result<base::Fd> OpenTrustedParent(const std::string& path);
 // others may write to is accepted where it is sticky, as /tmp is: what is ours there stays ours. kPermissionDenied names what
 // breaks the rule, with owner or mode and what to do.
 base::Result<base::Fd> OpenTrustedFile(const std::string& path);
+
+// The path of jobd-server, which is beside us.
+std::string ServerProgram();
+
+// What is executed in our name, jobd itself and jobd-server, by the rule of OpenTrustedFile: whoever could put another program
+// there would get our rights with it, the private key and every job. One that is not there is no program to trust. Where we are
+// root, whoever installed them, as who builds them does, may own them, too: an account of the machine, but none `of_jobs`, which
+// are those that a job or jobd-server can have.
+base::Status CheckTrustedPrograms(const std::set<uid_t>& of_jobs);
+
+// Those of these programs that the account that we run as could change or replace: itself, or by a folder above it.
+std::vector<std::string> ProgramsWeCouldReplace();
 
 // "c" of "/a/b/c".
 std::string LastName(const std::string& path);

@@ -126,6 +126,7 @@ int main(int argc, char** argv) {
   // 1. Whatever whoever started us has left to us, and the command line. Connections and log files are descriptors; the soft limit
   // only protects programs that use select(2).
   jobd::base::ForgetStarter();
+  jobd::base::IgnoreStraySignals();
   const jobd::server::Options options = jobd::server::ParseOptions(argc, argv);
 
   if (!options.task.empty()) {

@@ -116,6 +116,9 @@ std::string NameInOtherRequests(std::string_view field) {
 }  // namespace
 
 std::string AuthorsName(std::string_view field, const Authored& authored) {
+  // "job.yaml:12: memory" is a place in a file already: the API's names have no colon before a bracket.
+  if (const size_t colon = field.find_first_of(":["); colon != std::string_view::npos && field[colon] == ':')
+    return std::string(field);
   std::string_view rest = field;
   if (TakePrefix(rest, "options.")) return NameInBatch(rest, authored);
   if (TakePrefix(rest, "job.")) return NameInJob(rest, true);

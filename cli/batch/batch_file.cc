@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/files.h"
 #include "base/text.h"
@@ -54,7 +55,21 @@ bool IsKey(std::string_view word) {
 
 bool BeginsWithTag(std::string_view line) { return line.size() > 1 && line[0] == '!' && kBlank.find(line[1]) == kBlank.npos; }
 
-// "memory: 1G" or "\"argv\":": a word and a colon with a blank or nothing behind it. No shell command begins so, whatever the word.
+// Whether "nightly build" may be a key: plain words. What shells take for something else is none, nor are the words by which a line
+// begins that prints or tests: of "echo x: y" the rest is arguments.
+bool MayBeKeyOfWords(std::string_view words) {
+  constexpr auto kShellsOwn =
+      std::to_array<std::string_view>({"alias", "cd",   "case", "command", "echo",   "eval",  "exec",   "exit", "export", "false",
+                                       "for",   "if",   "let",  "local",   "printf", "read",  "return", "set",  "sleep",  "source",
+                                       "test",  "time", "trap", "true",    "type",   "unset", "until",  "wait", "while"});
+  if (words.find_first_of("|&;<>()$`\\\"'*?[]#~=%{}!/,@") != std::string_view::npos) return false;
+  const std::string_view first = words.substr(0, words.find_first_of(kBlank));
+  if (std::find(kShellsOwn.begin(), kShellsOwn.end(), first) != kShellsOwn.end()) return false;
+  return words.find(" -") == std::string_view::npos && words.find("\t-") == std::string_view::npos && !words.starts_with('-');
+}
+
+// "memory: 1G" or "\"argv\":": a word and a colon with a blank or nothing behind it. No shell command begins so, whatever the word;
+// of several words a shell command may, but a list of jobs is not to be run for that: who means commands can say so.
 bool BeginsLikeMapping(std::string_view line) {
   const auto colon_ends = [line](size_t colon) { return colon + 1 == line.size() || kBlank.find(line[colon + 1]) != kBlank.npos; };
   if (line[0] == '"' || line[0] == '\'') {
@@ -67,7 +82,9 @@ bool BeginsLikeMapping(std::string_view line) {
   const std::string_view word = line.substr(0, colon);
   if (word.find_first_of("=$") != std::string_view::npos) return false;  // "PATH=/bin: make"
   if (word.find_first_of(kBlank) == std::string_view::npos) return true;
-  return IsKey(Trim(word));  // "jobs : […]"; of others it may be an argument: "echo x :"
+  const std::string_view words = Trim(word);
+  if (words.find_first_of(kBlank) == std::string_view::npos) return IsKey(words);  // "jobs : […]"; but "make :"
+  return MayBeKeyOfWords(words);
 }
 
 bool LooksLikeYaml(std::string_view line) {
@@ -79,6 +96,7 @@ bool LooksLikeYaml(std::string_view line) {
   }
   if (const std::string_view inner = Trim(line.substr(1)); line[0] == '{' && !inner.empty() && BeginsLikeMapping(inner))
     return true;
+  if (line[0] == '|' || line == ">" || line == ">-" || line == ">+") return true;  // a block of text
   if (line.starts_with("%YAML") || line.starts_with("%TAG") || line.starts_with('&')) return true;
   return BeginsWithTag(line) || BeginsLikeMapping(line);
 }
@@ -112,7 +130,24 @@ BatchFormat JsonFormat(std::string_view first) {
   return line_is_job ? BatchFormat::kJsonLines : BatchFormat::kJson;
 }
 
+bool IsNamedYaml(std::string_view file_name) { return file_name.ends_with(".yaml") || file_name.ends_with(".yml"); }
+
+// For an author of shell commands whose first line only looks like YAML.
+Error WithWhatItWasTakenFor(Error error) {
+  constexpr std::string_view kForced = "--format lines";
+  if (error.message().find(kForced) != std::string::npos) return error;
+  const std::string hint = " (its first line makes this YAML; shell commands, one a line, need " + std::string(kForced) + ")";
+  std::vector<base::FieldViolation> violations = error.violations();
+  if (!violations.empty()) violations.back().problem += hint;
+  Error with_hint(error.code(), error.message() + hint);
+  return std::move(with_hint).WithErrno(error.sys_errno()).WithViolations(std::move(violations));
+}
+
 Result<BatchFile> FromScript(const std::string& text, const KeyContext& context) {
+  if (text.starts_with(kByteOrderMark)) {
+    return AtLine(context.file_name, 1,
+                  "a byte order mark stands before the #!, so that no system would run this script: save the file without it");
+  }
   BatchFile batch;
   JOBD_ASSIGN_OR_RETURN(JobDraft job, ReadScript(text, context.file_name));
   batch.jobs.push_back(std::move(job));
@@ -137,9 +172,8 @@ Result<BatchFile> FromDocument(const Node& root, const KeyContext& context) {
                   "jobs: must be a list, each of its items a job: `- shell: make`, `- argv: [make, -j4]`");
   }
   if (jobs == nullptr || jobs->kind != Node::Kind::kList) {
-    return Error(Code::kInvalidArgument, context.file_name + ":" + std::to_string(root.line) +
-                                             ": there must be a list of jobs, or a map with `jobs:`; shell commands, one a line, "
-                                             "need --format lines");
+    return AtLine(context.file_name, root.line,
+                  "there must be a list of jobs, or a map with `jobs:`; shell commands, one a line, need --format lines");
   }
   JobDraft defaults;
   if (const Node* node = root.Find("defaults"); node != nullptr && root.kind == Node::Kind::kMap) {
@@ -211,11 +245,11 @@ Result<BatchFile> Parse(BatchFormat format, const std::string& text, const KeyCo
 
 BatchFormat DetectFormat(std::string_view file_name, std::string_view text) {
   const auto is = [file_name](std::string_view extension) { return file_name.ends_with(extension); };
-  if (is(".yaml") || is(".yml")) return BatchFormat::kYaml;
+  if (IsNamedYaml(file_name)) return BatchFormat::kYaml;
   const std::string_view first = FirstLine(WithoutMark(text));
   if (is(".jsonl") || is(".ndjson")) return first.empty() ? BatchFormat::kLines : BatchFormat::kJsonLines;
   if (is(".json")) return JsonFormat(first);
-  if (text.starts_with("#!")) return BatchFormat::kScript;
+  if (WithoutMark(text).starts_with("#!")) return BatchFormat::kScript;
   if (!first.empty() && (first[0] == '{' || first[0] == '[') && LooksLikeJson(first)) return JsonFormat(first);
   if (BeginsWithByteOrderMark(text)) return BatchFormat::kYaml;
   return !first.empty() && LooksLikeYaml(first) ? BatchFormat::kYaml : BatchFormat::kLines;
@@ -231,12 +265,13 @@ Result<BatchFormat> FormatNamed(std::string_view word, std::string_view text) {
 Result<BatchFile> ParseBatchFile(BatchFormat format, const std::string& file_name, const std::string& text,
                                  const std::string& directory) {
   JOBD_ASSIGN_OR_RETURN(BatchFile batch, Parse(format, text, {file_name, directory}));
-  if (batch.jobs.empty()) return Error(Code::kInvalidArgument, file_name + ": there is no job in it");
+  if (batch.jobs.empty()) return FieldError(file_name, "there is no job in it");
   return batch;
 }
 
 Result<BatchFile> LoadBatchFile(const std::string& path, const std::string& format) {
   const bool from_stdin = path == "-";
+  const std::string name = from_stdin ? "standard input" : path;
   auto text = from_stdin ? base::ReadAll(STDIN_FILENO, kMaxBatchFile) : base::ReadFile(AT_FDCWD, path, kMaxBatchFile);
   if (!text.ok() && !from_stdin) return std::move(text).error();
   if (!text.ok()) return std::move(text).error().WithContext("standard input");
@@ -244,9 +279,11 @@ Result<BatchFile> LoadBatchFile(const std::string& path, const std::string& form
   if (!format.empty()) {
     JOBD_ASSIGN_OR_RETURN(known, FormatNamed(format, *text));
   }
-  if (from_stdin) return ParseBatchFile(known, "standard input", *text, "");
-  const size_t slash = path.rfind('/');
-  return ParseBatchFile(known, path, *text, slash == std::string::npos ? "" : path.substr(0, slash + 1));
+  const size_t slash = from_stdin ? std::string::npos : path.rfind('/');
+  auto batch = ParseBatchFile(known, name, *text, slash == std::string::npos ? "" : path.substr(0, slash + 1));
+  const bool guessed = format.empty() && known == BatchFormat::kYaml && !IsNamedYaml(name);
+  if (!batch.ok() && guessed) return WithWhatItWasTakenFor(std::move(batch).error());
+  return batch;
 }
 
 }  // namespace jobd::cli

@@ -9,6 +9,7 @@
 
 #include "base/bounds.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "base/uuid7.h"
 #include "jobd/v1/types.pb.h"
 
@@ -26,6 +27,11 @@ constexpr std::string_view kBlanks = " \t";
 
 Error Bad(const std::string& message) { return {Code::kInvalidArgument, message}; }
 
+std::string Shown(std::string_view name) {
+  constexpr size_t kMaxShown = 80;
+  return base::EscapeForTerminal(name.substr(0, kMaxShown)) + (name.size() > kMaxShown ? "…" : "");
+}
+
 std::string_view WithoutBlanksInFront(std::string_view text) {
   text.remove_prefix(std::min(text.size(), text.find_first_not_of(kBlanks)));
   return text;
@@ -33,10 +39,21 @@ std::string_view WithoutBlanksInFront(std::string_view text) {
 
 }  // namespace
 
+Status CheckEnv(std::string_view name, std::string_view value) {
+  const auto bad = [name](const std::string& why) { return Bad("'" + Shown(name) + "' is not the name of a variable: " + why); };
+  if (name.empty()) return Bad("a variable has no name");
+  if (name.find('\0') != std::string_view::npos) return bad("it holds a NUL byte; a file must be UTF-8, not UTF-16");
+  if (name.find('=') != std::string_view::npos) return bad("it holds a '='");
+  if (name.find_first_of(kBlanks) != std::string_view::npos) return bad("it has a blank; write NAME=VALUE");
+  if (value.find('\0') != std::string_view::npos) return Bad("the value of '" + Shown(name) + "' holds a NUL byte");
+  return base::Ok();
+}
+
 Status AddEnv(JobDraft& job, std::string_view text) {
   const size_t equals = text.find('=');
   const std::string name(text.substr(0, equals));
-  if (name.empty()) return Bad("'" + std::string(text) + "' has no name; write NAME=VALUE");
+  if (name.empty()) return Bad("'" + Shown(text) + "' has no name; write NAME=VALUE");
+  JOBD_RETURN_IF_ERROR(CheckEnv(name, equals == std::string_view::npos ? "" : text.substr(equals + 1)));
   if (equals != std::string_view::npos) {
     job.env.emplace_back(name, text.substr(equals + 1));
   } else if (const char* own = std::getenv(name.c_str()); own != nullptr) {
@@ -63,10 +80,6 @@ Status AddEnvFile(JobDraft& job, const std::string& path) {
     if (const std::string_view rest = WithoutBlanksInFront(line.substr(std::min(line.size(), kExport.size())));
         line.starts_with(kExport) && rest.size() + kExport.size() < line.size() && !rest.empty()) {
       line = rest;
-    }
-    if (const std::string_view name = line.substr(0, line.find('=')); name.find_first_of(kBlanks) != std::string_view::npos) {
-      return Bad("'" + std::string(name) + "' is not the name of a variable: it has a blank; write NAME=VALUE")
-          .WithContext(path + ":" + std::to_string(line_number));
     }
     if (Status added = AddEnv(job, line); !added.ok()) {
       return std::move(added).error().WithContext(path + ":" + std::to_string(line_number));

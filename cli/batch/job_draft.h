@@ -31,6 +31,9 @@ struct BatchDraft {
   bool operator==(const BatchDraft&) const = default;
 };
 
+// What a variable may be called, wherever it is written: no blank (a line that was meant as something else has one), no '=' and no
+// NUL byte; and its value has no NUL byte.
+base::Status CheckEnv(std::string_view name, std::string_view value);
 // "NAME=VALUE", or "NAME" for the value that jobctl's own environment has; when it has none, the variable is left out.
 base::Status AddEnv(JobDraft& job, std::string_view text);
 // Adds each line of a file as AddEnv does. Blanks in front, "export " and a byte order mark are left away; blank lines and lines

@@ -32,13 +32,25 @@ std::vector<std::string> KeysOf(const std::array<std::string_view, N>& others, s
 
 Error Bad(const KeyContext& context, int line, const std::string& what) { return AtLine(context.file_name, line, what); }
 
+constexpr std::array<std::string_view, 2> kCommandKeys{"argv", "shell"};
+
 // What other tools' files call a command.
 constexpr std::array<std::string_view, 8> kWordsForCommand{"command", "commands", "cmd",  "run",
                                                            "script",  "exec",     "args", "entrypoint"};
 
-Error UnknownKey(const KeyContext& context, const Node& value, const std::string& key, const std::vector<std::string>& names) {
-  std::string hint = DidYouMean(key, names);
-  if (std::ranges::find(kWordsForCommand, key) != kWordsForCommand.end()) {
+// Where a key that is none here belongs.
+enum class Place { kJob, kBatch };
+
+Error UnknownKey(const KeyContext& context, const Node& value, const std::string& key, Place place) {
+  const bool in_job = place == Place::kJob;
+  std::string hint = DidYouMean(key, in_job ? JobKeys() : BatchKeys());
+  if (std::ranges::find(kCommandKeys, key) != kCommandKeys.end()) {
+    hint = ": it is a key of a job, and so belongs in an item of `jobs:`";
+  } else if (!in_job && std::ranges::count(JobKeys(), key) > 0) {
+    hint = ": it is a key of a job; for all jobs it belongs under `defaults:`";
+  } else if (in_job && std::ranges::count(BatchKeys(), key) > 0) {
+    hint = ": it is a key of the batch, and so belongs beside `jobs:`";
+  } else if (std::ranges::find(kWordsForCommand, key) != kWordsForCommand.end()) {
     hint = ": a command is `shell: LINE` or `argv: [PROGRAM, ARGUMENT…]`";
   } else if (key.find_first_of(" \t") != std::string::npos) {
     hint = ": a text that holds \": \" needs quotes around the whole of it";
@@ -48,7 +60,7 @@ Error UnknownKey(const KeyContext& context, const Node& value, const std::string
 
 Status At(const KeyContext& context, const Node& node, const std::string& key, Status status) {
   if (status.ok()) return status;
-  return std::move(status).error().WithContext(context.file_name + ":" + std::to_string(node.line) + ": " + key);
+  return AsField(std::move(status).error(), context.file_name + ":" + std::to_string(node.line) + ": " + key);
 }
 
 template <typename Message>
@@ -84,8 +96,8 @@ Status ReadArgv(const Node& node, const KeyContext& context, JobDraft& job) {
 Status ReadEnv(const Node& node, const KeyContext& context, JobDraft& job) {
   if (node.kind == Node::Kind::kMap) {
     for (const auto& [name, value] : node.entries) {
-      if (name.empty()) return Bad(context, value.line, "env: a variable has no name");
       JOBD_ASSIGN_OR_RETURN(std::string bytes, Bytes(value, "env." + name, context));
+      JOBD_RETURN_IF_ERROR(At(context, value, "env", CheckEnv(name, bytes)));
       job.env.emplace_back(name, std::move(bytes));
     }
     return base::Ok();
@@ -149,7 +161,7 @@ Status ReadJobKey(const std::string& key, const Node& value, const KeyContext& c
   if (key == "env") return ReadEnv(value, context, job);
   if (key == "env_file" || key == "argv" || key == "shell") return base::Ok();  // read in their own order by ReadJob
   if (key == "stdin") return ReadStdin(value, context, job);
-  return UnknownKey(context, value, key, JobKeys());
+  return UnknownKey(context, value, key, Place::kJob);
 }
 
 Result<JobDraft> ReadKeys(const Node& node, const KeyContext& context) {
@@ -217,7 +229,7 @@ Result<BatchDraft> ReadBatchOptions(const Node& node, const KeyContext& context)
     } else if (key == "labels") {
       return Bad(context, value.line, "labels: must be a map");
     } else {
-      return UnknownKey(context, value, key, BatchKeys());
+      return UnknownKey(context, value, key, Place::kBatch);
     }
   }
   return batch;

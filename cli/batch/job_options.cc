@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "cli/view/file_line.h"
+
 namespace jobd::cli {
 
 namespace {
@@ -40,7 +42,7 @@ void AddList(CLI::App& app, const char* flags, std::vector<std::string>& values,
 template <typename Message>
 base::Status SetFields(const GivenTexts<Message>& given, FieldValues<Message>& values) {
   for (const auto& [field, text] : given) {
-    if (auto status = values.Set(*field, text); !status.ok()) return std::move(status).error().WithContext(OptionName(field->key));
+    if (auto status = values.Set(*field, text); !status.ok()) return AsField(std::move(status).error(), OptionName(field->key));
   }
   return base::Ok();
 }
@@ -71,10 +73,10 @@ base::Result<JobDraft> BuildJob(const JobOptions& options) {
   JobDraft job;
   job.shell = options.shell;
   for (const std::string& path : options.env_files) {
-    if (auto status = AddEnvFile(job, path); !status.ok()) return std::move(status).error().WithContext("--env-file");
+    if (auto status = AddEnvFile(job, path); !status.ok()) return AsField(std::move(status).error(), "--env-file");
   }
   for (const std::string& text : options.env) {
-    if (auto status = AddEnv(job, text); !status.ok()) return std::move(status).error().WithContext("--env");
+    if (auto status = AddEnv(job, text); !status.ok()) return AsField(std::move(status).error(), "--env");
   }
   JOBD_RETURN_IF_ERROR(SetFields(options.job_fields, job.fields));
   if (options.stdin_file) JOBD_RETURN_IF_ERROR(SetStdinFile(job, *options.stdin_file));
@@ -85,7 +87,7 @@ base::Result<BatchDraft> BuildBatch(const JobOptions& options) {
   BatchDraft batch;
   JOBD_RETURN_IF_ERROR(SetFields(options.batch_fields, batch.fields));
   for (const std::string& label : options.labels) {
-    if (auto status = AddLabel(batch, label); !status.ok()) return std::move(status).error().WithContext("--label");
+    if (auto status = AddLabel(batch, label); !status.ok()) return AsField(std::move(status).error(), "--label");
   }
   return batch;
 }

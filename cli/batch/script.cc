@@ -6,6 +6,7 @@
 
 #include "base/bounds.h"
 #include "base/text.h"
+#include "cli/view/file_line.h"
 
 namespace jobd::cli {
 
@@ -53,7 +54,7 @@ std::string_view ScriptOption(std::string_view program) {
 }  // namespace
 
 base::Result<JobDraft> ReadScript(const std::string& text, const std::string& name) {
-  const auto bad = [&name](const std::string& what) { return base::Error(base::Code::kInvalidArgument, name + ":1: " + what); };
+  const auto bad = [&name](const std::string& what) { return AtLine(name, 1, what); };
   const std::string_view first = Trim(std::string_view(text).substr(2, text.find('\n') - 2));
   const std::string_view path = first.substr(0, first.find_first_of(kBlank));
   const std::string_view rest = Trim(first.substr(path.size()));

@@ -5,7 +5,7 @@ namespace jobd::cli {
 namespace {
 
 constexpr const char* kBash = R"SH(_jobctl() {
-  local jobctl=${COMP_WORDS[0]/#\~\//$HOME/} rest=${COMP_LINE:0:COMP_POINT} word kind keep line i
+  local jobctl=${COMP_WORDS[0]/#\~\//$HOME/} rest=${COMP_LINE:0:COMP_POINT} word kind keep line quote i
   local -a words=() lines=()
   # Bash takes words apart at : and =; they are put together again as they were typed.
   for ((i = 0; i <= COMP_CWORD; ++i)); do
@@ -20,6 +20,11 @@ constexpr const char* kBash = R"SH(_jobctl() {
     fi
     rest=${rest#"$word"}
   done
+  # A word that is begun with a quote is one for readline, which sees what is behind the quote; of the others quotes are no part.
+  quote=
+  word=${words[${#words[@]}-1]}
+  [[ $word != [\"\']* ]] || quote=${word:0:1} words[${#words[@]}-1]=${word:1}
+  for ((i = 1; i < ${#words[@]} - 1; ++i)); do words[i]=${words[i]//[\"\'\\]/}; done
   [[ $(type -t -- "$jobctl") = file ]] || jobctl=$(type -P jobctl) || jobctl=SELF
   mapfile -t lines < <("$jobctl" __complete "${words[@]:1}" 2>/dev/null)
   kind=${lines[0]} word=${words[${#words[@]}-1]} COMPREPLY=()
@@ -31,6 +36,7 @@ constexpr const char* kBash = R"SH(_jobctl() {
   compopt +o default -o nosort 2>/dev/null
   # What readline leaves as it stands.
   keep=${word%"${word##*[:=]}"}
+  [[ -z $quote ]] || keep=
   for line in "${lines[@]:1}"; do
     line=${line%%$'\t'*}
     [[ $line != "$word"* ]] || COMPREPLY+=("${line#"$keep"}")

@@ -101,7 +101,10 @@ class Reader {
   // Each word but the last.
   void Read(const std::string& word) {
     if (const CLI::Option* option = std::exchange(awaiting_, nullptr)) return Remember(*option, word, wanted_);
-    if (command_) return;
+    if (command_) {
+      has_program_ = true;
+      return;
+    }
     if (word == "--" && !only_positional_) {
       only_positional_ = true;
       command_ = verb_->get_name() == "run";
@@ -120,7 +123,7 @@ class Reader {
     if (awaiting_ != nullptr) {
       WantValue(*awaiting_, wanted_);
     } else if (command_) {
-      wanted_.kind = Kind::kFiles;
+      wanted_.kind = has_program_ ? Kind::kFiles : Kind::kCommands;
     } else if (const size_t equals = word.find('='); !only_positional_ && word.starts_with("--") && equals != std::string::npos) {
       wanted_.prefix = word.substr(0, equals + 1);
       wanted_.current = word.substr(equals + 1);
@@ -137,7 +140,7 @@ class Reader {
  private:
   void ReadPlain(const std::string& word) {
     if (verb_->get_name() == "run") {
-      command_ = true;
+      command_ = has_program_ = true;
       return;
     }
     if (verb_ == &root_ && word == "help") return;
@@ -170,8 +173,9 @@ class Reader {
   const CLI::Option* awaiting_ = nullptr;
   std::set<const CLI::Option*> used_;
   bool only_positional_ = false;
-  bool command_ = false;  // of `run`: its words are not ours
-  int plain_ = 0;         // words that are neither verbs nor options
+  bool command_ = false;      // of `run`: its words are not ours
+  bool has_program_ = false;  // the first of them is there
+  int plain_ = 0;             // words that are neither verbs nor options
   Wanted wanted_;
 };
 

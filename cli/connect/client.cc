@@ -33,6 +33,10 @@ constexpr Nanos kRestart = 2 * base::kNanosPerSecond;
 constexpr Nanos kWorthAWord = base::kNanosPerSecond;
 constexpr Nanos kFirstPause = 50 * base::kNanosPerMilli;
 constexpr Nanos kLongestPause = base::kNanosPerSecond;
+// Why jobd could not be reached is still true so long after it was found out.
+constexpr Nanos kStillTrue = 3 * base::kNanosPerSecond;
+// Whoever has waited for as long as was asked for waits so long for a reason.
+constexpr Nanos kLastLook = base::kNanosPerSecond / 2;
 
 std::chrono::system_clock::time_point In(Nanos delay) {
   return std::chrono::system_clock::now() +
@@ -99,9 +103,9 @@ struct Client::Impl {
   }
 
   // The error of a call. Without a connection gRPC does not tell the reason, so a probe finds it.
-  base::Error Explain(const grpc::Status& status) const {
+  base::Error Explain(const grpc::Status& status, Nanos budget = kProbeBudget) const {
     if (status.error_code() != grpc::StatusCode::UNAVAILABLE || connection.ca.empty()) return ToError(status);
-    const ProbeResult probe = ProbeServer(connection);
+    const ProbeResult probe = ProbeServer(connection, budget);
     if (!probe.reached) return Unreachable(probe.reason);
     return ToError(status);
   }
@@ -134,6 +138,8 @@ struct Client::Impl {
     }
     const Nanos begun = clock.Monotonic();
     Nanos give_up = begun + connection.connect_timeout;
+    std::string reason;  // why it could not be reached
+    Nanos found_at = 0;
     bool noticed = false;
     bool refreshed = false;
     for (Nanos pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
@@ -150,12 +156,20 @@ struct Client::Impl {
       const bool may_repeat = repeat == Repeat::kYes && status.error_code() == grpc::StatusCode::UNAVAILABLE;
       // A jobd that answers UNAVAILABLE is asked again only for as long as a restart takes: it may mean it, as after `admin stop`.
       if (CameFromPeer(context)) give_up = std::min(give_up, begun + kRestart);
-      if (!may_repeat || clock.Monotonic() >= give_up) return Explain(status);
+      const Nanos now = clock.Monotonic();
+      if (may_repeat && now >= give_up && !CameFromPeer(context)) {
+        // The time is over: nothing is looked at again that was looked at just now.
+        if (!reason.empty() && now - found_at < kStillTrue) return Unreachable(reason);
+        return Explain(status, kLastLook);
+      }
+      if (!may_repeat || now >= give_up) return Explain(status);
       // The first failure may be that of a certificate, which waiting does not mend. A long wait is worth a word.
       const bool first = pause == kFirstPause;
       const bool lasting = !noticed && clock.Monotonic() - begun > kWorthAWord;
       if (!connected && (first || lasting) && !connection.ca.empty()) {
-        const ProbeResult probe = ProbeServer(connection);
+        const ProbeResult probe = ProbeServer(connection, std::clamp<Nanos>(give_up - now, kLastLook, kProbeBudget));
+        reason = probe.reached ? "" : probe.reason;
+        found_at = clock.Monotonic();
         if (!probe.reached && !probe.may_pass) return Unreachable(probe.reason);
         if (!probe.reached && lasting && notice) notice("cannot reach jobd at " + connection.address + ": " + probe.reason);
         noticed = noticed || lasting;
@@ -206,6 +220,8 @@ Client::~Client() = default;
 Result<std::unique_ptr<Client>> Client::Create(Connection connection, UnreachableNotice notice) {
   auto impl = std::make_unique<Impl>();
   JOBD_ASSIGN_OR_RETURN(impl->channel, MakeChannel(connection));
+  // As messages name it: with the port that is used, also where none was given.
+  connection.address = WithPort(connection.address);
   impl->connection = std::move(connection);
   impl->notice = std::move(notice);
   const auto renew = [raw = impl.get()](const std::string& token) { return raw->Renew(token); };
@@ -226,7 +242,8 @@ std::unique_ptr<Client> Client::FromChannel(std::shared_ptr<grpc::Channel> chann
               [&](auto& context) { return impl_->service()->method(&context, request, response); })
 
 Status Client::ExecuteJob(const v1::ExecuteJobRequest& request, v1::ExecuteJobResponse* response) {
-  return JOBD_UNARY(Schedule, ExecuteJob, kYes, kUnaryLimit);
+  JOBD_RETURN_IF_ERROR(JOBD_UNARY(Schedule, ExecuteJob, kYes, kUnaryLimit));
+  return CheckAccepted(request.options().correlation_id(), 1, response->correlation_id(), 1);
 }
 Status Client::Cancel(const v1::CancelRequest& request, v1::CancelResponse* response) {
   return JOBD_UNARY(Schedule, Cancel, kYes, kUnaryLimit);
@@ -319,7 +336,7 @@ Status Client::SubmitBatch(const v1::BatchOptions& options, const std::vector<Jo
       return std::move(checked).error().WithContext("job " + std::to_string(i + 1));
     }
   }
-  return impl_->Call(options, *response, Impl::Repeat::kYes, kSubmitLimit, [&](grpc::ClientContext& context) {
+  JOBD_RETURN_IF_ERROR(impl_->Call(options, *response, Impl::Repeat::kYes, kSubmitLimit, [&](grpc::ClientContext& context) {
     const auto writer = impl_->Schedule()->SubmitBatch(&context, response);
     v1::SubmitBatchRequest message;
     *message.mutable_options() = options;
@@ -342,7 +359,8 @@ Status Client::SubmitBatch(const v1::BatchOptions& options, const std::vector<Jo
     if (open) writer->Write(message);
     writer->WritesDone();
     return writer->Finish();
-  });
+  }));
+  return CheckAccepted(options.correlation_id(), jobs.size(), response->correlation_id(), response->job_count());
 }
 
 Status Client::StreamLogs(const v1::StreamLogsRequest& request,

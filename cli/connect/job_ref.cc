@@ -5,6 +5,7 @@
 #include "base/bounds.h"
 #include "base/text.h"
 #include "cli/connect/client.h"
+#include "cli/view/file_line.h"
 #include "jobd/v1/job_query_service.pb.h"
 #include "jobd/v1/job_schedule_service.pb.h"
 
@@ -81,6 +82,7 @@ std::optional<JobRef> WholeRef(std::string_view address, const std::string& owne
 }
 
 base::Error About(base::Error error, std::string_view address) {
+  if (address.empty()) return error;  // it names ID
   const std::string shown = base::EscapeForTerminal(address.substr(0, kMaxShown));
   // What was found wrong with the address as a field is what is wrong with what was typed.
   if (error.violations().size() == 1 && error.violations().front().field == "address")
@@ -88,11 +90,16 @@ base::Error About(base::Error error, std::string_view address) {
   // Named already; a short one may be part of any word.
   const bool named = error.message().ends_with(": " + shown) || error.message().starts_with(shown + ": ") ||
                      error.message().find("'" + shown + "'") != std::string::npos;
-  if (named && !shown.empty()) return error;
-  return std::move(error).WithContext(shown.empty() ? "''" : shown);
+  return named ? error : std::move(error).WithContext(shown);
+}
+
+base::Status CheckAddress(std::string_view address) {
+  if (!address.empty()) return base::Ok();
+  return FieldError("ID", "must not be empty; `jobctl list` shows what there is, and `last` is the newest batch");
 }
 
 Result<JobRef> FindJob(Client& client, std::string_view address, const std::string& owner, v1::Batch* batch) {
+  JOBD_RETURN_IF_ERROR(CheckAddress(address));
   if (batch == nullptr) {
     if (auto whole = WholeRef(address, owner)) return *std::move(whole);
   }

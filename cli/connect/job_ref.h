@@ -37,6 +37,9 @@ inline constexpr const char* kAddressHelp =
 // is given: the batch as it is now is put there. Errors name the address.
 base::Result<JobRef> FindJob(Client& client, std::string_view address, const std::string& owner, v1::Batch* batch = nullptr);
 
+// kInvalidArgument that names ID where `address` is no address whatever there is: it is empty. FindJob asks this first.
+base::Status CheckAddress(std::string_view address);
+
 // An address that needs no question: a UUID in its usual form, perhaps with an index.
 std::optional<JobRef> WholeRef(std::string_view address, const std::string& owner);
 

@@ -12,7 +12,7 @@ namespace jobd::cli {
 
 namespace {
 
-constexpr size_t kMaxText = 1000;
+constexpr size_t kMaxText = 4000;
 constexpr int kMaxViolations = 50;
 
 std::string Shown(const std::string& text) {

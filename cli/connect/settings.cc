@@ -155,4 +155,11 @@ Result<std::pair<std::string, std::string>> SplitAddress(const std::string& addr
   return std::make_pair(host, port);
 }
 
+std::string WithPort(const std::string& address) {
+  const auto parts = SplitAddress(address);
+  if (!parts.ok()) return address;
+  const auto& [host, port] = *parts;
+  return (IsIpv6(host) ? "[" + host + "]" : host) + ":" + port;
+}
+
 }  // namespace jobd::cli

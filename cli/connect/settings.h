@@ -59,5 +59,7 @@ base::Result<OutputFormat> ResolveFormat(const GlobalOptions& options, const Env
 // "HOST:PORT", "[v6]:PORT", or either without the port (7443), as its two parts. Blanks around it and "https://" are left away. An
 // IPv6 address without brackets is refused where its end may be meant as the port. kInvalidArgument names the right form.
 base::Result<std::pair<std::string, std::string>> SplitAddress(const std::string& address);
+// The address as "HOST:PORT" or "[v6]:PORT"; as it is when it is none.
+std::string WithPort(const std::string& address);
 
 }  // namespace jobd::cli

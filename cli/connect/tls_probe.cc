@@ -27,7 +27,6 @@ namespace jobd::cli {
 
 namespace {
 
-constexpr base::Nanos kBudget = 2 * base::kNanosPerSecond;
 // A server that does not accept our certificate says so within this: in TLS 1.3 that comes after our side of the handshake.
 constexpr base::Nanos kVerdict = 300 * base::kNanosPerMilli;
 
@@ -178,8 +177,8 @@ std::string ExpiredOn(const X509* certificate) {
   return AbsoluteTime(::timegm(&fields) * base::kNanosPerSecond);
 }
 
-ProbeResult Probe(const Connection& connection, const std::pair<std::string, std::string>& address) {
-  const base::Nanos deadline = base::SystemClock().Monotonic() + kBudget;
+ProbeResult Probe(const Connection& connection, const std::pair<std::string, std::string>& address, base::Nanos budget) {
+  const base::Nanos deadline = base::SystemClock().Monotonic() + budget;
   const auto socket = Connect(address.first, address.second, deadline);
   if (!socket.ok()) return {false, socket.error().code() != base::Code::kNotFound, socket.error().message()};
   const std::unique_ptr<SSL_CTX, Free> context(SSL_CTX_new(TLS_client_method()));
@@ -207,14 +206,14 @@ ProbeResult Probe(const Connection& connection, const std::pair<std::string, std
 
 }  // namespace
 
-ProbeResult ProbeServer(const Connection& connection) {
+ProbeResult ProbeServer(const Connection& connection, base::Nanos budget) {
   const auto address = SplitAddress(connection.address);
   if (!address.ok()) return {false, false, address.error().message()};
-  ProbeResult result = Probe(connection, *address);
+  ProbeResult result = Probe(connection, *address, budget);
   if (result.reason != kClosed) return result;
   // A jobd that died in this moment looks the same; but it does not die twice.
   std::this_thread::sleep_for(std::chrono::nanoseconds(kSecondLook));
-  result = Probe(connection, *address);
+  result = Probe(connection, *address, budget);
   if (result.reason == kClosed) result.may_pass = false;
   return result;
 }

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "base/clock.h"
 #include "cli/connect/settings.h"
 
 namespace jobd::cli {
@@ -13,8 +14,10 @@ struct ProbeResult {
   std::string reason;    // "Connection refused", "certificate verify failed: certificate has expired", …
 };
 
-// Connects and shakes hands once more, by itself, since gRPC 1.51 does not tell why a handshake failed. Takes 5 s at most, and
-// hardly any time when the answer is clear.
-ProbeResult ProbeServer(const Connection& connection);
+inline constexpr base::Nanos kProbeBudget = 2 * base::kNanosPerSecond;
+
+// Connects and shakes hands once more, by itself, since gRPC 1.51 does not tell why a handshake failed. Takes `budget` at most,
+// twice that where jobd closes the connection, and hardly any time when the answer is clear.
+ProbeResult ProbeServer(const Connection& connection, base::Nanos budget = kProbeBudget);
 
 }  // namespace jobd::cli

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/connect/client.h"
 #include "cli/connect/session.h"
+#include "cli/view/progress.h"
 #include "cli/view/states.h"
 #include "jobd/v1/job_query_service.pb.h"
 
@@ -16,10 +17,22 @@ namespace {
 
 constexpr std::chrono::seconds kFirst{1};
 constexpr std::chrono::seconds kLongest{30};
+constexpr std::chrono::seconds kLongestShown{8};
+
+v1::ExplainRequest RequestFor(const JobRef& ref) {
+  v1::ExplainRequest request;
+  request.set_correlation_id(ref.correlation_id);
+  request.set_owner(ref.owner);
+  if (ref.index) request.set_index(*ref.index);
+  return request;
+}
 
 }  // namespace
 
-WaitNotice::WaitNotice(Session& session, Client& client, JobRef ref) : session_(session), client_(client), ref_(std::move(ref)) {
+WaitNotice::WaitNotice(Session& session, Client& client, JobRef ref) : WaitNotice(session, client, std::move(ref), {}) {}
+
+WaitNotice::WaitNotice(Session& session, Client& client, JobRef ref, Show show)
+    : session_(session), client_(client), ref_(std::move(ref)), show_(std::move(show)) {
   if (session.err().is_terminal() && !session.options().quiet) thread_ = std::thread([this] { Run(); });
 }
 
@@ -34,20 +47,31 @@ void WaitNotice::Stop() {
 }
 
 void WaitNotice::Run() {
-  for (auto pause = kFirst;; pause = std::min(pause * 2, kLongest)) {
+  for (auto pause = kFirst;; pause = std::min(pause * 2, show_ ? kLongestShown : kLongest)) {
     {
       std::unique_lock lock(mutex_);
       if (wake_.wait_for(lock, pause, [this] { return stopping_; })) return;
     }
-    if (!Look()) return;
+    if (show_ ? !Tell() : !Look()) return;
   }
 }
 
+// A question that fails is asked again: what is watched is watched across losses of the link, too.
+bool WaitNotice::Tell() {
+  v1::ExplainResponse response;
+  std::string reason;
+  if (client_.ExplainOnce(RequestFor(ref_), &response).ok() && CountJobs(response.batch()).running == 0) {
+    for (const v1::JobStatus& job : response.jobs()) {
+      const bool about_to_start = job.waits().empty() || (job.waits(0).code() == v1::WAIT_CODE_TURN && job.waits(0).before() == 0);
+      if (!about_to_start && reason.empty()) reason = base::EscapeForTerminal(job.waits(0).text());
+    }
+  }
+  show_(reason);
+  return true;
+}
+
 bool WaitNotice::Look() {
-  v1::ExplainRequest request;
-  request.set_correlation_id(ref_.correlation_id);
-  request.set_owner(ref_.owner);
-  if (ref_.index) request.set_index(*ref_.index);
+  const v1::ExplainRequest request = RequestFor(ref_);
   v1::ExplainResponse response;
   if (!client_.ExplainOnce(request, &response).ok()) return false;
   // Of a batch nothing has begun yet: what waits of one that runs is no news.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -17,8 +18,14 @@ class Session;
 // nothing where standard error is no terminal, or with --quiet. Asks the service from a thread of its own, ever more seldom.
 class WaitNotice {
  public:
+  // The reason, escaped; empty: something runs, or nobody can say why not.
+  using Show = std::function<void(const std::string&)>;
+
   // `session` and `client` are borrowed.
   WaitNotice(Session& session, Client& client, JobRef ref);
+  // For whoever shows how far it is: `show` is told what it waits for, over and over until Stop, on a thread of its own. Asks no
+  // oftener than is worth a look at the terminal.
+  WaitNotice(Session& session, Client& client, JobRef ref, Show show);
   ~WaitNotice() { Stop(); }
   WaitNotice(const WaitNotice&) = delete;
   WaitNotice& operator=(const WaitNotice&) = delete;
@@ -30,10 +37,12 @@ class WaitNotice {
   void Run();
   // False: it does not wait any more, or nobody can say why.
   bool Look();
+  bool Tell();
 
   Session& session_;
   Client& client_;
   const JobRef ref_;
+  const Show show_;   // empty: Say it once
   std::string said_;  // the reason's name
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -17,8 +17,9 @@ int Hold(Session& session, const ActOptions& options) {
     ToProto(ref, request.mutable_jobs());
     v1::HoldResponse response;
     JOBD_RETURN_IF_ERROR(client.Hold(request, &response));
-    return ActionResult{response.held() == 0 ? "nothing waits that could be held" : Jobs(response.held()) + " held",
-                        {{"held", response.held()}}};
+    return ActionResult{
+        response.held() == 0 ? "nothing waits; what runs is held should it be tried again" : Jobs(response.held()) + " held",
+        {{"held", response.held()}}};
   });
 }
 

@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/errno_text.h"
+#include "base/text.h"
 #include "cli/connect/client.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/act.h"
@@ -17,6 +18,14 @@ struct Options : ActOptions {
 };
 
 int Kill(Session& session, const Options& options) {
+  // As kill(1) has it; CLI11 takes a number behind a dash for an ID.
+  if (const std::string& first = options.ids.front(); options.signal.empty() && first.starts_with('-') && first.size() > 1) {
+    std::string ids;
+    for (size_t i = 1; i < options.ids.size(); ++i) ids += " " + options.ids[i];
+    return session.Fail(base::Error(base::Code::kInvalidArgument, "a signal stands behind -s: `jobctl kill -s " +
+                                                                      base::EscapeForTerminal(first.substr(1)) +
+                                                                      (ids.empty() ? " ID" : base::EscapeForTerminal(ids)) + "`"));
+  }
   if (options.signal.empty()) {
     return session.Fail(base::Error(base::Code::kInvalidArgument, "say which signal: `jobctl kill -s TERM " + options.ids.front() +
                                                                       "`; `jobctl cancel` ends a job with all its processes"));

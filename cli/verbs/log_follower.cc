@@ -2,6 +2,7 @@
 
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "cli/connect/reconnect.h"
 #include "cli/connect/session.h"
@@ -57,6 +58,10 @@ class Follower {
     return largest_.code();
   }
 
+  // Nobody reads any longer: there is nothing to expect.
+  bool left() const { return !session_.out().ok(); }
+  uint32_t ended() const { return ended_count_; }
+
  private:
   static LogFormat Format(Session& session, const LogRequest& log) {
     LogFormat format = log.format;
@@ -100,18 +105,29 @@ class Follower {
     session_.PrintJsonLine(json);
   }
 
+  // Each job once, however often its end is told.
+  void Count(uint32_t index) {
+    if (log_.jobs == 0) return;
+    if (index >= ended_.size()) ended_.resize(size_t{index} + 1);
+    if (!ended_[index]) ++ended_count_;
+    ended_[index] = true;
+  }
+
   void OnEnd(const v1::LogEnd& end) {
     printer_.Finish(end.index());
     const int code = ExitCodeOf(end.result());
     largest_.Add(end.result());
+    Count(end.index());
     if (session_.json()) session_.PrintJsonLine(EndToJson(log_.ref.correlation_id, end.index(), end.result()));
-    if (code != kExitOk) session_.Say(Name(end.index()) + " " + Ending(end.result(), {"", "", end.attempt() == 0}));
+    if (code != kExitOk) session_.Say(Name(end.index()) + " " + Ending(end.result(), end.attempt() == 0));
   }
 
   Session& session_;
   const LogRequest& log_;
   LogPrinter printer_;
   LargestExitCode largest_;
+  std::vector<bool> ended_;  // by index
+  uint32_t ended_count_ = 0;
   std::map<uint32_t, uint32_t> attempts_;  // of each job, the one of which something was shown last
 };
 
@@ -129,7 +145,14 @@ base::Result<int> FollowLogs(Session& session, Client& client, const LogRequest&
       },
       [&session](const std::string& text) { session.Say(text); }, canceller));
   const int largest = follower.Finish();
-  return canceller->cancelled() ? kExitInterrupted : largest;
+  if (canceller->cancelled()) return kExitInterrupted;
+  if (request.follow && !follower.left() && follower.ended() < request.jobs) {
+    return base::Error(base::Code::kDataLoss,
+                       "the log ended before jobd had told how " +
+                           (request.jobs == 1 ? "the job" : std::to_string(request.jobs - follower.ended()) + " of the jobs") +
+                           " ended: jobctl wait " + request.ref.ToString());
+  }
+  return largest;
 }
 
 }  // namespace jobd::cli

@@ -1,16 +1,20 @@
 // jobctl logs: what jobs printed.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
 #include <charconv>
 #include <thread>
 
+#include "base/bounds.h"
+#include "cli/connect/answer_check.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/lasting.h"
 #include "cli/verbs/log_follower.h"
 #include "cli/verbs/verbs.h"
 #include "cli/view/exit_code.h"
+#include "cli/view/states.h"
 #include "cli/view/time_text.h"
-#include "jobd/v1/types.pb.h"
+#include "jobd/v1/job_query_service.pb.h"
 
 namespace jobd::cli {
 
@@ -66,6 +70,33 @@ base::Result<LogRequest> Build(const Options& options, base::Nanos now) {
   return request;
 }
 
+// Where no job of a batch has had so many attempts there is nothing to show, which must not look like an attempt that printed
+// nothing. (Of a single job jobd says so itself.)
+base::Status CheckAttempt(Client& client, const JobRef& ref, uint32_t attempt) {
+  v1::GetBatchRequest request;
+  request.set_correlation_id(ref.correlation_id);
+  request.set_owner(ref.owner);
+  PageGuard pages(base::kMaxJobs);
+  uint32_t most = 0;
+  uint32_t jobs = 0;
+  v1::GetBatchResponse response;
+  do {
+    request.set_page_token(response.next_page_token());
+    JOBD_RETURN_IF_ERROR(client.GetBatch(request, &response));
+    JOBD_RETURN_IF_ERROR(pages.Add(static_cast<size_t>(response.jobs_size()), response.ByteSizeLong(), response.next_page_token()));
+    for (const v1::JobStatus& job : response.jobs()) {
+      most = std::max(most, job.attempt());
+      ++jobs;
+    }
+    if (most >= attempt) return base::Ok();
+  } while (!response.next_page_token().empty());
+  return base::Error(base::Code::kNotFound, "there is no attempt " + std::to_string(attempt) + ": " +
+                                                (jobs == 1 ? "the job has" : "its jobs have") + " had " +
+                                                (most == 0   ? "none yet"
+                                                 : most == 1 ? "one alone"
+                                                             : std::to_string(most) + (jobs == 1 ? "" : " at most")));
+}
+
 // What to show of one batch or job; with `several`, lines say of which.
 base::Result<LogRequest> Resolve(Client& client, LogRequest request, const std::string& id, const Options& options, bool several) {
   v1::Batch batch;
@@ -75,6 +106,10 @@ base::Result<LogRequest> Resolve(Client& client, LogRequest request, const std::
   const bool whole = !request.ref.index;
   // Lines of several jobs say whose they are.
   request.format.prefix = request.format.prefix || several || (whole && batch.job_count() > 1);
+  const bool may_come = options.follow && !IsFinal(batch.state());
+  if (options.attempt != 0 && whole && !may_come) JOBD_RETURN_IF_ERROR(CheckAttempt(client, request.ref, options.attempt));
+  const bool all_ends = !options.cursor && !options.until && options.attempt == 0;
+  if (options.follow && all_ends) request.jobs = whole ? batch.job_count() : 1;
   if (several) request.format.label = id.substr(0, id.find('/')) + "/";
   return request;
 }
@@ -130,7 +165,7 @@ void AddLogs(CLI::App& root, Invocation& invocation) {
       "and BS pass, and other escape sequences are shown instead of obeyed; in a pipe, or with --raw, the bytes are exact.\n"
       "-o jsonl prints chunks as JSON, with the cursor behind which --cursor goes on.\n\n"
       "TIME is 2026-01-02T15:04:05Z, '2026-01-02 15:04' (local), 15:04 (today), today, yesterday, a number of seconds since 1970,\n"
-      "or how long ago: 10m.\n\n"
+      "or how long ago, with its unit: 90s, 10m.\n\n"
       "With -f, Ctrl-C only leaves; a lost link is made again, and nothing is lost or repeated.\n"
       "Exit code: 0 when the log was shown to its end, however the jobs ended.");
   auto options = std::make_shared<Options>();

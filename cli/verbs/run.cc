@@ -144,21 +144,14 @@ class Attachment {
 };
 
 // Returns the exit code, and says on standard error how a job ended that did not succeed.
-int Conclude(Session& session, const RunControl& control, const Attachment& attachment, const v1::JobResult& result, StartedAs as) {
+int Conclude(Session& session, const RunControl& control, const Attachment& attachment, const v1::JobResult& result) {
   int code = ExitCodeOf(result);
-  as.never = attachment.never_started() && result.state() == v1::JOB_STATE_CANCELLED;
+  const bool never = attachment.never_started() && result.state() == v1::JOB_STATE_CANCELLED;
   if (result.state() == v1::JOB_STATE_CANCELLED && control.interrupted()) code = kExitInterrupted;
   // That a job ends because the reader of its output left is usual in a pipeline: say nothing.
   const bool quietly = attachment.broken_pipe() && code == kExitBrokenPipe;
-  if (code != kExitOk && !quietly) session.Say("the job " + Ending(result, as));
+  if (code != kExitOk && !quietly) session.Say("the job " + Ending(result, never));
   return code;
-}
-
-// What the job was told to run, for messages. A script has no program of its own.
-StartedAs ToStartedAs(const JobDraft& job) {
-  v1::JobSpec spec;
-  job.fields.ToProto(spec);
-  return {job.shell ? "" : base::EscapeForTerminal(job.argv.at(0)), base::EscapeForTerminal(spec.workdir()), false};
 }
 
 // True when something waits at our standard input that somebody piped or redirected there on purpose.
@@ -203,7 +196,7 @@ int RunAttached(Session& session, const Draft& draft, bool raw) {
   // Before the job has ended, a slow writer may not have written yet.
   if (!draft.job.stdin_data && HasInput())
     session.Say("the job did not get what was piped to jobctl; --stdin - passes it on (3 MiB at most)");
-  return Conclude(session, control, attachment, *attachment.result(), ToStartedAs(draft.job));
+  return Conclude(session, control, attachment, *attachment.result());
 }
 
 // A program that writes to this terminal through us has to know what it can do.

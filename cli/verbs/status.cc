@@ -19,6 +19,8 @@ namespace {
 
 // A terminal shows so many jobs of a batch at most, those that failed first.
 constexpr uint32_t kManyJobs = 50;
+// Of so many, what was said first is gone from most.
+constexpr size_t kScrollsOff = 15;
 
 struct Options {
   std::vector<std::string> ids;
@@ -90,11 +92,16 @@ void Print(Session& session, const Found& found, bool first) {
   if (!first) session.PrintLine("");
   session.out().Write(BatchSummary(found.batch, session.Now(), session.wide(), session.Color(session.out())) + "\n");
   Table table(JobHeader(session.wide()));
+  table.Favour(kReasonColumn);
   for (const v1::JobStatus& job : found.jobs) table.Add(JobRow(job, session.Now(), session.wide()));
   session.PrintTable(table);
   if (found.partial) {
     session.Say("… and " + std::to_string(found.batch.job_count() - static_cast<uint32_t>(found.jobs.size())) +
                 " more jobs: --all");
+  }
+  // Where the beginning has scrolled off a terminal, the state of the whole is at its end.
+  if (session.out().is_terminal() && found.jobs.size() >= kScrollsOff) {
+    session.out().Write("\n" + BatchInALine(found.batch, session.Color(session.out())) + "\n");
   }
 }
 
@@ -136,7 +143,9 @@ int Status(Session& session, const Options& options) {
 void AddStatus(CLI::App& root, Invocation& invocation) {
   CLI::App* app = root.add_subcommand("status", "Show batches with their jobs; without ID, your batches that are not done");
   app->footer(
-      "On a terminal, of a batch of more than 50 jobs those that failed and those that run are shown first; --all shows all.\n"
+      "On a terminal, of a batch of more than 50 jobs those that failed and those that run are shown first; --all shows all. Of a "
+      "long\n"
+      "list the state of the batch is at its end, too.\n"
       "-o json: the batch {\"correlation_id\", \"owner\", \"name\", \"labels\", \"state\", \"job_count\", \"counts\", …, \"jobs\": "
       "[{\"index\",\n"
       "\"state\", \"exit_code\", \"signal\", \"reason\": {\"code\", \"text\", …}, …}]}; a list of those for several IDs.");

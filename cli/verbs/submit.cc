@@ -6,6 +6,7 @@
 #include "cli/batch/job_keys.h"
 #include "cli/batch/job_options.h"
 #include "cli/connect/session.h"
+#include "cli/connect/wait_notice.h"
 #include "cli/verbs/await.h"
 #include "cli/verbs/lasting.h"
 #include "cli/verbs/log_follower.h"
@@ -72,7 +73,11 @@ int WaitFor(Session& session, Lasting& lasting, const std::string& id, Json acce
     line.Clear();
     session.Say(text);
   };
-  const auto ended = AwaitEnd(lasting.client(), {id, std::nullopt, ""}, options, lasting.canceller());
+  const auto ended = [&] {
+    const WaitNotice notice(session, lasting.client(), {id, std::nullopt, ""},
+                            [&line](const std::string& why) { line.SetWaits(why); });
+    return AwaitEnd(lasting.client(), {id, std::nullopt, ""}, options, lasting.canceller());
+  }();
   line.Clear();
   if (lasting.left()) {
     session.Say("left; the batch goes on: jobctl wait " + id + ", or jobctl logs -f " + id);
@@ -95,6 +100,7 @@ int Follow(Session& session, Lasting& lasting, const v1::SubmitBatchResponse& ac
   request.ref = {accepted.correlation_id(), std::nullopt, ""};
   request.follow = true;
   request.attempt = 0;
+  request.jobs = accepted.job_count();
   request.format.raw = raw;
   request.format.prefix = accepted.job_count() > 1;
   const auto code = FollowLogs(session, lasting.client(), request, lasting.canceller());

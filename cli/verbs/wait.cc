@@ -1,9 +1,11 @@
 // jobctl wait: until batches or jobs have ended.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <optional>
 
 #include "base/units.h"
 #include "cli/connect/session.h"
+#include "cli/connect/wait_notice.h"
 #include "cli/verbs/await.h"
 #include "cli/verbs/lasting.h"
 #include "cli/verbs/verbs.h"
@@ -66,7 +68,10 @@ int Wait(Session& session, const Options& options) {
   if (refs.size() == 1) {
     await.on_update = [&line](const v1::Batch& batch) { line.Update(CountJobs(batch)); };
   }
+  std::optional<WaitNotice> notice;
+  if (refs.size() == 1) notice.emplace(session, client, refs[0], [&line](const std::string& why) { line.SetWaits(why); });
   const auto ended = AwaitEnds(client, refs, options.any ? AwaitWhich::kAny : AwaitWhich::kAll, await, (*lasting)->canceller());
+  notice.reset();
   line.Clear();
   if (ended.ok()) return Conclude(session, *ended, refs.size() > 1);
   if (ended.error().code() == base::Code::kDeadlineExceeded) {

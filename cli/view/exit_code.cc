@@ -38,31 +38,6 @@ int OwnCode(const v1::JobResult& result) {
 // SUCCEEDED alone is no proof.
 bool ExitedZero(const v1::JobResult& result) { return result.has_exit_code() && result.exit_code() == 0 && !result.has_signal(); }
 
-constexpr std::string_view kWorkdirStep = "changing to the working directory";
-
-// "executing the program: No such file or directory" with the program's name in it.
-std::string Named(const v1::Reason& reason, const StartedAs& as) {
-  const std::string& text = reason.text();
-  const std::string step = reason.step() + ": ";
-  if (!text.starts_with(step)) return text;
-  if (reason.step() == kWorkdirStep && !as.workdir.empty()) {
-    if (text.find(as.workdir) != std::string::npos) return text;
-    return "working directory " + as.workdir + ": " + text.substr(step.size());
-  }
-  if (reason.step() != kExecStep || as.program.empty() || text.find(as.program) != std::string::npos) return text;
-  std::string named = as.program + ": " + text.substr(step.size());
-  if (reason.errno_name() == "ENOENT" && as.program.find_first_of(" |;&<>") != std::string::npos) {
-    named += "; a command line for the shell needs --shell";
-    // The kernel says the same of a script whose interpreter is missing.
-  } else if (reason.errno_name() == "ENOENT" && as.program.find('/') != std::string::npos) {
-    named += " (or its interpreter, which its first line names)";
-    if (as.program.front() != '/') named += "; a job works where --workdir says";
-  } else if (reason.errno_name() == "ENOENT") {
-    named += " in the job's PATH";
-  }
-  return named;
-}
-
 }  // namespace
 
 int ExitCodeOf(const v1::JobResult& result) {
@@ -84,19 +59,20 @@ void LargestExitCode::Add(const v1::JobResult& result) {
   largest = std::max(largest, ExitCodeOf(result));
 }
 
-std::string Describe(const v1::JobResult& result, const StartedAs& as) {
-  constexpr size_t kMaxText = 400;
-  const std::string text = base::EscapeForTerminal(Named(result.reason(), as).substr(0, kMaxText));
+std::string Describe(const v1::JobResult& result) {
+  constexpr size_t kMaxText = 900;
+  std::string text = base::EscapeForTerminal(result.reason().text().substr(0, kMaxText));
+  if (result.reason().text().size() > kMaxText) text += "…";
   if (!text.empty()) return text;
   if (result.has_signal()) return base::SignalName(result.signal());
   if (result.has_exit_code()) return "exit " + std::to_string(result.exit_code());
   return "";
 }
 
-std::string Ending(const v1::JobResult& result, const StartedAs& as) {
+std::string Ending(const v1::JobResult& result, bool never) {
   const v1::ReasonCode code = result.reason().code();
-  const bool started = code != v1::REASON_CODE_START_FAILED && code != v1::REASON_CODE_REFUSED && !as.never;
-  return (started ? "ended: " : "did not start: ") + Describe(result, as);
+  const bool started = code != v1::REASON_CODE_START_FAILED && code != v1::REASON_CODE_REFUSED && !never;
+  return (started ? "ended: " : "did not start: ") + Describe(result);
 }
 
 int ExitCodeOf(const base::Error& error, bool of_jobs) {

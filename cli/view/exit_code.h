@@ -27,13 +27,6 @@ inline constexpr int kExitSignalBase = 128;
 inline constexpr int kExitInterrupted = 130;  // by Ctrl-C
 inline constexpr int kExitBrokenPipe = 141;   // 128 + SIGPIPE, as a shell shows it
 
-// What a job was told to run, as far as who asks for words knows it: jobd's own text names the step that failed, not the thing.
-struct StartedAs {
-  std::string program;
-  std::string workdir;
-  bool never = false;  // it was ended before it started
-};
-
 // The exit code a shell would show for a job that ended so: its own exit code, 128 + the signal's number, 124 timed out, 137 out of
 // memory, 143 cancelled, 126/127 for a program that cannot be executed or was not found, 125 when jobd failed. For a job that has
 // not ended, and for an end that cannot be (an exit code of 256, signal 128, success without exit 0): 125.
@@ -53,10 +46,11 @@ class LargestExitCode {
 };
 
 // How a job ended, in a few words for a person, escaped for a terminal: "exit 3", "SIGKILL", "timed out (ran past 10s)".
-std::string Describe(const v1::JobResult& result, const StartedAs& as = {});
+std::string Describe(const v1::JobResult& result);
 
 // The same as the end of a sentence: "ended: exit 3", "did not start: ./build.sh: Permission denied".
-std::string Ending(const v1::JobResult& result, const StartedAs& as = {});
+// `never`: it was ended before it started.
+std::string Ending(const v1::JobResult& result, bool never = false);
 
 // The exit code for an error: 2 for wrong usage, whoever finds it. Then, of verbs whose code is not that of jobs (`of_jobs`), 3
 // when there is no such batch or job, and 4 when jobd does not allow it. Else 125.

@@ -22,9 +22,11 @@ BatchCounts CountJobs(const v1::Batch& batch) {
   return counts;
 }
 
-std::string ProgressText(const BatchCounts& counts, uint32_t done_since, base::Nanos elapsed) {
+std::string ProgressText(const BatchCounts& counts, uint32_t done_since, base::Nanos elapsed, const std::string& waits) {
   std::string text =
       std::to_string(counts.done) + "/" + std::to_string(counts.total) + " done, " + std::to_string(counts.running) + " running";
+  if (!waits.empty() && counts.running == 0 && counts.done < counts.total)
+    return text + (counts.failed > 0 ? ", " + std::to_string(counts.failed) + " failed" : "") + ", waits: " + waits;
   if (counts.failed > 0) text += ", " + std::to_string(counts.failed) + " failed";
   if (done_since == 0 || elapsed < base::kNanosPerSecond) return text;
   const double rate = static_cast<double>(done_since) / (static_cast<double>(elapsed) / 1e9);
@@ -81,10 +83,21 @@ void ProgressLine::Run() {
   }
 }
 
+void ProgressLine::SetWaits(const std::string& reason) {
+  if (!active_) return;
+  {
+    const auto state = state_.Lock();
+    if (state->waits == reason) return;
+    state->waits = reason;
+    state->changed = true;
+  }
+  wake_.notify_one();
+}
+
 void ProgressLine::Draw(State& state) {
   state.shown = true;
   const uint32_t done_since = state.counts.done - std::min(state.counts.done, state.done_at_begin);
-  const std::string text = ProgressText(state.counts, done_since, clock_.Monotonic() - state.begun);
+  const std::string text = ProgressText(state.counts, done_since, clock_.Monotonic() - state.begun, state.waits);
   terminal_.Write("\r\033[K" + Ellipsize(text, TerminalWidth(terminal_.fd()) - 1));
 }
 

@@ -24,8 +24,9 @@ struct BatchCounts {
 };
 BatchCounts CountJobs(const v1::Batch& batch);
 
-// "120/500 done, 8 running, 2 failed, 35/s, 11s left". `done_since` jobs ended in the last `elapsed` nanoseconds.
-std::string ProgressText(const BatchCounts& counts, uint32_t done_since, base::Nanos elapsed);
+// "120/500 done, 8 running, 2 failed, 35/s, 11s left". `done_since` jobs ended in the last `elapsed` nanoseconds. While nothing
+// runs it says what for, where that is known: "0/1 done, 0 running, waits: all 8 slots are taken".
+std::string ProgressText(const BatchCounts& counts, uint32_t done_since, base::Nanos elapsed, const std::string& waits = "");
 
 // Keeps that line at the bottom of a terminal; does nothing elsewhere. A thread redraws it, ten times a second at most, and once a
 // second while nothing changes, as time goes on. Thread-safe; the destructor takes the line away. While it is shown nobody else may
@@ -38,12 +39,15 @@ class ProgressLine {
   ProgressLine& operator=(const ProgressLine&) = delete;
 
   void Update(const BatchCounts& counts);
+  // What the batch waits for, should nothing of it run; empty: not known. Escaped.
+  void SetWaits(const std::string& reason);
   // Takes the line away until the next Update.
   void Clear();
 
  private:
   struct State {
     BatchCounts counts;
+    std::string waits;
     bool wanted = false;   // there is something to show
     bool changed = false;  // since it was drawn
     bool shown = false;

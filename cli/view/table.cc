@@ -73,6 +73,47 @@ size_t Table::WidthOf(size_t column, bool brief) const {
 
 const std::string& Table::TextOf(const Cell& cell, bool brief) { return brief && !cell.brief.empty() ? cell.brief : cell.text; }
 
+void Table::Fit(std::vector<size_t>& widths, const std::vector<bool>& whole, size_t max_width) const {
+  size_t total = kGap * (widths.size() - 1);
+  for (const size_t width : widths) total += width;
+  for (const size_t narrowest : kNarrowest) {
+    // The column that counts as the widest is cut to what the next one counts; then both are, and so on.
+    const auto counts = [&](size_t i) { return i == favoured_ ? widths[i] / 2 : widths[i]; };
+    const auto may_be_cut = [&](size_t i) { return i > 0 && !whole[i] && widths[i] > narrowest; };
+    while (total > max_width) {
+      size_t widest = 0;
+      size_t next = 0;
+      for (size_t i = 1; i < widths.size(); ++i) {
+        if (!may_be_cut(i)) continue;
+        if (widest == 0 || counts(i) > counts(widest)) {
+          next = widest;
+          widest = i;
+        } else if (next == 0 || counts(i) > counts(next)) {
+          next = i;
+        }
+      }
+      if (widest == 0) break;
+      const size_t level = next == 0 ? 0 : counts(next) * (widest == favoured_ ? 2 : 1);
+      const size_t lowest = std::max(std::min(level, widths[widest] - 1), narrowest);
+      const size_t cut = std::min(total - max_width, widths[widest] - lowest);
+      widths[widest] -= cut;
+      total -= cut;
+    }
+  }
+  constexpr size_t kWorthShowing = 4;
+  while (total > max_width && widths.size() > 1) {
+    const size_t last = widths.size() - 1;
+    const size_t over = total - max_width;
+    const bool text = !whole[last] && !(rows_.empty() || rows_[0][last].right);
+    if (text && widths[last] >= over + kWorthShowing) {
+      widths[last] -= over;
+      return;
+    }
+    total -= widths[last] + kGap;
+    widths.pop_back();
+  }
+}
+
 std::string Table::ToString(bool color, size_t max_width) const {
   std::vector<size_t> widths;
   size_t total = kGap * (header_.size() - 1);
@@ -89,23 +130,12 @@ std::string Table::ToString(bool color, size_t max_width) const {
     total -= widths[i];
     total += widths[i] = WidthOf(i, true);
   }
-  for (const size_t narrowest : kNarrowest) {
-    while (brief && total > max_width) {
-      size_t widest = 0;
-      for (size_t i = 1; i < widths.size(); ++i) {
-        if (!whole[i] && (widest == 0 || widths[i] > widths[widest])) widest = i;
-      }
-      if (widest == 0 || widths[widest] <= narrowest) break;
-      const size_t cut = std::min(total - max_width, widths[widest] - narrowest);
-      widths[widest] -= cut;
-      total -= cut;
-    }
-  }
+  if (brief) Fit(widths, whole, max_width);
   std::string out;
   const auto print = [&](size_t column, const Cell& cell, Color shade) {
     const std::string text = Ellipsize(TextOf(cell, brief), widths[column]);
     const std::string padding(widths[column] - DisplayWidth(text), ' ');
-    const bool last = column + 1 == header_.size();
+    const bool last = column + 1 == widths.size();
     if (cell.right) out += padding;
     out += color ? Colored(text, shade) : text;
     if (!cell.right && !last) out += padding;
@@ -116,12 +146,12 @@ std::string Table::ToString(bool color, size_t max_width) const {
       out.append(kGap, ' ');
     }
   };
-  for (size_t i = 0; i < header_.size(); ++i) {
+  for (size_t i = 0; i < widths.size(); ++i) {
     const bool right = !rows_.empty() && rows_[0][i].right;
     print(i, {header_[i], Color::kBold, right}, Color::kBold);
   }
   for (const auto& row : rows_) {
-    for (size_t i = 0; i < row.size(); ++i) print(i, row[i], row[i].color);
+    for (size_t i = 0; i < widths.size(); ++i) print(i, row[i], row[i].color);
   }
   return out;
 }

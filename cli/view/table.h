@@ -23,18 +23,24 @@ class Table {
 
   // As many cells as the header has.
   void Add(std::vector<Cell> row);
+  // That column counts as half as wide as it is when columns are cut: it says more than the others.
+  void Favour(size_t column) { favoured_ = column; }
   size_t rows() const { return rows_.size(); }
 
   // `max_width` > 0: where the line does not fit, brief texts are shown, and then the widest column is cut, with an ellipsis, until
-  // it fits; but no column below 12, or below 8 if that is not enough. The first is never cut.
+  // it fits, so that several wide ones share what there is; but no column below 12, or below 8 if that is not enough. Where even
+  // that is too wide, the last columns are cut further, or left away. The first is never cut.
   std::string ToString(bool color, size_t max_width) const;
 
  private:
   static const std::string& TextOf(const Cell& cell, bool brief);
   size_t WidthOf(size_t column, bool brief) const;
+  // Cuts `widths` until they fit, as ToString says; columns that are left away are taken off its end.
+  void Fit(std::vector<size_t>& widths, const std::vector<bool>& whole, size_t max_width) const;
 
   std::vector<std::string> header_;
   std::vector<std::vector<Cell>> rows_;
+  size_t favoured_ = 0;  // the first column: none
 };
 
 // How many columns of a terminal the escaped text takes.

@@ -178,10 +178,8 @@ base::Result<int64_t> ParseTime(std::string_view text, int64_t now) {
   if (text == "now") return now;
   if (text == "today") return BeginningOfDay(now, 0);
   if (text == "yesterday") return BeginningOfDay(now, 1);
-  // So many seconds ago would be years: it is a time as `date +%s` prints it.
-  constexpr size_t kDigitsOfTime = 9;
-  const bool is_number =
-      text.substr(0, text.find('.')).size() >= kDigitsOfTime && text.find_first_not_of("0123456789.") == std::string_view::npos;
+  // As `date +%s` prints it, whatever its size: how long ago has a unit.
+  const bool is_number = !text.empty() && text.find_first_not_of("0123456789.") == std::string_view::npos;
   if (text.starts_with('@') || is_number) return ParseSeconds(text.substr(is_number ? 0 : 1), text);
   if (text.find(':') != std::string_view::npos) {
     const time_t seconds = FloorSeconds(now);

@@ -19,8 +19,8 @@ std::string AbsoluteTime(int64_t time);
 std::string RelativeTime(int64_t time, int64_t now);
 
 // "2026-01-02T15:04:05.5Z", "2026-01-02 15:04[:05]" and "2026-01-02" (local), "15:04" (today, local), "now", "today" and
-// "yesterday" (their beginnings), "@1700000000" or a number of nine digits and more (seconds since 1970, with or without fraction),
-// or how long ago: "10m", "-10m". Without a zone it is local time.
+// "yesterday" (their beginnings), "@1700000000" or a bare number (seconds since 1970, with or without fraction), or how long ago,
+// with its unit: "10m", "-90s". Without a zone it is local time.
 base::Result<int64_t> ParseTime(std::string_view text, int64_t now);
 
 }  // namespace jobd::cli

@@ -82,13 +82,11 @@ std::string JobsInWords(const v1::Batch& batch) {
          (command.empty() ? "" : ": " + command + (command.ends_with("…") ? "" : "…"));
 }
 
-// Why it waits, or how it ended: of a job that did not start, with the name of what could not be started; of one that was retried,
-// with the attempt.
+// Why it waits, or how it ended; of a job that was retried, with the attempt.
 std::string ReasonOf(const v1::JobStatus& job) {
   if (job.waits_size() > 0) return job.waits(0).text();
   std::string text;
-  if (!job.result().reason().text().empty())
-    text = Describe(job.result(), {job.shell() || job.argv().empty() ? "" : job.argv(0), "", false});
+  if (!job.result().reason().text().empty()) text = Describe(job.result());
   const auto add = [&text](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
   if (job.attempt() > 1) add("attempt " + std::to_string(job.attempt()));
   if (job.dropped_bytes() > 0) add(base::FormatSize(job.dropped_bytes()) + " of output dropped");
@@ -181,6 +179,31 @@ std::vector<Cell> JobRow(const v1::JobStatus& job, base::Nanos now, bool wide) {
   return row;
 }
 
+namespace {
+
+std::string State(const v1::Batch& batch, bool color) {
+  return color ? Colored(StateName(batch.state()), StateColor(batch.state())) : StateName(batch.state());
+}
+
+// "3 FAILED, 197 SUCCEEDED"
+std::string Counts(const v1::Batch& batch, bool color) {
+  std::string counts;
+  for (const v1::StateCount& count : batch.counts()) {
+    if (count.count() == 0) continue;
+    const std::string entry = std::to_string(count.count()) + " " + StateName(count.state());
+    counts += (counts.empty() ? "" : ", ") + (color ? Colored(entry, StateColor(count.state())) : entry);
+  }
+  return counts;
+}
+
+}  // namespace
+
+std::string BatchInALine(const v1::Batch& batch, bool color) {
+  const std::string counts = Counts(batch, color);
+  return base::EscapeForTerminal(batch.correlation_id()) + " " + State(batch, color) + ", " + std::to_string(batch.job_count()) +
+         (batch.job_count() == 1 ? " job" : " jobs") + (counts.empty() ? "" : ": " + counts);
+}
+
 std::string BatchSummary(const v1::Batch& batch, base::Nanos now, bool wide, bool color) {
   std::string text;
   const auto line = [&text](const char* name, const std::string& value) {
@@ -191,13 +214,8 @@ std::string BatchSummary(const v1::Batch& batch, base::Nanos now, bool wide, boo
   if (!batch.name().empty()) line("Name", shown(batch.name()));
   if (batch.number() != 0) line("Number", std::to_string(batch.number()));
   line("Owner", shown(batch.owner()));
-  line("State", color ? Colored(StateName(batch.state()), StateColor(batch.state())) : StateName(batch.state()));
-  std::string counts;
-  for (const v1::StateCount& count : batch.counts()) {
-    if (count.count() == 0) continue;
-    const std::string entry = std::to_string(count.count()) + " " + StateName(count.state());
-    counts += (counts.empty() ? "" : ", ") + (color ? Colored(entry, StateColor(count.state())) : entry);
-  }
+  line("State", State(batch, color));
+  const std::string counts = Counts(batch, color);
   line("Jobs", std::to_string(batch.job_count()) + (counts.empty() ? "" : ": " + counts));
   if (!batch.labels().empty()) line("Labels", shown(Labels(batch)));
   line("Created", When(batch.has_created_at(), batch.created_at(), now, wide));
@@ -205,22 +223,24 @@ std::string BatchSummary(const v1::Batch& batch, base::Nanos now, bool wide, boo
   return text;
 }
 
-std::string Explanation(const v1::JobStatus& job, base::Nanos now) {
+std::string Explanation(const v1::JobStatus& job, base::Nanos now) { return Explanation(job, now, ""); }
+
+std::string Explanation(const v1::JobStatus& job, base::Nanos now, const std::string& who) {
   const v1::JobState state = job.result().state();
-  const std::string name =
+  const std::string own_name =
       "job " + std::to_string(job.index()) + (job.name().empty() ? "" : " (" + base::EscapeForTerminal(job.name()) + ")");
+  const std::string& name = who.empty() ? own_name : who;
+  const std::string attempt = who.empty() && job.attempt() > 1 ? ", attempt " + std::to_string(job.attempt()) : "";
   if (IsFinal(state)) {
-    const std::string begun = job.shell() || job.argv().empty() ? "" : base::EscapeForTerminal(job.argv(0));
-    const std::string folder = base::EscapeForTerminal(job.asked().workdir());
-    if (state == v1::JOB_STATE_SUCCEEDED) return name + " succeeded\n";
-    return name + " " + Ending(job.result(), {begun, folder, job.attempt() == 0 && state == v1::JOB_STATE_CANCELLED}) + "\n";
+    if (state == v1::JOB_STATE_SUCCEEDED) return name + " succeeded" + attempt + "\n";
+    return name + " " + Ending(job.result(), job.attempt() == 0 && state == v1::JOB_STATE_CANCELLED) + attempt + "\n";
   }
   if (state != v1::JOB_STATE_QUEUED && state != v1::JOB_STATE_HELD && job.waits().empty()) {
     const std::string since = job.has_executed_at() ? ", started " + RelativeTime(FromTimestamp(job.executed_at()), now) : "";
     return name + " is " + StateName(state) + since + "\n";
   }
-  const std::string before = job.attempt() == 0 ? "" : " for attempt " + std::to_string(job.attempt() + 1);
-  std::string text = name + " waits" + before + ": ";
+  const std::string before = job.attempt() == 0 || !who.empty() ? "" : " for attempt " + std::to_string(job.attempt() + 1);
+  std::string text = name + (who.empty() ? " waits" : " wait") + before + ": ";
   if (job.waits().empty()) return text + "it is about to start\n";
   for (const v1::WaitReason& wait : job.waits()) {
     const std::string said = base::EscapeForTerminal(wait.text().empty() ? WaitName(wait.code()) : wait.text());

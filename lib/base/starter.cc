@@ -103,4 +103,10 @@ Starter ForgetStarter() {
   return starter;
 }
 
+void IgnoreStraySignals() {
+  // SIGINT, SIGQUIT and SIGTERM end a daemon because that is what they are for, and those of a fault as they must.
+  for (const int signal : {SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT}) std::signal(signal, SIG_IGN);
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) std::signal(signal, SIG_IGN);
+}
+
 }  // namespace jobd::base

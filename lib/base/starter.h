@@ -30,4 +30,8 @@ struct Starter {
 // Niceness, I/O priority and oom_score_adj stay: they are an administrator's to give to a service. What cannot be reset stays.
 Starter ForgetStarter();
 
+// Signals that mean nothing to a daemon and whose default would end it, which somebody sends all the same, as log rotation does
+// with SIGUSR1: ignored from here on, the real-time ones too. What it executes must not find them so: exec keeps what is ignored.
+void IgnoreStraySignals();
+
 }  // namespace jobd::base

@@ -1,5 +1,6 @@
 #include "server/auth/access.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -37,6 +38,11 @@ bool HasGrounds(const AccessRules& rules, const Session& session) {
   return host != nullptr && LetsIn(*host, session.user);
 }
 
+bool IsOfAuthority(const Certificate& certificate, const std::vector<std::string>& authorities) {
+  const auto is_one = [&](const std::string& fingerprint) { return std::ranges::binary_search(authorities, fingerprint); };
+  return is_one(certificate.fingerprint) || std::ranges::any_of(certificate.issuers, is_one, &Issuer::fingerprint);
+}
+
 }  // namespace
 
 bool LetsIn(const config::Host& host, const std::string& user) {
@@ -69,6 +75,8 @@ void AccessControl::EndSessionsWithoutGrounds() {
       },
       {});
 }
+
+void AccessControl::Expect(const std::string& ca) { certificates_.Expect(ca, (*rules_.Lock())->ca); }
 
 std::vector<KnownClient> AccessControl::KnownClients() const {
   std::vector<KnownClient> known;
@@ -104,6 +112,10 @@ base::Result<Caller> AccessControl::Authenticate(const Standing& standing) const
   const config::Host* const host = is_host ? rules->users.FindHost(identity.name) : nullptr;
   if (is_host && host == nullptr) {
     return Refused("'" + identity.name + "' is not a host of this service; its administrator can add one to the users file");
+  }
+  if (!rules->authorities.empty() && !IsOfAuthority(*certificate, rules->authorities)) {
+    return Refused("the authority of the client certificate is not trusted here any more; the administrator of the service can "
+                   "issue another certificate");
   }
   // One text for both: a stranger must not learn whether an account was disabled or never existed.
   if (!is_host && (user == nullptr || user->disabled)) {

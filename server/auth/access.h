@@ -25,6 +25,8 @@ struct AccessRules {
   config::Users users;
   RevocationList revoked;
   std::string ca = {};  // of clients, in PEM: the certificates above a client's that it need not send
+  // FingerprintsOf(ca). Empty: TLS alone has judged who signed a certificate.
+  std::vector<std::string> authorities = {};
 };
 
 // What a call was let in by: enough to ask again.
@@ -52,8 +54,9 @@ struct Caller {
 bool LetsIn(const config::Host& host, const std::string& user);
 
 // Admits a certificate whose identity (IdentityOf) is an enabled user or a host of the users file and which is not revoked; a host
-// is nobody until it carries the token of a session. Nor may any certificate above it be revoked. Dates, revocation, users and
-// sessions are checked each time, of parsed certificates that are remembered. Thread-safe.
+// is nobody until it carries the token of a session. Nor may any certificate above it be revoked, and one of them is an authority
+// still. Dates, revocation, authorities, users and sessions are checked each time, of parsed certificates that are remembered: a
+// connection may be older than the rules. Thread-safe.
 class AccessControl {
  public:
   // Both outlive this. Without sessions no token is known.
@@ -73,6 +76,9 @@ class AccessControl {
   void Replace(std::shared_ptr<const AccessRules> rules);
   // The same for the rules in force, after a start.
   void EndSessionsWithoutGrounds();
+  // To be called before TLS lets in whom the authorities in `ca` have signed: until Replace, these are looked for above a client's
+  // certificate, too. Empty: no longer, as TLS has the old ones again.
+  void Expect(const std::string& ca);
 
   // Those who are in: with a call that lasts, or one in the last ten minutes, and who would be let in again now. At most as many as
   // are remembered.

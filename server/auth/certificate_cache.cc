@@ -72,7 +72,17 @@ void CertificateCache::MakeRoom(State& state, const std::string& leaf) {
 
 void CertificateCache::UseAuthorities(std::string ca) {
   if (state_.Lock()->authorities->pem() == ca) return;
-  const auto authorities = std::make_shared<const Authorities>(std::move(ca));
+  SwitchTo(std::make_shared<const Authorities>(std::move(ca)));
+}
+
+void CertificateCache::Expect(const std::string& more, const std::string& ca) {
+  if (more.empty()) return UseAuthorities(ca);
+  if (more == ca) return;
+  const auto now = state_.Lock()->authorities;
+  SwitchTo(std::make_shared<const Authorities>(*now, more));
+}
+
+void CertificateCache::SwitchTo(const std::shared_ptr<const Authorities>& authorities) {
   // Without the lock, as it takes a while with many; those that come in meanwhile are few.
   std::unordered_map<std::string, std::shared_ptr<const Certificate>> fresh;
   for (const auto& [text, certificate] : UsedSince(INT64_MIN)) fresh[text] = Renewed(text, *certificate, *authorities);

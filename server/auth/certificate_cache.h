@@ -33,6 +33,8 @@ class CertificateCache {
   // From now on `ca` is what stands above clients' certificates. What stood above one that is known stays there: its connections
   // came in by that.
   void UseAuthorities(std::string ca);
+  // `more` stands above them, too, until the next UseAuthorities or Expect; empty: `ca` alone again.
+  void Expect(const std::string& more, const std::string& ca);
 
   using Use = std::pair<std::string, std::shared_ptr<const Certificate>>;  // the text, and what it is
   // Of the known ones, those that somebody else holds on to or that were asked for after `long_ago` (monotonic).
@@ -50,6 +52,7 @@ class CertificateCache {
     std::shared_ptr<const Authorities> authorities;
     std::unordered_map<std::string, Known> known;  // by text
   };
+  void SwitchTo(const std::shared_ptr<const Authorities>& authorities);
   static void MakeRoom(State& state, const std::string& leaf);
 
   const base::Clock& clock_;

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include <algorithm>
 #include <ctime>
 #include <utility>
 
@@ -37,6 +38,15 @@ base::Result<std::vector<X509Ptr>> ReadChain(std::string_view pem, const std::st
   return chain;
 }
 
+std::vector<std::string> FingerprintsOf(std::string_view pem) {
+  std::vector<std::string> fingerprints;
+  if (const auto all = ReadChain(pem, "client_ca"); all.ok()) {
+    for (const X509Ptr& x509 : *all) fingerprints.push_back(IssuerNamed(x509.get()).fingerprint);
+  }
+  std::ranges::sort(fingerprints);
+  return fingerprints;
+}
+
 base::Result<CertificateDates> ParseCertificateDates(X509* x509) {
   CertificateDates dates;
   JOBD_ASSIGN_OR_RETURN(dates.not_before, UnixTime(X509_get0_notBefore(x509)));
@@ -44,16 +54,20 @@ base::Result<CertificateDates> ParseCertificateDates(X509* x509) {
   return dates;
 }
 
-base::Status CheckChain(std::string_view authority, std::string_view pem, ChainFor purpose, base::Nanos now) {
-  JOBD_ASSIGN_OR_RETURN(const auto roots, ReadChain(authority, "ca"));
+TrustStore::TrustStore(const std::vector<X509Ptr>& roots) : store_(X509_STORE_new()) {
+  for (const X509Ptr& root : roots) {
+    if (store_) X509_STORE_add_cert(store_.get(), root.get());
+  }
+  ERR_clear_error();
+}
+
+base::Status TrustStore::Check(std::string_view pem, ChainFor purpose, base::Nanos now) const {
   JOBD_ASSIGN_OR_RETURN(const auto chain, ReadChain(pem, "cert"));
-  const X509StorePtr store(X509_STORE_new());
   const X509StoreContextPtr context(X509_STORE_CTX_new());
   const StackPtr intermediates(sk_X509_new_null());
-  if (!store || !context || !intermediates) return Bad("out of memory");
-  for (const X509Ptr& root : roots) X509_STORE_add_cert(store.get(), root.get());
+  if (!store_ || !context || !intermediates) return Bad("out of memory");
   for (size_t i = 1; i < chain.size(); ++i) sk_X509_push(intermediates.get(), chain[i].get());
-  if (X509_STORE_CTX_init(context.get(), store.get(), chain.front().get(), intermediates.get()) != 1) return Bad("out of memory");
+  if (X509_STORE_CTX_init(context.get(), store_.get(), chain.front().get(), intermediates.get()) != 1) return Bad("out of memory");
   X509_STORE_CTX_set_purpose(context.get(), purpose == ChainFor::kServer ? X509_PURPOSE_SSL_SERVER : X509_PURPOSE_SSL_CLIENT);
   X509_STORE_CTX_set_time(context.get(), 0, now / base::kNanosPerSecond);
   const bool good = X509_verify_cert(context.get()) == 1;
@@ -61,6 +75,11 @@ base::Status CheckChain(std::string_view authority, std::string_view pem, ChainF
   ERR_clear_error();
   if (!good) return Bad(X509_verify_cert_error_string(reason));
   return base::Ok();
+}
+
+base::Status CheckChain(std::string_view authority, std::string_view pem, ChainFor purpose, base::Nanos now) {
+  JOBD_ASSIGN_OR_RETURN(const auto roots, ReadChain(authority, "ca"));
+  return TrustStore(roots).Check(pem, purpose, now);
 }
 
 }  // namespace jobd::server

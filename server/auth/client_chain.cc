@@ -58,6 +58,13 @@ Authorities::Authorities(std::string pem) : pem_(std::move(pem)) {
   if (auto all = ReadChain(pem_, "client_ca"); all.ok()) all_ = *std::move(all);
 }
 
+Authorities::Authorities(const Authorities& other, const std::string& pem) : pem_(other.pem_ + "\n" + pem) {
+  if (auto more = ReadChain(pem, "client_ca"); more.ok()) all_ = *std::move(more);
+  for (const X509Ptr& one : other.all_) {
+    if (X509_up_ref(one.get()) == 1) all_.emplace_back(one.get());
+  }
+}
+
 base::Result<Certificate> ParseClientChain(std::string_view sent, const Authorities& authorities) {
   JOBD_ASSIGN_OR_RETURN(const std::vector<X509Ptr> chain, ReadSent(sent));
   auto certificate = ParseCertificate(chain.front().get());

@@ -21,6 +21,8 @@ class Authorities {
  public:
   // `pem` has passed CheckTlsFiles, or is empty.
   explicit Authorities(std::string pem);
+  // Those of `other` and these.
+  Authorities(const Authorities& other, const std::string& pem);
   const std::string& pem() const { return pem_; }
   const std::vector<X509Ptr>& all() const { return all_; }
 

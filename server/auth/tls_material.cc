@@ -110,16 +110,21 @@ base::Result<TlsMaterial> CheckTlsFiles(TlsFiles files, base::Nanos now) {
   }
   JOBD_ASSIGN_OR_RETURN(const auto clients, ReadChain(ClientCaOf(files), one_authority ? "ca" : "client_ca"));
   JOBD_RETURN_IF_ERROR(CheckAuthority(clients, one_authority ? "ca" : "client_ca", now, material.ends));
+  const TrustStore client_authorities(clients);
   if (!files.ca.empty()) {
-    JOBD_ASSIGN_OR_RETURN(const auto ca, ReadChain(files.ca, "ca"));
-    if (!one_authority) JOBD_RETURN_IF_ERROR(CheckAuthority(ca, "ca", now, material.ends));
-    const base::Status chains = CheckChain(files.ca, files.cert, ChainFor::kServer, now);
+    std::vector<X509Ptr> ca;  // else it is the clients', which is read
+    if (!one_authority) {
+      JOBD_ASSIGN_OR_RETURN(ca, ReadChain(files.ca, "ca"));
+      JOBD_RETURN_IF_ERROR(CheckAuthority(ca, "ca", now, material.ends));
+    }
+    const base::Status chains = one_authority ? client_authorities.Check(files.cert, ChainFor::kServer, now)
+                                              : TrustStore(ca).Check(files.cert, ChainFor::kServer, now);
     if (!chains.ok()) material.broken_chain = "tls.cert does not chain to tls.ca: " + chains.error().message();
     if (!chains.ok() && !one_authority) return Bad(material.broken_chain);
   }
   auto leaf = ParseCertificate(files.cert);
   if (!leaf.ok()) return Bad("tls.cert: " + leaf.error().message());
-  material.is_client = leaf->client_auth && CheckChain(ClientCaOf(files), files.cert, ChainFor::kClient, now).ok();
+  material.is_client = leaf->client_auth && client_authorities.Check(files.cert, ChainFor::kClient, now).ok();
   JOBD_RETURN_IF_ERROR(RehearseHandshake(files));
   material.names = NamesOf(chain.front().get());
   material.fingerprint = leaf->fingerprint;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "server/auth/certificate_chain.h"
 #include "server/auth/tls_change.h"
 
 namespace jobd::server {
@@ -25,6 +26,7 @@ base::Result<FileSet> CheckFiles(FileContents contents, const std::string& confi
     return base::Error(base::Code::kInvalidArgument, "tls.client_ca: it holds no certificate");
   }
   rules.ca = ClientCaOf(contents.tls);
+  rules.authorities = FingerprintsOf(rules.ca);
   JOBD_ASSIGN_OR_RETURN(TlsMaterial tls, CheckTlsFiles(std::move(contents.tls), now));
   return FileSet{.config = std::make_shared<const config::LoadedConfig>(std::move(loaded)),
                  .rules = std::make_shared<const AccessRules>(std::move(rules)),

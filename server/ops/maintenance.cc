@@ -65,6 +65,18 @@ base::Status Backup(Given& given) {
   return base::Ok();
 }
 
+void Say(const worker::Recovered& recovered) {
+  const auto number = [](uint64_t value) { return static_cast<unsigned long long>(value); };
+  if (!recovered.aside.empty()) std::printf("the damaged database is %s\n", recovered.aside.c_str());
+  std::printf("recovered %llu batches with %llu jobs, the end of %llu of them on record\n", number(recovered.batches),
+              number(recovered.jobs), number(recovered.proven));
+  if (recovered.known > 0) std::printf("%llu batches were in the database\n", number(recovered.known));
+  if (recovered.skipped > 0) std::printf("%llu folders have no exit records that can be read\n", number(recovered.skipped));
+  if (recovered.batches > 0) {
+    std::puts("their commands, names and options are not on record: they are empty, and have the label recovered=exit-records");
+  }
+}
+
 base::Status Restore(Given& given, bool replace) {
   // A server whose jobd is gone may live for another moment.
   const int state = given["state"].get();
@@ -76,22 +88,16 @@ base::Status Restore(Given& given, bool replace) {
   std::printf("restored %llu batches, %s\n", static_cast<unsigned long long>(figures.batches),
               base::FormatSize(figures.bytes).c_str());
   if (!aside.empty()) std::printf("what was there before is %s\n", aside.c_str());
+  // What ran after the backup was made is known to its exit records alone, and its IDs are taken.
+  JOBD_ASSIGN_OR_RETURN(const auto recovered, worker::RecoverState(state, given["log"].get()));
+  if (recovered.batches > 0) Say(recovered);
   return base::Ok();
 }
 
 base::Status Recover(Given& given) {
-  const int state = given["state"].get();
-  JOBD_ASSIGN_OR_RETURN(const base::Fd lock, LockState(state, kPredecessorMs));
-  JOBD_ASSIGN_OR_RETURN(const auto recovered, worker::RecoverState(state, given["log"].get()));
-  const auto number = [](uint64_t value) { return static_cast<unsigned long long>(value); };
-  if (!recovered.aside.empty()) std::printf("the damaged database is %s\n", recovered.aside.c_str());
-  std::printf("recovered %llu batches with %llu jobs, the end of %llu of them on record\n", number(recovered.batches),
-              number(recovered.jobs), number(recovered.proven));
-  if (recovered.known > 0) std::printf("%llu batches were in the database\n", number(recovered.known));
-  if (recovered.skipped > 0) std::printf("%llu folders have no exit records that can be read\n", number(recovered.skipped));
-  if (recovered.batches > 0) {
-    std::puts("their commands, names and options are not on record: they are empty, and have the label recovered=exit-records");
-  }
+  JOBD_ASSIGN_OR_RETURN(const base::Fd lock, LockState(given["state"].get(), kPredecessorMs));
+  JOBD_ASSIGN_OR_RETURN(const auto recovered, worker::RecoverState(given["state"].get(), given["log"].get()));
+  Say(recovered);
   return base::Ok();
 }
 

@@ -67,24 +67,38 @@ base::Result<ReloadReport> Reloader::Replace(FileSet& current, bool force) {
 
   const TlsMaterial& old_tls = *current.tls;
   const bool tls_changed = fresh.tls->pem != old_tls.pem;
+  const auto put_back = [&] {
+    targets_.tls.Swap(current.tls);
+    targets_.access.Expect({});
+  };
+  bool forced = false;
   if (tls_changed) {
-    auto kept = CheckTlsChange(old_tls, *fresh.tls, targets_.access.KnownClients(), clock_.Realtime());
+    const auto clients = targets_.access.KnownClients();
+    auto kept = CheckTlsChange(old_tls, *fresh.tls, clients, clock_.Realtime());
+    // Back to what was in force before somebody forced another: nobody need be asked for that.
+    if (!kept.ok() && unforced_) {
+      if (auto back = CheckTlsChange(*unforced_, *fresh.tls, clients, clock_.Realtime()); back.ok()) kept = std::move(back);
+    }
+    forced = !kept.ok();
     if (!kept.ok() && !force) {
       return base::Error(base::Code::kFailedPrecondition, "it takes `jobctl admin reload --force`, as " + kept.error().message());
     }
     if (!kept.ok()) report.warnings.push_back(kept.error().message());
+    // First: a client that comes in by the new ones is looked at by the new ones, lest one that is revoked above it goes unseen.
+    targets_.access.Expect(fresh.rules->ca);
     targets_.tls.Swap(fresh.tls);
     if (const base::Status checked = targets_.handshake(*fresh.tls); !checked.ok()) {
-      targets_.tls.Swap(current.tls);
+      put_back();
       return checked.error();
     }
   }
   // The launcher takes the same bytes, or nobody does. Whatever could refuse them has been asked by now.
   if (const base::Status taken = commit ? commit() : base::Ok(); !taken.ok()) {
-    if (tls_changed) targets_.tls.Swap(current.tls);
+    if (tls_changed) put_back();
     return taken.error();
   }
   if (tls_changed) {
+    unforced_ = !forced ? nullptr : unforced_ ? unforced_ : current.tls;
     report.changed.emplace_back("tls");
   } else {
     fresh.tls = current.tls;

@@ -56,7 +56,8 @@ class Reloader {
   const config::Overrides overrides_;
   const base::Clock& clock_;
   const Targets targets_;
-  base::Guarded<FileSet> current_;  // locked throughout a reload
+  base::Guarded<FileSet> current_;               // locked throughout a reload
+  std::shared_ptr<const TlsMaterial> unforced_;  // what was in force before somebody forced another; of who has locked current_
   base::Guarded<std::shared_ptr<const config::LoadedConfig>> config_;
   base::Guarded<std::vector<std::string>> warnings_;  // of the files in force
 };

@@ -13,13 +13,20 @@
 namespace jobd::server {
 namespace {
 
-// gRPC sends status and details as trailing metadata, of which clients take 8 KiB by default.
-constexpr size_t kMaxText = 160;
+// gRPC sends status and details as trailing metadata, of which clients take 8 KiB by default. A text ends in what to do about it,
+// so it is cut only where it must be: where many fields are wrong, or where it is no text of ours.
+constexpr size_t kMaxName = 160;
+constexpr size_t kMaxAlone = 1200;
+constexpr size_t kMaxAmongFew = 600;
+constexpr size_t kMaxAmongMany = 160;
+constexpr size_t kFew = 3;
+
+size_t MaxText(size_t violations) { return violations == 0 ? kMaxAlone : violations <= kFew ? kMaxAmongFew : kMaxAmongMany; }
 
 // Safe for a terminal and short: text that a client sent may come back in it.
-std::string Shown(std::string_view text) {
-  std::string shown = base::EscapeForTerminal(text.substr(0, kMaxText));
-  if (text.size() > kMaxText) shown += "…";
+std::string Shown(std::string_view text, size_t most) {
+  std::string shown = base::EscapeForTerminal(text.substr(0, most));
+  if (text.size() > most) shown += "…";
   return shown;
 }
 
@@ -41,12 +48,13 @@ bool IsInternal(const base::Error& error) {
 PublicError ToPublic(const base::Error& error, std::string_view reference, std::string_view asked) {
   if (IsInternal(error)) return PublicInternal(error.code(), reference);
   if (error.code() == base::Code::kNotFound && error.message() != kUnknownService) {
-    return {error.code(), "no such batch or job" + (asked.empty() ? "" : ": " + Shown(asked)), {}};
+    return {error.code(), "no such batch or job" + (asked.empty() ? "" : ": " + Shown(asked, kMaxName)), {}};
   }
-  PublicError shown{error.code(), Shown(error.message()), {}};
+  const size_t most = MaxText(error.violations().size());
+  PublicError shown{error.code(), Shown(error.message(), most), {}};
   for (const base::FieldViolation& violation : error.violations()) {
     if (shown.violations.size() == base::kMaxViolations) break;
-    shown.violations.push_back({Shown(violation.field), Shown(violation.problem)});
+    shown.violations.push_back({Shown(violation.field, kMaxName), Shown(violation.problem, most)});
   }
   return shown;
 }

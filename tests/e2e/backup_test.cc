@@ -49,6 +49,8 @@ TEST_F(BackupTest, RefusesFoldersInUseAndDaemonsAtWork) {
   fs::remove(backup_ + "/mine");
   EXPECT_NE(Jobd({"--restore", backup_}).err.find("is not a backup"), std::string::npos);
   ASSERT_EQ(Jobd({"--backup", backup_}).code(), 0);
+  const Output again = Jobd({"--backup", backup_});
+  EXPECT_NE(again.err.find("is not empty, it holds a backup: name another folder"), std::string::npos) << again.err;
   for (const auto& args : {std::vector<std::string>{"--restore", backup_, "--replace"}, {"--recover"}}) {
     const Output refused = Jobd(args);
     EXPECT_NE(refused.code(), 0);
@@ -93,6 +95,21 @@ TEST_F(BackupTest, ComesBackAfterTheDatabaseIsLost) {
   EXPECT_EQ(daemon_.Ok({"logs", second}), "two") << "later than the backup, and known from its exit record";
   EXPECT_EQ(daemon_.Do({"wait", second}).code(), 0);
   EXPECT_EQ(daemon_.Do({"run", "--", "true"}).code(), 0);
+}
+
+TEST_F(BackupTest, AnIdThatWasUsedAfterTheBackupStaysTaken) {
+  RunOne("one");
+  ASSERT_EQ(Jobd({"--backup", backup_}).code(), 0);
+  EXPECT_EQ(daemon_.Do({"run", "--id", "x1", "--", "echo", "old"}).out, "old\n");
+  daemon_.Stop();
+  const Output restored = Jobd({"--restore", backup_, "--replace"});
+  ASSERT_EQ(restored.code(), 0) << restored.err;
+  EXPECT_NE(restored.out.find("recovered 1 batches"), std::string::npos) << restored.out;
+  ASSERT_TRUE(daemon_.Start()) << daemon_.log();
+  const Output again = daemon_.Do({"run", "--id", "x1", "--", "sh", "-c", "echo new; exit 7"});
+  EXPECT_NE(again.code(), 0);
+  EXPECT_EQ(again.out, "") << "neither ran, nor has the other's output";
+  EXPECT_EQ(daemon_.Ok({"logs", "x1"}), "old");
 }
 
 TEST_F(BackupTest, RecoversFromExitRecordsAlone) {
@@ -147,6 +164,34 @@ TEST_F(BackupTest, FaultD10AMapIsNotTakenFromWhatIsNoBackup) {
   ASSERT_EQ(restored.code(), 0) << restored.err;
   EXPECT_NE(ReadFileOrEmpty(map).find("owner eve 70000 1\n"), std::string::npos);
   ASSERT_TRUE(daemon_.Start()) << daemon_.log();
+}
+
+// Whose uid is whose: kept twice, and not begun anew where both are lost.
+TEST_F(BackupTest, FaultD10AMapThatIsLostIsTakenFromItsCopyOrRefused) {
+  JOBD_REQUIRE(::geteuid() == 0, "needs root");
+  RunOne("one");
+  const std::string map = daemon_.folder() + "/state/job-uids";
+  const std::string copy = daemon_.LogDir() + "/.job-uids";
+  const std::string text = ReadFileOrEmpty(map);
+  ASSERT_NE(text.find("owner operator "), std::string::npos) << text;
+  EXPECT_EQ(ReadFileOrEmpty(copy), text);
+  daemon_.Stop();
+  fs::remove(map);
+  ASSERT_TRUE(daemon_.Start()) << daemon_.log();
+  EXPECT_NE(daemon_.log().find("job-uids in the state directory was missing"), std::string::npos) << daemon_.log();
+  EXPECT_EQ(daemon_.Do({"run", "--", "true"}).code(), 0);
+  EXPECT_EQ(ReadFileOrEmpty(map), text);
+  ASSERT_EQ(Jobd({"--backup", backup_}).code(), 0);
+  daemon_.Stop();
+  fs::remove(map);
+  fs::remove(copy);
+  EXPECT_FALSE(daemon_.Start());
+  EXPECT_NE(daemon_.log().find("job-uids is missing"), std::string::npos) << daemon_.log();
+  ASSERT_EQ(Jobd({"--restore", backup_, "--replace"}).code(), 0);
+  ASSERT_TRUE(daemon_.Start()) << daemon_.log();
+  EXPECT_EQ(daemon_.Do({"run", "--", "true"}).code(), 0);
+  EXPECT_EQ(ReadFileOrEmpty(map), text);
+  EXPECT_EQ(ReadFileOrEmpty(copy), text);
 }
 
 }  // namespace

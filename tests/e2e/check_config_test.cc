@@ -106,7 +106,7 @@ TEST_F(CheckConfigTest, FaultC14EveryCheckOfAStartIsMadeByTheCheck) {
       {"log file", "a folder in its place", {"--set", "log.file=" + daemon_.folder()}, "log.file"},
       {"accounts", "a server that is root", {"--set", "server.user=root"}, "server.user"},
       // As long as it stands alone, nothing of a start can be without it: tried below.
-      {"server program", "", {}, ""},
+      {"programs", "", {}, ""},
   };
   WriteFile(daemon_.folder() + "/nobody.toml", "[[user]]\nname = \"v\"\nrole = \"viewer\"\n");
   std::set<std::string> tried;
@@ -209,6 +209,37 @@ TEST_F(CheckConfigTest, FaultD17ACertificateForAnotherNameIsTakenByForceAlone) {
   EXPECT_NE(forced.err.find("is not for localhost"), std::string::npos) << forced.err;
   WriteFile(daemon_.CertDir() + "/server.crt", good);
   daemon_.Ok({"admin", "reload", "--force"}, "admin");
+}
+
+TEST_F(CheckConfigTest, FaultG5AnotherJobdThatGivesOutTheSameUidsIsSaid) {
+  JOBD_REQUIRE(::geteuid() == 0, "only a jobd that is root gives out some of the uids");
+  // A range that no other test's has.
+  const std::vector<std::string> mine{"--set", "policy.job_uid_first=2000000000", "--set", "policy.job_uid_count=1000"};
+  const std::vector<std::string> upper{"--set", "policy.job_uid_first=2000000999", "--set", "policy.job_uid_count=1000"};
+  const std::vector<std::string> beside{"--set", "policy.job_uid_first=2000001000", "--set", "policy.job_uid_count=1000"};
+  Daemon first({"", mine});
+  ASSERT_TRUE(first.Start()) << first.log();
+  EXPECT_EQ(first.log().find("gives out some of the uids"), std::string::npos) << first.log();
+  const std::string said =
+      "whose state is in " + first.folder() + "/state, gives out some of the uids 2000000999 to 2000001998 as well";
+  const Output checked = Check(upper);
+  EXPECT_EQ(checked.out, "OK\n");
+  EXPECT_NE(checked.err.find(said), std::string::npos) << checked.err;
+  EXPECT_EQ(Check(beside).err.find("gives out some of the uids"), std::string::npos);
+  {
+    Daemon second({"", upper});
+    ASSERT_TRUE(second.Start()) << second.log();
+    EXPECT_NE(second.log().find(said), std::string::npos) << second.log();
+    EXPECT_EQ(second.Do({"run", "--", "true"}).code(), 0) << "it is said and no more";
+  }
+  // Its own is no other's, whether it runs or was killed.
+  const Output own =
+      RunCommand({{Binary("jobd"), "--check-config", first.ConfigFile(), mine[0], mine[1], mine[2], mine[3]}, {}, {}, {}});
+  EXPECT_EQ(own.err.find("gives out some of the uids"), std::string::npos) << own.err;
+  first.KillLauncher();
+  EXPECT_EQ(Check(upper).err.find("gives out some of the uids"), std::string::npos);
+  ASSERT_TRUE(first.Start()) << first.log();
+  EXPECT_EQ(first.log().find("gives out some of the uids"), std::string::npos) << first.log();
 }
 
 TEST_F(CheckConfigTest, FaultC18AStopIsSaidAtTheNextStart) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 #include <sstream>
+#include <vector>
 
 #include "tests/e2e/harness/daemon.h"
 
@@ -51,6 +52,25 @@ TEST_P(RestartTest, ServerKilledWithJobsRunningAndAFollowerAttached) {
   EXPECT_EQ(followed.out, daemon_.Do({"logs", id}).out) << "a cut follow loses and repeats nothing";
   EXPECT_NE(followed.out.find("done\n"), std::string::npos);
   EXPECT_EQ(waiter.Finish().code(), 6);
+}
+
+TEST_P(RestartTest, FaultG7SignalsThatMeanNothingEndNeitherDaemonNorReachJobs) {
+  const pid_t launcher = daemon_.LauncherPid();
+  const pid_t server = daemon_.ServerPid();
+  std::vector<int> stray{SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT};
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) stray.push_back(signal);
+  for (const int signal : stray) {
+    ::kill(launcher, signal);
+    ::kill(server, signal);
+    EXPECT_EQ(daemon_.Do({"whoami"}).code(), 0) << signal;
+  }
+  EXPECT_EQ(daemon_.LauncherPid(), launcher);
+  EXPECT_EQ(daemon_.ServerPid(), server);
+  // A job has them as any process has, of the first shim and of one that is used again.
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(daemon_.Ok({"run", "--", "grep", "SigIgn", "/proc/self/status"}), "SigIgn:\t0000000000000000");
+    EXPECT_EQ(daemon_.Do({"run", "--", "sh", "-c", "kill -s USR1 $$; exit 0"}).code(), 128 + SIGUSR1);
+  }
 }
 
 TEST_P(RestartTest, LauncherKilledAndJobsThatEndMeanwhile) {

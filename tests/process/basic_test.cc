@@ -102,7 +102,7 @@ TEST_P(BasicTest, GivesExactlyTheEnvironmentAskedFor) {
     names += out.substr(begin, out.find('=', begin) - begin) + " ";
   EXPECT_EQ(names, "LANG HOME USER LOGNAME SHELL ") << out;
   std::string expected = "B=x=y\nz\nA=last\nJOBD_JOB_ID=batch/1\nJOBD_BATCH_ID=batch\nJOBD_INDEX=1\nJOBD_ATTEMPT=1\n";
-  if (GetParam()) expected += "JOBD_GROUP=" + sandbox::GroupName(request.key.batch, 1, 1) + "\n";
+  if (GetParam()) expected += "JOBD_GROUP=" + TagOf(logs_.path()) + "/" + sandbox::GroupName(request.key.batch, 1, 1) + "\n";
   EXPECT_EQ(out.substr(out.find('\n', asked + 1) + 1), expected);
 }
 

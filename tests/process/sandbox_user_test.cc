@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/files.h"
 #include "tests/process/harness/sandbox_host.h"
 
 namespace jobd::process_test {
@@ -112,8 +113,8 @@ TEST_P(UserTest, FaultB2HasVariablesAndAHome) {
 // As if its account's home were ours, with the service in it.
 class UserAtHomeTest : public UserTest {
  protected:
-  std::string RunAtHome(const std::string& script, const std::string& workdir = {}) {
-    const std::string& home = home_.path();
+  std::string RunAtHome(const std::string& script, const std::string& workdir = {}) { return RunAt(home_.path(), script, workdir); }
+  std::string RunAt(const std::string& home, const std::string& script, const std::string& workdir) {
     for (const std::string folder : {"/jobd", "/jobd/certs", "/jobd/etc", "/project", "/.ssh"}) {
       std::filesystem::create_directory(home + folder);
       EXPECT_EQ(::chown((home + folder).c_str(), kNobody, kNobody), 0);
@@ -168,6 +169,17 @@ TEST_P(UserAtHomeTest, AFolderThatIsNamedCanBeWorkedIn) {
                       "/project"),
             "x\n");
   EXPECT_EQ(RunAtHome("(echo x >.ssh/key) 2>/dev/null && echo written; echo done", "/.ssh"), "done\n");
+}
+
+// Where the job has a /tmp of its own, a folder of the machine's is put into it.
+TEST_P(UserAtHomeTest, FaultA2AHomeBelowTmpIsAsClosedAsAnother) {
+  const TempDir home;
+  EXPECT_EQ(RunAt(home.path(), "(echo x >.ssh/key) 2>/dev/null && echo written; echo done", "/.ssh"), "done\n");
+  EXPECT_EQ(
+      RunAt(home.path(), "(echo x >.bashrc) 2>/dev/null && echo written; (echo x >new) 2>/dev/null && echo made; echo done", "/"),
+      "done\n");
+  EXPECT_EQ(RunAt(home.path(), "echo x >project/r && cat project/r", "/project"), "x\n");
+  EXPECT_EQ(base::ReadFile(AT_FDCWD, home.path() + "/.bashrc").value(), "secret\n");
 }
 
 TEST_P(UserTest, LeavesNothingBehind) { EXPECT_EQ(Run("setsid sleep 1000 >/dev/null & echo started"), "started\n"); }

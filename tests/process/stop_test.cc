@@ -267,6 +267,44 @@ TEST_P(StopTest, FaultOrphansOfAnotherBatchAreSparedByASweep) {
   EXPECT_FALSE(ProcessLives(spared_grandchild));
 }
 
+// Each daemon counts its batches from one, so that the keys of two are the same.
+TEST_P(StopTest, ASweepSparesAnotherDaemonsJobOfTheSameKey) {
+  for (const bool without_cgroups : {true, false}) {
+    const TempDir logs;
+    LauncherHost other({.log_dir = logs.path(), .without_cgroups = without_cgroups});
+    const Batch batch(logs.path());
+    const auto request = batch.Request({"sleep", "3600"});
+    other.Send(launch::Launch{request});
+    const auto pid = static_cast<pid_t>(batch.AwaitSlot(IsRunning).job_pid);
+    host_.Send(launch::Sweep{request.key});
+    const launch::LauncherFrame frame = host_.Receive();
+    ASSERT_TRUE(std::holds_alternative<launch::Swept>(frame)) << frame.index();
+    EXPECT_EQ(std::get<launch::Swept>(frame).key, request.key);
+    EXPECT_TRUE(ProcessLives(pid));
+  }
+}
+
+TEST_P(StopTest, ASweepSparesWhatAnotherDaemonsDeadShimLeft) {
+  const TempDir logs;
+  LauncherHost other({.log_dir = logs.path(), .without_cgroups = true});
+  const Batch batch(logs.path());
+  const auto request = batch.Request({Payload("stubborn"), "stay"});
+  other.Send(launch::Launch{request});
+  const auto grandchild = static_cast<pid_t>(std::stol(AwaitFile(batch.path(), "1.out", EndsLine)));
+  const base::Fd shim(static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(batch.AwaitSlot(IsRunning).shim_pid), 0)));
+  other.Kill();
+  ASSERT_EQ(::syscall(SYS_pidfd_send_signal, shim.get(), SIGKILL, nullptr, 0), 0);
+  pollfd gone{shim.get(), POLLIN, 0};
+  ASSERT_EQ(::poll(&gone, 1, 10'000), 1);
+  host_.Send(launch::Sweep{request.key});
+  EXPECT_EQ(std::get<launch::Swept>(host_.Receive()).key, request.key);
+  EXPECT_TRUE(ProcessLives(grandchild));
+  LauncherHost next({.log_dir = logs.path(), .without_cgroups = true});
+  next.Send(launch::Sweep{request.key});
+  EXPECT_EQ(std::get<launch::Swept>(next.Receive()).key, request.key);
+  EXPECT_FALSE(ProcessLives(grandchild));
+}
+
 TEST_P(StopTest, SweepingNothingIsAnsweredToo) {
   host_.Send(launch::Sweep{{999'999'999, 1, 1}});
   EXPECT_EQ(std::get<launch::Swept>(host_.Receive()).key.batch, 999'999'999u);

@@ -68,6 +68,13 @@ base::Status CheckAnswer(const Message& message) {
   return base::Ok();
 }
 
+base::Status CheckAccepted(const std::string& id, size_t jobs, const std::string& answered_id, uint32_t answered_jobs) {
+  if (answered_id.empty()) return Bad("it names no batch, so nothing is known to be accepted");
+  if (!id.empty() && answered_id != id) return Bad("it speaks of batch " + answered_id + ", not of " + id);
+  if (answered_jobs == jobs) return base::Ok();
+  return Bad("of " + std::to_string(jobs) + " jobs " + std::to_string(answered_jobs) + " were accepted");
+}
+
 base::Status PageGuard::Add(size_t rows, size_t bytes, const std::string& next) {
   rows_ += rows;
   bytes_ += bytes;

@@ -18,6 +18,10 @@ namespace jobd::cli {
 // success beside exit 0 alone). kDataLoss says what is wrong.
 base::Status CheckAnswer(const google::protobuf::Message& message);
 
+// Checks what jobd says it has accepted against what was sent: a batch under the ID that was asked for (`id`; empty: any, but one),
+// of so many jobs. kDataLoss: nobody knows what was accepted, if anything.
+base::Status CheckAccepted(const std::string& id, size_t jobs, const std::string& answered_id, uint32_t answered_jobs);
+
 // Keeps the pages of one list from having no end. Not thread-safe.
 class PageGuard {
  public:

@@ -23,12 +23,29 @@ base::Result<sandbox::Account> FindJobAccount(const Policy& policy, const std::s
   return account;
 }
 
-base::Status CheckJobAccounts(const Policy& policy) {
-  if (!policy.privileged) return base::Ok();
+namespace {
+
+std::set<std::string> NamesIn(const Policy& policy) {
   std::set<std::string> names;
   if (policy.job_user != "auto") names.insert(policy.job_user);
   for (const auto& [owner, rights] : policy.owners) names.insert(rights.run_as.begin(), rights.run_as.end());
-  for (const std::string& name : names) {
+  return names;
+}
+
+}  // namespace
+
+std::set<uid_t> UidsInPolicy(const Policy& policy) {
+  std::set<uid_t> uids;
+  if (policy.server_uid) uids.insert(*policy.server_uid);
+  for (const std::string& name : NamesIn(policy)) {
+    if (const auto account = sandbox::FindAccount(name); account.ok()) uids.insert(account->uid);
+  }
+  return uids;
+}
+
+base::Status CheckJobAccounts(const Policy& policy) {
+  if (!policy.privileged) return base::Ok();
+  for (const std::string& name : NamesIn(policy)) {
     const auto account = FindJobAccount(policy, name);
     // One that is not there yet is refused when a job asks for it.
     if (!account.ok() && account.error().code() == base::Code::kPermissionDenied) return account.error();

@@ -170,7 +170,8 @@ class Launcher {
   void Forget(JobKey key);
   static std::string GroupOf(JobKey key);
   void SweepThen(JobKey key, std::function<void()> done);
-  void SendToShim(JobKey key, int signal, int value);
+  // What cannot be sent now is sent a moment later; `failures`: how often it could not be.
+  void SendToShim(JobKey key, int signal, int value, int failures = 0);
   // Has the job's process group signalled: by its shim, or by us, if that hangs.
   void Forward(const std::shared_ptr<LiveShim>& shim, int signal);
   void AwaitTaking(const std::shared_ptr<LiveShim>& shim);

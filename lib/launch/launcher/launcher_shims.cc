@@ -33,7 +33,9 @@ constexpr int kHungLooks = 4;
 constexpr std::chrono::milliseconds kLookAgain{200};
 constexpr std::chrono::milliseconds kLookAgainCalmly{1000};
 constexpr std::chrono::milliseconds kTaking{50};  // before it is looked whether a signal was taken
-constexpr size_t kMostKept = 64;                  // frames for a shim that is being searched for
+constexpr std::chrono::milliseconds kSendAgain{100};
+constexpr int kMostFailures = 600;
+constexpr size_t kMostKept = 64;  // frames for a shim that is being searched for
 
 // 'S', 'T', 'D', … of proc_pid_stat(5); 0 when it has ended.
 base::Result<char> StateOf(pid_t pid) {
@@ -266,7 +268,7 @@ void Launcher::LookAtUntaken(const std::shared_ptr<LiveShim>& shim) {
   }
 }
 
-void Launcher::SendToShim(JobKey key, int signal, int value) {
+void Launcher::SendToShim(JobKey key, int signal, int value, int failures) {
   const auto it = shims_.find(key);
   if (it == shims_.end()) return;
   siginfo_t info{};
@@ -276,9 +278,15 @@ void Launcher::SendToShim(JobKey key, int signal, int value) {
   info.si_uid = ::getuid();
   const uint64_t meant = it->second->serial;
   info.si_value.sival_ptr = reinterpret_cast<void*>(meant << 32 | static_cast<uint32_t>(value));
-  if (::syscall(SYS_pidfd_send_signal, it->second->pidfd.native_handle(), signal, &info, 0) != 0 && errno != ESRCH) {
-    hooks_.report(base::SysError("signalling a shim", errno).message());
-  }
+  if (::syscall(SYS_pidfd_send_signal, it->second->pidfd.native_handle(), signal, &info, 0) == 0 || errno == ESRCH) return;
+  // EAGAIN: too many signals wait for the shims' account. Whatever it is, a cancel that is lost would leave the job running.
+  const auto error = base::SysError("signalling a shim", errno);
+  if (failures == 0) hooks_.report(error.message() + "; it is tried again");
+  if (failures == kMostFailures) return hooks_.report(error.message() + "; given up");
+  auto timer = std::make_shared<asio::steady_timer>(context_, kSendAgain);
+  timer->async_wait([this, timer, key, signal, value, failures](const boost::system::error_code& stopped) {
+    if (!stopped) SendToShim(key, signal, value, failures + 1);
+  });
 }
 
 }  // namespace jobd::launch

@@ -103,9 +103,10 @@ void Launcher::Handle(Launch& frame) {
   if (searching_.contains(request.key)) {
     return Refuse(request.key, base::SysError("what an earlier start left is still being looked for", EAGAIN), true, false);
   }
-  if (const auto renewed = RenewViews(); !renewed.ok()) {
-    const sandbox::Profile* const asked = options_.policy.profiles.Find(request.profile);
-    if (asked != nullptr && asked->namespaces) return Refuse(request.key, renewed.error(), true, false);
+  // A job without a view of its own needs none that is up to date.
+  const sandbox::Profile* const asked = options_.policy.profiles.Find(request.profile);
+  if (asked != nullptr && asked->namespaces) {
+    if (const auto renewed = RenewViews(); !renewed.ok()) return Refuse(request.key, renewed.error(), true, false);
   }
   const auto profile = ProfileOf(request);
   if (!profile.ok()) {

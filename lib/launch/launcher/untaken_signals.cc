@@ -35,6 +35,7 @@ base::Status SignalJobOf(pid_t shim, sandbox::JobGroup& group, int signal) {
     return parent == shim;
   };
   std::set<pid_t> told;
+  auto all = base::Ok();
   // Those that were forked while we looked are found by the next round; one that forks without end is not chased.
   for (int round = 0; round < 8; ++round) {
     bool found_new = false;
@@ -42,11 +43,11 @@ base::Status SignalJobOf(pid_t shim, sandbox::JobGroup& group, int signal) {
     for (const pid_t pid : processes) {
       if (!told.insert(pid).second) continue;
       found_new = true;
-      JOBD_RETURN_IF_ERROR(sandbox::SignalIfStill(pid, signal, is_meant));
+      if (auto sent = sandbox::SignalIfStill(pid, signal, is_meant); !sent.ok()) all = std::move(sent).error();
     }
     if (!found_new) break;
   }
-  return base::Ok();
+  return all;
 }
 
 }  // namespace jobd::launch

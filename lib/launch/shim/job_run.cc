@@ -61,6 +61,7 @@ void GiveBackMemory() {
 
 // Descriptors and memory come back.
 constexpr int kTryAgainMillis = 100;
+constexpr int kMostFailures = 20;  // then a signal that was forwarded is given up: whoever sent it can send another
 bool IsPassing(const base::Status& status) { return !status.ok() && status.error().code() == base::Code::kResourceExhausted; }
 
 // How long an unused read buffer, and what is left of the start, keep their memory.
@@ -169,6 +170,7 @@ void JobRun::Loop() {
     capture_->Read({sources[0], sources[1]}, clock_);
     log_.Settle(clock_.Monotonic());
     if (sources[4].revents != 0) return;
+    ForwardAgain();
     Stop();
   }
 }
@@ -183,12 +185,20 @@ bool JobRun::Wait(std::span<pollfd> sources) {
     const base::Nanos until = std::max<base::Nanos>(*due - clock_.Monotonic(), 0);
     left = std::min(left.value_or(until), until);
   }
+  if (!unsent_.empty()) {
+    const base::Nanos until = std::max<base::Nanos>(send_again_at_ - clock_.Monotonic(), 0);
+    left = std::min(left.value_or(until), until);
+  }
   timespec timeout{};
   if (left) timeout = {.tv_sec = *left / base::kNanosPerSecond, .tv_nsec = *left % base::kNanosPerSecond};
+  const bool sends_again = !unsent_.empty();
   const int ready = ::ppoll(sources.data(), sources.size(), left ? &timeout : nullptr, nullptr);
   if (ready > 0) return true;
+  ForwardAgain();
   if (ready == 0 && log_.due()) {
     log_.Settle(clock_.Monotonic());
+    Stop();
+  } else if (ready == 0 && sends_again) {
     Stop();
   } else if (ready == 0) {
     capture_->Idle();
@@ -234,12 +244,25 @@ void JobRun::OnSignals() {
         delivered.erase(done);
         continue;
       }
-      // The session's leader is not reaped yet, so its group's number cannot mean another.
-      if (record_.phase == Phase::kRunning) ::kill(-pid_, info.ssi_int);
+      if (record_.phase == Phase::kRunning) Forward(info.ssi_int);
     } else {
       ReapOrphans(pid_);
     }
   }
+}
+
+void JobRun::Forward(int signal) {
+  // The session's leader is not reaped yet, so its group's number cannot mean another.
+  if (::kill(-pid_, signal) == 0 || errno == ESRCH || errno == EINVAL) return;
+  if (unsent_.empty()) send_again_at_ = clock_.Monotonic() + kTryAgainMillis * base::kNanosPerMilli;
+  unsent_.push_back({.signal = signal});
+}
+
+void JobRun::ForwardAgain() {
+  if (unsent_.empty() || clock_.Monotonic() < send_again_at_) return;
+  send_again_at_ = clock_.Monotonic() + kTryAgainMillis * base::kNanosPerMilli;
+  std::erase_if(
+      unsent_, [this](Unsent& one) { return ::kill(-pid_, one.signal) == 0 || errno == ESRCH || ++one.failures == kMostFailures; });
 }
 
 void JobRun::Stop() {
@@ -255,11 +278,11 @@ void JobRun::Stop() {
         break;
       case StopSchedule::Action::kKill:
         // Its own process first: it may not be in the group yet.
-        ::kill(pid_, SIGKILL);
-        done = group_->Kill();
+        if (::kill(pid_, SIGKILL) != 0 && errno != ESRCH) done = base::SysError("killing the job's process", errno);
+        if (auto killed = group_->Kill(); !killed.ok()) done = std::move(killed);
         break;
     }
-    if (IsPassing(done)) schedule_.Retry(due, clock_.Monotonic());
+    if (!done.ok()) schedule_.Retry(due, clock_.Monotonic(), IsPassing(done));
   }
 }
 
@@ -304,7 +327,7 @@ void JobRun::EmptyGroup() {
   auto removed = group_->Remove();
   if (!removed.ok() && removed.error().code() == base::Code::kFailedPrecondition) {
     // Nobody else would: our end says that nothing is left.
-    while (IsPassing(group_->KillAndWait())) (void)::poll(nullptr, 0, kTryAgainMillis);
+    while (!group_->KillAndWait().ok()) (void)::poll(nullptr, 0, kTryAgainMillis);
     ReapOrphans(0);  // those that were late for this go to the machine's first process, with our end
     usage = group_->Usage();
     removed = group_->Remove();

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -42,6 +43,9 @@ class JobRun {
   bool Wait(std::span<pollfd> sources);
   void OnReport();
   void OnSignals();
+  // Sends a signal to the job's process group, now or in a moment.
+  void Forward(int signal);
+  void ForwardAgain();
   void Stop();
   void End();
   void EmptyGroup();
@@ -57,6 +61,12 @@ class JobRun {
   ExitSlot& slot_;
   base::SystemClock clock_;
   SlotRecord record_;
+  struct Unsent {
+    int signal = 0;
+    int failures = 1;
+  };
+  std::vector<Unsent> unsent_;  // signals for the job that could not be sent
+  base::Nanos send_again_at_ = 0;
   StopSchedule schedule_;
   JobLog log_;
   std::optional<Capture> capture_;

@@ -8,6 +8,7 @@ namespace jobd::launch {
 namespace {
 
 constexpr base::Nanos kRetryAfter = 100 * base::kNanosPerMilli;
+constexpr int kMostRefusals = 3;
 
 // Delays are bounded by what a request may say, but not by us: the sum must not overflow.
 base::Nanos After(base::Nanos now, base::Nanos delay) {
@@ -48,10 +49,11 @@ StopSchedule::Action StopSchedule::Due(base::Nanos now) {
   return Action::kNone;
 }
 
-void StopSchedule::Retry(Action failed, base::Nanos now) {
+void StopSchedule::Retry(Action failed, base::Nanos now, bool passes) {
   const base::Nanos at = After(now, kRetryAfter);
   if (failed == Action::kKill) kill_at_ = at;
   if (failed != Action::kTerminate) return;
+  if (!passes && ++refused_ > kMostRefusals) return;
   terminated_ = false;
   terminate_at_ = at;
 }

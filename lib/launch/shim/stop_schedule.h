@@ -20,8 +20,9 @@ class StopSchedule {
 
   // What is due at `now`; each action comes once.
   Action Due(base::Nanos now);
-  // What was due could not be done, for want of something that comes back: it is due again soon.
-  void Retry(Action failed, base::Nanos now);
+  // What was due could not be done: it is due again soon. `passes`: for want of something that comes back. Else TERM, which some
+  // may have got, is due a few times more; KILL always is.
+  void Retry(Action failed, base::Nanos now, bool passes = true);
   // When to ask again; nothing: never by itself.
   std::optional<base::Nanos> Next() const;
   // Why the job is being ended; kSelf when it is not.
@@ -32,6 +33,7 @@ class StopSchedule {
   std::optional<base::Nanos> kill_at_;
   base::Nanos kill_after_ = 0;
   bool terminated_ = false;
+  int refused_ = 0;  // how often TERM was
   EndCause cause_ = EndCause::kSelf;
 };
 

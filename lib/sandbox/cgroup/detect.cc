@@ -19,7 +19,7 @@ base::Result<std::unique_ptr<GroupDriver>> DetectOnce(const std::string& tag) {
   if (v2.ok() || IsPassing(v2.error())) return v2;
   auto hybrid = TryCgroupHybrid(tag);
   if (hybrid.ok() || IsPassing(hybrid.error())) return hybrid;
-  return MakeProcessTreeDriver(v2.error().message() + "; " + hybrid.error().message());
+  return MakeProcessTreeDriver(tag, v2.error().message() + "; " + hybrid.error().message());
 }
 
 }  // namespace

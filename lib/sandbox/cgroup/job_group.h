@@ -125,7 +125,7 @@ std::string GroupName(uint64_t batch, uint32_t index, uint32_t attempt);
 // second: what can be had then is not known.
 base::Result<std::unique_ptr<GroupDriver>> DetectGroupDriver(const std::string& tag);
 
-// The driver without cgroups, wherever we are.
-std::unique_ptr<GroupDriver> MakeProcessTreeDriver(std::string why);
+// The driver without cgroups, wherever we are. `tag` as above; `why` says in the capabilities why there are none.
+std::unique_ptr<GroupDriver> MakeProcessTreeDriver(std::string tag, std::string why);
 
 }  // namespace jobd::sandbox

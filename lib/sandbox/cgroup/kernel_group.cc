@@ -124,6 +124,7 @@ base::Status KernelGroup::Signal(int signal) {
     return content && content->find("/" + name_ + "\n") != std::string::npos;
   };
   std::set<pid_t> told;
+  auto all = base::Ok();
   // Processes forked while we were reading show up in the next round. One that forks for ever is for Kill to end.
   for (int round = 0; round < 8; ++round) {
     bool found_new = false;
@@ -131,11 +132,12 @@ base::Status KernelGroup::Signal(int signal) {
     for (const pid_t pid : pids) {
       if (!told.insert(pid).second) continue;
       found_new = true;
-      JOBD_RETURN_IF_ERROR(SignalIfStill(pid, signal, is_ours));
+      // One that cannot be told keeps it from no other.
+      if (auto sent = SignalIfStill(pid, signal, is_ours); !sent.ok()) all = std::move(sent).error();
     }
     if (!found_new) break;
   }
-  return base::Ok();
+  return all;
 }
 
 // cgroup.kill is there since Linux 5.14; a process that is being forked meanwhile does not escape it.

@@ -27,20 +27,14 @@ namespace jobd::sandbox {
 
 namespace {
 
-// The name of a job's group, in the environment of its processes. Index and attempt alone are those of many batches.
+// TAG/GROUP in the environment of a job's processes: which daemon's job it is, and which. A group's name alone is the same for the
+// first job of each daemon on the machine, and one daemon must not end another's.
 constexpr std::string_view kMark = "JOBD_GROUP=";
 constexpr int kLookAgainMillis = 100;
 // Of variables; the kernel gives a process far fewer.
 constexpr size_t kMaxEnvironment = 8u << 20;
 
-// The variables of a process that say whose it is.
-struct Marks {
-  std::vector<std::string> groups;  // of JOBD_GROUP
-  // Those of a jobd that set no mark: these are all there is to go by.
-  bool is_job = false;
-  std::string index;
-  std::string attempt;
-};
+using Marks = std::vector<std::string>;  // values of JOBD_GROUP
 
 base::Result<Marks> MarksOf(pid_t pid) {
   Marks marks;
@@ -50,36 +44,23 @@ base::Result<Marks> MarksOf(pid_t pid) {
     const size_t end = left.find('\0');
     const std::string_view variable = left.substr(0, end);
     left = end == std::string_view::npos ? std::string_view() : left.substr(end + 1);
-    const auto value = [&](std::string_view name) { return std::string(variable.substr(name.size())); };
-    if (variable.starts_with(kMark)) marks.groups.push_back(value(kMark));
-    if (variable.starts_with("JOBD_JOB_ID=")) marks.is_job = true;
-    if (variable.starts_with("JOBD_INDEX=")) marks.index = value("JOBD_INDEX=");
-    if (variable.starts_with("JOBD_ATTEMPT=")) marks.attempt = value("JOBD_ATTEMPT=");
+    if (variable.starts_with(kMark)) marks.emplace_back(variable.substr(kMark.size()));
   }
   return marks;
 }
 
-// "INDEX-ATTEMPT" of "job-BATCH-INDEX-ATTEMPT"; empty when it is no such name.
-std::string EndOf(const std::string& group) {
-  const size_t attempt = group.rfind('-');
-  const size_t index = attempt == 0 || attempt == std::string::npos ? std::string::npos : group.rfind('-', attempt - 1);
-  return index == std::string::npos ? "" : group.substr(index + 1);
-}
-
-bool IsOf(const Marks& marks, const std::string& group) {
-  if (!marks.groups.empty()) return std::find(marks.groups.begin(), marks.groups.end(), group) != marks.groups.end();
-  return marks.is_job && marks.index + "-" + marks.attempt == EndOf(group);
-}
+std::string MarkOf(const std::string& tag, const std::string& group) { return tag + "/" + group; }
 
 class ProcessTree final : public JobGroup {
  public:
-  explicit ProcessTree(const std::string& name) : mark_(std::string(kMark) + name) {}
+  explicit ProcessTree(const std::string& mark) : mark_(std::string(kMark) + mark) {}
 
   const std::vector<int>& join_fds() const override { return no_fds_; }
 
   base::Status Signal(int signal) override {
     const pid_t shim = ::getpid();
     std::set<pid_t> told;
+    auto all = base::Ok();
     for (int round = 0; round < 8; ++round) {
       JOBD_ASSIGN_OR_RETURN(const auto parents, ParentsOfAll());
       bool found_new = false;
@@ -88,14 +69,15 @@ class ProcessTree final : public JobGroup {
         found_new = true;
         // Still the child of the one that was its parent, or by now of ours: then it is the process that was seen.
         const pid_t parent = parents.at(pid);
-        JOBD_RETURN_IF_ERROR(SignalIfStill(pid, signal, [&](pid_t held) -> base::Result<bool> {
+        auto sent = SignalIfStill(pid, signal, [&](pid_t held) -> base::Result<bool> {
           JOBD_ASSIGN_OR_RETURN(const auto now, ParentOf(held));
           return now == parent || now == shim;
-        }));
+        });
+        if (!sent.ok()) all = std::move(sent).error();  // which keeps it from no other
       }
       if (!found_new) break;
     }
-    return base::Ok();
+    return all;
   }
 
   base::Status Kill() override { return Signal(SIGKILL); }
@@ -103,9 +85,8 @@ class ProcessTree final : public JobGroup {
   base::Status KillAndWait() override {
     for (;;) {
       if (const auto killed = Kill(); !killed.ok()) {
-        // They cannot be looked for now, and nothing tells when they can: whoever left them to themselves would leave them for
-        // ever.
-        if (killed.error().code() != base::Code::kResourceExhausted) return killed.error();
+        // They cannot be looked for now, or not all could be killed, and nothing tells when that changes: whoever left them to
+        // themselves would leave them for ever, and whoever waited for their end might wait for ever.
         (void)::poll(nullptr, 0, kLookAgainMillis);
         JOBD_ASSIGN_OR_RETURN(const bool empty, Empty());
         if (empty) return base::Ok();
@@ -148,15 +129,17 @@ class ProcessTree final : public JobGroup {
 // them.
 class Orphans final : public JobGroup {
  public:
-  explicit Orphans(std::string name) : name_(std::move(name)) {}
+  explicit Orphans(std::string mark) : mark_(std::move(mark)) {}
 
   const std::vector<int>& join_fds() const override { return no_fds_; }
   base::Status Signal(int signal) override {
     JOBD_ASSIGN_OR_RETURN(const std::vector<pid_t> found, Find());
+    auto all = base::Ok();
     for (const pid_t pid : found) {
-      JOBD_RETURN_IF_ERROR(SignalIfStill(pid, signal, [this](pid_t held) { return IsOfJob(held); }));
+      auto sent = SignalIfStill(pid, signal, [this](pid_t held) { return IsOfJob(held); });
+      if (!sent.ok()) all = std::move(sent).error();
     }
-    return base::Ok();
+    return all;
   }
   base::Status Kill() override { return KillAndWait(); }
   base::Status KillAndWait() override {
@@ -198,7 +181,7 @@ class Orphans final : public JobGroup {
  private:
   base::Result<bool> IsOfJob(pid_t pid) const {
     JOBD_ASSIGN_OR_RETURN(const Marks marks, MarksOf(pid));
-    return IsOf(marks, name_);
+    return std::find(marks.begin(), marks.end(), mark_) != marks.end();
   }
 
   base::Result<std::vector<pid_t>> Find() const {
@@ -225,12 +208,12 @@ class Orphans final : public JobGroup {
   }
 
   std::vector<int> no_fds_;
-  const std::string name_;
+  const std::string mark_;
 };
 
 class ProcessTreeDriver final : public GroupDriver {
  public:
-  explicit ProcessTreeDriver(std::string why) : why_(std::move(why)) {}
+  ProcessTreeDriver(std::string tag, std::string why) : tag_(std::move(tag)), why_(std::move(why)) {}
 
   std::string_view name() const override { return "none"; }
   std::vector<Capability> capabilities() const override {
@@ -248,27 +231,22 @@ class ProcessTreeDriver final : public GroupDriver {
   }
   base::Result<std::unique_ptr<JobGroup>> Create(const std::string& name, const GroupLimits& /*limits*/) override {
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) return base::SysError("becoming a subreaper", errno);
-    return std::unique_ptr<JobGroup>(std::make_unique<ProcessTree>(name));
+    return std::unique_ptr<JobGroup>(std::make_unique<ProcessTree>(MarkOf(tag_, name)));
   }
   base::Result<std::unique_ptr<JobGroup>> Open(const std::string& name) override {
-    if (EndOf(name).empty()) return base::Error(base::Code::kInvalidArgument, "not the name of a job's group");
-    return std::unique_ptr<JobGroup>(std::make_unique<Orphans>(name));
+    return std::unique_ptr<JobGroup>(std::make_unique<Orphans>(MarkOf(tag_, name)));
   }
   base::Result<std::vector<std::string>> List() override { return std::vector<std::string>(); }
   base::Result<ProcessesByGroup> ProcessesOf(const std::vector<std::string>& names) override {
-    const std::set<std::string> wanted(names.begin(), names.end());
-    std::multimap<std::string, std::string> by_end;
-    for (const std::string& name : names) by_end.emplace(EndOf(name), name);
+    std::map<std::string, std::string> group_of_mark;
+    for (const std::string& name : names) group_of_mark.emplace(MarkOf(tag_, name), name);
     JOBD_ASSIGN_OR_RETURN(const auto parents, ParentsOfAll());
     ProcessesByGroup all;
     for (const auto& [pid, parent] : parents) {
       JOBD_ASSIGN_OR_RETURN(const Marks marks, MarksOf(pid));
-      for (const std::string& group : marks.groups) {
-        if (wanted.contains(group)) all[group].push_back(pid);
+      for (const std::string& mark : marks) {
+        if (const auto group = group_of_mark.find(mark); group != group_of_mark.end()) all[group->second].push_back(pid);
       }
-      if (!marks.groups.empty() || !marks.is_job) continue;
-      const auto [first, last] = by_end.equal_range(marks.index + "-" + marks.attempt);
-      for (auto it = first; it != last; ++it) all[it->second].push_back(pid);
     }
     return all;
   }
@@ -276,11 +254,14 @@ class ProcessTreeDriver final : public GroupDriver {
   std::vector<int> fds() const override { return {}; }
 
  private:
-  std::string why_;
+  const std::string tag_;
+  const std::string why_;
 };
 
 }  // namespace
 
-std::unique_ptr<GroupDriver> MakeProcessTreeDriver(std::string why) { return std::make_unique<ProcessTreeDriver>(std::move(why)); }
+std::unique_ptr<GroupDriver> MakeProcessTreeDriver(std::string tag, std::string why) {
+  return std::make_unique<ProcessTreeDriver>(std::move(tag), std::move(why));
+}
 
 }  // namespace jobd::sandbox

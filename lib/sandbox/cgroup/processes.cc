@@ -114,7 +114,10 @@ base::Result<bool> SignalIfStill(pid_t pid, int signal, const std::function<base
   if (!pidfd && errno != ESRCH && errno != EINVAL) return base::SysError("taking hold of a process", errno);
   if (!pidfd) return false;
   JOBD_ASSIGN_OR_RETURN(const bool meant, is_meant(pid));
-  return meant && ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0;
+  if (!meant) return false;
+  if (::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0) == 0) return true;
+  if (errno == ESRCH) return false;
+  return base::SysError("signalling a process", errno);
 }
 
 }  // namespace jobd::sandbox

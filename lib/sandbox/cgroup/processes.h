@@ -39,7 +39,8 @@ base::Result<std::optional<uid_t>> UidOf(pid_t pid);
 base::Result<bool> IsNamedShim(pid_t pid);
 
 // Takes hold of `pid` (pidfd_open), asks whether the process so held is still the one meant, and only then sends the signal: a
-// reused pid is never hit. True when it was sent.
+// reused pid is never hit. True when it was sent; false when there is no such process any more. An error, too, when it could not be
+// sent: whoever takes that for sent waits for an end that nothing brings about.
 base::Result<bool> SignalIfStill(pid_t pid, int signal, const std::function<base::Result<bool>(pid_t)>& is_meant);
 
 }  // namespace jobd::sandbox

@@ -53,12 +53,11 @@ bool AttachFolder(const FolderBind& folder, int tree) noexcept {
     errno = ENOTDIR;
     return false;
   }
-  if (folder.writable) {
-    mount_attr attr{};
-    attr.attr_clr = MOUNT_ATTR_RDONLY;
-    // The folder alone: what is mounted below it, hidden folders among them, stays as it is.
-    if (::mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) != 0) return false;
-  }
+  mount_attr attr{};
+  (folder.writable ? attr.attr_clr : attr.attr_set) = MOUNT_ATTR_RDONLY;
+  // What becomes writable is the folder alone: what is mounted below it, hidden folders among them, stays as it is.
+  const unsigned int reach = folder.writable ? 0 : AT_RECURSIVE;
+  if (::mount_setattr(tree, "", AT_EMPTY_PATH | reach, &attr, sizeof attr) != 0) return false;
   for (const char* const* path = folder.to_make; *path != nullptr; ++path) {
     if (::mkdir(*path, 0755) != 0 && errno != EEXIST) return false;
   }

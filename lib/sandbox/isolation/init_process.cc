@@ -55,10 +55,11 @@ base::Status InitProcess::Start(int user_namespace) {
 void InitProcess::End() {
   if (pid_ == 0) return;
   ::kill(pid_, SIGKILL);
+  // Where that fails, it ends of this, and its namespace with it.
+  alive_.reset();
   while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
   pid_ = 0;
-  alive_.reset();
 }
 
 base::Status InitProcess::Leave() {

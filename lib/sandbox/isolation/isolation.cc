@@ -290,13 +290,16 @@ void Isolation::PrepareGroups(const IsolatedJob& job, PreparedIsolation& prepare
   plan.group_mount_count = prepared.group_mounts_.size();
 }
 
-bool Isolation::MayBeWritable(const Profile& profile, const std::string& path) const {
+bool Isolation::IsClosed(const std::string& path) const {
   const std::string& home = options_.home;
-  const auto below = home.empty() ? std::nullopt : Below(path, home);
-  if (below) return (*below)[0] != '.';
-  // Nor a folder in which our home lies.
-  if (!home.empty() && (path == home || Below(home, path))) return false;
-  return profile.read_only;  // else it is as writable as it was
+  if (home.empty()) return false;
+  if (const auto below = Below(path, home)) return (*below)[0] == '.';
+  return path == home || Below(home, path);
+}
+
+bool Isolation::MayBeWritable(const Profile& profile, const std::string& path) const {
+  if (!options_.home.empty() && Below(path, options_.home)) return !IsClosed(path);
+  return profile.read_only && !IsClosed(path);  // else it is as writable as it was
 }
 
 void Isolation::PrepareFolder(const Profile& profile, const IsolatedJob& job, const MountView& view,
@@ -321,7 +324,7 @@ void Isolation::PrepareFolder(const Profile& profile, const IsolatedJob& job, co
   plan.folder.source = prepared.source_.c_str();
   plan.folder.without_links = job.workdir_without_links;
   plan.folder.target = prepared.workdir_.c_str();
-  plan.folder.writable = true;
+  plan.folder.writable = !IsClosed(path);
   if (plan.folder.source_dir != AT_FDCWD) {
     // In the job's own /tmp there is nothing yet.
     for (size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1)) {

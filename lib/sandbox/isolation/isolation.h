@@ -108,6 +108,8 @@ class Isolation {
   // A folder that the job asked for is writable although it lies where nothing else is: in a read-only view, or in our own home;
   // but never that itself, nor what programs keep there in folders with a dot.
   bool MayBeWritable(const Profile& profile, const std::string& path) const;
+  // Our own home, what programs keep there in folders with a dot, and what our home lies in: never to be written to.
+  bool IsClosed(const std::string& path) const;
   void PrepareFolder(const Profile& profile, const IsolatedJob& job, const MountView& view, PreparedIsolation& prepared) const;
 
   IsolationOptions options_;

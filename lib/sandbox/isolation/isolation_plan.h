@@ -16,7 +16,7 @@ struct FolderBind {
   const char* source = nullptr;
   const char* target = nullptr;          // absolute
   const char* const* to_make = nullptr;  // folders above the target, and the target, that must be made first; ends with nullptr
-  bool writable = false;                 // even where the view is read-only
+  bool writable = false;                 // even where the view is read-only; else not, wherever it lies
   bool without_links = false;            // no part of `source` may be a symbolic link
 };
 

@@ -128,9 +128,12 @@ Status Empty(Mask& mask, const std::string& path, bool privileged) {
 
 // Somebody as whom jobs run could rename what is in it.
 bool CanBeChangedByJobs(const std::string& folder, bool privileged) {
-  if (!privileged) return ::access(folder.c_str(), W_OK) == 0;
+  if (!privileged && ::access(folder.c_str(), W_OK) == 0) return true;
+  const bool read_only = !privileged && errno == EROFS;
   struct stat info {};
   if (::stat(folder.c_str(), &info) != 0) return false;
+  // In our home, or in a view that is read-only: a working directory is made writable again.
+  if (!privileged) return read_only && (info.st_uid == ::geteuid() || (info.st_mode & (S_IWGRP | S_IWOTH)) != 0);
   if (info.st_uid != 0) return true;
   return (info.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (info.st_mode & S_ISVTX) == 0;
 }

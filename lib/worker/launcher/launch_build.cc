@@ -9,6 +9,8 @@ Bounds BoundsOf(const JobSpec& spec, const WorkerLimits& limits) {
   const auto or_default = [](auto own, auto otherwise) { return own != 0 ? own : otherwise; };
   Bounds bounds;
   bounds.timeout = or_default(spec.timeout, limits.default_timeout);
+  if (!spec.shell && !spec.argv.empty()) bounds.program = spec.argv.front();
+  bounds.workdir = spec.workdir;
   launch::EachLimit([&](const char* /*name*/, auto limit) {
     bounds.limits.*limit = or_default(spec.limits.*limit, limits.default_limits.*limit);
   });

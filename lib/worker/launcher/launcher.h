@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct BatchPlace {
   uint64_t batch = 0;
   BatchName name;
   uint32_t job_count = 0;
+  // When it was submitted, as long as no job of it was ever started by what the database knows; else 0.
+  base::Nanos untouched_since = 0;
 };
 
 // What becomes of an attempt. For each attempt that was started or recovered exactly one of Ended, NotStarted and Lost comes, then
@@ -92,6 +95,11 @@ class Launcher {
   virtual base::Status Start(const launch::LaunchRequest& request) = 0;
   // TERM to all processes of the attempt, after `grace` KILL. One that is not known is ignored: its end is on the way.
   virtual base::Status Cancel(launch::JobKey key, base::Nanos grace) = 0;
+  // Keeps beside the attempts' own records why they were told to end, as soon as their disk lets us: for whoever recovers them and
+  // finds that the store does not have it.
+  virtual void KeepReason(const BatchPlace& place, std::vector<launch::JobKey> attempts, const Reason& why) = 0;
+  // Before Recover: what was kept so of this attempt.
+  virtual std::optional<Reason> KeptReason(const BatchPlace& place, launch::JobKey attempt) = 0;
   // kFailedPrecondition: it has no program yet, or none any more.
   virtual base::Status Signal(launch::JobKey key, int signal) = 0;
 

@@ -1,15 +1,34 @@
 #include "worker/model/outcome.h"
 
+#include <cerrno>
 #include <csignal>
 #include <string>
 
 #include "base/errno_text.h"
+#include "base/text.h"
 #include "base/units.h"
 
 namespace jobd::worker {
 namespace {
 
 Reason Words(ReasonCode code, std::string text) { return Reason{.code = code, .text = std::move(text)}; }
+
+constexpr size_t kMostShown = 200;  // bytes of what the job was submitted with
+
+std::string Shown(std::string_view text) {
+  return base::EscapeForTerminal(text.substr(0, kMostShown)) + (text.size() > kMostShown ? "…" : "");
+}
+
+std::string ProgramFailed(const std::string& program, int errno_value, const std::string& why) {
+  std::string text = Shown(program) + ": " + why;
+  if (errno_value != ENOENT) return text;
+  if (program.find_first_of(" |;&<>") != std::string::npos) return text + "; a command line for the shell needs --shell";
+  if (program.find('/') == std::string::npos) return text + " in the job's PATH";
+  // The kernel says the same of a script whose interpreter is missing.
+  text += " (or its interpreter, which its first line names)";
+  if (program.front() != '/') text += "; a job works where --workdir says";
+  return text;
+}
 
 // How the program itself ended, when nobody ended it.
 Outcome BySelf(const launch::SlotRecord& record, const Bounds& bounds) {
@@ -50,7 +69,7 @@ Outcome OutcomeOf(const launch::SlotRecord& record, const Reason& asked, const B
     case launch::EndCause::kSelf: outcome = BySelf(record, bounds); break;
     case launch::EndCause::kSetupFailed:
       outcome.state = JobState::kFailed;
-      outcome.reason = StartFailed(launch::StepText(record.step), record.step_errno);
+      outcome.reason = StartFailed(launch::StepText(record.step), record.step_errno, bounds);
       return outcome;
     case launch::EndCause::kTimeout:
       outcome.state = JobState::kTimedOut;
@@ -138,8 +157,14 @@ Reason Refused(const std::string& text) {
   return Words(ReasonCode::kRefused, text.empty() ? std::string("refused by policy") : text);
 }
 
-Reason StartFailed(std::string_view step, int errno_value) {
-  Reason reason = Words(ReasonCode::kStartFailed, std::string(step) + ": " + base::ErrnoText(errno_value));
+Reason StartFailed(std::string_view step, int errno_value, const Bounds& as) {
+  const std::string why = base::ErrnoText(errno_value);
+  std::string text = std::string(step) + ": " + why;
+  if (step == launch::StepText(launch::Step::kExec) && !as.program.empty()) text = ProgramFailed(as.program, errno_value, why);
+  if (step == launch::StepText(launch::Step::kWorkdir) && !as.workdir.empty()) {
+    text = "working directory " + Shown(as.workdir) + ": " + why;
+  }
+  Reason reason = Words(ReasonCode::kStartFailed, std::move(text));
   reason.step = step;
   reason.errno_name = base::ErrnoName(errno_value);
   return reason;

@@ -7,10 +7,12 @@
 
 namespace jobd::worker {
 
-// The bounds the attempt ran under, for the words of its reason.
+// What the attempt ran under, and as, for the words of its reason.
 struct Bounds {
   base::Nanos timeout = 0;
   launch::JobLimits limits;
+  std::string program;  // empty: the shell
+  std::string workdir;  // empty: the profile's
 };
 
 // `asked` is why the job was told to end, if it was (kNone otherwise): it becomes the reason when the record says that this is what
@@ -30,7 +32,8 @@ Reason HostRestarted();
 Reason RecordDamaged();
 Reason RecordMissing();
 Reason Refused(const std::string& text);
-// "changing to the working directory: No such file or directory".
-Reason StartFailed(std::string_view step, int errno_value);
+// "entering the cgroup: Permission denied"; where the step is about something of the job's, that is named: "no-such-program: No
+// such file or directory in the job's PATH".
+Reason StartFailed(std::string_view step, int errno_value, const Bounds& as = {});
 
 }  // namespace jobd::worker

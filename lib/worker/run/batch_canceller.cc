@@ -11,6 +11,8 @@ namespace {
 constexpr uint64_t kToldOneByOne = 1000;
 // How often what could not be recorded is offered to the disk again.
 constexpr base::Nanos kOfferAgain = base::kNanosPerSecond;
+// Before anybody is told that it will be recorded later.
+constexpr base::Nanos kKeepReasonAfter = base::kNanosPerSecond / 2;
 
 // The disk's fault, which may pass; not that of what was to be written.
 bool MayComeBack(const base::Error& error) {
@@ -34,6 +36,7 @@ void BatchCanceller::CancelAll(uint64_t batch, std::optional<uint32_t> index, Re
   if (parts_.leases.DeferBehindRetry(batch, again)) return before->merge(TellRunning(batch, index, reason, grace));
   auto cancelling = std::make_shared<Cancelling>(Collect(batch, index, reason, grace, *before));
   if (cancelling->TookFromQueue()) ++recording_;
+  KeepReasonSoon(cancelling);
   Record(std::move(cancelling), std::move(done));
   parts_.on_room();
 }
@@ -42,12 +45,31 @@ BatchCanceller::Keys BatchCanceller::TellRunning(uint64_t batch, std::optional<u
                                                  std::optional<base::Nanos> grace) {
   LiveBatch* const live = parts_.table.FindBatch(batch);
   if (live == nullptr) return {};
-  Cancelling out{.batch = batch};
+  const auto out = std::make_shared<Cancelling>(Cancelling{.batch = batch, .reason = reason});
   for (auto& [one, job] : live->jobs) {
-    if ((!index || *index == one) && IsWithLauncher(job.state)) CollectLive(job, reason, grace, {}, out);
+    if ((!index || *index == one) && IsWithLauncher(job.state)) CollectLive(job, reason, grace, {}, *out);
   }
-  if (!out.changes.empty()) parts_.journal.Append(std::move(out.changes), {});
-  return {out.stopping.begin(), out.stopping.end()};
+  if (!out->changes.empty()) {
+    KeepReasonSoon(out);
+    parts_.journal.Append(std::move(out->changes), [this, out](const base::Status& status) {
+      out->recorded = status.ok();
+      if (!status.ok()) KeepReason(*out);
+    });
+  }
+  return {out->stopping.begin(), out->stopping.end()};
+}
+
+void BatchCanceller::KeepReasonSoon(const std::shared_ptr<Cancelling>& cancelling) {
+  if (cancelling->asked.empty()) return;
+  parts_.loop.After(kKeepReasonAfter, [this, cancelling] { KeepReason(*cancelling); });
+}
+
+void BatchCanceller::KeepReason(Cancelling& cancelling) {
+  if (cancelling.recorded || cancelling.asked.empty() || std::exchange(cancelling.kept, true)) return;
+  const LiveBatch* const live = parts_.table.FindBatch(cancelling.batch);
+  if (live == nullptr) return;  // and so all is on disk
+  parts_.launcher.KeepReason({.batch = cancelling.batch, .name = live->name, .job_count = live->job_count}, cancelling.asked,
+                             cancelling.reason);
 }
 
 void BatchCanceller::Record(std::shared_ptr<Cancelling> cancelling, Callback<CancelCounts> done) {
@@ -66,11 +88,11 @@ void BatchCanceller::CancelRestIfFailFast(uint64_t batch, uint32_t failed) {
 
 BatchCanceller::Cancelling BatchCanceller::Collect(uint64_t batch, std::optional<uint32_t> index, const Reason& reason,
                                                    std::optional<base::Nanos> grace, const Keys& told) {
-  Cancelling out{.batch = batch};
+  Cancelling out{.batch = batch, .reason = reason};
   if (base::Status read = CollectWaiting(index, reason, out); !read.ok()) {
     // A row made of nothing would forget what the job's earlier attempts were: what waits, waits on.
     PutBack(out);
-    out = Cancelling{.batch = batch, .failure = std::move(read).error()};
+    out = Cancelling{.batch = batch, .reason = reason, .failure = std::move(read).error()};
   }
   if (LiveBatch* const live = parts_.table.FindBatch(batch); live != nullptr) {
     for (auto& [one, job] : live->jobs) {
@@ -115,6 +137,7 @@ void BatchCanceller::CollectLive(LiveJob& job, const Reason& reason, std::option
     if (job.StopWasAsked() && reason.code == ReasonCode::kFailFast) return;
     if (!job.StopWasAsked()) {
       job.stop_reason = reason;
+      out.asked.push_back(job.key);
       JobRow row = job.row;
       row.outcome = Outcome{.state = JobState::kStopping, .reason = reason};
       out.changes.push_back(PutJob{.batch = out.batch, .index = job.key.index, .row = std::move(row)});
@@ -139,6 +162,8 @@ void BatchCanceller::CollectLive(LiveJob& job, const Reason& reason, std::option
 void BatchCanceller::OnCommitted(const std::shared_ptr<Cancelling>& cancelling, const base::Status& status,
                                  const Callback<CancelCounts>& done) {
   const bool took = cancelling->TookFromQueue();
+  cancelling->recorded = status.ok();
+  if (!status.ok()) KeepReason(*cancelling);
   if (!status.ok() && took && MayComeBack(status.error())) {
     parts_.loop.After(kOfferAgain, [this, cancelling, done] { Record(cancelling, done); });
     if (!std::exchange(cancelling->answered, true)) done(NotRecorded(cancelling->counts, status.error()));

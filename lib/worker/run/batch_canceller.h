@@ -71,6 +71,10 @@ class BatchCanceller {
     uint32_t single = 0;       // taken alone; 0: none
     bool single_held = false;  // it was held
     std::vector<launch::JobKey> stopping;
+    std::vector<launch::JobKey> asked;   // of these, those that this one asked to end first
+    Reason reason;                       // why
+    bool recorded = false;               // that is on disk
+    bool kept = false;                   // the launcher has it
     bool answered = false;               // with a failure; it goes on
     std::optional<base::Error> failure;  // why what waits was left alone
 
@@ -86,6 +90,9 @@ class BatchCanceller {
                      const Keys& told);
   base::Status CollectWaiting(std::optional<uint32_t> index, const Reason& reason, Cancelling& out);
   void CollectLive(LiveJob& job, const Reason& reason, std::optional<base::Nanos> grace, const Keys& told, Cancelling& out);
+  // Has the launcher keep why the jobs end, unless the store comes to have it soon.
+  void KeepReasonSoon(const std::shared_ptr<Cancelling>& cancelling);
+  void KeepReason(Cancelling& cancelling);
   void Record(std::shared_ptr<Cancelling> cancelling, Callback<CancelCounts> done);
   void OnCommitted(const std::shared_ptr<Cancelling>& cancelling, const base::Status& status, const Callback<CancelCounts>& done);
   void Tell(const Cancelling& cancelling);

@@ -17,6 +17,8 @@ namespace {
 // After something the machine lacks: room, descriptors, memory.
 constexpr base::Nanos kBackOff = base::kNanosPerSecond;
 constexpr const char* kMakingTheFolder = "making the batch's folder";
+constexpr const char* kOthersFolder =
+    "making the batch's folder, which holds another batch's records (jobd --recover takes them in)";
 
 constexpr const char* kStateDisk = "state";
 constexpr const char* kLogDisk = "log";
@@ -65,7 +67,7 @@ void Dispatcher::Prepare(const Queue::Pick& pick, Slot slot) {
   job.row.started_at = job.row.ended_at = 0;
   job.row.usage = {};
   job.key = {.batch = pick.batch, .index = pick.index, .attempt = ++job.row.attempt};
-  if (batch.open_errno != 0) return FailStart(parts_.table.Add(std::move(job)), kMakingTheFolder, batch.open_errno);
+  if (batch.open_errno != 0) return FailStart(parts_.table.Add(std::move(job)), batch.open_step, batch.open_errno);
   auto spec = parts_.specs.Take(parts_.reader, pick.batch, pick.index, pick.never_started);
   if (!spec.ok() && (MayPass(spec.error()) || spec.error().code() == base::Code::kUnavailable)) {
     return ReturnPick(pick, kStateDisk);
@@ -96,8 +98,11 @@ void Dispatcher::ReturnPick(const Queue::Pick& pick, const char* disk) {
 void Dispatcher::OpenBatch(LiveBatch& batch, launch::JobKey first) {
   batch.opening.push_back(first);
   if (batch.opening.size() > 1) return;
-  parts_.launcher.Open({.batch = first.batch, .name = batch.name, .job_count = batch.job_count},
-                       [this, id = first.batch](const base::Status& status) { OnOpened(id, status); });
+  const BatchPlace place{.batch = first.batch,
+                         .name = batch.name,
+                         .job_count = batch.job_count,
+                         .untouched_since = batch.last_seq == 0 ? batch.created_at : 0};
+  parts_.launcher.Open(place, [this, id = first.batch](const base::Status& status) { OnOpened(id, status); });
 }
 
 void Dispatcher::OnOpened(uint64_t id, const base::Status& status) {
@@ -106,8 +111,12 @@ void Dispatcher::OnOpened(uint64_t id, const base::Status& status) {
   batch->opened = batch->opened || status.ok();
   // Wrong with this batch alone.
   const bool broken = !batch->opened && !MayPass(status.error());
-  if (broken) batch->open_errno = status.error().sys_errno() != 0 ? status.error().sys_errno() : EIO;
+  if (broken) {
+    batch->open_errno = status.error().sys_errno() != 0 ? status.error().sys_errno() : EIO;
+    batch->open_step = status.error().code() == base::Code::kDataLoss ? kOthersFolder : kMakingTheFolder;
+  }
   const int why = batch->open_errno;
+  const std::string_view step = batch->open_step;
   for (const launch::JobKey& key : std::exchange(batch->opening, {})) {
     // What is done for one of them may end others, or the batch.
     LiveJob* const job = parts_.table.Find(key);
@@ -115,7 +124,7 @@ void Dispatcher::OnOpened(uint64_t id, const base::Status& status) {
     if (status.ok()) {
       NeedsLook(*job) ? Look(*job) : OnPrepared(*job);
     } else if (broken) {
-      FailStart(*job, kMakingTheFolder, why);
+      FailStart(*job, step, why);
     } else {
       DeferStart(*job, kLogDisk);
     }

@@ -31,6 +31,7 @@ base::Result<LiveBatch*> JobTable::FindOrRead(LiveReader& reader, uint64_t batch
   added.name = about.view.name;
   added.job_count = about.view.job_count;
   added.fail_fast = about.view.options.fail_fast;
+  added.created_at = about.view.created_at;
   added.last_seq = last_seq;
   parts_.announcer.OpenBatch(added.name, batch);
   return &added;

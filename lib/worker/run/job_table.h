@@ -59,9 +59,11 @@ struct LiveBatch {
   BatchName name;
   uint32_t job_count = 0;
   bool fail_fast = false;
+  base::Nanos created_at = 0;
   int64_t last_seq = 0;                 // of its last start
   bool opened = false;                  // the launcher has made what its attempts need
-  int open_errno = 0;                   // why it could not
+  int open_errno = 0;                   // why it could not, and
+  std::string_view open_step;           // at what; static
   std::vector<launch::JobKey> opening;  // who waits for that, which is under way
   std::map<uint32_t, LiveJob> jobs;
 };

@@ -1,14 +1,18 @@
 #include "worker/run/loop.h"
 
+#include <sys/timerfd.h>
+#include <unistd.h>
+
 #include <array>
 #include <atomic>
-#include <boost/asio/defer.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
+#include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <deque>
 #include <future>
 #include <map>
@@ -16,16 +20,18 @@
 #include <thread>
 #include <utility>
 
+#include "base/fd.h"
 #include "base/guarded.h"
 #include "base/thread_name.h"
 
 namespace jobd::worker {
 namespace {
 
-using Turns = boost::asio::strand<boost::asio::io_context::executor_type>;
+// Longer than a quick disk takes. To wake the other thread costs as much as to commit a row.
+constexpr base::Nanos kOvertakenAfter = base::kNanosPerMilli;
 
 struct ReadWatch {
-  ReadWatch(const Turns& turns, int fd, std::function<void()> on_ready) : descriptor(turns, fd), ready(std::move(on_ready)) {}
+  ReadWatch(boost::asio::io_context& io, int fd, std::function<void()> on_ready) : descriptor(io, fd), ready(std::move(on_ready)) {}
   boost::asio::posix::stream_descriptor descriptor;  // borrows it: released before it ends
   std::function<void()> ready;
 };
@@ -42,12 +48,10 @@ void Await(const std::shared_ptr<ReadWatch>& watch) {
 }  // namespace
 
 struct Loop::Impl {
-  boost::asio::io_context io{2};
-  Turns turns{io.get_executor()};
+  boost::asio::io_context io{1};  // one thread at a time runs it
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> keep_running{boost::asio::make_work_guard(io)};
   std::map<int, std::shared_ptr<ReadWatch>> watches;
   std::array<std::thread, 2> threads;
-  // Kept here, and not by Asio, which would keep what was dropped until it ends itself.
   struct Asides {
     std::deque<std::function<void()>> waiting;
     bool stopped = false;
@@ -57,7 +61,13 @@ struct Loop::Impl {
   std::atomic<bool> with_log_disk = false;
   LogDisk log_disk;
 
+  // True while the thread that takes the turns does something aside. Who sets it to false takes the turns from then on.
+  std::atomic<bool> may_be_overtaken = false;
+  std::atomic<bool> over = false;
+  base::Fd overtake;  // a timer, for the thread that waits to take the turns
+
   std::function<void()> NextAside() {
+    if (asides_left.load() == 0) return {};
     const auto locked = asides.Lock();
     if (locked->waiting.empty()) return {};
     auto next = std::move(locked->waiting.front());
@@ -70,6 +80,46 @@ struct Loop::Impl {
     locked->stopped = true;
     dropped.swap(locked->waiting);
   }
+
+  void WakeOther(base::Nanos in) {
+    itimerspec once{};
+    once.it_value = {.tv_sec = in / base::kNanosPerSecond, .tv_nsec = in % base::kNanosPerSecond};  // 0: not at all
+    (void)::timerfd_settime(overtake.get(), 0, &once, nullptr);
+  }
+
+  // False when the other thread has the turns.
+  bool DoAside(std::function<void()> work) {
+    may_be_overtaken.store(true);
+    WakeOther(kOvertakenAfter);
+    work();
+    work = nullptr;
+    --asides_left;
+    if (!may_be_overtaken.exchange(false)) return false;
+    WakeOther(0);
+    return true;
+  }
+
+  // False when the other thread has the turns, true when there are no more.
+  bool TakeTurns() {
+    while (io.run_one() > 0) {
+      while (auto aside = NextAside()) {
+        if (!DoAside(std::move(aside))) return false;
+      }
+    }
+    over.store(true);
+    WakeOther(1);
+    return true;
+  }
+
+  // False when there are no more turns.
+  bool AwaitTurns() {
+    for (;;) {
+      uint64_t expired = 0;
+      if (::read(overtake.get(), &expired, sizeof(expired)) < 0 && errno != EINTR) return false;
+      if (over.load()) return false;
+      if (may_be_overtaken.exchange(false)) return true;
+    }
+  }
 };
 
 Loop::Loop() : impl_(std::make_unique<Impl>()) {}
@@ -79,15 +129,20 @@ Loop::~Loop() {
 }
 
 base::Status Loop::Start() {
+  impl_->overtake.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC));
+  if (!impl_->overtake) return base::SysError("making a timer", errno);
   JOBD_RETURN_IF_ERROR(impl_->log_disk.Start());
   // Nothing is done before there are both.
   std::promise<bool> both;
   const std::shared_future<bool> begin = both.get_future().share();
   try {
-    for (std::thread& thread : impl_->threads) {
-      thread = std::thread([this, begin] {
+    for (size_t i = 0; i < impl_->threads.size(); ++i) {
+      impl_->threads[i] = std::thread([impl = impl_.get(), begin, first = i == 0] {
         base::NameThisThread("loop");
-        if (begin.get()) impl_->io.run();
+        if (!begin.get()) return;
+        if (!first && !impl->AwaitTurns()) return;
+        while (!impl->TakeTurns() && impl->AwaitTurns()) {
+        }
       });
     }
   } catch (const std::system_error& error) {
@@ -116,21 +171,13 @@ void Loop::Stop(std::function<void()> last) {
   impl_->log_disk.Stop();
 }
 
-// Both are deferred: what one of our threads asks for it does itself when it is through with the present, instead of waking the
-// other.
-void Loop::Post(std::function<void()> work) { boost::asio::defer(impl_->turns, std::move(work)); }
+void Loop::Post(std::function<void()> work) { boost::asio::post(impl_->io, std::move(work)); }
 
 void Loop::Aside(std::function<void()> work) {
-  {
-    const auto asides = impl_->asides.Lock();
-    if (asides->stopped) return;
-    asides->waiting.push_back(std::move(work));
-  }
+  const auto asides = impl_->asides.Lock();
+  if (asides->stopped) return;
+  asides->waiting.push_back(std::move(work));
   ++impl_->asides_left;
-  boost::asio::defer(impl_->io, [this] {
-    if (const auto next = impl_->NextAside()) next();
-    --impl_->asides_left;
-  });
 }
 
 void Loop::OnLogDisk(std::function<void()> work) {
@@ -147,7 +194,7 @@ bool Loop::IsAsideWithLogDisk() const { return impl_->with_log_disk.load(); }
 LogDisk& Loop::log_disk() { return impl_->log_disk; }
 
 void Loop::After(base::Nanos delay, std::function<void()> work) {
-  auto timer = std::make_shared<boost::asio::steady_timer>(impl_->turns, std::chrono::nanoseconds(delay));
+  auto timer = std::make_shared<boost::asio::steady_timer>(impl_->io, std::chrono::nanoseconds(delay));
   timer->async_wait([timer, work = std::move(work)](const boost::system::error_code& cancelled) {
     if (!cancelled) work();
   });
@@ -158,7 +205,7 @@ base::Nanos Loop::Now() const {
 }
 
 void Loop::WatchReadable(int fd, std::function<void()> ready) {
-  const auto watch = std::make_shared<ReadWatch>(impl_->turns, fd, std::move(ready));
+  const auto watch = std::make_shared<ReadWatch>(impl_->io, fd, std::move(ready));
   impl_->watches[fd] = watch;
   Await(watch);
 }

@@ -1,6 +1,6 @@
 // The loop. It owns the queue, the slots, the live jobs and all else in this folder that does not say otherwise; other threads
-// reach them by Post alone. Its turns come one after the other, on one of two threads: while the one waits for a disk (Aside), the
-// other takes the turns, so that the loop goes on whatever that disk does. "The loop's thread" is the one that has the turn.
+// reach them by Post alone. Its turns come one after the other, on one of two threads: when the one waits long for a disk (Aside),
+// the other takes the turns, so that the loop goes on whatever that disk does. "The loop's thread" is the one that has the turn.
 #pragma once
 
 #include <functional>
@@ -33,9 +33,9 @@ class Loop final : public LauncherLoop {
 
   // The rest is for the loop's thread, or for the one that sets things up before it runs.
 
-  // Does `work`, which may wait for a disk, outside of the turns: after this one, on this thread if the other has nothing to do
-  // meanwhile, for it costs as much to wake a thread as to commit a row. One at a time, or nobody is left for the turns. What is
-  // dropped by Stop has been destroyed when Stop returns.
+  // Does `work`, which may wait for a disk, between two turns: after this one and on this thread. When it takes longer than a
+  // millisecond, the other thread takes the turns meanwhile. One at a time, or nobody is left for the turns. What is dropped by
+  // Stop has been destroyed when Stop returns.
   void Aside(std::function<void()> work);
   // As Aside, where nothing is done aside, else on a thread of its own: whatever the log disk does, rows are committed and turns
   // taken.

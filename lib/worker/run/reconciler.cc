@@ -68,8 +68,17 @@ base::Status Reconciler::RestoreJob(const LiveRow& live) {
   JOBD_ASSIGN_OR_RETURN(auto row, parts_.reader.Row(live.batch, live.index));
   if (!row) return base::Ok();
   JOBD_ASSIGN_OR_RETURN(const LiveBatch* const batch, parts_.table.FindOrRead(parts_.reader, live.batch));
+  const launch::JobKey key{.batch = live.batch, .index = live.index, .attempt = row->attempt};
+  const BatchPlace place{.batch = live.batch, .name = batch->name, .job_count = batch->job_count};
+  if (row->outcome.state == JobState::kStarting || row->outcome.state == JobState::kRunning) {
+    // The disk may have kept it from being recorded that it was told to end.
+    if (auto why = parts_.launcher.KeptReason(place, key)) {
+      row->outcome = Outcome{.state = JobState::kStopping, .reason = *std::move(why)};
+      parts_.journal.Append({PutJob{.batch = live.batch, .index = live.index, .row = *row}}, {});
+    }
+  }
   const bool stopping = row->outcome.state == JobState::kStopping;
-  LiveJob job{.key = {.batch = live.batch, .index = live.index, .attempt = row->attempt},
+  LiveJob job{.key = key,
               .state = stopping ? LiveState::kStopping : LiveState::kLaunching,
               .row = std::move(*row),
               .slot = parts_.pools.TakeBeyond(Pools::kDefault)};
@@ -81,10 +90,7 @@ base::Status Reconciler::RestoreJob(const LiveRow& live) {
     job.kill_after = KillAfterOf(*spec, parts_.limits);
     job.retries = spec->retries;
   }
-  earlier_.push_back({.key = job.key,
-                      .place = {.batch = live.batch, .name = batch->name, .job_count = batch->job_count},
-                      .stopping = stopping,
-                      .grace = job.kill_after});
+  earlier_.push_back({.key = job.key, .place = place, .stopping = stopping, .grace = job.kill_after});
   parts_.table.Add(std::move(job));
   return base::Ok();
 }

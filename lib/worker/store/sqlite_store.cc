@@ -222,8 +222,12 @@ class SqliteStore final : public Store {
     if (observer_ != nullptr) observer_->OnStoreLost(problem.error.message());
     *lost = std::move(problem);
   }
+  base::Status CheckNotLost() {
+    const auto lost = lost_.Lock();
+    return *lost ? base::Status((*lost)->error) : base::Ok();
+  }
   base::Status CheckWritable() {
-    if (const auto lost = *lost_.Lock()) return lost->error;
+    JOBD_RETURN_IF_ERROR(CheckNotLost());
     base::Status files = files_.Check();
     if (!files.ok()) Lose({Problem::Kind::kReplaced, files.error()});
     return files;
@@ -232,7 +236,7 @@ class SqliteStore final : public Store {
   void CommitGroup(Group& group) {
     std::vector<base::Result<Stored>> results;
     const base::Nanos began = clock_.Monotonic();
-    base::Status status = CheckWritable();
+    base::Status status = CheckNotLost();
     if (status.ok()) status = Transact(group, results);
     // What was committed into a file that has no name any more is lost at the restart: nobody may be told that it is on disk.
     if (status.ok()) status = CheckWritable();

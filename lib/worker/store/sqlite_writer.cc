@@ -65,7 +65,10 @@ base::Result<std::unique_ptr<SqliteWriter>> SqliteWriter::Create(Database& datab
       {&writer->set_hold_next_,
        "UPDATE jobs SET hold_next = ?3, held_by = ?4 WHERE batch = ?1 AND idx = ?2 AND state BETWEEN 3 AND 6"},
       {&writer->put_job_, "INSERT OR REPLACE" + put},
-      {&writer->put_new_job_, "INSERT OR IGNORE" + put},
+      {&writer->put_new_jobs_,
+       "INSERT OR IGNORE INTO jobs (batch, idx, " + columns +
+           ") WITH RECURSIVE indexes (one) AS (SELECT ?2 UNION ALL SELECT one + 1 FROM indexes WHERE one < ?" +
+           std::to_string(3 + kJobColumnCount) + ") SELECT ?1, one, " + Parameters(3, kJobColumnCount) + " FROM indexes"},
       {&writer->add_start_, "INSERT INTO starts (batch, seq, idx, attempt, log_base) VALUES (?1, ?2, ?3, ?4, ?5)"},
       {&writer->put_meta_, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)"},
       {&writer->set_kept_, "UPDATE batches SET kept_bytes = ?3 WHERE id = ?1 AND ended_at = ?2 AND ended_at > 0"},
@@ -231,15 +234,16 @@ base::Status SqliteWriter::Do(const AddStart& start) {
 base::Status SqliteWriter::Do(const PutRange& range) {
   JOBD_ASSIGN_OR_RETURN(Tally* const tally, TallyOf(range.batch));
   const auto old = static_cast<size_t>(tally->held ? JobState::kHeld : JobState::kQueued);
-  for (uint32_t index = range.first; index <= range.last; ++index) {
-    put_new_job_.Bind(1, range.batch).Bind(2, index);
-    BindJobRow(put_new_job_, 3, range.row);
-    JOBD_RETURN_IF_ERROR(put_new_job_.Run());
-    if (database_.changes() == 0) continue;
-    ++tally->rows;
-    --tally->counts[old];
-    ++tally->counts[static_cast<size_t>(range.row.outcome.state)];
-  }
+  if (range.first > range.last) return base::Ok();
+  // However many they are, what is the same in all is bound once.
+  put_new_jobs_.Bind(1, range.batch).Bind(2, range.first);
+  BindJobRow(put_new_jobs_, 3, range.row);
+  put_new_jobs_.Bind(3 + kJobColumnCount, range.last);
+  JOBD_RETURN_IF_ERROR(put_new_jobs_.Run());
+  const int64_t added = database_.changes();
+  tally->rows += added;
+  tally->counts[old] -= added;
+  tally->counts[static_cast<size_t>(range.row.outcome.state)] += added;
   return base::Ok();
 }
 

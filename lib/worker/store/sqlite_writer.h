@@ -65,7 +65,7 @@ class SqliteWriter {
   std::map<std::string, uint64_t> numbers_;  // the last that this transaction has given, by owner
   Statement begin_, commit_, rollback_, look_;
   Statement find_batch_, insert_batch_, insert_spec_, tally_, put_counts_, put_phase_, set_held_, last_number_, put_number_;
-  Statement job_state_, put_job_, put_new_job_, add_start_, put_meta_, set_kept_, set_hold_next_;
+  Statement job_state_, put_job_, put_new_jobs_, add_start_, put_meta_, set_kept_, set_hold_next_;
   Statement put_session_, drop_session_, put_rehashed_;
 };
 

@@ -87,6 +87,35 @@ Daemon::~Daemon() {
   if (testing::Test::HasFailure()) std::fprintf(stderr, "---- log of jobd ----\n%s---- end ----\n", log().c_str());
 }
 
+namespace {
+
+void CopyPrograms(const std::string& bin) {
+  fs::create_directories(bin);
+  for (const char* program : {"jobd", "jobd-server"}) fs::copy_file(Binary(program), bin + "/" + program);
+}
+
+}  // namespace
+
+void Daemon::BelongTo(uid_t uid, std::string bin) {
+  if (bin.empty()) bin = folder() + "/bin";
+  CopyPrograms(bin);
+  for (const std::string& place : {folder(), bin}) {
+    EXPECT_EQ(::lchown(place.c_str(), uid, uid), 0) << place;
+    for (const auto& entry : fs::recursive_directory_iterator(place))
+      EXPECT_EQ(::lchown(entry.path().c_str(), uid, uid), 0) << entry.path();
+  }
+  const std::string id = std::to_string(uid);
+  options_.wrapper = {
+      "/bin/sh", "-c",
+      "cd / && exe=$1 && shift 2 && exec setpriv --reuid=" + id + " --regid=" + id + " --clear-groups \"$exe\" \"$@\"", "sh",
+      bin + "/jobd"};
+}
+
+void Daemon::RunFrom(const std::string& bin) {
+  CopyPrograms(bin);
+  options_.wrapper = {"/bin/sh", "-c", "exe=$1 && shift 2 && exec \"$exe\" \"$@\"", "sh", bin + "/jobd"};
+}
+
 bool Daemon::Start(Seconds patience) {
   // Those of a daemon that was killed say nothing of the one that starts.
   ::unlink((RuntimeDir() + "/address").c_str());

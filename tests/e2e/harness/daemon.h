@@ -33,6 +33,11 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
+  // Before the first start, as root: jobd runs as this user, who need not have an account. Its programs are copied to `bin`, as
+  // they may lie where such a user cannot walk to; empty: a folder of its own.
+  void BelongTo(uid_t uid, std::string bin = "");
+  // As ourselves, from copies of the programs in `bin`.
+  void RunFrom(const std::string& bin);
   // Starts jobd and waits until it accepts connections. False with why in log(), when jobd has ended.
   bool Start(Seconds patience = kPatience);
   // After its end, or to end it by kill -9: waits until it and its server are gone.

@@ -24,31 +24,11 @@ std::array<std::unique_ptr<Daemon>, 2>& Daemons() {
   return daemons;
 }
 
-void GiveAway(const fs::path& folder) {
-  const auto give = [](const fs::path& path) {
-    EXPECT_EQ(::lchown(path.c_str(), kUidWithoutAccount, kUidWithoutAccount), 0) << path;
-  };
-  give(folder);
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) give(entry.path());
-}
-
 std::unique_ptr<Daemon> MakeDaemon(bool ordinary) {
   DaemonOptions options;
   options.config = "[limits]\nmax_running = 4\n";
-  if (ordinary) {
-    // The programs may lie where such a user cannot walk to.
-    options.wrapper = {"/bin/sh", "-c",
-                       "cd / && bin=$(dirname \"$3\")/bin && shift && exec setpriv --reuid=" + std::to_string(kUidWithoutAccount) +
-                           " --regid=" + std::to_string(kUidWithoutAccount) + " --clear-groups \"$bin/jobd\" \"$@\"",
-                       "sh"};
-  }
   auto daemon = std::make_unique<Daemon>(options);
-  if (ordinary) {
-    const fs::path bin = daemon->folder() + "/bin";
-    fs::create_directory(bin);
-    for (const char* program : {"jobd", "jobd-server"}) fs::copy_file(Binary(program), bin / program);
-    GiveAway(daemon->folder());
-  }
+  if (ordinary) daemon->BelongTo(kUidWithoutAccount);
   EXPECT_TRUE(daemon->Start()) << daemon->log();
   return daemon;
 }

@@ -42,8 +42,6 @@ T Must(base::Result<T> result) {
   return std::move(result).value();
 }
 
-std::string TagOf(const std::string& log_dir) { return "jobd-test-" + std::to_string(std::hash<std::string>{}(log_dir)); }
-
 // One number for each batch of this test program and of any other that runs now.
 uint64_t NextNumber() {
   static std::atomic<uint64_t> next{1};
@@ -69,6 +67,8 @@ bool AwaitEvent(const std::string& dir, const std::function<bool()>& done) {
 
 }  // namespace
 
+std::string TagOf(const std::string& log_dir) { return "jobd-test-" + std::to_string(std::hash<std::string>{}(log_dir)); }
+
 LauncherHost::LauncherHost(HostOptions options) : log_dir_(options.log_dir) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
@@ -87,7 +87,7 @@ LauncherHost::LauncherHost(HostOptions options) : log_dir_(options.log_dir) {
 
 void LauncherHost::Run(base::Fd socket, const HostOptions& options) {
   const base::Fd log_dir = Must(base::OpenAt(AT_FDCWD, options.log_dir, O_RDONLY | O_DIRECTORY));
-  const auto driver = options.without_cgroups ? sandbox::MakeProcessTreeDriver("asked for")
+  const auto driver = options.without_cgroups ? sandbox::MakeProcessTreeDriver(TagOf(options.log_dir), "asked for")
                                               : Must(sandbox::DetectGroupDriver(TagOf(options.log_dir)));
   auto isolation = sandbox::Isolation::Make({.privileged = ::geteuid() == 0,
                                              .hidden = options.hidden,

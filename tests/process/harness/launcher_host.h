@@ -24,6 +24,9 @@ using test::TempDir;
 // Of the uids that jobs get here, which are no installed jobd's: each test program has a range of its own, beyond this one.
 inline constexpr uid_t kFirstUid = 1'610'612'736;
 
+// What tells the groups of a launcher with this log directory from another's.
+std::string TagOf(const std::string& log_dir);
+
 struct HostOptions {
   std::string log_dir;  // must exist
   bool without_cgroups = false;

@@ -51,6 +51,32 @@ TEST(FaultA1, IgnoredAndBlockedSignalsAreAsOfAProcessThatNobodyTouched) {
       }));
 }
 
+TEST(StraySignals, FaultG7WhatMeansNothingToADaemonDoesNotEndIt) {
+  EXPECT_TRUE(Holds([] {},
+                    [] {
+                      IgnoreStraySignals();
+                      for (const int signal : {SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT})
+                        ::raise(signal);
+                      for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) ::raise(signal);
+                      // A timer of ours would still wake us: a handler may be put in its place.
+                      return std::signal(SIGALRM, [](int) {}) == SIG_IGN;
+                    }));
+}
+
+TEST(StraySignals, FaultG7WhatIsToEndADaemonStillDoes) {
+  for (const int signal : {SIGTERM, SIGINT, SIGQUIT, SIGHUP}) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ForgetStarter();
+      IgnoreStraySignals();
+      ::raise(signal);
+      ::_exit(0);
+    }
+    int status = 0;
+    EXPECT_TRUE(::waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == signal) << signal;
+  }
+}
+
 TEST(FaultA1, ClosedStandardDescriptorsAreDevNull) {
   EXPECT_TRUE(Holds([] { ::close(0), ::close(1), ::close(2); },
                     [] {

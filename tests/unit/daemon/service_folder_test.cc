@@ -13,6 +13,7 @@
 #include <iterator>
 #include <string>
 
+#include "daemon/job_uids.h"
 #include "daemon/service_dirs.h"
 #include "tests/support/require.h"
 #include "tests/support/temp_dir.h"
@@ -190,6 +191,16 @@ TEST_F(FaultD19, OneFolderForTwoPurposesIsRefused) {
   EXPECT_NE(Refusal(config_).find("are one folder"), std::string::npos) << Refusal(config_);
 }
 
+TEST_F(FaultD19, OneFolderForTwoPurposesIsRefusedByACheckBeforeThereIsOne) {
+  config_.state_dir += "/new/state";
+  config_.log_dir = config_.state_dir;
+  EXPECT_NE(CheckRefusal(config_).find("are one folder"), std::string::npos) << CheckRefusal(config_);
+  config_.log_dir = config_.state_dir + "/../state/";
+  EXPECT_NE(CheckRefusal(config_).find("are one folder"), std::string::npos) << CheckRefusal(config_);
+  config_.log_dir = config_.state_dir + "/logs";
+  EXPECT_EQ(CheckRefusal(config_), "");
+}
+
 TEST_F(FaultD19, AFolderWithinAnotherIsNotForeignToIt) {
   config_.log_dir = config_.state_dir + "/logs";
   config_.runtime_dir = config_.state_dir + "/run";
@@ -266,6 +277,40 @@ TEST_F(FaultD19, AStateFolderThatWasLostGetsItsLogsBack) {
   Write(config_.log_dir + "/ann/b/exits");
   fs::remove_all(config_.state_dir);
   EXPECT_EQ(Refusal(config_), "");
+}
+
+// Whose uid is whose is begun anew only where no job can have had one.
+TEST_F(FaultD19, FaultD10AMapOfUidsThatIsLostIsNotBegunAnew) {
+  const auto refusal = [this] {
+    const auto dirs = PrepareDirs(config_, account_);
+    if (!dirs.ok()) return dirs.error().message();
+    auto uids = OpenJobUids(config_, account_, dirs->state.get(), dirs->log.get());
+    if (uids.ok() && !uids->Save().ok()) return std::string("not saved");
+    return uids.ok() ? std::string() : uids.error().message();
+  };
+  EXPECT_EQ(refusal(), "");
+  EXPECT_TRUE(fs::exists(config_.state_dir + "/job-uids"));
+  EXPECT_TRUE(fs::exists(config_.log_dir + "/.job-uids"));
+  fs::remove(config_.state_dir + "/job-uids");
+  fs::remove(config_.log_dir + "/.job-uids");
+  EXPECT_EQ(refusal(), "") << "there was no job";
+  Write(config_.log_dir + "/ann/b/exits");
+  Give(config_.log_dir + "/ann");
+  EXPECT_EQ(refusal(), "");
+  fs::remove(config_.state_dir + "/job-uids");
+  EXPECT_EQ(refusal(), "") << "there is the copy";
+  fs::remove(config_.state_dir + "/job-uids");
+  fs::remove(config_.log_dir + "/.job-uids");
+  EXPECT_NE(refusal().find("job-uids is missing"), std::string::npos) << refusal();
+  EXPECT_NE(refusal().find("of ann"), std::string::npos) << refusal();
+  // A state folder that was lost as a whole, too; the copy is none of a stranger's files in the log folder.
+  fs::remove_all(config_.state_dir);
+  EXPECT_NE(refusal().find("job-uids is missing"), std::string::npos) << refusal();
+  Write(config_.state_dir + "/job-uids", "jobd uids 1\nend 0\n");
+  ::chmod((config_.state_dir + "/job-uids").c_str(), 0600);
+  EXPECT_EQ(refusal(), "") << "as the text says";
+  fs::remove(config_.log_dir + "/.jobd");
+  EXPECT_EQ(refusal(), "");
 }
 
 TEST_F(FaultD19, AStateFolderThatWasMovedKeepsItsLogs) {

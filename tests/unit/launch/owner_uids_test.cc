@@ -141,6 +141,109 @@ TEST_F(OwnerUidsTest, AnOlderCopyTakesNothingAway) {
   EXPECT_NE(*taken.OfOwner("alice"), alice);
 }
 
+// The map in the state directory and its copy in the log directory.
+class OwnerUidsCopyTest : public OwnerUidsTest {
+ protected:
+  base::Result<OwnerUids> OpenBoth() { return OwnerUids::Open(dir_.get(), kFirst, 4, copy_dir_.get()); }
+  // With alice's uid as the first: with so few, others want her place.
+  void SetUp() override {
+    auto uids = OpenBoth();
+    ASSERT_TRUE(uids.ok());
+    EXPECT_FALSE(uids->found());
+    PatientUids patient(std::move(uids).value());
+    alice_ = *patient.OfOwner("alice");
+    bob_ = *patient.OfOwner("bob");
+  }
+  std::string Copy() const { return logs_.path() + "/" + kUidsCopy; }
+  static std::string Content(const std::string& path) { return base::ReadFile(AT_FDCWD, path).value(); }
+  static void Put(const std::string& path, const std::string& text) {
+    ::unlink(path.c_str());
+    std::ofstream(path) << text;
+  }
+  void ExpectBothKept(const std::string& note) {
+    auto uids = OpenBoth();
+    ASSERT_TRUE(uids.ok()) << uids.error().message();
+    EXPECT_TRUE(uids->found());
+    EXPECT_EQ(uids->note().empty(), note.empty()) << uids->note();
+    EXPECT_NE(uids->note().find(note), std::string::npos) << uids->note();
+    ASSERT_TRUE(uids->Complete().ok());
+    PatientUids patient(std::move(uids).value());
+    EXPECT_EQ(*patient.OfOwner("alice"), alice_);
+    EXPECT_EQ(*patient.OfOwner("bob"), bob_);
+    EXPECT_FALSE(patient.OfOwner("carol").ok()) << "both places are taken for ever";
+    ASSERT_TRUE(patient.Save().ok());
+    EXPECT_EQ(Content(File()), Content(Copy()));
+  }
+
+  test::TempDir logs_;
+  base::Fd copy_dir_{base::OpenAt(AT_FDCWD, logs_.path(), O_RDONLY | O_DIRECTORY).value()};
+  uid_t alice_ = 0;
+  uid_t bob_ = 0;
+};
+
+TEST_F(OwnerUidsCopyTest, FaultD10AMapThatIsMissingIsTakenFromItsCopy) {
+  ASSERT_EQ(::unlink(File().c_str()), 0);
+  ExpectBothKept("was missing");
+}
+
+TEST_F(OwnerUidsCopyTest, FaultD10AMapThatIsCutOffIsTakenFromItsCopy) {
+  const std::string whole = Content(File());
+  for (const size_t size : {size_t{0}, whole.size() / 2, whole.size() - 1}) {
+    Put(File(), whole.substr(0, size));
+    ExpectBothKept("was damaged");
+  }
+}
+
+TEST_F(OwnerUidsCopyTest, FaultD10AnOlderMapThatCameBackGivesNothingAway) {
+  Put(File(), "jobd uids 1\nowner alice " + std::to_string(alice_) + " 1\nend 1\n");
+  ExpectBothKept("was older");
+  Put(File(), "jobd uids 1\nend 0\n");
+  ExpectBothKept("was older");
+}
+
+TEST_F(OwnerUidsCopyTest, ACopyThatIsMissingOrDamagedIsMadeAgain) {
+  ASSERT_EQ(::unlink(Copy().c_str()), 0);
+  ExpectBothKept("");
+  Put(Copy(), "jobd");
+  ExpectBothKept("");
+}
+
+TEST_F(OwnerUidsCopyTest, WhereBothAreDamagedOrContradictEachOtherNothingIsGiven) {
+  const std::string whole = Content(File());
+  Put(File(), "jobd uids 1\n");
+  ASSERT_EQ(::unlink(Copy().c_str()), 0);
+  EXPECT_EQ(OpenBoth().error().code(), base::Code::kDataLoss);
+  Put(Copy(), "jobd uids 1\n");
+  EXPECT_EQ(OpenBoth().error().code(), base::Code::kDataLoss);
+  Put(File(), whole);
+  Put(Copy(), "jobd uids 1\nowner eve " + std::to_string(alice_) + " 1\nend 1\n");
+  EXPECT_NE(OpenBoth().error().message().find("two owners'"), std::string::npos);
+  // And where somebody else has put it.
+  Put(Copy(), whole);
+  ASSERT_EQ(::chmod(Copy().c_str(), 0666), 0);
+  EXPECT_EQ(OpenBoth().error().code(), base::Code::kPermissionDenied);
+}
+
+TEST_F(OwnerUidsCopyTest, NothingIsGivenThatTheCopyDoesNotHave) {
+  ASSERT_EQ(::mkdir((logs_.path() + "/.job-uids.new").c_str(), 0700), 0);
+  auto uids = OpenBoth();
+  ASSERT_TRUE(uids.ok());
+  PatientUids patient(std::move(uids).value());
+  EXPECT_FALSE(patient.TakeForJob("alice").ok());
+  ASSERT_EQ(::rmdir((logs_.path() + "/.job-uids.new").c_str()), 0);
+  EXPECT_TRUE(patient.TakeForJob("alice").ok());
+  EXPECT_NE(Content(Copy()).find("jobs alice"), std::string::npos);
+}
+
+TEST_F(OwnerUidsCopyTest, ARestoreTakesFromADamagedMapWhatCanBeRead) {
+  ASSERT_EQ(::unlink(Copy().c_str()), 0);
+  const std::string whole = Content(File());
+  Put(File(), whole.substr(0, whole.find("end")) + "owner x");
+  auto uids = OwnerUids::Open(dir_.get(), kFirst, 4, copy_dir_.get(), OwnerUids::Damage::kSalvage);
+  ASSERT_TRUE(uids.ok()) << uids.error().message();
+  EXPECT_EQ(uids->owners(), 2u);
+}
+
 TEST_F(OwnerUidsTest, DamageAndForgeryAreRefused) {
   const std::string good = "jobd uids 1\nowner alice 5 1\nend 1\n";
   for (const std::string& bad :

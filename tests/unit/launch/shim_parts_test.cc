@@ -72,6 +72,27 @@ TEST(StopScheduleTest, FaultD25WhatCouldNotBeDoneIsDueAgain) {
   EXPECT_EQ(schedule.cause(), EndCause::kTimeout);
 }
 
+TEST(StopScheduleTest, FaultF11ATermThatIsRefusedIsTriedAFewTimesAndAKillForEver) {
+  StopSchedule schedule;
+  schedule.Started(0, 10, 10 * base::kNanosPerSecond);
+  int terms = 0;
+  base::Nanos now = 10;
+  Action due = schedule.Due(now);
+  for (; due == Action::kTerminate; due = schedule.Due(now)) {
+    ++terms;
+    schedule.Retry(due, now, false);
+    ASSERT_TRUE(schedule.Next().has_value());
+    now = *schedule.Next();
+  }
+  EXPECT_EQ(terms, 4) << "those that can be told are told each time";
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(due, Action::kKill) << i;
+    schedule.Retry(due, now, false);
+    now = *schedule.Next();
+    due = schedule.Due(now);
+  }
+}
+
 TEST(StopScheduleTest, TheFirstReasonIsTheOneTold) {
   StopSchedule schedule;
   schedule.Started(0, 10, 1000);

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -246,8 +247,17 @@ class FakeWorker final : public worker::Worker {
     page.jobs = shown_jobs;
     return page;
   }
+  // Where the last address was looked up.
+  std::thread::id resolved_on() {
+    const std::lock_guard lock(mutex_);
+    return resolved_on_;
+  }
   // An ID, with an index behind it if need be, or `last`.
   base::Result<worker::Target> Resolve(const std::string& owner, const std::string& address) override {
+    {
+      const std::lock_guard lock(mutex_);
+      resolved_on_ = std::this_thread::get_id();
+    }
     worker::Target target{.batch = {.owner = owner, .correlation_id = address.substr(0, address.find('/'))}, .index = {}};
     if (address == "last") {
       const std::lock_guard lock(mutex_);
@@ -317,6 +327,7 @@ class FakeWorker final : public worker::Worker {
   std::set<worker::BatchName> batches_;
   std::atomic<int> changes_ = 0;
   std::atomic<int> live_ = 0;
+  std::thread::id resolved_on_;
 };
 
 }  // namespace jobd::server::testing

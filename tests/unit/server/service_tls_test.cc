@@ -140,6 +140,43 @@ TEST_F(ServiceTls, NewCertificatesHoldForNewConnections) {
   EXPECT_TRUE(jobd::v1::AuthService::NewStub(old_channel)->WhoAmI(&second, {}, &response).ok());
 }
 
+TEST_F(ServiceTls, FaultD17WhatWasForcedCanBeTakenBackWithoutForce) {
+  const FileContents before = files_;
+  const Issued elsewhere = ca_.Issue({.common_name = "server", .dns = {"elsewhere.example"}, .extended_key_usage = "serverAuth"});
+  const auto serve = [&](const TlsFiles& tls, bool force) {
+    {
+      const std::lock_guard lock(mutex_);
+      files_.tls = tls;
+    }
+    return service_->Reload(force).ok();
+  };
+  TlsFiles other = before.tls;
+  other.cert = elsewhere.cert;
+  other.key = elsewhere.key;
+  EXPECT_FALSE(serve(other, false));
+  ASSERT_TRUE(serve(other, true));
+  EXPECT_TRUE(serve(before.tls, false)) << "who would be locked out, is";
+  EXPECT_FALSE(serve(other, false)) << "and that it was forced once counts no more";
+}
+
+TEST_F(ServiceTls, AnExchangedAuthorityEndsTheCallsOfConnectionsFromBefore) {
+  const auto channel = ChannelOf("viewer");
+  const auto call = [&] {
+    Context context;
+    jobd::v1::WhoAmIResponse response;
+    return jobd::v1::AuthService::NewStub(channel)->WhoAmI(&context, {}, &response).ok();
+  };
+  ASSERT_TRUE(call());
+  testing::TestCa other("other");
+  {
+    const std::lock_guard lock(mutex_);
+    files_.config.insert(files_.config.find("[tls]\n") + 6, "client_ca = \"/clients\"\n");
+    files_.tls.client_ca = other.pem();
+  }
+  ASSERT_TRUE(service_->Reload(true).ok());
+  EXPECT_FALSE(call());
+}
+
 TEST_F(ServiceTls, BadFilesReplaceNothing) {
   testing::TestCa other;
   const FileContents good = files_;

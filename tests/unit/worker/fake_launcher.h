@@ -139,6 +139,16 @@ class FakeLauncher final : public Launcher {
     signals_.emplace_back(key, signal);
     return base::Ok();
   }
+  void KeepReason(const BatchPlace&, std::vector<launch::JobKey> attempts, const Reason& why) override {
+    const std::lock_guard lock(mutex_);
+    for (const launch::JobKey& key : attempts) kept_reasons_.emplace(key, why);
+    changed_.notify_all();
+  }
+  std::optional<Reason> KeptReason(const BatchPlace&, launch::JobKey key) override {
+    const std::lock_guard lock(mutex_);
+    const auto kept = kept_reasons_.find(key);
+    return kept == kept_reasons_.end() ? std::nullopt : std::optional(kept->second);
+  }
   void CancelPastLoop(launch::JobKey key, base::Nanos grace) override { (void)Cancel(key, grace); }
   void SignalPastLoop(launch::JobKey key, int signal) override { (void)Signal(key, signal); }
   base::Status Recover(const std::vector<Earlier>& attempts, bool host_restarted) override {
@@ -200,6 +210,13 @@ class FakeLauncher final : public Launcher {
     const std::lock_guard lock(mutex_);
     return recovered_;
   }
+  // Waits until so many attempts' reasons were kept, and gives all: for the launcher of a later process.
+  std::map<launch::JobKey, Reason> WaitKeptReasons(size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return kept_reasons_.size() >= count; });
+    return kept_reasons_;
+  }
+  void UseKeptReasons(std::map<launch::JobKey, Reason> reasons) { kept_reasons_ = std::move(reasons); }
   size_t cancelled() {
     const std::lock_guard lock(mutex_);
     return cancelled_.size();
@@ -302,6 +319,7 @@ class FakeLauncher final : public Launcher {
   std::vector<Earlier> recovered_;
   std::vector<std::pair<launch::JobKey, base::Nanos>> cancelled_;
   std::vector<std::pair<launch::JobKey, int>> signals_;
+  std::map<launch::JobKey, Reason> kept_reasons_;
 };
 
 }  // namespace jobd::worker

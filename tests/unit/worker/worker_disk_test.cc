@@ -176,6 +176,69 @@ TEST_F(WorkerDiskTest, FaultD16AFullDiskEndsWhatRunsAndRecordsTheRestWhenThereIs
   EXPECT_EQ(worker_->GetStatus().state, ServiceState::kStopped) << "recorded when there was room";
 }
 
+// Who cancelled it and why is not lost with this process, when the disk did not take it before.
+class KeptReasonTest : public WorkerDiskTest {
+ protected:
+  // Both jobs of "b" run, were told to end by bob, and are found again so by another process.
+  void CancelAndRestart(FakeFate fate) {
+    ASSERT_TRUE(Submit("b", Jobs(2)).ok());
+    const auto first = launcher_->WaitLaunched(1).key;
+    const auto second = launcher_->WaitLaunched(2).key;
+    launcher_->Running(first);
+    launcher_->Running(second);
+    std::map<launch::JobKey, Reason> kept;
+    {
+      test::FullDisk full;
+      (void)Cancel("b");
+      kept = launcher_->WaitKeptReasons(2);
+      worker_.reset();
+    }
+    launcher_ = std::make_unique<FakeLauncher>(logs_.get());
+    launcher_->UseKeptReasons(std::move(kept));
+    for (const auto& key : {first, second}) launcher_->LeaveBehind(key, fate);
+    ASSERT_TRUE(Open().ok());
+  }
+};
+
+TEST_F(KeptReasonTest, FaultF4WhoCancelledAndWhyIsKnownOfWhatEndedMeanwhile) {
+  CancelAndRestart(launch::SlotRecord{.cause = launch::EndCause::kCancel, .exit = ExitStatus::Signaled(15)});
+  UntilEnded("b");
+  for (const uint32_t index : {1u, 2u}) {
+    EXPECT_EQ(Job("b", index).outcome.state, JobState::kCancelled);
+    EXPECT_EQ(Job("b", index).outcome.reason.by, "bob");
+    EXPECT_EQ(Job("b", index).outcome.reason.detail, "enough");
+  }
+}
+
+TEST_F(KeptReasonTest, FaultF4WhatStillRunsIsToldAgainAndSaysSo) {
+  CancelAndRestart(FakeRuns{});
+  const auto first = launcher_->WaitCancelled(1);
+  for (const auto& earlier : launcher_->recovered()) EXPECT_TRUE(earlier.stopping);
+  launcher_->Exit(first, ExitStatus::Signaled(15), launch::EndCause::kCancel);
+  launcher_->Exit(launcher_->WaitCancelled(2), ExitStatus::Signaled(15), launch::EndCause::kCancel);
+  UntilEnded("b");
+  EXPECT_EQ(Job("b", first.index).outcome.reason.by, "bob");
+}
+
+TEST_F(KeptReasonTest, FaultF4WhatEndedByItselfBeforeSaysThat) {
+  CancelAndRestart(launch::SlotRecord{.exit = ExitStatus::Exited(0)});
+  UntilEnded("b");
+  EXPECT_EQ(Job("b", 1).outcome.state, JobState::kSucceeded);
+}
+
+TEST_F(KeptReasonTest, FaultF4AStateDiskThatHangsIsNotWaitedFor) {
+  ASSERT_TRUE(Submit("b", Jobs(1)).ok());
+  const auto first = launcher_->WaitLaunched(1).key;
+  launcher_->Running(first);
+  test::DiskGate gate;
+  HangBehind(gate);
+  (void)Cancel("b");
+  EXPECT_EQ(launcher_->WaitKeptReasons(1).at(first).by, "bob");
+  gate.Open();
+  launcher_->Exit(first, ExitStatus::Signaled(15), launch::EndCause::kCancel);
+  UntilEnded("b");
+}
+
 TEST_F(WorkerDiskTest, FaultD16WhatWasCancelledOnAFullDiskDoesNotStart) {
   ASSERT_TRUE(Submit("b", Jobs(4), {.parallel = 1}).ok());
   const auto first = launcher_->WaitLaunched(1).key;

@@ -2,11 +2,14 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "base/files.h"
+#include "worker/launcher/local/stop_reasons.h"
 #include "worker/store/batch_files.h"
 
 namespace jobd::worker {
@@ -14,6 +17,29 @@ namespace {
 
 // How many slots one call reads at most, whether or not a job runs in each of them.
 constexpr size_t kSlotsAtOnce = 256;
+constexpr size_t kMaxStops = 64u << 20;
+
+bool IsOlder(int file, base::Nanos time) {
+  struct stat about {};
+  return ::fstat(file, &about) == 0 && about.st_mtim.tv_sec * base::kNanosPerSecond + about.st_mtim.tv_nsec < time;
+}
+
+// Whether anything is written in a file of slots, which has none but zeros when it is made.
+bool HasRecords(int file) {
+  std::vector<std::byte> bytes(kSlotsAtOnce * launch::kSlotSize);
+  for (uint64_t offset = 0;;) {
+    const off_t data = ::lseek(file, static_cast<off_t>(offset), SEEK_DATA);
+    if (data < 0 && errno == ENXIO) return false;
+    if (data > 0) offset = static_cast<uint64_t>(data);
+    const auto read = base::PreadUpTo(file, bytes, offset);
+    if (!read.ok() || *read == 0) return !read.ok();
+    if (std::any_of(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(*read),
+                    [](std::byte b) { return b != std::byte{}; })) {
+      return true;
+    }
+    offset += *read;
+  }
+}
 
 base::Error NotOpen() { return {base::Code::kDataLoss, "the exit file cannot be opened"}; }
 
@@ -70,6 +96,11 @@ base::Result<ExitFiles::Made> ExitFiles::Make(const BatchPlace& place, std::span
   Made made;
   JOBD_ASSIGN_OR_RETURN(made.folder, MakeBatchFolder(log_dir_, place.name));
   JOBD_ASSIGN_OR_RETURN(made.file, launch::OpenExitFile(made.folder.get(), place.job_count));
+  // What another batch of this ID left, as one that a restored database does not know, must not be taken for the ends of these
+  // jobs.
+  if (place.untouched_since > 0 && IsOlder(made.file.get(), place.untouched_since) && HasRecords(made.file.get())) {
+    return base::Error(base::Code::kDataLoss, "the batch's folder holds the records of another batch").WithErrno(EEXIST);
+  }
   return made;
 }
 
@@ -110,6 +141,21 @@ base::Status ExitFiles::MarkBegun(const BatchPlace& place, std::span<const launc
     JOBD_RETURN_IF_ERROR(base::PwriteAll(file.get(), begun, launch::SlotOffset(key.index)));
   }
   return base::Ok();
+}
+
+base::Status ExitFiles::AppendStops(const BatchName& batch, const std::string& text) const {
+  JOBD_ASSIGN_OR_RETURN(const base::Fd folder, OpenBatchFolder(log_dir_, batch));
+  JOBD_ASSIGN_OR_RETURN(const base::Fd file,
+                        base::OpenBeneath(folder.get(), kStopsName, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0600));
+  JOBD_RETURN_IF_ERROR(base::WriteAll(file.get(), text));
+  return ::fdatasync(file.get()) == 0 ? base::Ok() : base::Status(base::SysError("writing why jobs end", errno));
+}
+
+std::string ExitFiles::ReadStops(const BatchName& batch) const {
+  const auto folder = OpenBatchFolder(log_dir_, batch);
+  if (!folder.ok()) return {};
+  auto text = base::ReadFile(folder->get(), kStopsName, kMaxStops);
+  return text.ok() ? std::move(text).value() : std::string();
 }
 
 }  // namespace jobd::worker

@@ -78,6 +78,10 @@ class ExitFiles {
   // a later attempt is there, or a shim holds the slot: no record, or a file that was made whole, would otherwise make them look as
   // if they had never begun.
   base::Status MarkBegun(const BatchPlace& place, std::span<const launch::JobKey> attempts) const;
+  // The batch's file of stop_reasons.h. Appending has it on the disk, however long that takes; thread-safe. Read: empty where there
+  // is none, or it cannot be had.
+  base::Status AppendStops(const BatchName& batch, const std::string& text) const;
+  std::string ReadStops(const BatchName& batch) const;
 
  private:
   ExitFiles(int log_dir, std::unique_ptr<FileEvents> events) : log_dir_(log_dir), events_(std::move(events)) {}

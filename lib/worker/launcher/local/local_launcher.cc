@@ -105,6 +105,17 @@ base::Status LocalLauncher::Cancel(launch::JobKey key, base::Nanos grace) {
   return jobd_.Send(launch::CancelJob{.key = key, .grace = grace});
 }
 
+void LocalLauncher::KeepReason(const BatchPlace& place, std::vector<launch::JobKey> attempts, const Reason& why) {
+  // What cannot be kept there either is forgotten at a restart: whoever asked has been told.
+  loop_->OnLogDisk([this, name = place.name, text = EncodeStops(attempts, why)] { (void)exit_files_->AppendStops(name, text); });
+}
+
+std::optional<Reason> LocalLauncher::KeptReason(const BatchPlace& place, launch::JobKey attempt) {
+  if (std::exchange(kept_of_, place.batch) != place.batch) kept_ = DecodeStops(exit_files_->ReadStops(place.name));
+  const auto kept = kept_.find({attempt.index, attempt.attempt});
+  return kept == kept_.end() ? std::nullopt : std::optional(kept->second);
+}
+
 base::Status LocalLauncher::Signal(launch::JobKey key, int signal) {
   LookAtSlot(key);  // it may have got a program since, or ended
   const Attempt* const attempt = Find(key);

@@ -29,6 +29,7 @@
 #include "worker/launcher/launcher.h"
 #include "worker/launcher/local/exit_files.h"
 #include "worker/launcher/local/jobd_connection.h"
+#include "worker/launcher/local/stop_reasons.h"
 
 namespace jobd::worker {
 
@@ -51,6 +52,8 @@ class LocalLauncher final : public Launcher, private FrameReceiver {
   void Close(uint64_t batch) override;
   base::Status Start(const launch::LaunchRequest& request) override;
   base::Status Cancel(launch::JobKey key, base::Nanos grace) override;
+  void KeepReason(const BatchPlace& place, std::vector<launch::JobKey> attempts, const Reason& why) override;
+  std::optional<Reason> KeptReason(const BatchPlace& place, launch::JobKey attempt) override;
   base::Status Signal(launch::JobKey key, int signal) override;
   void CancelPastLoop(launch::JobKey key, base::Nanos grace) override;
   void SignalPastLoop(launch::JobKey key, int signal) override;
@@ -114,6 +117,9 @@ class LocalLauncher final : public Launcher, private FrameReceiver {
   // Attempts that were taken up where there was no record to be had, by batch: it must not look, when its file is made whole, as if
   // they had never begun.
   std::unordered_map<uint64_t, std::vector<launch::JobKey>> unrecorded_;
+  // Of the batch that was asked about last, at a start.
+  uint64_t kept_of_ = 0;
+  Stops kept_;
   std::atomic<uint32_t> without_folder_ = 0;  // attempts that are so
 };
 

@@ -12,6 +12,19 @@ namespace {
 
 constexpr const char* kUuid = "0192a1b2-0000-7000-8000-0123456789ab";
 
+// jobd's word for it came beside our own: "address: is needed".
+TEST(JobRefTest, FaultC5AnEmptyAddressIsRefusedInOneMessageThatNamesId) {
+  const auto client = Client::FromChannel(grpc::CreateChannel("127.0.0.1:1", grpc::InsecureChannelCredentials()), Connection());
+  const auto found = FindJob(*client, "", "");
+  ASSERT_FALSE(found.ok());
+  const base::Error error = About(found.error(), "");
+  EXPECT_EQ(error.code(), base::Code::kInvalidArgument);
+  ASSERT_EQ(error.violations().size(), 1u);
+  EXPECT_EQ(error.violations()[0].field, "ID");
+  EXPECT_EQ(error.message().rfind("ID: must not be empty", 0), 0u) << error.message();
+  EXPECT_TRUE(CheckAddress("x").ok());
+}
+
 TEST(JobRefTest, AWholeUuidNeedsNoQuestion) {
   EXPECT_EQ(*WholeRef(kUuid, "me"), (JobRef{kUuid, std::nullopt, "me"}));
   EXPECT_EQ(*WholeRef(std::string(kUuid) + "/3", ""), (JobRef{kUuid, 3, ""}));

@@ -121,5 +121,14 @@ TEST(SplitAddressTest, FaultC25UnderstoodOrRefusedAtOnce) {
   EXPECT_THAT(SplitAddress("fe80::1:7443").error().message(), HasSubstr("write [fe80::1]:7443"));
 }
 
+TEST(SettingsTextTest, FaultC25MessagesNameThePortThatIsUsed) {
+  EXPECT_EQ(WithPort("127.0.0.1"), "127.0.0.1:7443");
+  EXPECT_EQ(WithPort("https://127.0.0.1/"), "127.0.0.1:7443");
+  EXPECT_EQ(WithPort(" host:1 "), "host:1");
+  EXPECT_EQ(WithPort("::1"), "[::1]:7443");
+  EXPECT_EQ(WithPort("[::1]:8"), "[::1]:8");
+  EXPECT_EQ(WithPort("a:b:c"), "a:b:c") << "no address";
+}
+
 }  // namespace
 }  // namespace jobd::cli

@@ -13,7 +13,10 @@
 #include <memory>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/fd.h"
+#include "cli/connect/client.h"
+#include "jobd/v1/auth_service.pb.h"
 #include "tests/support/temp_dir.h"
 
 namespace jobd::cli {
@@ -92,6 +95,32 @@ TEST_F(ProbeWithCertificateTest, FaultProbeLeavesTheProcessesSigpipeAlone) {
   EXPECT_FALSE(result.reached);
   EXPECT_EQ(during.sa_handler, mine.sa_handler);
   EXPECT_EQ(after.sa_handler, mine.sa_handler);
+}
+
+// A jobd that is stopped: the kernel takes the connection, and nobody says anything.
+TEST_F(ProbeWithCertificateTest, FaultAProbeKeepsToItsBudget) {
+  const base::SystemClock clock;
+  const base::Nanos begun = clock.Monotonic();
+  const ProbeResult result = ProbeServer(connection_, base::kNanosPerSecond / 10);
+  EXPECT_LT(clock.Monotonic() - begun, kProbeBudget);
+  EXPECT_FALSE(result.reached);
+  EXPECT_TRUE(result.may_pass);
+  EXPECT_EQ(result.reason, "no answer to the TLS handshake");
+}
+
+TEST_F(ProbeWithCertificateTest, FaultAConnectTimeoutIsThatOfAllTogether) {
+  connection_.connect_timeout = 2 * base::kNanosPerSecond;
+  const base::SystemClock clock;
+  const base::Nanos begun = clock.Monotonic();
+  std::string noticed;
+  auto client = Client::Create(connection_, [&](const std::string& notice) { noticed = notice; });
+  ASSERT_TRUE(client.ok()) << client.error().message();
+  v1::WhoAmIResponse response;
+  const auto status = (*client)->WhoAmI(&response);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().message(), "cannot reach jobd at " + connection_.address + ": no answer to the TLS handshake");
+  EXPECT_EQ(noticed, status.error().message()) << "said once, in time";
+  EXPECT_LT(clock.Monotonic() - begun, 2 * connection_.connect_timeout);
 }
 
 // Of an expired certificate one heard that jobd closed the connection; jobctl has the file.

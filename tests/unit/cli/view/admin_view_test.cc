@@ -21,5 +21,21 @@ TEST(AdminViewTest, FaultC20ARuleIsShownInFull) {
   }
 }
 
+TEST(AdminViewTest, FaultC2TheConfigFitsTheTerminal) {
+  v1::GetConfigResponse config;
+  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
+           {"profiles.standard.env", "{PATH=\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\", LANG=\"C.UTF-8\"}"},
+           {"limits.max_running", "8"}}) {
+    auto* const setting = config.add_settings();
+    setting->set_key(key);
+    setting->set_value(value);
+    setting->set_origin("/etc/jobd/jobd.toml:12");
+  }
+  const std::string text = ConfigTable(config).ToString(false, 80);
+  for (size_t begin = 0; begin < text.size(); begin = text.find('\n', begin) + 1)
+    EXPECT_LE(DisplayWidth(text.substr(begin, text.find('\n', begin) - begin)), 80u) << text;
+  EXPECT_THAT(text, testing::HasSubstr("profiles.standard.env  "));
+}
+
 }  // namespace
 }  // namespace jobd::cli

@@ -96,23 +96,6 @@ TEST(ExitCodeTest, FaultD21ZeroOnlyForExitZero) {
   }
 }
 
-TEST(ExitCodeTest, FaultC5AFailedStartNamesTheThing) {
-  v1::JobResult result = StartFailed("executing the program", "ENOENT");
-  result.mutable_reason()->set_text("executing the program: No such file or directory");
-  EXPECT_EQ(Ending(result, {"no-such-program", "", false}),
-            "did not start: no-such-program: No such file or directory in the job's PATH");
-  EXPECT_EQ(Ending(result, {"echo hi | wc", "", false}),
-            "did not start: echo hi | wc: No such file or directory; a command line for the shell needs --shell");
-  EXPECT_THAT(Ending(result, {"./x.sh", "", false}), testing::HasSubstr("./x.sh: No such file or directory (or its interpreter"));
-  EXPECT_EQ(Ending(result), "did not start: executing the program: No such file or directory");
-  result = StartFailed("changing to the working directory", "ENOENT");
-  result.mutable_reason()->set_text("changing to the working directory: No such file or directory");
-  EXPECT_EQ(Ending(result, {"make", "/w", false}), "did not start: working directory /w: No such file or directory");
-  result.mutable_reason()->set_text("changing to the working directory /w: No such file or directory");
-  EXPECT_EQ(Ending(result, {"make", "/w", false}),
-            "did not start: changing to the working directory /w: No such file or directory");
-}
-
 TEST(ExitCodeTest, FaultC22ErrorsOfVerbs) {
   const auto code = [](base::Code what) { return ExitCodeOf(base::Error(what, "x"), /*of_jobs=*/false); };
   EXPECT_EQ(code(base::Code::kInvalidArgument), 2);

@@ -44,13 +44,25 @@ TEST(TimeTextTest, FaultC11TimesAsPeopleWriteThem) {
   EXPECT_EQ(*ParseTime("1795993629", now), 1795993629 * kSecond) << "date +%s";
   EXPECT_EQ(*ParseTime("1795993629.25", now), 1795993629 * kSecond + kSecond / 4);
   EXPECT_EQ(*ParseTime("@1795993629.25", now), 1795993629 * kSecond + kSecond / 4);
-  EXPECT_EQ(*ParseTime("90", now), now - 90 * kSecond);
+  EXPECT_EQ(*ParseTime("90s", now), now - 90 * kSecond);
   EXPECT_EQ(*ParseTime("-1h", now), now - 3600 * kSecond);
   EXPECT_EQ(*ParseTime("now", now), now);
   EXPECT_EQ(*ParseTime("today", now), *ParseTime("2026-11-30", 0));
   EXPECT_EQ(*ParseTime("yesterday", now), *ParseTime("2026-11-29", 0));
   for (const std::string text : {"-", "--1h", "tomorrowish", "1795993629x", "1795993629.", "99999999999999999999"})
     EXPECT_FALSE(ParseTime(text, now).ok()) << text;
+}
+
+// Up to eight digits meant seconds ago, which no help said: `--since 0` showed nothing.
+TEST(TimeTextTest, FaultC11ABareNumberIsSecondsSince1970WhateverItsSize) {
+  const int64_t now = 1795993629 * kSecond;
+  EXPECT_EQ(*ParseTime("0", now), 0);
+  EXPECT_EQ(*ParseTime("1", now), kSecond);
+  EXPECT_EQ(*ParseTime("60", now), 60 * kSecond);
+  EXPECT_EQ(*ParseTime("0.5", now), kSecond / 2);
+  EXPECT_EQ(*ParseTime("99999999", now), 99999999 * kSecond);
+  EXPECT_EQ(*ParseTime("60s", now), now - 60 * kSecond);
+  for (const char* text : {".", "1.", "1..2", ".5"}) EXPECT_FALSE(ParseTime(text, now).ok()) << text;
 }
 
 TEST(TimeTextTest, FaultC11TimestampsHaveFractionAndZone) {
@@ -90,6 +102,38 @@ TEST(TableTest, CutsTheWidestColumnButNeverTheId) {
   EXPECT_THAT(text, testing::HasSubstr("0123456789012345678901234567  " + std::string(19, 'x') + "…\n"));
 }
 
+// The widest was cut to the least before another gave anything.
+TEST(TableTest, FaultC2WideColumnsShareWhatThereIs) {
+  Table table({"N", "REASON", "NAME", "COMMAND"});
+  table.Add({{"1"}, {std::string(60, 'r')}, {std::string(20, 'n')}, {std::string(40, 'c')}});
+  const std::string even = table.ToString(false, 52);
+  EXPECT_THAT(even, testing::HasSubstr("  " + std::string(14, 'r') + "…  " + std::string(14, 'n') + "…  " + std::string(14, 'c')));
+  table.Favour(1);
+  const std::string favoured = table.ToString(false, 59);
+  EXPECT_THAT(favoured, testing::HasSubstr("  " + std::string(25, 'r') + "…  " + std::string(12, 'n') + "…  " +
+                                           std::string(12, 'c') + "…\n"));
+}
+
+TEST(TableTest, FaultC2NoLineIsWiderThanTheTerminal) {
+  Table table({"JOB", "STATE", "REASON", "STARTED", "TOOK", "NAME", "COMMAND"});
+  table.Add({{"12345", Color::kNone, true},
+             {"OOM_KILLED"},
+             {std::string(60, 'r')},
+             {"12m ago"},
+             {"1m30s", Color::kNone, true},
+             {std::string(20, 'n')},
+             {std::string(40, 'c')}});
+  for (size_t width = 10; width < 200; ++width) {
+    const std::string text = table.ToString(false, width);
+    for (size_t begin = 0; begin < text.size(); begin = text.find('\n', begin) + 1) {
+      const std::string line = text.substr(begin, text.find('\n', begin) - begin);
+      EXPECT_LE(DisplayWidth(line), width) << line;
+    }
+    EXPECT_THAT(text, testing::HasSubstr("12345")) << "the first is never cut";
+  }
+  EXPECT_THAT(table.ToString(false, 50), testing::HasSubstr("STATE")) << "the last columns go first";
+}
+
 TEST(TableTest, WidthsAreColumns) {
   EXPECT_EQ(DisplayWidth("abc"), 3u);
   EXPECT_EQ(DisplayWidth("日本"), 4u);
@@ -114,6 +158,14 @@ TEST(ProgressTest, RateAndTimeLeft) {
   EXPECT_EQ(ProgressText({10, 0, 2, 0}, 0, 0), "0/10 done, 2 running");
   EXPECT_EQ(ProgressText({100, 50, 8, 2}, 50, 10 * kSecond), "50/100 done, 8 running, 2 failed, 5.0/s, 11s left");
   EXPECT_EQ(ProgressText({100, 100, 0, 0}, 100, 10 * kSecond), "100/100 done, 0 running, 10/s");
+}
+
+TEST(ProgressTest, FaultC1SaysWhatItWaitsForWhileNothingRuns) {
+  EXPECT_EQ(ProgressText({1, 0, 0, 0}, 0, 0, "all 2 slots are taken"), "0/1 done, 0 running, waits: all 2 slots are taken");
+  EXPECT_EQ(ProgressText({3, 1, 0, 1}, 1, 9 * kSecond, "held by operator"),
+            "1/3 done, 0 running, 1 failed, waits: held by operator");
+  EXPECT_EQ(ProgressText({3, 1, 1, 0}, 0, 0, "all 2 slots are taken"), "1/3 done, 1 running") << "it runs by now";
+  EXPECT_EQ(ProgressText({3, 3, 0, 0}, 0, 0, "all 2 slots are taken"), "3/3 done, 0 running");
 }
 
 TEST(WrapTest, ACommandIsNotBroken) {

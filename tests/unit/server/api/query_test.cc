@@ -1,5 +1,6 @@
 // Addresses, why jobs wait, and what was asked for, as clients are told.
 #include <set>
+#include <thread>
 
 #include "server/api/handlers.h"
 #include "tests/unit/server/api_fixture.h"
@@ -50,6 +51,23 @@ TEST_F(QueryTest, FaultC3ResolveTellsBatchAndJob) {
   EXPECT_EQ(call->Message<jobd::v1::ResolveResponse>().index(), 1u);
   request.set_address("");
   EXPECT_EQ(Refusal(operator_, request).substr(0, 25), "INVALID_ARGUMENT: address");
+}
+
+// The name of a job is looked for in all of its batch, which the transport's threads have no time for.
+TEST_F(QueryTest, FaultANameBehindASlashIsLookedUpOnAThreadOfOurs) {
+  jobd::v1::ResolveRequest request;
+  request.set_address("mine");
+  EXPECT_EQ(Refusal(operator_, request), "");
+  EXPECT_EQ(worker_.resolved_on(), std::this_thread::get_id());
+  request.set_address("mine/1");
+  EXPECT_EQ(Refusal(operator_, request), "");
+  EXPECT_NE(worker_.resolved_on(), std::this_thread::get_id());
+  jobd::v1::CancelRequest cancel;
+  cancel.mutable_jobs()->set_address("mine/1");
+  EXPECT_EQ(Refusal(operator_, cancel), "");
+  EXPECT_NE(worker_.resolved_on(), std::this_thread::get_id());
+  cancel.mutable_jobs()->set_address("none/of/these");
+  EXPECT_EQ(Refusal(operator_, cancel).substr(0, 9), "NOT_FOUND");
 }
 
 TEST_F(QueryTest, FaultC3OthersThingsAreAsIfTheyWereNotThere) {

@@ -69,6 +69,25 @@ TEST_F(CertificateCacheTest, WhatWasUnusedForLongestMakesRoom) {
   EXPECT_FALSE(Knows(texts[3]));
 }
 
+TEST_F(CertificateCacheTest, FaultReloadThoseThatAreExpectedStandAboveThemBesideTheOthers) {
+  TestCa middle(ca_.Issue({.common_name = "middle", .extended_key_usage = "", .key_usage = "keyCertSign", .ca = true}));
+  TestCa next("next");
+  TestCa lower(next.Issue({.common_name = "lower", .extended_key_usage = "", .key_usage = "keyCertSign", .ca = true}));
+  const std::string ca = ca_.pem() + middle.pem();
+  cache_.UseAuthorities(ca);
+  const std::string known = middle.User("known").cert;
+  EXPECT_EQ(Get(known)->issuers.size(), 2u);
+  cache_.Expect(next.pem() + lower.pem(), ca);
+  EXPECT_EQ(Get(lower.User("a").cert)->issuers.size(), 2u) << "comes in by the new ones";
+  EXPECT_EQ(Get(middle.User("b").cert)->issuers.size(), 2u) << "came in by the old ones, and asks for the first time";
+  EXPECT_EQ(Get(known)->issuers.size(), 2u);
+  cache_.Expect({}, ca);
+  EXPECT_TRUE(Get(lower.User("c").cert)->issuers.empty()) << "they are not taken after all";
+  cache_.UseAuthorities(next.pem() + lower.pem());
+  EXPECT_EQ(Get(lower.User("d").cert)->issuers.size(), 2u);
+  EXPECT_TRUE(Get(middle.User("e").cert)->issuers.empty());
+}
+
 TEST_F(CertificateCacheTest, OtherAuthoritiesAreLookedForAboveWhoIsKnown) {
   TestCa middle(ca_.Issue({.common_name = "middle", .extended_key_usage = "", .key_usage = "keyCertSign", .ca = true}));
   const std::string leaf = middle.User("a").cert;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "server/auth/access.h"
+#include "server/auth/certificate_chain.h"
 #include "tests/unit/server/test_pki.h"
 
 namespace jobd::server {
@@ -66,6 +67,33 @@ TEST_F(ClientChainTest, MoreThanMayBeSentIsRefusedAndSaysSo) {
   std::string large = good;
   while (large.size() <= kMaxChainBytes) large += "# as much as one likes between them\n";
   EXPECT_NE(WhyNot(large, root_.pem()).find("32 KiB"), std::string::npos);
+}
+
+TEST_F(ClientChainTest, WhoseAuthorityWasExchangedIsOutOnAnOldConnectionToo) {
+  TestCa good(Intermediate(root_, "good", 0xdef));
+  TestCa other("other");
+  AccessRules rules{.users = *config::Users::Parse("users.toml", "[[user]]\nname = \"a\"\nrole = \"operator\"\n")};
+  const auto judged_by = [&](const std::string& ca) {
+    rules.ca = ca;
+    rules.authorities = FingerprintsOf(ca);
+    return std::make_shared<const AccessRules>(rules);
+  };
+  const base::SystemClock clock;
+  AccessControl access(judged_by(root_.pem()), clock);
+  const std::string direct = root_.User("a").cert;
+  const std::string by_way = good.User("a").cert + good.pem();
+  const auto lasting = access.Authenticate(direct);
+  ASSERT_TRUE(lasting.ok()) << lasting.error().message();
+  ASSERT_TRUE(access.Authenticate(by_way).ok());
+  access.Replace(judged_by(other.pem() + root_.pem()));
+  EXPECT_TRUE(access.Authenticate(lasting->certificate).ok()) << "one of two";
+  access.Replace(judged_by(other.pem()));
+  EXPECT_EQ(access.Authenticate(direct).error().code(), base::Code::kUnauthenticated);
+  EXPECT_FALSE(access.Authenticate(by_way).ok());
+  EXPECT_FALSE(access.Authenticate(lasting->certificate).ok()) << "a stream ends at its next look";
+  EXPECT_TRUE(access.Authenticate(other.User("a").cert).ok());
+  access.Replace(judged_by(root_.pem()));
+  EXPECT_TRUE(access.Authenticate(direct).ok());
 }
 
 TEST_F(ClientChainTest, AChainAsItShouldBeIsTaken) {

@@ -61,6 +61,18 @@ TEST(GrpcStatus, FitsIntoTrailingMetadata) {
   EXPECT_LT(All(status).size(), 7000u);
 }
 
+// What to do about it stands at a text's end, which was cut off behind 160 bytes.
+TEST(GrpcStatus, FaultC5TheRemedyIsNotCutOff) {
+  const std::string text = "nothing was changed: " + std::string(500, 'x') + ": chmod go-w /etc/jobd/certs";
+  EXPECT_EQ(ToPublic(Error(Code::kFailedPrecondition, text)).message, text);
+  const PublicError one = ToPublic(Error(Code::kInvalidArgument, text).WithViolations({{"job.workdir", text}}));
+  EXPECT_EQ(one.message, text);
+  EXPECT_EQ(one.violations.at(0).problem, text);
+  std::vector<base::FieldViolation> few(3, {std::string(5000, 'f'), std::string(5000, '\xff')});
+  const Error longest = Error(Code::kInvalidArgument, std::string(100'000, '\xff')).WithViolations(std::move(few));
+  EXPECT_TRUE(ToPublic(longest).message.ends_with("…"));
+}
+
 TEST(GrpcStatus, AnEndWithoutAnErrorIsOk) { EXPECT_TRUE(ToGrpcStatus(CallEnd()).ok()); }
 
 }  // namespace

@@ -309,6 +309,30 @@ TEST_F(LocalLauncherTest, ABatchWhoseFolderCannotBeMadeSaysWhy) {
   EXPECT_TRUE(Open({.batch = 6, .name = {"bob", "c"}, .job_count = 1}).ok());
 }
 
+TEST_F(LocalLauncherTest, ANewBatchDoesNotTakeTheRecordsOfAnotherOfItsId) {
+  constexpr base::Nanos kLater = int64_t{4'000'000'000} * base::kNanosPerSecond;  // than the file of records
+  Begin();
+  BatchPlace place{.batch = 6, .name = {"bob", "c"}, .job_count = 1000};
+  ASSERT_TRUE(Open(place).ok());
+  const base::Fd exits(::open((dir_ / "bob/c/exits").c_str(), O_WRONLY | O_CLOEXEC));
+  ASSERT_TRUE(base::PwriteAll(exits.get(), launch::EncodeSlot(Ended(0)), launch::SlotOffset(900)).ok());
+  place.batch = 7;
+  place.untouched_since = kLater;
+  const base::Status opened = Open(place);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code(), base::Code::kDataLoss);
+  // Its own: written after it was submitted, though the database, which was restored, knows of no start.
+  place.untouched_since = 1;
+  EXPECT_TRUE(Open(place).ok());
+}
+
+TEST_F(LocalLauncherTest, ANewBatchTakesAFolderWithoutRecords) {
+  constexpr base::Nanos kLater = int64_t{4'000'000'000} * base::kNanosPerSecond;
+  Begin();
+  ASSERT_TRUE(Open({.batch = 6, .name = {"bob", "c"}, .job_count = 1000}).ok());
+  EXPECT_TRUE(Open({.batch = 7, .name = {"bob", "c"}, .job_count = 1000, .untouched_since = kLater}).ok());
+}
+
 TEST_F(LocalLauncherTest, PingsGoThroughTheLoopOnceItCanBeExpectedToRun) {
   Send(launch::Ping{});
   Expect<launch::Alive>();

@@ -55,6 +55,21 @@ TEST(OutcomeTest, WordsOfEveryEnd) {
   EXPECT_EQ(outcome.reason.text, std::string(launch::StepText(launch::Step::kWorkdir)) + ": No such file or directory");
 }
 
+TEST(OutcomeTest, FaultC5AFailedStartNamesTheThing) {
+  const auto text = [](launch::Step step, int why, const Bounds& as) { return StartFailed(launch::StepText(step), why, as).text; };
+  const auto run = [&](const char* program, int why = ENOENT) { return text(launch::Step::kExec, why, {.program = program}); };
+  EXPECT_EQ(run("no-such-program"), "no-such-program: No such file or directory in the job's PATH");
+  EXPECT_EQ(run("echo hi | wc"), "echo hi | wc: No such file or directory; a command line for the shell needs --shell");
+  EXPECT_EQ(run("/x.sh"), "/x.sh: No such file or directory (or its interpreter, which its first line names)");
+  EXPECT_TRUE(run("./x.sh").ends_with("; a job works where --workdir says"));
+  EXPECT_EQ(run("/x.sh", EACCES), "/x.sh: Permission denied");
+  EXPECT_EQ(text(launch::Step::kExec, ENOENT, {}), "executing the program: No such file or directory") << "a shell's";
+  EXPECT_EQ(text(launch::Step::kWorkdir, ENOENT, {.workdir = "/w"}), "working directory /w: No such file or directory");
+  EXPECT_EQ(text(launch::Step::kWorkdir, ENOENT, {}), "changing to the working directory: No such file or directory");
+  EXPECT_EQ(run("\x1b[2J\xff"), "\\x1b[2J\\xff: No such file or directory in the job's PATH") << "any bytes, as text";
+  EXPECT_LT(run(std::string(4000, 'x').c_str()).size(), 300u);
+}
+
 TEST(OutcomeTest, OnlyAWitnessedZeroSucceeds) {
   using launch::EndCause;
   for (const EndCause cause :

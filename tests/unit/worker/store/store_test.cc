@@ -97,6 +97,42 @@ TEST_F(StoreTest, TwoHundredClientsWithOneIdMakeOneBatch) {
   EXPECT_EQ(worker_->ListBatches({.owner = "ann"})->batches.size(), 1u);
 }
 
+TEST_F(StoreTest, FaultF10ALargeBatchIsCancelledAsAWhole) {
+  constexpr uint32_t kMany = 100'000;
+  limits_.max_batch_jobs = kMany;
+  limits_.max_queued = kMany;
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Submit("b", Jobs(kMany), Held()).ok());
+  for (const uint32_t index : {1u, 7u, kMany}) EXPECT_EQ(Cancel("b", index)->cancelled, 1u);
+  EXPECT_EQ(Cancel("b")->cancelled, kMany - 3);
+  EXPECT_EQ(Batch("b").counts, (std::map<JobState, uint32_t>{{JobState::kCancelled, kMany}}));
+  EXPECT_NE(Batch("b").ended_at, 0);
+  for (const uint32_t index : {1u, 2u, 6u, 7u, 8u, kMany - 1, kMany}) {
+    EXPECT_EQ(Job("b", index).outcome.state, JobState::kCancelled) << index;
+    EXPECT_EQ(Job("b", index).outcome.reason.by, "bob") << index;
+  }
+  EXPECT_EQ(Cancel("b")->cancelled, 0u);
+  Restart();
+  EXPECT_EQ(Batch("b").counts, (std::map<JobState, uint32_t>{{JobState::kCancelled, kMany}}));
+}
+
+TEST_F(StoreTest, FaultF10JobsThatHaveARowKeepIt) {
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Submit("b", Jobs(50), {.parallel = 1}).ok());
+  const auto first = launcher_->WaitLaunched(1).key;
+  launcher_->Exit(first, base::ExitStatus::Exited(3));
+  const auto second = launcher_->WaitLaunched(2).key;
+  EXPECT_EQ(Cancel("b", 30)->cancelled, 1u);
+  ASSERT_TRUE(Await<uint32_t>([&](auto done) { worker_->Hold({.batch = {"ann", "b"}, .index = 40}, "eve", done); }).ok());
+  const auto counts = Cancel("b");
+  EXPECT_EQ(counts->cancelled, 47u);
+  EXPECT_EQ(counts->stopping, 1u);
+  launcher_->Exit(second, base::ExitStatus::Signaled(15), launch::EndCause::kCancel);
+  UntilEnded("b");
+  EXPECT_EQ(Batch("b").counts, (std::map<JobState, uint32_t>{{JobState::kFailed, 1}, {JobState::kCancelled, 49}}));
+  EXPECT_EQ(Job("b", first.index).outcome.exit_code, 3);
+}
+
 TEST_F(StoreTest, WhatWasAcceptedIsThereAfterARestart) {
   ASSERT_TRUE(Open().ok());
   ASSERT_TRUE(Submit("b", {{.argv = {"a", "\xff"}, .env = {{"K", "V"}}, .stdin_data = "in", .retries = 3}},
