@@ -114,8 +114,9 @@ base::Result<Caller> AccessControl::Authenticate(const Standing& standing) const
     return Refused("'" + identity.name + "' is not a host of this service; its administrator can add one to the users file");
   }
   if (!rules->authorities.empty() && !IsOfAuthority(*certificate, rules->authorities)) {
-    return Refused("the authority of the client certificate is not trusted here any more; the administrator of the service can "
-                   "issue another certificate");
+    return Refused(
+        "the authority of the client certificate is not trusted here any more; the administrator of the service can "
+        "issue another certificate");
   }
   // One text for both: a stranger must not learn whether an account was disabled or never existed.
   if (!is_host && (user == nullptr || user->disabled)) {
