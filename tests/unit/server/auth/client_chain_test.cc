@@ -86,11 +86,11 @@ TEST_F(ClientChainTest, WhoseAuthorityWasExchangedIsOutOnAnOldConnectionToo) {
   ASSERT_TRUE(lasting.ok()) << lasting.error().message();
   ASSERT_TRUE(access.Authenticate(by_way).ok());
   access.Replace(judged_by(other.pem() + root_.pem()));
-  EXPECT_TRUE(access.Authenticate(lasting->certificate).ok()) << "one of two";
+  EXPECT_TRUE(access.Authenticate(lasting->standing()).ok()) << "one of two";
   access.Replace(judged_by(other.pem()));
   EXPECT_EQ(access.Authenticate(direct).error().code(), base::Code::kUnauthenticated);
   EXPECT_FALSE(access.Authenticate(by_way).ok());
-  EXPECT_FALSE(access.Authenticate(lasting->certificate).ok()) << "a stream ends at its next look";
+  EXPECT_FALSE(access.Authenticate(lasting->standing()).ok()) << "a stream ends at its next look";
   EXPECT_TRUE(access.Authenticate(other.User("a").cert).ok());
   access.Replace(judged_by(root_.pem()));
   EXPECT_TRUE(access.Authenticate(direct).ok());
