@@ -76,7 +76,7 @@ TEST_F(ReloaderTest, FaultReloadWhoComesInByTheNewAuthoritiesIsNotLookedAtByTheO
   };
   ASSERT_TRUE(reloader_->Reload(false).ok());
   ASSERT_NE(lasting, nullptr);
-  const auto again = access_->Authenticate(lasting);
+  const auto again = access_->Authenticate(Standing{lasting, nullptr});
   ASSERT_FALSE(again.ok()) << "its authority is revoked";
   EXPECT_NE(again.error().message().find("revoked"), std::string::npos);
 }
