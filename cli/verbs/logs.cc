@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "base/bounds.h"
-#include "cli/connect/answer_check.h"
+#include "cli/connect/check/answer_check.h"
 #include "cli/connect/session.h"
 #include "cli/verbs/lasting.h"
 #include "cli/verbs/log_follower.h"
