@@ -27,6 +27,9 @@ v1::ExplainRequest RequestFor(const JobRef& ref) {
   return request;
 }
 
+// So it will say itself.
+bool IsAboutToStart(const v1::JobStatus& job) { return job.waits(0).code() == v1::WAIT_CODE_TURN && job.waits(0).before() == 0; }
+
 }  // namespace
 
 WaitNotice::WaitNotice(Session& session, Client& client, JobRef ref) : WaitNotice(session, client, std::move(ref), {}) {}
@@ -62,8 +65,9 @@ bool WaitNotice::Tell() {
   std::string reason;
   if (client_.ExplainOnce(RequestFor(ref_), &response).ok() && CountJobs(response.batch()).running == 0) {
     for (const v1::JobStatus& job : response.jobs()) {
-      const bool about_to_start = job.waits().empty() || (job.waits(0).code() == v1::WAIT_CODE_TURN && job.waits(0).before() == 0);
-      if (!about_to_start && reason.empty()) reason = base::EscapeForTerminal(job.waits(0).text());
+      if (job.waits().empty() || IsAboutToStart(job)) continue;
+      reason = base::EscapeForTerminal(job.waits(0).text());
+      break;
     }
   }
   show_(reason);
@@ -79,9 +83,8 @@ bool WaitNotice::Look() {
   if (!ref_.index && state != v1::JOB_STATE_QUEUED && state != v1::JOB_STATE_HELD) return false;
   for (const v1::JobStatus& job : response.jobs()) {
     if (job.waits().empty()) continue;
+    if (IsAboutToStart(job)) return true;
     const v1::WaitReason& wait = job.waits(0);
-    // About to start: so it will say itself.
-    if (wait.code() == v1::WAIT_CODE_TURN && wait.before() == 0) return true;
     const std::string reason = WaitName(wait.code());
     if (std::exchange(said_, reason) == reason) return true;
     const bool one = response.batch().job_count() == 1;

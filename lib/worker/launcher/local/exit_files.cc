@@ -41,6 +41,11 @@ bool HasRecords(int file) {
   }
 }
 
+bool HoldsRecordsFromBefore(int folder, base::Nanos time) {
+  const auto file = base::OpenBeneath(folder, launch::kExitFileName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  return file.ok() && IsOlder(file->get(), time) && HasRecords(file->get());
+}
+
 base::Error NotOpen() { return {base::Code::kDataLoss, "the exit file cannot be opened"}; }
 
 }  // namespace
@@ -95,12 +100,12 @@ base::Result<ExitFiles::Made> ExitFiles::Make(const BatchPlace& place, std::span
   if (!begun.empty()) JOBD_RETURN_IF_ERROR(MarkBegun(place, begun));
   Made made;
   JOBD_ASSIGN_OR_RETURN(made.folder, MakeBatchFolder(log_dir_, place.name));
-  JOBD_ASSIGN_OR_RETURN(made.file, launch::OpenExitFile(made.folder.get(), place.job_count));
   // What another batch of this ID left, as one that a restored database does not know, must not be taken for the ends of these
-  // jobs.
-  if (place.untouched_since > 0 && IsOlder(made.file.get(), place.untouched_since) && HasRecords(made.file.get())) {
+  // jobs. Before room is made in the file, which would make it look new.
+  if (place.untouched_since > 0 && HoldsRecordsFromBefore(made.folder.get(), place.untouched_since)) {
     return base::Error(base::Code::kDataLoss, "the batch's folder holds the records of another batch").WithErrno(EEXIST);
   }
+  JOBD_ASSIGN_OR_RETURN(made.file, launch::OpenExitFile(made.folder.get(), place.job_count));
   return made;
 }
 

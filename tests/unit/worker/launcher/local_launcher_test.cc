@@ -310,17 +310,23 @@ TEST_F(LocalLauncherTest, ABatchWhoseFolderCannotBeMadeSaysWhy) {
 }
 
 TEST_F(LocalLauncherTest, ANewBatchDoesNotTakeTheRecordsOfAnotherOfItsId) {
-  constexpr base::Nanos kLater = int64_t{4'000'000'000} * base::kNanosPerSecond;  // than the file of records
   Begin();
   BatchPlace place{.batch = 6, .name = {"bob", "c"}, .job_count = 1000};
   ASSERT_TRUE(Open(place).ok());
   const base::Fd exits(::open((dir_ / "bob/c/exits").c_str(), O_WRONLY | O_CLOEXEC));
   ASSERT_TRUE(base::PwriteAll(exits.get(), launch::EncodeSlot(Ended(0)), launch::SlotOffset(900)).ok());
   place.batch = 7;
-  place.untouched_since = kLater;
+  // As written a while ago: making room for more jobs is not to make it look new.
+  constexpr timespec kAgo{.tv_sec = 1'000'000, .tv_nsec = 0};
+  const std::array<timespec, 2> ago{kAgo, kAgo};
+  ASSERT_EQ(::futimens(exits.get(), ago.data()), 0);
+  place.untouched_since = 2 * kAgo.tv_sec * base::kNanosPerSecond;
   const base::Status opened = Open(place);
   ASSERT_FALSE(opened.ok());
   EXPECT_EQ(opened.error().code(), base::Code::kDataLoss);
+  place.job_count = 2000;
+  EXPECT_EQ(Open(place).error().code(), base::Code::kDataLoss) << "nor when it has more jobs";
+  place.job_count = 1000;
   // Its own: written after it was submitted, though the database, which was restored, knows of no start.
   place.untouched_since = 1;
   EXPECT_TRUE(Open(place).ok());
