@@ -41,16 +41,26 @@ inline FileContents FilesOf(TestCa& ca) {
           .revoked = ""};
 }
 
-// The time of the system's clocks, and as much more as the test wants: certificates have real dates.
+// The time of the system's clocks, and as much more as the test wants: certificates have real dates. Goes on by itself until it is
+// told to stand still, for tests of exact times.
 class MovableClock final : public base::Clock {
  public:
-  base::Nanos Realtime() const override { return system_.Realtime() + ahead_.load(); }
-  base::Nanos Monotonic() const override { return system_.Monotonic() + ahead_.load(); }
+  base::Nanos Realtime() const override { return (stands_ ? wall_ : system_.Realtime()) + ahead_.load(); }
+  base::Nanos Monotonic() const override { return (stands_ ? monotonic_ : system_.Monotonic()) + ahead_.load(); }
   void Advance(base::Nanos by) { ahead_ += by; }
+  // Before there is a second thread that looks at it.
+  void StandStill() {
+    wall_ = system_.Realtime();
+    monotonic_ = system_.Monotonic();
+    stands_ = true;
+  }
 
  private:
   const base::SystemClock system_;
   std::atomic<base::Nanos> ahead_ = 0;
+  base::Nanos wall_ = 0;
+  base::Nanos monotonic_ = 0;
+  std::atomic<bool> stands_ = false;
 };
 
 class ApiFixture : public ::testing::Test {
