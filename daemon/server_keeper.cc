@@ -4,8 +4,10 @@
 #include <spdlog/spdlog.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <csignal>
@@ -60,6 +62,7 @@ launch::OwnerRights RightsOf(const config::User& user) {
   // Jobs that were accepted before their user was disabled still run, as nobody in particular.
   if (!user.disabled) rights.run_as = user.run_as;
   rights.bounds = launch::BoundsOf(user);
+  rights.max_running = user.max_running.value_or(0);
   return rights;
 }
 
@@ -76,6 +79,9 @@ launch::Policy PolicyOf(const Configuration& configuration, const ServerAccount&
   policy.default_path = configuration.config.default_path;
   policy.profiles = configuration.profiles;
   policy.default_workdir = configuration.config.default_workdir;
+  // The server takes the processors that it may use; this is no fewer.
+  policy.max_running = configuration.config.max_running;
+  if (policy.max_running == 0) policy.max_running = static_cast<uint32_t>(std::max(1, ::get_nprocs_conf()));
   for (const config::User& user : configuration.users.all()) policy.owners.emplace(user.name, RightsOf(user));
   return policy;
 }

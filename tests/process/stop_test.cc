@@ -281,6 +281,8 @@ TEST_P(StopTest, ASweepSparesAnotherDaemonsJobOfTheSameKey) {
     ASSERT_TRUE(std::holds_alternative<launch::Swept>(frame)) << frame.index();
     EXPECT_EQ(std::get<launch::Swept>(frame).key, request.key);
     EXPECT_TRUE(ProcessLives(pid));
+    other.Send(launch::CancelJob{request.key, 0});
+    EXPECT_EQ(std::get<launch::ShimExited>(other.Receive()).key, request.key);
   }
 }
 

@@ -54,6 +54,7 @@ Launcher::Launcher(asio::io_context& context, LauncherOptions options, LauncherH
       homes_(options_.home_places),
       server_(context),
       sharing_setting_(OpenSharingSetting()),
+      count_(options_.policy),
       pool_(context, options_.shim_turn),
       sweeper_(context, *options_.shim.driver, hooks_.report),
       search_timer_(context) {
@@ -68,6 +69,7 @@ Launcher::~Launcher() = default;
 
 void Launcher::SetPolicy(Policy policy) {
   options_.policy = std::move(policy);
+  count_.SetPolicy(options_.policy, std::chrono::steady_clock::now());
   options_.shim.default_workdir = options_.policy.default_workdir;
   ++policy_number_;
   pool_.DismissAll();
@@ -235,6 +237,11 @@ void Launcher::Handle(const AbortReload& frame) {
 
 void Launcher::Refuse(JobKey key, const base::Error& error, bool retry, bool policy) {
   SendToServer(Refused{.key = key, .retry = retry, .policy = policy, .text = error.message()});
+}
+
+void Launcher::TellDenied(const LaunchRequest& request, const std::string& why) {
+  if (!hooks_.on_denied) return;
+  if (const auto text = denials_.Pass(why, std::chrono::steady_clock::now())) hooks_.on_denied(request, *text);
 }
 
 }  // namespace jobd::launch

@@ -19,7 +19,9 @@
 #include "base/fd.h"
 #include "launch/contract/frames.h"
 #include "launch/launcher/adoption.h"
+#include "launch/launcher/job_count.h"
 #include "launch/launcher/job_environment.h"
+#include "launch/launcher/line_limit.h"
 #include "launch/launcher/live_shim.h"
 #include "launch/launcher/owner_uids.h"
 #include "launch/launcher/policy.h"
@@ -132,6 +134,8 @@ class Launcher {
                                     Person& person);
   base::Result<Person> PersonOf(const LaunchRequest& request, const sandbox::Profile& profile, uid_t uid);
   void Refuse(JobKey key, const base::Error& error, bool retry, bool policy);
+  // Tells the program around us, unless it hears of that all the time.
+  void TellDenied(const LaunchRequest& request, const std::string& why);
   // Asked of a job whose shim is still to be found, if it lives. Nothing at all: it was found by what it left on the machine.
   struct Asked {
     std::optional<Watch> watch;  // its end is to be told of
@@ -150,8 +154,8 @@ class Launcher {
   void TakeLost(JobKey key, const Asked& asked);
   template <typename Frame>
   bool KeepForLater(const Frame& frame);
-  // Watches a shim that another launcher forked, and holds it to its deadline.
-  std::shared_ptr<LiveShim> Adopt(JobKey key, FoundShim found);
+  // Watches a shim that another launcher forked, and holds it to its deadline. Its job counts if the server knows of it.
+  std::shared_ptr<LiveShim> Adopt(JobKey key, FoundShim found, const std::optional<Watch>& watch);
   // Makes a shim go on whenever it is stopped.
   void KeepAwake(const std::shared_ptr<LiveShim>& shim);
   // A shim with the job, from among those that wait; nullptr when none can have it.
@@ -172,6 +176,7 @@ class Launcher {
   void SweepThen(JobKey key, std::function<void()> done);
   // What cannot be sent now is sent a moment later; `failures`: how often it could not be.
   void SendToShim(JobKey key, int signal, int value, int failures = 0);
+  void TellUnsent(std::string text);
   // Has the job's process group signalled: by its shim, or by us, if that hangs.
   void Forward(const std::shared_ptr<LiveShim>& shim, int signal);
   void AwaitTaking(const std::shared_ptr<LiveShim>& shim);
@@ -199,6 +204,10 @@ class Launcher {
   bool renew_ = false;                                 // the views, before the next start
   uint64_t policy_number_ = 0;                         // shims that were forked under another get no more jobs
   std::map<JobKey, std::shared_ptr<LiveShim>> shims_;  // of every live job
+  JobCount count_;                                     // of those that the server knows
+  LineLimit denials_{20};
+  LineLimit excesses_{1};
+  LineLimit unsent_{1};
   ShimPool pool_;
   Sweeper sweeper_;
   std::map<JobKey, Asked> searching_;

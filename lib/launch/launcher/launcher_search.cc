@@ -46,7 +46,7 @@ void Launcher::Handle(const Watch& frame) {
   }
   auto found = FindShim(options_.shim, frame);
   if (found.ok() && found->pidfd) {
-    Adopt(frame.key, *std::move(found));
+    Adopt(frame.key, *std::move(found), frame);
     return;
   }
   if (!found.ok()) hooks_.report("looking for a shim: " + found.error().message());
@@ -151,7 +151,7 @@ void Launcher::TakeFound(JobKey key, Asked asked, FoundShim found) {
     hooks_.report("a job runs that the database does not know: " + GroupOf(key) + ", shim " + std::to_string(found.pid) +
                   "; it is left alone until its end");
   }
-  Adopt(key, std::move(found))->sweep_asked = asked.sweeps > 0;
+  Adopt(key, std::move(found), asked.watch)->sweep_asked = asked.sweeps > 0;
   for (const auto& frame : asked.kept) std::visit([this](const auto& kept) { Handle(kept); }, frame);
 }
 

@@ -36,6 +36,9 @@ constexpr std::chrono::milliseconds kTaking{50};  // before it is looked whether
 constexpr std::chrono::milliseconds kSendAgain{100};
 constexpr int kMostFailures = 600;
 constexpr size_t kMostKept = 64;  // frames for a shim that is being searched for
+// Signals for one shim that it has not taken, and that could not be sent: no person sends so many before the first is taken.
+constexpr size_t kMostUntaken = 1024;
+constexpr uint32_t kMostUnsent = 64;
 
 // 'S', 'T', 'D', … of proc_pid_stat(5); 0 when it has ended.
 base::Result<char> StateOf(pid_t pid) {
@@ -55,13 +58,17 @@ base::Result<bool> IsHung(LiveShim& shim) {
 
 }  // namespace
 
-std::shared_ptr<LiveShim> Launcher::Adopt(JobKey key, FoundShim found) {
+std::shared_ptr<LiveShim> Launcher::Adopt(JobKey key, FoundShim found, const std::optional<Watch>& watch) {
   auto shim = std::make_shared<LiveShim>(context_);
   shim->pid = found.pid;
   shim->job = key;
   if (found.job_uid) {
     if (options_.uids) options_.uids->Mark(*found.job_uid);
     shim->uid = found.job_uid;
+  }
+  if (watch) {
+    count_.Add(watch->owner);
+    shim->owner = watch->owner;
   }
   WatchShim(shim, std::move(found.pidfd));
   shims_.emplace(key, shim);
@@ -204,6 +211,9 @@ void Launcher::Forget(JobKey key) {
   shims_.erase(it);
   shim->backstop.reset();
   shim->untaken.reset();
+  shim->unsent = 0;
+  shim->unsent_cancel.reset();
+  if (const auto owner = std::exchange(shim->owner, std::nullopt)) count_.Remove(*owner);
   const auto uid = std::exchange(shim->uid, std::nullopt);
   if (uid && options_.uids) options_.uids->Release(*uid);
   if (std::exchange(shim->sweep_asked, false)) SendToServer(Swept{key});
@@ -239,6 +249,7 @@ void Launcher::Forward(const std::shared_ptr<LiveShim>& shim, int signal) {
   // Of those before it has taken all, unless one waits.
   if (shim->untaken && !HasUntaken(shim->pid)) shim->untaken.reset();
   if (!shim->untaken) shim->untaken = std::make_unique<Untaken>(context_);
+  if (shim->untaken->signals.size() >= kMostUntaken) return TellUnsent("a shim takes no signals: those beyond many are dropped");
   shim->untaken->signals.push_back(signal);
   SendToShim(*shim->job, kForwardSignal, signal);
   AwaitTaking(shim);
@@ -281,12 +292,33 @@ void Launcher::SendToShim(JobKey key, int signal, int value, int failures) {
   if (::syscall(SYS_pidfd_send_signal, it->second->pidfd.native_handle(), signal, &info, 0) == 0 || errno == ESRCH) return;
   // EAGAIN: too many signals wait for the shims' account. Whatever it is, a cancel that is lost would leave the job running.
   const auto error = base::SysError("signalling a shim", errno);
-  if (failures == 0) hooks_.report(error.message() + "; it is tried again");
+  if (failures == 0) TellUnsent(error.message() + "; it is tried again");
   if (failures == kMostFailures) return hooks_.report(error.message() + "; given up");
+  const bool cancels = signal == kCancelSignal;
+  LiveShim& shim = *it->second;
+  if (cancels) {
+    // One is enough: the one that leaves the least time.
+    const bool waits = shim.unsent_cancel.has_value();
+    shim.unsent_cancel = std::min(value, shim.unsent_cancel.value_or(value));
+    if (waits) return;
+  } else {
+    // What we have delivered ourselves must be told, and is bounded by what was not taken.
+    if (signal != kDeliveredSignal && shim.unsent >= kMostUnsent) return;
+    ++shim.unsent;
+  }
   auto timer = std::make_shared<asio::steady_timer>(context_, kSendAgain);
-  timer->async_wait([this, timer, key, signal, value, failures](const boost::system::error_code& stopped) {
-    if (!stopped) SendToShim(key, signal, value, failures + 1);
+  timer->async_wait([=, this, weak = std::weak_ptr(it->second)](const boost::system::error_code& stopped) {
+    (void)timer;  // lives until then
+    const auto live = weak.lock();
+    if (stopped || !live || live->job != key) return;
+    if (!cancels && live->unsent > 0) --live->unsent;
+    const int least = cancels ? std::exchange(live->unsent_cancel, std::nullopt).value_or(value) : value;
+    SendToShim(key, signal, least, failures + 1);
   });
+}
+
+void Launcher::TellUnsent(std::string text) {
+  if (const auto line = unsent_.Pass(std::move(text), std::chrono::steady_clock::now())) hooks_.report(*line);
 }
 
 }  // namespace jobd::launch

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <utility>
 
@@ -103,6 +104,14 @@ void Launcher::Handle(Launch& frame) {
   if (searching_.contains(request.key)) {
     return Refuse(request.key, base::SysError("what an earlier start left is still being looked for", EAGAIN), true, false);
   }
+  if (const auto bound = count_.Exceeds(request.owner, std::chrono::steady_clock::now())) {
+    // Passing: should a server that keeps to the policy ever get here, its job waits.
+    if (const auto text = excesses_.Pass("jobd-server asks for more jobs at once than may run by " + *bound + ": refused",
+                                         std::chrono::steady_clock::now())) {
+      hooks_.report(*text);
+    }
+    return Refuse(request.key, base::SysError("more jobs live already than may run by " + *bound, EAGAIN), true, false);
+  }
   // A job without a view of its own needs none that is up to date.
   const sandbox::Profile* const asked = options_.policy.profiles.Find(request.profile);
   if (asked != nullptr && asked->namespaces) {
@@ -111,7 +120,7 @@ void Launcher::Handle(Launch& frame) {
   const auto profile = ProfileOf(request);
   if (!profile.ok()) {
     const bool denied = profile.error().code() == base::Code::kPermissionDenied;
-    if (denied && hooks_.on_denied) hooks_.on_denied(request, profile.error().message());
+    if (denied) TellDenied(request, profile.error().message());
     return Refuse(request.key, profile.error(), profile.error().code() == base::Code::kResourceExhausted, denied);
   }
 
@@ -122,13 +131,14 @@ void Launcher::Handle(Launch& frame) {
     if (own_uid) options_.uids->Release(*own_uid);
     const base::Error& error = identity.error();
     const bool denied = error.code() == base::Code::kPermissionDenied;
-    if (denied && hooks_.on_denied) hooks_.on_denied(request, error.message());
+    if (denied) TellDenied(request, error.message());
     return Refuse(request.key, error, IsPassing(error.sys_errno()), denied);
   }
   identity->workdir_without_links = WorkdirIsBounded(options_.policy, request);
 
   CompleteEnvironment(options_.policy, **profile, person, request);
   const JobKey key = request.key;
+  std::string owner = request.owner;
   const base::Nanos timeout = request.timeout;
   const base::Nanos kill_after = request.kill_after;
   Assignment job{.request = std::move(request), .identity = *std::move(identity), .profile = (*profile)->name};
@@ -144,6 +154,8 @@ void Launcher::Handle(Launch& frame) {
   }
   shim->job = key;
   shim->uid = own_uid;
+  count_.Add(owner);
+  shim->owner = std::move(owner);
   if (shim->channel.is_open()) AwaitStatus(shim);
   if (timeout > 0) Enforce(shim, timeout + kTimeoutMargin, kill_after);
   shims_.emplace(key, std::move(shim));

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -50,6 +51,9 @@ struct LiveShim {
   std::optional<JobKey> job;           // none: it waits for one, or is about to end
   uint32_t serial = 0;                 // of its job among those we gave it; 0: another launcher gave it
   std::optional<uid_t> uid;            // its job's, of the pool
+  std::optional<std::string> owner;    // its job's, for whom it counts; none: it does not count
+  uint32_t unsent = 0;                 // signals that could not be sent, and are tried again
+  std::optional<int> unsent_cancel;    // the same of its cancel
   bool sweep_asked = false;            // Swept is owed when its job is over
   uint64_t policy = 0;                 // the policy it was forked under, by number
   std::unique_ptr<Backstop> backstop;  // of its job, if that is to end at a time

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@ struct OwnerRights {
   std::vector<std::string> run_as;    // the accounts they may name
   std::vector<std::string> profiles;  // empty: all but those that need a grant
   OwnerBounds bounds;
+  uint32_t max_running = 0;  // jobs at once; 0: no bound of their own
 };
 
 struct Policy {
@@ -39,6 +41,7 @@ struct Policy {
   std::string default_path;
   // From the users file, which only root can write. Nothing is started for an owner who is not here.
   std::map<std::string, OwnerRights, std::less<>> owners;
+  uint32_t max_running = 0;     // jobs at once, of all owners; 0: no bound
   std::string default_workdir;  // everybody may work there, whatever their folders
   sandbox::Profiles profiles = sandbox::Profiles::BuiltIn();
 };
