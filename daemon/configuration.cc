@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string_view>
@@ -60,7 +61,12 @@ std::vector<std::string> ProfileNames(const sandbox::Profiles& profiles) {
   return names;
 }
 
-void AddWarnings(const Options& options, Configuration& all) {
+bool IsGiven(const config::LoadedConfig& loaded, std::string_view key) {
+  return std::ranges::any_of(loaded.settings,
+                             [&](const auto& one) { return one.key == key && one.origin != config::Origin::kDefault; });
+}
+
+void AddWarnings(const Options& options, bool names_server_user, Configuration& all) {
   // Without privileges jobs run as we do, whoever is named.
   const auto has_account = [](const std::string& name) { return sandbox::FindAccount(name).ok(); };
   config::KnownNames known{.profiles = ProfileNames(all.profiles), .has_account = nullptr};
@@ -70,6 +76,11 @@ void AddWarnings(const Options& options, Configuration& all) {
   if (known.has_account && all.config.job_user != "auto" && !has_account(all.config.job_user)) {
     all.warnings.push_back(options.config_file + ": policy.job_user: there is no account '" +
                            base::EscapeForTerminal(all.config.job_user) + "': no job can run without one of its own");
+  }
+  // The one that it has where nobody names one need not be there.
+  if (known.has_account && names_server_user && !has_account(all.config.server_user)) {
+    all.warnings.push_back(options.config_file + ": server.user: there is no account '" +
+                           base::EscapeForTerminal(all.config.server_user) + "': jobd-server runs as nobody");
   }
 }
 
@@ -106,6 +117,7 @@ base::Result<Configuration> OpenConfiguration(const Options& options) {
   JOBD_ASSIGN_OR_RETURN(const base::Fd config_file, OpenFile("configuration", options.config_file));
   JOBD_ASSIGN_OR_RETURN(const std::string text, ReadFrom(config_file, options.config_file));
   JOBD_ASSIGN_OR_RETURN(config::LoadedConfig loaded, config::Load(options.config_file, text, OverridesOf(options)));
+  const bool names_server_user = IsGiven(loaded, "server.user");
   all.config = std::move(loaded.config);
   all.warnings = std::move(loaded.warnings);
   JOBD_RETURN_IF_ERROR(add("config", text));
@@ -131,7 +143,7 @@ base::Result<Configuration> OpenConfiguration(const Options& options) {
                                                          base::EscapeForTerminal(all.config.default_profile) + "'" +
                                                          base::DidYouMean(all.config.default_profile, ProfileNames(all.profiles)));
   }
-  AddWarnings(options, all);
+  AddWarnings(options, names_server_user, all);
   if (!all.warnings.empty()) {
     std::string lines;
     for (const std::string& warning : all.warnings) lines += warning + "\n";

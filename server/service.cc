@@ -22,6 +22,7 @@
 #include "server/auth/tls_change.h"
 #include "server/grpc/connections/connection_guard.h"
 #include "server/grpc/connections/connection_table.h"
+#include "server/grpc/connections/handshake_watch.h"
 #include "server/grpc/credentials.h"
 #include "server/grpc/rpc_server.h"
 #include "server/grpc/self_check.h"
@@ -85,7 +86,7 @@ class ServiceImpl final : public Service {
         tasks_("task", TaskThreads()),
         reloader_(
             options_.files, options_.config_name, options_.overrides, options_.initial, clock,
-            {access_, tls_, [this](const TlsMaterial& tls) { return CheckHandshake(rpc_->address(), tls); },
+            {access_, tls_, [this](const TlsMaterial& tls) { return TryHandshake(tls); },
              [this](const auto& config, const auto& users, const auto& capabilities) { Apply(config, users, capabilities); }}),
         api_{worker, streams_, tasks_,    uploads_, *options_.metrics, *options_.log, max_batch_jobs_, reloader_,
              tls_,   logins_,  sessions_, clock,    clock.Monotonic(), options_.about},
@@ -117,7 +118,10 @@ class ServiceImpl final : public Service {
     JOBD_ASSIGN_OR_RETURN(rpc_, RpcServer::Start(std::move(options), MakeServerCredentials(tls_, guard_),
                                                  MakeServices(support_, methods_, guard_), std::move(unknown)));
     JOBD_RETURN_IF_ERROR(CheckHandshake(rpc_->address(), *options_.initial.tls));
-    return CheckRefusals(rpc_->address(), *options_.initial.tls);
+    JOBD_RETURN_IF_ERROR(CheckRefusals(rpc_->address(), *options_.initial.tls));
+    // Behind those of our own.
+    handshakes_.emplace([this](const HandshakeWatch::Failure& failure) { OnHandshakeFailed(failure); });
+    return base::Ok();
   }
 
   base::Status ServeMetrics(base::Fd socket) {
@@ -143,6 +147,7 @@ class ServiceImpl final : public Service {
     passwords_.Stop();
     rpc_->Shutdown(grace_ms);
     rpc_.reset();
+    handshakes_.reset();
   }
 
  private:
@@ -183,6 +188,24 @@ class ServiceImpl final : public Service {
     });
   }
 
+  // One of ours with ourselves, whose certificate need not be a client's.
+  base::Status TryHandshake(const TlsMaterial& tls) {
+    trying_.store(true);
+    base::Status tried = CheckHandshake(rpc_->address(), tls);
+    trying_.store(false);
+    return tried;
+  }
+
+  void OnHandshakeFailed(const HandshakeWatch::Failure& failure) {
+    if (trying_.load() && failure.fingerprint && failure.fingerprint() == tls_.Current()->fingerprint) return;
+    options_.metrics->OnRefused(base::CodeName(base::Code::kUnauthenticated));
+    const std::string from = PeerText(failure.peer);
+    LogLine(from, [&] {
+      return "refused the TLS handshake of " + from + ": " + std::string(failure.reason) +
+             (failure.certificate ? "; certificate " + failure.certificate() : "");
+    });
+  }
+
   // The line is made only when it is written.
   void LogLine(const std::string& from, const std::function<std::string()>& line) {
     // By address, whatever the port.
@@ -217,6 +240,8 @@ class ServiceImpl final : public Service {
   const Api api_;
   const CallSupport support_;
   MethodTable methods_;
+  std::atomic<bool> trying_{false};  // one reload at a time
+  std::optional<HandshakeWatch> handshakes_;
   std::unique_ptr<RpcServer> rpc_;  // last but one: it ends before what its calls use
   std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
 };

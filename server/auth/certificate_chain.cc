@@ -7,6 +7,10 @@
 #include <ctime>
 #include <utility>
 
+#include "base/text.h"
+#include "base/units.h"
+#include "server/auth/identity.h"
+
 namespace jobd::server {
 namespace {
 
@@ -21,6 +25,30 @@ base::Result<int64_t> UnixTime(const ASN1_TIME* time) {
 }
 
 }  // namespace
+
+std::string SubjectForLog(const X509* x509) {
+  constexpr long kMostBytes = 200;
+  const BioPtr bio(BIO_new(BIO_s_mem()));
+  if (!bio || X509_NAME_print_ex(bio.get(), X509_get_subject_name(x509), 0, XN_FLAG_RFC2253) < 0) return "?";
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &text);
+  return base::EscapeForTerminal(std::string_view(text, static_cast<size_t>(std::min(size, kMostBytes))));
+}
+
+std::string CertificateForLog(X509* x509) {
+  constexpr size_t kMostDigits = 40;  // RFC 5280 has 20 bytes
+  std::string text = SubjectForLog(x509);
+  if (text.empty()) text = "without a subject";
+  // One that is malformed has a serial number and dates all the same.
+  const auto read = ParseCertificate(x509);
+  if (read.ok() && !read->uris.empty()) text += " (" + CertificateNameForLog(*read) + ")";
+  text += ", serial " + IssuerNamed(x509).serial.substr(0, kMostDigits);
+  if (const auto dates = ParseCertificateDates(x509); dates.ok()) {
+    text += ", valid from " + base::FormatUtc(dates->not_before) + " to " + base::FormatUtc(dates->not_after);
+  }
+  ERR_clear_error();
+  return text;
+}
 
 base::Result<std::vector<X509Ptr>> ReadChain(std::string_view pem, const std::string& name) {
   std::vector<X509Ptr> chain;

@@ -14,6 +14,10 @@ namespace jobd::server {
 
 // As ParseCertificate of the same one in PEM.
 base::Result<Certificate> ParseCertificate(X509* x509);
+// Its subject, cut where it is long, safe for a terminal.
+std::string SubjectForLog(const X509* x509);
+// Its subject and URIs, serial number and dates, for a line of a log: of a certificate that anybody may have made.
+std::string CertificateForLog(X509* x509);
 // What names it to those that it has issued; without a fingerprint when it cannot be digested.
 Issuer IssuerNamed(const X509* x509);
 

@@ -21,14 +21,6 @@ namespace {
 
 base::Error Bad(std::string what) { return {base::Code::kInvalidArgument, std::move(what)}; }
 
-std::string SubjectOf(X509* x509) {
-  const BioPtr bio(BIO_new(BIO_s_mem()));
-  if (!bio || X509_NAME_print_ex(bio.get(), X509_get_subject_name(x509), 0, XN_FLAG_RFC2253) < 0) return "?";
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &text);
-  return base::EscapeForTerminal(std::string_view(text, static_cast<size_t>(std::min(size, 200l))));
-}
-
 // Certificates of an authority: of them one at least must not be over.
 base::Status CheckAuthority(const std::vector<X509Ptr>& roots, const std::string& name, base::Nanos now,
                             std::vector<TlsEnd>& ends) {
@@ -36,7 +28,7 @@ base::Status CheckAuthority(const std::vector<X509Ptr>& roots, const std::string
   for (const X509Ptr& root : roots) {
     if (X509_check_ca(root.get()) == 0) return Bad("tls." + name + ": a certificate in it is not a CA's");
     JOBD_ASSIGN_OR_RETURN(const CertificateDates dates, ParseCertificateDates(root.get()));
-    ends.push_back({.what = "the authority " + SubjectOf(root.get()) + " in tls." + name, .not_after = dates.not_after});
+    ends.push_back({.what = "the authority " + SubjectForLog(root.get()) + " in tls." + name, .not_after = dates.not_after});
     alive = alive || (dates.not_before <= now / base::kNanosPerSecond && now / base::kNanosPerSecond <= dates.not_after);
   }
   if (!alive) return Bad("tls." + name + ": none of its certificates is valid now: renew the authority, or set the clock right");
@@ -45,7 +37,8 @@ base::Status CheckAuthority(const std::vector<X509Ptr>& roots, const std::string
 
 base::Status CheckDates(const std::vector<X509Ptr>& chain, base::Nanos now, std::vector<TlsEnd>& ends) {
   for (const X509Ptr& one : chain) {
-    const std::string what = &one == &chain.front() ? "tls.cert" : "the certificate of " + SubjectOf(one.get()) + " in tls.cert";
+    const std::string what =
+        &one == &chain.front() ? "tls.cert" : "the certificate of " + SubjectForLog(one.get()) + " in tls.cert";
     JOBD_ASSIGN_OR_RETURN(const CertificateDates dates, ParseCertificateDates(one.get()));
     if (now / base::kNanosPerSecond < dates.not_before) {
       return Bad(what + " is not valid before " + base::FormatUtc(dates.not_before) + ": is the clock right?");

@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "config/setting.h"
 #include "daemon/start_checks.h"
+#include "sandbox/isolation/accounts.h"
 #include "tests/support/require.h"
 #include "tests/support/temp_dir.h"
 
@@ -193,6 +194,26 @@ TEST_F(ConfigurationTest, FaultC14FoldersThatCannotBeMadeOrUsed) {
   EXPECT_NE(check("metrics.listen=unix:/nowhere/at/all"), "OK");
   EXPECT_NE(check("metrics.listen=unix:" + options_.config_file), "OK") << "a file is not replaced";
   EXPECT_FALSE(fs::exists(dir_ / "etc/state")) << "a check makes nothing";
+}
+
+TEST_F(ConfigurationTest, FaultC17AnAccountThatIsNamedAndNotThereIsWarnedOf) {
+  JOBD_REQUIRE(::geteuid() == 0, "needs root: else jobd-server and jobs run as we do");
+  const auto warnings = [&] {
+    const auto opened = OpenConfiguration(options_);
+    std::string all = opened.ok() ? "" : opened.error().message();
+    for (size_t i = 0; opened.ok() && i < opened->warnings.size(); ++i) all += opened->warnings[i] + "\n";
+    return all;
+  };
+  EXPECT_EQ(warnings().find("server.user"), std::string::npos) << "nobody named one: " << warnings();
+  for (const std::string name : {"nosuchuser", "jobd"}) {
+    if (sandbox::FindAccount(name).ok()) continue;
+    options_.set_flags = {"server.user=" + name};
+    EXPECT_NE(warnings().find("server.user: there is no account '" + name + "': jobd-server runs as nobody"), std::string::npos)
+        << warnings();
+  }
+  options_.set_flags = {"server.user=daemon", "policy.job_user=nosuchuser"};
+  EXPECT_EQ(warnings().find("server.user"), std::string::npos) << warnings();
+  EXPECT_NE(warnings().find("policy.job_user: there is no account 'nosuchuser'"), std::string::npos) << warnings();
 }
 
 }  // namespace
