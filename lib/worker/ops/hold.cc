@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "worker/model/index_range.h"
+
 namespace jobd::worker {
 
 void HoldOp::Post(Engine& engine, Kind kind, JobSelector jobs, std::string by, Callback<uint32_t> done) {
@@ -35,7 +37,16 @@ void HoldOp::Run() {
   engine_.dispatcher.Dispatch();
 }
 
-base::Status HoldOp::AddRows(JobState state) {
+base::Status HoldOp::MoveSetApart(JobState state) {
+  count_ += static_cast<uint32_t>(set_apart_.size());
+  if (whole_) {
+    for (const IndexRange& range : RangesOf(set_apart_)) {
+      changes_.push_back(
+          MoveWaiting{.batch = batch_, .first = range.first, .last = range.last, .to = state, .reason = {}, .by = by_, .at = now_});
+    }
+    return base::Ok();
+  }
+  // One alone may have no row yet, and needs one of its own.
   for (const uint32_t index : set_apart_) {
     JOBD_ASSIGN_OR_RETURN(const auto known, engine_.reader.Row(batch_, index));
     JobRow row = known.value_or(JobRow{});
@@ -43,7 +54,6 @@ base::Status HoldOp::AddRows(JobState state) {
     Mark(row);
     changes_.push_back(PutJob{.batch = batch_, .index = index, .row = std::move(row)});
   }
-  count_ += static_cast<uint32_t>(set_apart_.size());
   return base::Ok();
 }
 
@@ -59,9 +69,9 @@ base::Status HoldOp::Hold() {
   } else if (jobs_.index && queue.HoldJob(batch_, *jobs_.index)) {
     set_apart_ = {*jobs_.index};
   }
-  if (base::Status rows = AddRows(JobState::kHeld); !rows.ok()) {
-    if (!whole_) UndoHold();
-    return rows;
+  if (base::Status moved = MoveSetApart(JobState::kHeld); !moved.ok()) {
+    UndoHold();
+    return moved;
   }
   if (whole_) {
     if (!was_held_) count_ += static_cast<uint32_t>(queue.NeverStarted(batch_));
@@ -80,7 +90,7 @@ base::Status HoldOp::Release() {
   } else if (jobs_.index && queue.IsJobHeld(batch_, *jobs_.index)) {
     set_apart_ = {*jobs_.index};
   }
-  JOBD_RETURN_IF_ERROR(AddRows(JobState::kQueued));
+  JOBD_RETURN_IF_ERROR(MoveSetApart(JobState::kQueued));
   if (whole_) {
     if (was_held_) count_ += static_cast<uint32_t>(queue.NeverStarted(batch_));
     changes_.push_back(SetHeld{.batch = batch_, .held = false, .by = {}, .at = now_});

@@ -29,8 +29,8 @@ class HoldOp : public std::enable_shared_from_this<HoldOp> {
   void Run();
   base::Status Hold();
   base::Status Release();
-  // Rows of jobs that stand out of the batch's line, so that they are held or not by themselves.
-  base::Status AddRows(JobState state);
+  // The jobs that stand out of the batch's line are held or not by themselves.
+  base::Status MoveSetApart(JobState state);
   // Since when it waits as it does now, and by whom.
   void Mark(JobRow& row) const;
   // Jobs whose attempt is over or given up, and that wait again when nothing is left of it: their next wait is another.

@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "worker/model/index_range.h"
+
 namespace jobd::worker {
 namespace {
 
@@ -125,7 +127,19 @@ base::Status BatchCanceller::CollectWaiting(std::optional<uint32_t> index, const
     out.counts.cancelled += static_cast<uint32_t>(waiting.count - waiting.ready.size() - waiting.held.size());
   }
   for (const auto* exceptions : {&waiting.ready, &waiting.held}) {
-    for (const uint32_t one : *exceptions) JOBD_RETURN_IF_ERROR(add(one));
+    for (const IndexRange& range : RangesOf(*exceptions)) {
+      out.changes.push_back(MoveWaiting{.batch = out.batch,
+                                        .first = range.first,
+                                        .last = range.last,
+                                        .to = JobState::kCancelled,
+                                        .reason = reason,
+                                        .by = {},
+                                        .at = now});
+      // Those whose start did not come about have no row.
+      out.changes.push_back(PutRange{
+          .batch = out.batch, .first = range.first, .last = range.last, .row = Ended({}, JobState::kCancelled, reason, now)});
+    }
+    out.counts.cancelled += static_cast<uint32_t>(exceptions->size());
   }
   return base::Ok();
 }

@@ -65,6 +65,16 @@ struct PutRange {
   uint32_t last = 0;
   JobRow row;
 };
+// Every job of [first, last] that has a row and waits, QUEUED or HELD, goes to another state. What else its row says stays.
+struct MoveWaiting {
+  uint64_t batch = 0;
+  uint32_t first = 0;
+  uint32_t last = 0;
+  JobState to = JobState::kQueued;  // QUEUED, HELD or CANCELLED
+  Reason reason;                    // of CANCELLED
+  std::string by;                   // of HELD
+  base::Nanos at = 0;
+};
 // Whether jobs without a row count as HELD.
 struct SetHeld {
   uint64_t batch = 0;
@@ -104,8 +114,8 @@ struct DropSession {
 struct PutRehashed {
   RehashedPassword password;
 };
-using Change = std::variant<PutJob, AddStart, PutRange, SetHeld, SetHoldNext, PutMeta, DropBatch, SetKept, PutSession, DropSession,
-                            PutRehashed>;
+using Change = std::variant<PutJob, AddStart, PutRange, MoveWaiting, SetHeld, SetHoldNext, PutMeta, DropBatch, SetKept, PutSession,
+                            DropSession, PutRehashed>;
 
 // Changes that are committed together or not at all. `done` may be empty.
 struct Write {

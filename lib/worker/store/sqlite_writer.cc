@@ -40,7 +40,7 @@ base::Result<std::unique_ptr<SqliteWriter>> SqliteWriter::Create(Database& datab
   std::unique_ptr<SqliteWriter> writer(new SqliteWriter(database, clock));
   const std::string columns(kJobColumns);
   const std::string put = " INTO jobs (batch, idx, " + columns + ") VALUES (" + Parameters(1, 2 + kJobColumnCount) + ")";
-  const std::array<std::pair<Statement*, std::string>, 23> statements = {{
+  const std::array<std::pair<Statement*, std::string>, 25> statements = {{
       {&writer->begin_, "BEGIN IMMEDIATE"},
       {&writer->commit_, "COMMIT"},
       {&writer->rollback_, "ROLLBACK"},
@@ -69,6 +69,11 @@ base::Result<std::unique_ptr<SqliteWriter>> SqliteWriter::Create(Database& datab
        "INSERT OR IGNORE INTO jobs (batch, idx, " + columns +
            ") WITH RECURSIVE indexes (one) AS (SELECT ?2 UNION ALL SELECT one + 1 FROM indexes WHERE one < ?" +
            std::to_string(3 + kJobColumnCount) + ") SELECT ?1, one, " + Parameters(3, kJobColumnCount) + " FROM indexes"},
+      {&writer->wait_as_,
+       "UPDATE jobs SET state = ?5, waits_since = ?6, held_by = ?7 WHERE batch = ?1 AND idx BETWEEN ?2 AND ?3 AND state = ?4"},
+      {&writer->cancel_waiting_,
+       "UPDATE jobs SET state = ?5, ended_at = ?6, reason = ?7, reason_text = ?8, step = ?9, errno_name = ?10, by = ?11, "
+       "detail = ?12, exit_code = NULL, signal = NULL WHERE batch = ?1 AND idx BETWEEN ?2 AND ?3 AND state = ?4"},
       {&writer->add_start_, "INSERT INTO starts (batch, seq, idx, attempt, log_base) VALUES (?1, ?2, ?3, ?4, ?5)"},
       {&writer->put_meta_, "INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)"},
       {&writer->set_kept_, "UPDATE batches SET kept_bytes = ?3 WHERE id = ?1 AND ended_at = ?2 AND ended_at > 0"},
@@ -244,6 +249,29 @@ base::Status SqliteWriter::Do(const PutRange& range) {
   tally->rows += added;
   tally->counts[old] -= added;
   tally->counts[static_cast<size_t>(range.row.outcome.state)] += added;
+  return base::Ok();
+}
+
+base::Status SqliteWriter::Do(const MoveWaiting& move) {
+  if (move.first > move.last) return base::Ok();
+  JOBD_ASSIGN_OR_RETURN(Tally* const tally, TallyOf(move.batch));
+  for (const JobState from : {JobState::kQueued, JobState::kHeld}) {
+    if (from == move.to) continue;
+    const bool cancels = move.to == JobState::kCancelled;
+    Statement& statement = cancels ? cancel_waiting_ : wait_as_;
+    statement.Bind(1, move.batch).Bind(2, move.first).Bind(3, move.last);
+    statement.Bind(4, static_cast<int>(from)).Bind(5, static_cast<int>(move.to)).Bind(6, move.at);
+    if (cancels) {
+      statement.Bind(7, static_cast<int>(move.reason.code)).BindText(8, move.reason.text).BindText(9, move.reason.step);
+      statement.BindText(10, move.reason.errno_name).BindText(11, move.reason.by).BindText(12, move.reason.detail);
+    } else {
+      statement.BindText(7, move.to == JobState::kHeld ? std::string_view(move.by) : "");
+    }
+    JOBD_RETURN_IF_ERROR(statement.Run());
+    const int64_t moved = database_.changes();
+    tally->counts[static_cast<size_t>(from)] -= moved;
+    tally->counts[static_cast<size_t>(move.to)] += moved;
+  }
   return base::Ok();
 }
 

@@ -50,6 +50,7 @@ class SqliteWriter {
   base::Status Do(const PutJob& put);
   base::Status Do(const AddStart& start);
   base::Status Do(const PutRange& range);
+  base::Status Do(const MoveWaiting& move);
   base::Status Do(const SetHeld& hold);
   base::Status Do(const SetHoldNext& hold);
   base::Status Do(const PutMeta& meta);
@@ -67,6 +68,7 @@ class SqliteWriter {
   Statement find_batch_, insert_batch_, insert_spec_, tally_, put_counts_, put_phase_, set_held_, last_number_, put_number_;
   Statement job_state_, put_job_, put_new_jobs_, add_start_, put_meta_, set_kept_, set_hold_next_;
   Statement put_session_, drop_session_, put_rehashed_;
+  Statement wait_as_, cancel_waiting_;
 };
 
 }  // namespace jobd::worker
