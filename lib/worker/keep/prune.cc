@@ -40,7 +40,7 @@ void Prune::OnRemoved(base::Result<Removed> removed) {
   if (removed.ok()) {
     pruned_.batches += removed->pruned.batches;
     pruned_.bytes += removed->pruned.bytes;
-    if (!removed->undeletable.empty()) failure_ = Undeletable();
+    if (!removed->undeletable.empty()) failure_ = Undeletable(removed->why);
   } else if (!failure_) {
     failure_ = std::move(removed).error();
   }

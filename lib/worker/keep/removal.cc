@@ -15,7 +15,10 @@ base::Result<BatchView> ReadBatch(Store& store, uint64_t batch) {
 
 }  // namespace
 
-base::Error Undeletable() { return {base::Code::kInternal, "the batch's files cannot be deleted"}; }
+base::Error Undeletable(const std::string& why) {
+  return {base::Code::kUnavailable, "the log disk does not let the batch's files go (" + why +
+                                        "), so the batch stays: remove it again when that has been put right"};
+}
 
 void Remover::RemoveSlice(std::vector<BatchView> batches, Callback<Removed> done) {
   const auto removed = std::make_shared<Removed>();
@@ -29,7 +32,8 @@ void Remover::RemoveSlice(std::vector<BatchView> batches, Callback<Removed> done
       }
       const uint64_t bytes = BatchFolderBytes(log_dir_, batch.name);
       // Files go first: when this is cut short, the batch is still there to be removed again.
-      if (!RemoveBatchFolder(log_dir_, batch.name).ok()) {
+      if (const base::Status deleted = RemoveBatchFolder(log_dir_, batch.name); !deleted.ok()) {
+        removed->why = deleted.error().message();
         removed->undeletable.push_back(batch);
         continue;
       }
@@ -48,7 +52,7 @@ void Remover::RemoveSlice(std::vector<BatchView> batches, Callback<Removed> done
 void RemoveOne(Remover& remover, Store& store, BatchView batch, Callback<bool> done) {
   remover.RemoveSlice({batch}, [&remover, &store, batch, done = std::move(done)](const base::Result<Removed>& removed) {
     if (!removed.ok()) return done(removed.error());
-    if (!removed->undeletable.empty()) return done(Undeletable());
+    if (!removed->undeletable.empty()) return done(Undeletable(removed->why));
     if (!removed->busy.empty())
       return done(base::Error(base::Code::kFailedPrecondition, "the batch has not ended; cancel it first, or wait for its end"));
     if (removed->gone.empty()) return done(true);

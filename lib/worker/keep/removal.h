@@ -16,11 +16,13 @@ namespace jobd::worker {
 struct Removed {
   Pruned pruned;
   std::vector<BatchView> undeletable;  // their files could not be deleted; their rows are kept
+  std::string why;                     // the last of those
   std::vector<BatchView> busy;         // alive, or in somebody's use
   std::vector<BatchView> gone;         // removed by somebody else, or ended anew since they were found
 };
 
-base::Error Undeletable();
+// For who asked for the removal. The batch stays, and may be removed when the cause is gone.
+base::Error Undeletable(const std::string& why);
 
 // Used on the maintenance thread alone.
 class Remover {

@@ -105,6 +105,21 @@ class MaintenanceTest : public ::testing::Test {
   std::unique_ptr<Maintenance> maintenance_;
 };
 
+TEST_F(MaintenanceTest, FaultH2WhyTheFilesStayIsSaid) {
+  const BatchView batch = Ended("a");
+  // A file where the folder of the owner should be.
+  fs::remove_all(dir_ / "logs/ann");
+  std::ofstream(dir_ / "logs/ann") << "in the way";
+  const auto refused = Remove(batch);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), base::Code::kUnavailable);
+  EXPECT_NE(refused.error().message().find("Not a directory"), std::string::npos) << refused.error().message();
+  EXPECT_TRUE(IsThere(batch));
+  fs::remove(dir_ / "logs/ann");
+  EXPECT_TRUE(Remove(batch).ok());
+  EXPECT_FALSE(IsThere(batch));
+}
+
 TEST_F(MaintenanceTest, WhatLivesIsNotRemoved) {
   const BatchView batch = Ended("a");
   lender_->SetBusy(batch.id);
