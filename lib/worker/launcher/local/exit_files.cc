@@ -159,7 +159,10 @@ base::Status ExitFiles::AppendStops(const BatchName& batch, const std::string& t
 std::string ExitFiles::ReadStops(const BatchName& batch) const {
   const auto folder = OpenBatchFolder(log_dir_, batch);
   if (!folder.ok()) return {};
-  auto text = base::ReadFile(folder->get(), kStopsName, kMaxStops);
+  const auto file = base::OpenBeneath(folder->get(), kStopsName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  struct stat about {};
+  if (!file.ok() || ::fstat(file->get(), &about) != 0 || !S_ISREG(about.st_mode)) return {};
+  auto text = base::ReadAll(file->get(), kMaxStops);
   return text.ok() ? std::move(text).value() : std::string();
 }
 

@@ -1,5 +1,7 @@
 #include "worker/launcher/local/exit_files.h"
 
+#include <sys/stat.h>
+
 #include "tests/unit/worker/launcher/local_launcher_fixture.h"
 
 namespace jobd::worker::local_test {
@@ -38,6 +40,22 @@ TEST_F(ExitFilesTest, ASlotThatALaterAttemptUsesIsNotMarkedForAnEarlierOne) {
   EXPECT_EQ(Slot(3).attempt, 2u) << "an earlier one's";
   EXPECT_EQ(Slot(3).phase, launch::Phase::kBorn);
   EXPECT_EQ(Slot(4).phase, launch::Phase::kBorn);
+}
+
+TEST_F(ExitFilesTest, FaultH7WhatIsNoFileHoldsNobodyUp) {
+  const std::filesystem::path stops = dir_ / "ann/b" / kStopsName;
+  ASSERT_TRUE(files_->AppendStops(place_.name, "stop").ok());
+  EXPECT_EQ(files_->ReadStops(place_.name), "stop");
+  std::filesystem::remove(stops);
+  ASSERT_EQ(::mkfifo(stops.c_str(), 0600), 0);
+  EXPECT_EQ(files_->ReadStops(place_.name), "");
+  EXPECT_FALSE(files_->AppendStops(place_.name, "stop").ok());
+  std::filesystem::remove(stops);
+  std::filesystem::create_directory(stops);
+  EXPECT_EQ(files_->ReadStops(place_.name), "");
+  std::filesystem::remove(stops);
+  std::filesystem::create_symlink("/etc/passwd", stops);
+  EXPECT_EQ(files_->ReadStops(place_.name), "");
 }
 
 }  // namespace
