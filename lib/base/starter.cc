@@ -105,7 +105,10 @@ Starter ForgetStarter() {
 
 void IgnoreStraySignals() {
   // SIGINT, SIGQUIT and SIGTERM end a daemon because that is what they are for, and those of a fault as they must.
-  for (const int signal : {SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT}) std::signal(signal, SIG_IGN);
+  // A write beyond a limit on files fails then, which its writer is told; a fault ends us whether it is ignored or not.
+  for (const int signal : {SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT, SIGXCPU, SIGXFSZ, SIGTRAP}) {
+    std::signal(signal, SIG_IGN);
+  }
   for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) std::signal(signal, SIG_IGN);
 }
 

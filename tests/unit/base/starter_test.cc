@@ -55,7 +55,8 @@ TEST(StraySignals, FaultG7WhatMeansNothingToADaemonDoesNotEndIt) {
   EXPECT_TRUE(Holds([] {},
                     [] {
                       IgnoreStraySignals();
-                      for (const int signal : {SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT})
+                      for (const int signal :
+                           {SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT, SIGXCPU, SIGXFSZ, SIGTRAP})
                         ::raise(signal);
                       for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) ::raise(signal);
                       // A timer of ours would still wake us: a handler may be put in its place.
