@@ -21,17 +21,24 @@ std::string MissingNames(const TlsMaterial& old, const TlsMaterial& next) {
   return count > kMaxListed ? missing + " and " + std::to_string(count - kMaxListed) + " more" : missing;
 }
 
+TrustStore ClientAuthorities(const TlsMaterial& material) {
+  const auto roots = ReadChain(ClientCaOf(material.pem), "client_ca");
+  const std::vector<X509Ptr> none;
+  return TrustStore(roots.ok() ? *roots : none);
+}
+
 std::string LockedOut(const TlsMaterial& old, const TlsMaterial& next, const std::vector<KnownClient>& clients, base::Nanos now) {
   std::string out;
   if (ClientCaOf(old.pem) == ClientCaOf(next.pem)) return out;
   size_t count = 0;
   std::vector<std::string> told;
-  const auto roots = ReadChain(ClientCaOf(next.pem), "client_ca");
-  const std::vector<X509Ptr> none;
-  const TrustStore authorities(roots.ok() ? *roots : none);
+  const TrustStore before = ClientAuthorities(old);
+  const TrustStore after = ClientAuthorities(next);
   for (const KnownClient& client : clients) {
     if (std::ranges::find(told, client.name) != told.end()) continue;
-    if (authorities.Check(client.pem, ChainFor::kClient, now).ok()) continue;
+    if (after.Check(client.pem, ChainFor::kClient, now).ok()) continue;
+    // Who is out already is not locked out by this.
+    if (!before.Check(client.pem, ChainFor::kClient, now).ok()) continue;
     told.push_back(client.name);
     if (++count <= kMaxListed) AddTo(out, client.name);
   }
@@ -49,14 +56,14 @@ bool Covers(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, "*" + name.substr(dot)) != names.end();
 }
 
-base::Status CheckTlsChange(const TlsMaterial& old, const TlsMaterial& next, const std::vector<KnownClient>& clients,
-                            base::Nanos now) {
+base::Status CheckTlsChange(const TlsMaterial& promised, const TlsMaterial& in_force, const TlsMaterial& next,
+                            const std::vector<KnownClient>& clients, base::Nanos now) {
   std::string lost;
-  if (const std::string names = MissingNames(old, next); !names.empty()) {
+  if (const std::string names = MissingNames(promised, next); !names.empty()) {
     lost = "tls.cert is not for " + names + ", as the one in force is: clients that connect by that name would be locked out";
   }
-  if (old.broken_chain.empty() && !next.broken_chain.empty()) lost += (lost.empty() ? "" : "; ") + next.broken_chain;
-  if (const std::string out = LockedOut(old, next, clients, now); !out.empty()) {
+  if (promised.broken_chain.empty() && !next.broken_chain.empty()) lost += (lost.empty() ? "" : "; ") + next.broken_chain;
+  if (const std::string out = LockedOut(in_force, next, clients, now); !out.empty()) {
     lost += std::string(lost.empty() ? "" : "; ") + (next.pem.client_ca.empty() ? "tls.ca" : "tls.client_ca") +
             " is not the authority of certificates that are in use: " + out + " would be locked out";
   }

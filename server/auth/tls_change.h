@@ -16,11 +16,12 @@ struct KnownClient {
   std::string pem;  // the leaf, and behind it what came with it
 };
 
-// Whether `next` keeps in all whom `old` lets in: its certificate is for every name that the old one was for (a wildcard covers
-// what it matches), it chains to tls.ca if the old one did, and clients' authority has signed each of `clients`. Both
-// sets passed CheckTlsFiles. kFailedPrecondition lists what would be lost.
-base::Status CheckTlsChange(const TlsMaterial& old, const TlsMaterial& next, const std::vector<KnownClient>& clients,
-                            base::Nanos now);
+// Whether `next` keeps in all whom the service serves: its certificate is for every name that `promised` is for (a wildcard covers
+// what it matches), it chains to tls.ca if that does, and the clients' authority has signed each of `clients` whom `in_force` lets
+// in. `promised` is what is in force or, where somebody forced that, what was before. All passed CheckTlsFiles. kFailedPrecondition
+// lists what would be lost.
+base::Status CheckTlsChange(const TlsMaterial& promised, const TlsMaterial& in_force, const TlsMaterial& next,
+                            const std::vector<KnownClient>& clients, base::Nanos now);
 
 // Whether a certificate that is for `names` is good for `name` too.
 bool Covers(const std::vector<std::string>& names, const std::string& name);

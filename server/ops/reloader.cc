@@ -74,10 +74,11 @@ base::Result<ReloadReport> Reloader::Replace(FileSet& current, bool force) {
   bool forced = false;
   if (tls_changed) {
     const auto clients = targets_.access.KnownClients();
-    auto kept = CheckTlsChange(old_tls, *fresh.tls, clients, clock_.Realtime());
-    // Back to what was in force before somebody forced another: nobody need be asked for that.
+    auto kept = CheckTlsChange(old_tls, old_tls, *fresh.tls, clients, clock_.Realtime());
+    // Back to what was in force before somebody forced another: nobody need be asked for that, but who has come in since.
     if (!kept.ok() && unforced_) {
-      if (auto back = CheckTlsChange(*unforced_, *fresh.tls, clients, clock_.Realtime()); back.ok()) kept = std::move(back);
+      if (auto back = CheckTlsChange(*unforced_, old_tls, *fresh.tls, clients, clock_.Realtime()); back.ok())
+        kept = std::move(back);
     }
     forced = !kept.ok();
     if (!kept.ok() && !force) {

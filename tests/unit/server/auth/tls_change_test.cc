@@ -35,7 +35,7 @@ class TlsChange : public ::testing::Test {
     return checked.ok() ? *std::move(checked) : TlsMaterial();
   }
   static std::string Change(const TlsMaterial& old, const TlsMaterial& next, const std::vector<KnownClient>& clients = {}) {
-    const base::Status status = CheckTlsChange(old, next, clients, Now());
+    const base::Status status = CheckTlsChange(old, old, next, clients, Now());
     if (status.ok()) return "OK";
     EXPECT_EQ(status.error().code(), base::Code::kFailedPrecondition);
     return status.error().message();
@@ -87,6 +87,24 @@ TEST_F(TlsChange, FaultD17AnAuthorityThatDoesNotCoverClientsInUse) {
   EXPECT_FALSE(Has(error, "eve"));
   changed.client_ca = other_.pem() + ca_.pem();
   EXPECT_EQ(Change(old, Checked(changed), clients), "OK");
+}
+
+// The way back from what was forced needs no force, unless somebody has come in since.
+TEST_F(TlsChange, FaultH1TheWayBackLocksOutWhoCameInSince) {
+  const TlsMaterial before = Checked(Files(ca_, ca_.Server()));
+  TlsFiles changed = Files(other_, other_.Issue(ServerFor({"other.example.com"})));
+  const TlsMaterial forced = Checked(changed);
+  const KnownClient left{"admin", ca_.User("admin").cert};
+  const KnownClient came{"eve", other_.User("eve").cert};
+  EXPECT_TRUE(CheckTlsChange(before, forced, before, {left}, Now()).ok());
+  const base::Status refused = CheckTlsChange(before, forced, before, {left, came}, Now());
+  ASSERT_FALSE(refused.ok());
+  EXPECT_TRUE(Has(refused.error().message(), "eve would be locked out"));
+  EXPECT_FALSE(Has(refused.error().message(), "admin"));
+  // Both authorities keep both in.
+  TlsFiles both = Files(ca_, ca_.Server());
+  both.client_ca = ca_.pem() + other_.pem();
+  EXPECT_TRUE(CheckTlsChange(before, forced, Checked(both), {left, came}, Now()).ok());
 }
 
 TEST_F(TlsChange, FaultD17ACertificateOfAnAuthorityThatClientsDoNotKnow) {
