@@ -7,11 +7,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <thread>
 
 #include "base/files.h"
 #include "tests/process/harness/sandbox_host.h"
+#include "tests/support/freezable_disk.h"
 #include "tests/support/require.h"
 
 namespace jobd::process_test {
@@ -230,6 +234,26 @@ TEST_P(InAView, FaultA3WhatIsMountedLaterIsThere) {
   EXPECT_FALSE(fs::exists(machines.path() + "/r")) << "not below the mount";
   Ask(host_, "echo y >s", in_it);
   EXPECT_TRUE(fs::exists(machines.path() + "/s")) << "and not in what was taken away";
+}
+
+// The kernel keeps a file system for as long as some view shows it.
+TEST_P(InAView, FaultH9WhatIsUnmountedIsLetGoWithoutAnotherJob) {
+  auto disk = std::make_unique<test::FreezableDisk>();
+  JOBD_REQUIRE(disk->mounted(), "no loop device can be had here");
+  std::string device;
+  std::ifstream mounts("/proc/self/mounts");
+  for (std::string line; std::getline(mounts, line);) {
+    if (line.find(' ' + disk->path() + ' ') != std::string::npos) device = line.substr(0, line.find(' '));
+  }
+  const fs::path kept = "/sys/fs/ext4" / fs::path(device).filename();
+  JOBD_REQUIRE(!device.empty() && fs::exists(kept), "the kernel lists no mounted disks here");
+  // Its view is made with the disk in it.
+  ASSERT_EQ(Ask(host_, "echo seen").out, "seen\n");
+  disk.reset();
+  for (const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(30); fs::exists(kept);) {
+    ASSERT_LT(std::chrono::steady_clock::now(), until) << "a view still holds " << device;
+    std::this_thread::yield();
+  }
 }
 
 TEST_P(InAView, FaultD23WhatIsTrustedIsHiddenByFolder) {

@@ -57,7 +57,8 @@ Launcher::Launcher(asio::io_context& context, LauncherOptions options, LauncherH
       count_(options_.policy),
       pool_(context, options_.shim_turn),
       sweeper_(context, *options_.shim.driver, hooks_.report),
-      search_timer_(context) {
+      search_timer_(context),
+      mounts_(context, [this] { (void)RenewViews(); }) {  // who starts a job is told what does not work
   options_.shim.boot = BootTag();
   options_.shim.ignored_signals = IgnoredSignals();
   options_.shim.sharing_setting = sharing_setting_.get();

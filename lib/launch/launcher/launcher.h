@@ -23,6 +23,7 @@
 #include "launch/launcher/job_environment.h"
 #include "launch/launcher/line_limit.h"
 #include "launch/launcher/live_shim.h"
+#include "launch/launcher/mount_watch.h"
 #include "launch/launcher/owner_uids.h"
 #include "launch/launcher/policy.h"
 #include "launch/launcher/shim_pool.h"
@@ -215,6 +216,8 @@ class Launcher {
   bool search_due_ = false;
   bool search_failed_ = false;  // and that was reported
   bool reconciling_ = false;    // what nobody knows is still to be listed
+  // The views would keep the disk busy of what has been unmounted, until the next start.
+  MountWatch mounts_;
 };
 
 }  // namespace jobd::launch
