@@ -21,6 +21,7 @@
 #include "base/files.h"
 #include "logging/fields.h"
 #include "logging/log_writer.h"
+#include "logging/standard_error.h"
 
 namespace jobd::logging {
 
@@ -38,7 +39,7 @@ class FdSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   // `file`: what was opened; empty: standard error.
   FdSink(std::string file, base::Fd owned)
-      : file_(std::move(file)), owned_(std::move(owned)), fd_(owned_ ? owned_.get() : STDERR_FILENO) {}
+      : file_(std::move(file)), owned_(std::move(owned)), fd_(owned_ ? owned_.get() : STDERR_FILENO), error_(fd_) {}
 
   ~FdSink() override {
     if (elsewhere_) writer_.Leave(kPatienceAtTheEnd);
@@ -76,7 +77,7 @@ class FdSink final : public spdlog::sinks::base_sink<std::mutex> {
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
-    if (elsewhere_) return PutElsewhere(message);
+    if (elsewhere_ || file_.empty()) return PutWithoutWaiting(message);
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
     // A log that cannot be written must not end the service.
@@ -85,14 +86,16 @@ class FdSink final : public spdlog::sinks::base_sink<std::mutex> {
   void flush_() override {}
 
  private:
-  void PutElsewhere(const spdlog::details::log_msg& message) {
+  // What is not taken is lost, and counted: neither a disk nor a reader holds us up.
+  void PutWithoutWaiting(const spdlog::details::log_msg& message) {
     // Somebody has killed it. Where the disk hangs as well, to ask takes time.
-    if (const auto now = std::chrono::steady_clock::now(); writer_.gone() && now >= start_again_) {
+    if (const auto now = std::chrono::steady_clock::now(); elsewhere_ && writer_.gone() && now >= start_again_) {
       (void)writer_.StartAnew(file_, owner_.st_uid, owner_.st_gid);
       start_again_ = now + std::chrono::seconds(1);
     }
     if (lost_ > 0) {
-      const std::string text = std::to_string(lost_) + " lines of the log were lost here: its disk did not take them";
+      const std::string text = std::to_string(lost_) + " lines of the log were lost here: " +
+                               (elsewhere_ ? "its disk did not take them" : "nobody read standard error");
       if (Put({message.logger_name, spdlog::level::warn, text})) lost_ = 0;
     }
     if (lost_ > 0 || !Put(message)) ++lost_;
@@ -100,12 +103,14 @@ class FdSink final : public spdlog::sinks::base_sink<std::mutex> {
   bool Put(const spdlog::details::log_msg& message) {
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
+    if (!elsewhere_) return error_.Put({line.data(), line.size()});
     return !writer_.gone() && writer_.Put({line.data(), line.size()});
   }
 
   const std::string file_;
   base::Fd owned_;
   int fd_;
+  StandardError error_;  // used where there is no file
   bool elsewhere_ = false;
   LogWriter writer_;
   struct stat owner_ {};  // of the file

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "tests/process/harness/launcher_host.h"
 #include "tests/support/freezable_disk.h"
@@ -165,6 +166,84 @@ TEST_F(FaultD8Signals, AKillDoesNotWaitForTheLogDisk) {
   disk_.Thaw();
   EXPECT_TRUE(std::holds_alternative<launch::ShimExited>(host.Receive()));
   EXPECT_EQ(batch.Slot().exit, base::ExitStatus::Signaled(SIGKILL));
+}
+
+// What ended a job while its shim hung is not what it was told behind that.
+class FaultG10Ends : public FaultD8 {
+ protected:
+  // Has `end` end a job on a frozen disk, and `later` happen when it has ended; its record after the thaw.
+  template <typename End, typename Later>
+  SlotRecord RecordOf(base::Nanos timeout, End end, Later later) {
+    LauncherHost host(HostOptions{.log_dir = disk_.path()});
+    const Batch batch(disk_.path());
+    const TempDir other("", 0777);
+    auto request =
+        batch.Request({"sh", "-c", "cd " + other.path() + "; while ! test -e gate; do echo line; sleep 0.01; done; exit 3"});
+    request.timeout = timeout;
+    host.Send(launch::Launch{request});
+    const SlotRecord running = batch.AwaitSlot([](const SlotRecord& record) { return record.phase == Phase::kRunning; });
+    const base::Fd job(static_cast<int>(::syscall(SYS_pidfd_open, running.job_pid, 0)));
+    EXPECT_TRUE(disk_.Freeze());
+    EXPECT_TRUE(HangsSoon(running.shim_pid));
+    end(host, request.key, other.path());
+    pollfd gone{job.get(), POLLIN, 0};
+    EXPECT_EQ(::poll(&gone, 1, 10'000), 1);
+    later(host, request.key, running);
+    // The launcher has done that.
+    host.Send(launch::Hello{});
+    EXPECT_TRUE(std::holds_alternative<launch::HelloAck>(host.Receive()));
+    disk_.Thaw();
+    EXPECT_TRUE(std::holds_alternative<launch::ShimExited>(host.Receive()));
+    return batch.Slot();
+  }
+  static void Kill(LauncherHost& host, launch::JobKey key, const std::string& /*folder*/) {
+    host.Send(launch::SignalJob{key, SIGKILL});
+  }
+  static void Exit(LauncherHost& /*host*/, launch::JobKey /*key*/, const std::string& folder) {
+    EXPECT_TRUE(base::Fd(::open((folder + "/gate").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644)));
+  }
+  static void Cancel(LauncherHost& host, launch::JobKey key, const SlotRecord& /*running*/) {
+    host.Send(launch::CancelJob{key, 0});
+  }
+};
+
+TEST_F(FaultG10Ends, AKillBeforeACancelIsAKill) {
+  const SlotRecord record = RecordOf(0, Kill, Cancel);
+  EXPECT_EQ(record.cause, EndCause::kSelf);
+  EXPECT_EQ(record.exit, base::ExitStatus::Signaled(SIGKILL));
+}
+
+TEST_F(FaultG10Ends, AnEndOfItsOwnBeforeACancelIsItsOwn) {
+  const SlotRecord record = RecordOf(0, Exit, Cancel);
+  EXPECT_EQ(record.cause, EndCause::kSelf);
+  EXPECT_EQ(record.exit, base::ExitStatus::Exited(3));
+}
+
+TEST_F(FaultG10Ends, AKillBeforeTheDeadlineIsAKill) {
+  const SlotRecord record = RecordOf(3 * base::kNanosPerSecond, Kill, [](LauncherHost&, launch::JobKey, const SlotRecord& running) {
+    const base::SystemClock clock;
+    while (clock.Monotonic() < running.deadline) ::poll(nullptr, 0, 50);
+  });
+  EXPECT_EQ(record.cause, EndCause::kSelf);
+  EXPECT_EQ(record.exit, base::ExitStatus::Signaled(SIGKILL));
+}
+
+TEST_F(FaultG10Ends, ADeadlineBeforeACancelIsTheDeadline) {
+  const SlotRecord record = RecordOf(
+      base::kNanosPerSecond, [](LauncherHost&, launch::JobKey, const std::string&) {}, Cancel);
+  EXPECT_EQ(record.cause, EndCause::kTimeout);
+}
+
+TEST_F(FaultG10Ends, ACancelBeforeAKillIsACancel) {
+  const SlotRecord record = RecordOf(
+      0,
+      [](LauncherHost& host, launch::JobKey key, const std::string&) {
+        host.Send(launch::CancelJob{key, 0});
+      },
+      [](LauncherHost& host, launch::JobKey key, const SlotRecord&) {
+        host.Send(launch::SignalJob{key, SIGKILL});
+      });
+  EXPECT_EQ(record.cause, EndCause::kCancel);
 }
 
 // No disk is needed for a shim that takes nothing.

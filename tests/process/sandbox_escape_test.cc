@@ -195,6 +195,11 @@ TEST_P(EscapeTest, Esc15And17OtherJobsCannotBeSeenOrSignalled) {
   EXPECT_FALSE(ProcessLives(static_cast<pid_t>(running.job_pid)));
 }
 
+// The first process of its pid namespace is jobd's image.
+TEST_P(EscapeTest, FaultG10WhatStandsBesideAJobSaysNothingOfJobd) {
+  EXPECT_EQ(Run(GetParam(), "tr -d '\\0' </proc/1/cmdline", {.workdir = open_.path()}), "jobd-shim");
+}
+
 TEST_P(EscapeTest, Esc18NoCoreIsLeft) {
   EXPECT_EQ(Run(GetParam(), "sh -c 'kill -SEGV $$'; ls -A", {.workdir = elsewhere_.path()}), "");
 }

@@ -62,6 +62,7 @@ Launcher::Launcher(asio::io_context& context, LauncherOptions options, LauncherH
   options_.shim.boot = BootTag();
   options_.shim.ignored_signals = IgnoredSignals();
   options_.shim.sharing_setting = sharing_setting_.get();
+  options_.shim.command_line = FindCommandLine();
   // Fills the tables of the checksum here, so that no shim has to.
   (void)EncodeSlot({});
 }

@@ -40,20 +40,20 @@ constexpr size_t kMostKept = 64;  // frames for a shim that is being searched fo
 constexpr size_t kMostUntaken = 1024;
 constexpr uint32_t kMostUnsent = 64;
 
-// 'S', 'T', 'D', … of proc_pid_stat(5); 0 when it has ended.
-base::Result<char> StateOf(pid_t pid) {
-  JOBD_ASSIGN_OR_RETURN(const auto stat, sandbox::ReadOfProcess(pid, "stat", 4096));
-  if (!stat) return '\0';
-  const size_t name_end = stat->rfind(") ");
-  return name_end == std::string::npos || name_end + 2 >= stat->size() ? '\0' : (*stat)[name_end + 2];
-}
-
 // Whether it waits for a disk, or was stopped: then it is made to go on.
 base::Result<bool> IsHung(LiveShim& shim) {
-  JOBD_ASSIGN_OR_RETURN(const char state, StateOf(shim.pid));
+  JOBD_ASSIGN_OR_RETURN(const auto stat, sandbox::StatOfProcess(shim.pid));
+  const char state = stat ? stat->state : '\0';
   const bool stopped = state == 'T' || state == 't';
   if (stopped && shim.pidfd.is_open()) ::syscall(SYS_pidfd_send_signal, shim.pidfd.native_handle(), SIGCONT, nullptr, 0);
   return stopped || state == 'D';
+}
+
+// Of a job that has not been told to end, and whose time is not over.
+bool EndsOfOurKill(const LiveShim& shim) {
+  if (shim.cancel_asked) return false;
+  return !shim.backstop ||
+         std::chrono::steady_clock::now() + std::chrono::nanoseconds(kTimeoutMargin) < shim.backstop->terminate_at;
 }
 
 }  // namespace
@@ -213,6 +213,7 @@ void Launcher::Forget(JobKey key) {
   shim->untaken.reset();
   shim->unsent = 0;
   shim->unsent_cancel.reset();
+  shim->cancel_asked = shim->killed_first = false;
   if (const auto owner = std::exchange(shim->owner, std::nullopt)) count_.Remove(*owner);
   const auto uid = std::exchange(shim->uid, std::nullopt);
   if (uid && options_.uids) options_.uids->Release(*uid);
@@ -232,9 +233,17 @@ bool Launcher::KeepForLater(const Frame& frame) {
 void Launcher::Handle(const CancelJob& frame) {
   if (KeepForLater(frame)) return;
   const auto millis = std::clamp<base::Nanos>(frame.grace / base::kNanosPerMilli, 0, std::numeric_limits<int>::max());
-  SendToShim(frame.key, kCancelSignal, static_cast<int>(millis));
   const auto it = shims_.find(frame.key);
-  if (it != shims_.end()) Enforce(it->second, kCancelMargin, millis * base::kNanosPerMilli + kCancelMargin);
+  if (it == shims_.end()) return;
+  LiveShim& shim = *it->second;
+  // A shim that hangs would take what it hears later for the reason of an end that came before.
+  const auto hung = IsHung(shim);
+  const bool over = !shim.cancel_asked && hung.ok() && *hung && (shim.killed_first || HasJobEnded(shim.pid));
+  if (!over) {
+    shim.cancel_asked = true;
+    SendToShim(frame.key, kCancelSignal, static_cast<int>(millis));
+  }
+  Enforce(it->second, kCancelMargin, millis * base::kNanosPerMilli + kCancelMargin);
 }
 
 void Launcher::Handle(const SignalJob& frame) {
@@ -271,7 +280,9 @@ void Launcher::LookAtUntaken(const std::shared_ptr<LiveShim>& shim) {
   if (!group.ok()) return hooks_.report("signalling a job whose shim hangs: " + group.error().message());
   for (const int signal : std::exchange(untaken.signals, {})) {
     // It is told before we look once more: whenever it goes on, one of us delivers the signal, and one alone.
-    SendToShim(*shim->job, kDeliveredSignal, signal);
+    const bool first = signal == SIGKILL && EndsOfOurKill(*shim);
+    shim->killed_first = shim->killed_first || first;
+    SendToShim(*shim->job, kDeliveredSignal, first ? signal | kKilledFirst : signal);
     if (!HasUntaken(shim->pid)) continue;
     if (const auto sent = SignalJobOf(shim->pid, **group, signal); !sent.ok()) {
       hooks_.report("signalling a job whose shim hangs: " + sent.error().message());

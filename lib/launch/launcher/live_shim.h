@@ -54,6 +54,8 @@ struct LiveShim {
   std::optional<std::string> owner;    // its job's, for whom it counts; none: it does not count
   uint32_t unsent = 0;                 // signals that could not be sent, and are tried again
   std::optional<int> unsent_cancel;    // the same of its cancel
+  bool cancel_asked = false;           // it was told to end its job
+  bool killed_first = false;           // before that, and in time, we sent SIGKILL to its job
   bool sweep_asked = false;            // Swept is owed when its job is over
   uint64_t policy = 0;                 // the policy it was forked under, by number
   std::unique_ptr<Backstop> backstop;  // of its job, if that is to end at a time

@@ -4,7 +4,9 @@
 
 #include <charconv>
 #include <cstdint>
+#include <optional>
 #include <set>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -25,6 +27,24 @@ bool HasUntaken(pid_t shim) {
   const char* const begin = status->data() + at + kName.size();
   if (std::from_chars(begin, status->data() + status->size(), pending, 16).ec != std::errc()) return false;
   return (pending >> (kForwardSignal - 1) & 1) != 0;
+}
+
+bool HasJobEnded(pid_t shim) {
+  const std::string number = std::to_string(shim);
+  const auto text = base::ReadFile(AT_FDCWD, "/proc/" + number + "/task/" + number + "/children", 1u << 20);
+  if (!text.ok()) return false;
+  // Its first process leads a session, and is older than the job's others, which may have become children of the shim, too.
+  std::optional<sandbox::ProcessStat> first;
+  bool alone = true;
+  std::istringstream children(*text);
+  for (pid_t child = 0; children >> child;) {
+    const auto stat = sandbox::StatOfProcess(child);
+    if (!stat.ok()) return false;
+    if (!*stat || (*stat)->session != child) continue;
+    if (first) alone = alone && (*stat)->started != first->started;
+    if (!first || (*stat)->started < first->started) first = **stat;
+  }
+  return first && alone && (first->state == 'Z' || first->state == 'X');
 }
 
 base::Status SignalJobOf(pid_t shim, sandbox::JobGroup& group, int signal) {

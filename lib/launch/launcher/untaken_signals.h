@@ -16,4 +16,7 @@ bool HasUntaken(pid_t shim);
 // An error: not all could be looked at.
 base::Status SignalJobOf(pid_t shim, sandbox::JobGroup& group, int signal);
 
+// The job's first process has ended, which `shim` does not know yet, as it hangs. False also where that cannot be seen.
+bool HasJobEnded(pid_t shim);
+
 }  // namespace jobd::launch

@@ -238,7 +238,8 @@ void JobRun::OnSignals() {
     if (signal == kCancelSignal) {
       schedule_.Cancel(clock_.Monotonic(), std::max(info.ssi_int, 0) * base::kNanosPerMilli);
     } else if (signal == kDeliveredSignal) {
-      delivered.insert(info.ssi_int);
+      killed_first_ = killed_first_ || (info.ssi_int & kKilledFirst) != 0;
+      delivered.insert(info.ssi_int & ~kKilledFirst);
     } else if (signal == kForwardSignal) {
       if (const auto done = delivered.find(info.ssi_int); done != delivered.end()) {
         delivered.erase(done);
@@ -252,6 +253,8 @@ void JobRun::OnSignals() {
 }
 
 void JobRun::Forward(int signal) {
+  // It ends of that, sooner or later: its process may wait for a disk as well.
+  killed_first_ = killed_first_ || (signal == SIGKILL && schedule_.cause() == EndCause::kSelf);
   // The session's leader is not reaped yet, so its group's number cannot mean another.
   if (::kill(-pid_, signal) == 0 || errno == ESRCH || errno == EINVAL) return;
   if (unsent_.empty()) send_again_at_ = clock_.Monotonic() + kTryAgainMillis * base::kNanosPerMilli;
@@ -303,7 +306,7 @@ void JobRun::End() {
     if (report_) OnReport();  // the program was executed and over before we looked, or a step failed
   }
   // The launcher kills at the deadline where we could not, for want of a disk that answers: the reason is the same.
-  if (record_.exit == base::ExitStatus::Signaled(SIGKILL)) (void)schedule_.Due(clock_.Monotonic());
+  if (record_.exit == base::ExitStatus::Signaled(SIGKILL) && !killed_first_) (void)schedule_.Due(clock_.Monotonic());
   record_.ended_at = clock_.Realtime();
   record_.wall = started_ != 0 ? clock_.Monotonic() - started_ : 0;
   // Processes that a job leaves behind do not outlive it: those of its pid namespace end with it, and those of its group are
@@ -349,7 +352,7 @@ void JobRun::CollectUsage(const sandbox::GroupUsage& group) {
   if (group.pids_limit_hit) record_.flags |= kFlagPidsLimitHit;
   if (group.memory_limit_hit && record_.cause == EndCause::kSetupFailed) record_.flags |= kFlagMemoryLimitHit;
   if (record_.cause != EndCause::kSelf) return;
-  record_.cause = schedule_.cause();
+  if (!killed_first_) record_.cause = schedule_.cause();
   // A job may lose a process to its memory limit and still end well.
   if (record_.cause == EndCause::kSelf && group.oom_killed && !record_.exit.success()) record_.cause = EndCause::kMemoryLimit;
 }

@@ -80,7 +80,9 @@ class JobRun {
   base::Nanos started_ = 0;  // monotonic
   rusage usage_{};           // of the job's first process, and of those it waited for
   bool removed_ = true;      // the job's group, if it had one
-  bool settled_ = false;     // what starting took has been given back
+  // Somebody had SIGKILL sent to the job before it was to end for another reason: see kKilledFirst.
+  bool killed_first_ = false;
+  bool settled_ = false;  // what starting took has been given back
 };
 
 }  // namespace jobd::launch

@@ -9,6 +9,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <sstream>
 #include <utility>
 
 #include "base/files.h"
@@ -19,6 +22,8 @@
 namespace jobd::launch {
 
 namespace {
+
+constexpr char kShimName[] = "jobd-shim";
 
 // Closes every descriptor but 0-2 and those of `keep`: holding the launcher's socket would keep the server from seeing its end.
 void CloseAllBut(std::vector<int> keep) {
@@ -45,8 +50,13 @@ void Detach(const ShimContext& context, int channel) {
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
   // With SIGCHLD ignored the kernel would not tell us how the job ended.
   for (const int signal : context.ignored_signals) ::signal(signal, SIG_DFL);
-  ::prctl(PR_SET_NAME, "jobd-shim");
+  ::prctl(PR_SET_NAME, kShimName);
   ::prctl(PR_SET_DUMPABLE, 0);
+  // The first process of a job's pid namespace has our memory: where jobd's configuration is, is nothing to jobs.
+  if (context.command_line.size > sizeof kShimName) {
+    std::memset(context.command_line.begin, 0, context.command_line.size);
+    std::memcpy(context.command_line.begin, kShimName, sizeof kShimName);
+  }
   std::vector<int> keep = context.driver->fds();
   keep.push_back(context.log_dir);
   keep.push_back(channel);
@@ -89,6 +99,19 @@ Done RunJob(const ShimContext& context, const sandbox::Profiles& profiles, const
 }
 
 }  // namespace
+
+CommandLine FindCommandLine() {
+  const auto stat = base::ReadFile(AT_FDCWD, "/proc/self/stat", 4096);
+  if (!stat.ok() || stat->rfind(')') == std::string::npos) return {};
+  // arg_start and arg_end are the 48th and 49th field; the state, behind the name, is the third.
+  std::istringstream fields(stat->substr(stat->rfind(')') + 1));
+  std::string skipped;
+  for (int field = 3; field < 48; ++field) fields >> skipped;
+  uintptr_t begin = 0;
+  uintptr_t end = 0;
+  if (!(fields >> begin >> end) || begin == 0 || end <= begin) return {};
+  return {.begin = reinterpret_cast<char*>(begin), .size = end - begin};
+}
 
 sandbox::GroupLimits GroupLimitsOf(const JobLimits& limits) {
   return {.memory_bytes = limits.memory_bytes,

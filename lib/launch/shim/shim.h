@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,14 @@ struct Identity {
   bool workdir_without_links = false;
 };
 
+// Where the texts of a process's command line are in its memory, which /proc/PID/cmdline shows to everybody.
+struct CommandLine {
+  char* begin = nullptr;
+  size_t size = 0;
+};
+// Of this process, by proc_pid_stat(5). Empty where that cannot be seen.
+CommandLine FindCommandLine();
+
 // What a shim needs of its launcher. Borrowed: valid in the forked child, which is the launcher's image.
 struct ShimContext {
   int log_dir = -1;
@@ -43,6 +52,7 @@ struct ShimContext {
   std::vector<int> ignored_signals;  // those that a child of ours would inherit as ignored
   rlimit job_files{};                // RLIMIT_NOFILE of jobs: the one jobd was started with
   int sharing_setting = -1;          // OpenSharingSetting()
+  CommandLine command_line;          // jobd's: what stands beside a job is seen by it as a process of its own
 };
 
 // The part of the limits that holds for all processes of a job together.
@@ -56,6 +66,9 @@ inline constexpr int kForwardSignal = 41;  // value: the signal for the job's pr
 // Value: a signal that the launcher has delivered, as we hung, and that waits as a kForwardSignal with this: it is not delivered
 // again. Comes before those, for its number is lower (signal(7)).
 inline constexpr int kDeliveredSignal = 39;
+// Added to that value of SIGKILL: nothing else had been asked of the job by then, and its time was not over. So that is how it
+// ended, whatever we are asked for meanwhile.
+inline constexpr int kKilledFirst = 0x100;
 
 // A shim's answer when it is done with an attempt, on its channel or as its exit status. 0: the exit record tells. Any other value
 // is the errno of claiming the exit slot: the attempt has not begun, and there is no record. EEXIST: it has begun before.

@@ -8,8 +8,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <filesystem>
 #include <memory>
+#include <sstream>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "base/fd.h"
@@ -56,6 +59,33 @@ base::Result<std::optional<pid_t>> StatOf(pid_t pid, int skip) {
 
 base::Result<std::optional<pid_t>> ParentOf(pid_t pid) { return StatOf(pid, 0); }
 base::Result<std::optional<pid_t>> ProcessGroupOf(pid_t pid) { return StatOf(pid, 1); }
+
+base::Result<std::optional<ProcessStat>> StatOfProcess(pid_t pid) {
+  JOBD_ASSIGN_OR_RETURN(const auto stat, ReadOfProcess(pid, "stat", 4096));
+  if (!stat) return std::optional<ProcessStat>();
+  const size_t close = stat->rfind(')');
+  if (close == std::string::npos) return std::optional<ProcessStat>();
+  // "state ppid pgrp session …": the start is the 20th of these.
+  std::istringstream fields(stat->substr(close + 1));
+  ProcessStat read;
+  std::string skipped;
+  fields >> read.state >> skipped >> skipped >> read.session;
+  for (int i = 5; i < 20; ++i) fields >> skipped;
+  fields >> read.started;
+  return fields ? std::optional(read) : std::optional<ProcessStat>();
+}
+
+bool WaitsForDisk(pid_t pid) {
+  const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(tasks, error), end; !error && it != end; it.increment(error)) {
+    const auto stat = base::ReadFile(AT_FDCWD, it->path().string() + "/stat", 4096);
+    if (!stat.ok()) continue;
+    const size_t close = stat->rfind(')');
+    if (close != std::string::npos && close + 2 < stat->size() && (*stat)[close + 2] == 'D') return true;
+  }
+  return false;
+}
 
 base::Result<std::optional<uid_t>> UidOf(pid_t pid) {
   JOBD_ASSIGN_OR_RETURN(const auto status, ReadOfProcess(pid, "status", 64 * 1024));

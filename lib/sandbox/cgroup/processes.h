@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -30,6 +31,18 @@ base::Result<std::optional<pid_t>> ParentOf(pid_t pid);
 
 // Its process group, by the number of the leader.
 base::Result<std::optional<pid_t>> ProcessGroupOf(pid_t pid);
+
+// Of proc_pid_stat(5).
+struct ProcessStat {
+  char state = '\0';  // 'S', 'T', 'D', … ; 'Z': it has ended
+  pid_t session = 0;
+  uint64_t started = 0;  // ticks since the machine's start
+};
+base::Result<std::optional<ProcessStat>> StatOfProcess(pid_t pid);
+
+// A thread of the process waits in the kernel, and cannot be killed before that is over: for a disk, as a rule. A moment's picture;
+// false where nothing can be seen.
+bool WaitsForDisk(pid_t pid);
 
 // Its real uid.
 base::Result<std::optional<uid_t>> UidOf(pid_t pid);
