@@ -107,6 +107,7 @@ class MaintenanceTest : public ::testing::Test {
 
 TEST_F(MaintenanceTest, FaultH2WhyTheFilesStayIsSaid) {
   const BatchView batch = Ended("a");
+  Begin();
   // A file where the folder of the owner should be.
   fs::remove_all(dir_ / "logs/ann");
   std::ofstream(dir_ / "logs/ann") << "in the way";
