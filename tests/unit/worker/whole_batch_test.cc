@@ -54,10 +54,10 @@ TEST_F(WholeBatchTest, FaultH4ALargeBatchThatWasRetriedIsHeldReleasedAndCancelle
 }
 
 TEST_F(WholeBatchTest, FaultH4ACancelOfTheWholeKeepsWhatAttemptsThereWere) {
-  ASSERT_TRUE(Submit("b", Jobs(4)).ok());
+  ASSERT_TRUE(Submit("b", Jobs(4), {.parallel = 1}).ok());
   const auto first = launcher_->WaitLaunched(1).key;
-  const auto second = launcher_->WaitLaunched(2).key;
   launcher_->Exit(first, ExitStatus::Exited(1));
+  const auto second = launcher_->WaitLaunched(2).key;
   UntilState("b", first.index, JobState::kFailed);
   ASSERT_TRUE(Hold("b").ok());
   EXPECT_EQ(*Await<uint32_t>([&](auto done) { worker_->Retry({.batch = {"ann", "b"}, .index = first.index}, false, done); }), 1u);

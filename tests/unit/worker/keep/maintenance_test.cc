@@ -172,7 +172,7 @@ TEST_F(MaintenanceTest, FilesThatCannotBeDeletedKeepTheirRow) {
   fs::remove_all(Folder("a"));
   fs::create_directory_symlink(dir_.path(), Folder("a"));
   Begin();
-  EXPECT_EQ(Remove(batch).error().code(), Code::kInternal);
+  EXPECT_EQ(Remove(batch).error().code(), Code::kUnavailable);
   EXPECT_TRUE(IsThere(batch));
   EXPECT_FALSE(lender_->any_out());
 }
