@@ -191,7 +191,12 @@ TEST_F(TokenKeeperTest, ManyAtOnceRenewOnce) {
   for (int i = 0; i < 8; ++i) keepers.push_back(Open());
   clock_.Pass(600 * kNanosPerSecond);
   std::vector<std::thread> threads;
-  for (const auto& keeper : keepers) threads.emplace_back([&] { EXPECT_EQ(keeper->Current(), service_.valid()); });
+  for (const auto& keeper : keepers) {
+    threads.emplace_back([&] {
+      const std::string current = keeper->Current();
+      EXPECT_EQ(current, service_.valid());
+    });
+  }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(service_.asked(), 1);
 }
@@ -219,7 +224,8 @@ TEST_F(TokenKeeperTest, WithoutItsCertificatesFileItGoesOnInMemory) {
   clock_.Pass(600 * kNanosPerSecond);
   EXPECT_NE(keeper->Current(), first);
   clock_.Pass(600 * kNanosPerSecond);
-  EXPECT_EQ(keeper->Current(), service_.valid());
+  const std::string current = keeper->Current();
+  EXPECT_EQ(current, service_.valid());
   EXPECT_EQ(service_.asked(), 2);
 }
 
