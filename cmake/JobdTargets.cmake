@@ -45,7 +45,7 @@ function(jobd_program name)
   endif()
 endfunction()
 
-# Tests drive what is optimised and need not be it themselves: their compilation is half of that of a clean clone.
+# Tests drive what is optimised and need not be it themselves, and compile in less than half the time without.
 if(NOT JOBD_SANITIZE AND CMAKE_BUILD_TYPE STREQUAL "Release")
   set(JOBD_TEST_OPTIONS -O0 -U_FORTIFY_SOURCE)
 endif()
